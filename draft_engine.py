@@ -1,0 +1,102 @@
+"""The draft engine: opens eyes and makes smiles by geometry and rendering, with nothing to download."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eye_shape import find_frame
+from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
+from open_eyes import open_eye
+from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy
+from photo_look import PhotoLook, luma, measure_look, measure_skin_below
+from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
+from smile import paint_smile
+
+Array = NDArray[np.float32]
+
+# The middle of the eyeball lies this far behind the corners of the eye, in half eye widths: on a turned head the iris
+# of an eye that looks at the camera therefore stands off the middle.
+_EYEBALL_DEPTH = 0.55
+_MAX_GAZE = 0.20
+# Turned further than this, people look less and less at the camera.
+_CAMERA_YAW_DEGREES = (18.0, 40.0)
+# Fine structure shows from this many pixels per half eye width on, and fully at the second number.
+_DETAIL_UNIT_PX = (14.0, 45.0)
+
+
+class DraftEngine:
+    """Paints edits at full resolution in a fraction of a second.
+
+    `eye_color`: a name of `eyeball.IRIS_COLORS`, `#rrggbb`, or None to take it from the person's other eye or choose one.
+    `seed` fixes the fine structure of irises and lashes.
+    """
+
+    name = "draft"
+
+    def __init__(self, eye_color: str | None = None, seed: int = 0) -> None:
+        self._eye_color = eye_color
+        self._seed = seed
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted."""
+        painted = pixels.copy()
+        looks: dict[int, PhotoLook] = {}
+        # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
+        edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
+        for index, edit in enumerate(edits):
+            on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
+            look = looks.setdefault(edit.face.number, measure_look(pixels, edit.face))
+            rows, columns = edit.region.box.slices
+            if edit.feature is Feature.MOUTH:
+                painted[rows, columns] = paint_smile(painted, edit.face, edit.region, edit.amount)
+            elif is_fit_to_copy(edit, plan):
+                painted[rows, columns] = copy_other_eye(painted, edit)
+            else:
+                eye_look = self._plan_eye(pixels, edit, plan, look)
+                painted[rows, columns] = open_eye(painted, edit, eye_look, look)
+        on_progress("painted", 1.0)
+        return painted
+
+    def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, look: PhotoLook) -> EyeLook:
+        frame = find_frame(edit.face, edit.feature)
+        iris = None if self._eye_color else find_iris_color(pixels, edit, plan)
+        light = _find_light(pixels, edit.face)
+        skin = measure_skin_below(pixels, edit.face.eye(edit.feature), look.skin)
+        low, high = _DETAIL_UNIT_PX
+        # The x axis of the frame runs to the nose: to the right in the picture for the right eye, to the left for the left one.
+        toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
+        return EyeLook(
+            iris=choose_iris(self._eye_color, skin, look.brow) if iris is None else iris,
+            sclera=choose_sclera(skin),
+            skin=skin,
+            catchlight=choose_catchlight(skin, look.highlight),
+            gaze=_look_at_camera(edit.face, toward_right, float(np.linalg.norm(frame.x_axis)) / frame.unit_px),
+            light_x=light * toward_right,
+            detail=float(np.clip((frame.unit_px - low) / (high - low), 0, 1)),
+            roundness=frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6),
+            seed=self._seed + edit.face.number,
+        )
+
+
+def _look_at_camera(face: Face, toward_right: float, foreshortening: float) -> tuple[float, float]:
+    """Where the iris stands off its mean place, in frame units, when the person looks at the camera."""
+    low, high = _CAMERA_YAW_DEGREES
+    attention = 1.0 - 0.6 * float(np.clip((abs(face.yaw_degrees) - low) / (high - low), 0, 1))
+    across = -_EYEBALL_DEPTH * math.sin(math.radians(face.yaw_degrees)) * attention * toward_right / foreshortening
+    up = 0.3 * _EYEBALL_DEPTH * math.sin(math.radians(face.pitch_degrees))
+    return float(np.clip(across, -_MAX_GAZE, _MAX_GAZE)), float(np.clip(up, -0.06, 0.06))
+
+
+def _find_light(pixels: Pixels, face: Face) -> float:
+    """From which side of the picture light falls on the face: -1 left … 1 right; never quite 0, as no real catchlight is."""
+    points = face.landmarks.oval[:, :2]
+    low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int) + 1
+    crop = pixels[max(low[1], 0) : max(high[1], 1), max(low[0], 0) : max(high[0], 1)]
+    small = cv2.resize(luma(crop), (16, 16), interpolation=cv2.INTER_AREA)[3:13, 2:14]
+    left, right = float(small[:, :6].mean()), float(small[:, 6:].mean())
+    difference = 4.0 * (right - left) / max(right + left, 1.0)
+    return float(np.clip(difference + math.copysign(0.35, difference), -1, 1))

@@ -1,0 +1,184 @@
+"""Render an eyeball between two lids: sclera, iris, pupil, catchlight, and the shadow of the lid.
+
+Pure: takes coordinates in the eye frame (see `eye_shape`) and colours, gives RGB. Nothing here is
+white or black: the sclera takes most of its colour from the light and the skin around it, and that, more
+than any detail, is what keeps a painted eye from looking like a doll's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eye_shape import IRIS_RADIUS, Lids, evaluate_lid
+from photo_look import LUMA
+
+Array = NDArray[np.float32]
+
+PUPIL_RATIO = 0.36
+# Sclera luma over the luma of the skin below the eye, by that luma: read off 53 open eyes.
+_SKIN_LUMA = (40.0, 85.0, 115.0, 140.0, 200.0)
+_SCLERA_RATIO = (1.22, 1.38, 1.12, 0.99, 0.93)
+# RGB over luma of the same skin and sclera, medians: what both look like in neutral light.
+_TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
+_TYPICAL_SCLERA = np.array([1.21, 0.95, 0.89], np.float32)
+# How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
+_CAST_SHARE = 0.65
+
+IRIS_COLORS = {
+    "brown": (0.42, (1.30, 0.93, 0.74)),
+    "hazel": (0.50, (1.22, 0.97, 0.66)),
+    "green": (0.54, (1.05, 1.01, 0.80)),
+    "blue": (0.58, (0.90, 1.01, 1.18)),
+    "grey": (0.56, (1.02, 1.00, 0.98)),
+}
+"""Named eye colours: luma over skin luma, and RGB over luma."""
+# A colour nobody told us: its darkness follows the brows' (luma over skin luma), its hue is a brown. Next to warm
+# skin a brown less saturated than the skin itself looks blue, hence the strong chroma of the dark one.
+_BROW_RATIO = (0.40, 0.75)
+_IRIS_RATIO = (0.39, 0.62)
+_DARK_IRIS_CHROMA = np.array([1.42, 0.89, 0.66], np.float32)
+_PALE_IRIS_CHROMA = np.array([1.18, 0.97, 0.78], np.float32)
+# Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
+_LIT_SKIN_LUMA = 170.0
+
+
+@dataclass(frozen=True, eq=False)
+class EyeLook:
+    """How the eyes of one face look.
+
+    Colours are float32 (3,) RGB 0 … 255. `gaze` (x, y) moves the iris, in units of the frame of the eye, from its
+    mean place. `light_x` -1 … 1: from which side of the picture the light comes, seen in this eye's frame. `detail` 0 … 1 is how much
+    fine structure the photo can show at this size. `roundness` is the iris' width over its height in frame units.
+    """
+
+    iris: Array
+    sclera: Array
+    skin: Array
+    catchlight: Array
+    gaze: tuple[float, float]
+    light_x: float
+    detail: float
+    roundness: float
+    seed: int
+
+
+def tint(color: Array, strength: float) -> Array:
+    """`color` with its chroma scaled by `strength`: 0 = gray of the same luma, 1 = unchanged."""
+    gray = float(color @ LUMA)
+    return np.asarray(gray + strength * (color - gray), np.float32)
+
+
+def _light(level: float, chroma: Array, skin: Array) -> Array:
+    """A colour of luma `level` and neutral-light `chroma` (3,), as it looks in the light that falls on `skin`."""
+    skin_chroma = skin / max(float(skin @ LUMA), 1.0)
+    cast = np.clip(skin_chroma / _TYPICAL_SKIN, 0.3, 3.0) ** _CAST_SHARE
+    color = chroma * cast
+    color = color / max(float(color @ LUMA), 1e-3) * level
+    # In a black-and-white photo the skin has no colour, and nothing else may have any.
+    colorfulness = float(np.clip((float(np.ptp(skin_chroma)) - 0.03) / 0.12, 0, 1))
+    return np.asarray(np.clip(tint(color, colorfulness), 1, 240), np.float32)
+
+
+def choose_sclera(skin: Array) -> Array:
+    """Colour of the white of the eye in the light that makes the skin below it look like `skin`."""
+    level = float(skin @ LUMA)
+    return _light(level * float(np.interp(level, _SKIN_LUMA, _SCLERA_RATIO)), _TYPICAL_SCLERA, skin)
+
+
+def choose_iris(color: str | None, skin: Array, brow: Array) -> Array:
+    """Colour float32 (3,) of an iris in the light that makes the skin look like `skin`.
+
+    `color` is a name of `IRIS_COLORS`, `#rrggbb`, or None: then it is a brown as dark as the brows suggest, since
+    light hair goes with light eyes.
+    """
+    level = float(skin @ LUMA)
+    if color is None:
+        ratio = float(np.interp(float(brow @ LUMA) / max(level, 1.0), _BROW_RATIO, _IRIS_RATIO))
+        share = (ratio - _IRIS_RATIO[0]) / (_IRIS_RATIO[1] - _IRIS_RATIO[0])
+        chroma = _DARK_IRIS_CHROMA + share * (_PALE_IRIS_CHROMA - _DARK_IRIS_CHROMA)
+    elif color.startswith("#"):
+        rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
+        ratio = float(rgb @ LUMA) / _LIT_SKIN_LUMA
+        chroma = rgb / max(float(rgb @ LUMA), 1.0)
+    else:
+        ratio = IRIS_COLORS[color][0]
+        chroma = np.array(IRIS_COLORS[color][1], np.float32)
+    return _light(ratio * min(level, _LIT_SKIN_LUMA), chroma, skin)
+
+
+def choose_catchlight(skin: Array, highlight: float) -> Array:
+    """Colour float32 (3,) of the light's reflection: the light itself, a little brighter than the brightest skin."""
+    level = float(np.clip(1.15 * highlight, 1.35 * float(skin @ LUMA), 250))
+    neutral = tint(skin, 0.25)
+    return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * min(level, 246), 0, 250), np.float32)
+
+
+def smoothstep(low: float, high: float, value: Array) -> Array:
+    """0 below `low`, 1 above `high`, a smooth S between."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def aperture_alpha(x: Array, y: Array, lids: Lids, softness: float) -> Array:
+    """Where the eyeball shows: float32 0 … 1, its edge `softness` units wide."""
+    upper, lower = evaluate_lid(lids.upper, x), evaluate_lid(lids.lower, x)
+    inside = np.minimum(upper - y, y - lower)
+    return np.where(np.abs(x) < 1, smoothstep(-softness / 2, softness / 2, inside), np.float32(0))
+
+
+def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], look: EyeLook) -> Array:
+    """RGB float32 (h, w, 3), 0 … 255, of the eyeball at frame coordinates `x`, `y` (h, w); `center` is the iris'."""
+    below_lid = np.maximum(evaluate_lid(lids.upper, x) - y, 0)
+    above_rim = np.maximum(y - evaluate_lid(lids.lower, x), 0)
+
+    sclera = _shade_sclera(x, y, look)
+    iris, coverage = _paint_iris(x, y, center, look)
+    eye = sclera + coverage[..., None] * (iris - sclera)
+
+    # The upper lid and its lashes shade the top third; the lower rim barely does.
+    shadow = 1 - 0.50 * np.exp(-below_lid / 0.11) - 0.16 * np.exp(-above_rim / 0.05)
+    eye = eye * np.clip(shadow, 0.2, 1)[..., None]
+
+    radius = IRIS_RADIUS
+    light_x = center[0] + look.light_x * 0.30 * radius * look.roundness
+    light_y = center[1] + 0.30 * radius
+    glint = np.hypot((x - light_x) / look.roundness, (y - light_y) * 1.05) / radius
+    glint_alpha = 0.80 * (1 - smoothstep(0.06, 0.19, glint))
+    return np.asarray(eye + glint_alpha[..., None] * (look.catchlight - eye), np.float32)
+
+
+def _shade_sclera(x: Array, y: Array, look: EyeLook) -> Array:
+    """A moist ball: darker to the corners, pink at the inner one."""
+    ball = 1 - 0.20 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.5 - 0.06 * np.clip(-look.light_x * x, 0, 1)
+    sclera = look.sclera * ball[..., None]
+    pink = look.skin * np.array([0.92, 0.72, 0.70], np.float32)
+    inner = 0.75 * smoothstep(0.70, 0.98, x)
+    outer = 0.45 * smoothstep(0.72, 1.0, -x)
+    return np.asarray(sclera + (inner + outer)[..., None] * (pink - sclera), np.float32)
+
+
+def _paint_iris(x: Array, y: Array, center: tuple[float, float], look: EyeLook) -> tuple[Array, Array]:
+    dx, dy = (x - center[0]) / (IRIS_RADIUS * look.roundness), (y - center[1]) / IRIS_RADIUS
+    distance, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
+
+    random = np.random.default_rng(look.seed)
+    fibres = np.zeros_like(distance)
+    # Frequencies without a common measure, each bent its own way: spokes at even angles look turned on a lathe.
+    for frequency in (5, 11, 17, 26, 37, 53):
+        bend = 2.5 * random.normal() * distance + 0.8 * np.cos(2 * angle + random.uniform(0, 2 * np.pi))
+        fibres += np.cos(frequency * angle + random.uniform(0, 2 * np.pi) + bend)
+    fibres *= look.detail * 0.035 * smoothstep(PUPIL_RATIO, 0.65, distance)
+
+    # Light falls in from above and lights the far, lower side of the iris.
+    glow = 1.0 + 0.22 * np.clip(-dy, -1, 1) - 0.10 * look.light_x * dx
+    collarette = 1.0 + 0.12 * np.exp(-(((distance - 0.55) / 0.12) ** 2))
+    limbus = 1.0 - 0.50 * smoothstep(0.74, 1.0, distance)
+    iris = look.iris * (glow * collarette * limbus * (1 + fibres))[..., None]
+
+    pupil = 1 - smoothstep(PUPIL_RATIO - 0.06, PUPIL_RATIO + 0.06, distance)
+    iris = iris * (1 - 0.80 * pupil)[..., None]
+    coverage = 1 - smoothstep(0.93, 1.07, distance)
+    return np.asarray(iris, np.float32), coverage

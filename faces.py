@@ -1,0 +1,391 @@
+"""Find every face of a photo, with its landmarks, expression and pose.
+
+face_boxes.py says where faces may be. MediaPipe's FaceLandmarker looks at each box twice, the second time at an
+upright crop that the face fills; where it sees no face, or not the same one twice, there is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face_boxes import (
+    COARSE_SIDES,
+    FINE_SIDES,
+    SMALLEST_FACE_PX,
+    Candidate,
+    Corners,
+    find_boxes,
+    overlap_ratio,
+    plan_levels,
+    share_inside,
+)
+from landmarks import Landmarks, Points
+from photo_types import Box, Face, MissingModel, MissingPackage, Pixels, Progress
+
+_MODEL_FILE = Path(__file__).parent / "face_landmarker.task"
+
+# Finer levels are not searched once they can only add faces smaller than this share of the largest one found:
+# bystanders, too small to be edited.
+_BYSTANDER_RATIO = 0.4
+# A box with this share of its area on a face already seen shows a part of that face.
+_PART_OF_FACE = 0.5
+# As the photo stands, on its left side, on its right side, upside down; for photos that lost their EXIF tag.
+_QUARTER_TURNS = (0, 1, 3, 2)
+# So many faces are asked which way is up; the first that is sure decides.
+_WITNESSES = 3
+# Two looks whose rolls differ by more than this many degrees disagree about which way is up.
+_ON_ITS_HEAD = 150.0
+# Side of the crop that the landmarker gets: the face then fills the 256 px that its network takes.
+_CROP_PX = 384
+# Sides of the crops in proportion to the box of the SSD, and to the extent of the landmarks. The narrow first crop
+# keeps the neighbours out; some faces are only seen with more around them.
+_BOX_TO_CROP = (1.25, 1.9)
+_LANDMARKS_TO_CROP = 1.6
+# The two looks at one face may differ by this much of the eye distance; on things that are no face they differ more.
+_SAME_LOOK_RATIO = 0.15
+_SAME_FACE_RATIO = 0.5
+# From the tip of the nose to the lip, in widths of the face: people have 0.14 … 0.24, even seen from below or with a
+# mask on; less is a muzzle (a dog's: 0.11).
+_MUZZLE_RATIO = 0.125
+# The landmarks must lie about where the SSD saw the face.
+_LEAST_AGREEMENT = 0.25
+
+
+def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Face, ...]:
+    """Find the faces of an upright photo, numbered in reading order; none is a result, not an error.
+
+    `pixels` uint8 (H, W, 3) RGB. `on_progress` is told how far this search is, 0 … 1. When no face stands
+    upright, the photo is also tried lying on either side and upside down.
+    Raises MissingModel, MissingPackage.
+    """
+    tell = on_progress or (lambda _text, _done: None)
+    tell("looking for faces", 0.0)
+    frame, turns, looks = _search_coarsely(pixels)
+    tell("looking for faces", 0.5)
+    looks = _search(frame, plan_levels(frame, FINE_SIDES), looks)
+    tell("looking for faces", 1.0)
+    looks = [_turn_back(look, turns, frame.shape) for look in looks if not _is_animal(look)]
+    return tuple(replace(_to_face(look, pixels), number=n) for n, look in enumerate(_in_reading_order(looks), 1))
+
+
+def look_again(pixels: Pixels, face: Face) -> Face | None:
+    """Measure one known face again on changed pixels; None when no face is seen there any more.
+
+    `pixels` uint8 (H, W, 3) RGB of the size in which `face` was found. Number, box and confidence stay.
+    Raises MissingModel, MissingPackage.
+    """
+    points = face.landmarks.points
+    look = _look(pixels, _crop_of(points), face.confidence)
+    if look is None or _shift_ratio(look.points, points) > _SAME_FACE_RATIO:
+        return None
+    return replace(_to_face(look, pixels), number=face.number, box=face.box)
+
+
+@dataclass(frozen=True, eq=False)
+class _Crop:
+    """A square to look at: centre and side in photo pixels, turned clockwise by `roll` degrees."""
+
+    center: tuple[float, float]
+    side: float
+    roll: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What the landmarker saw: points float32 (478, 3) in photo pixels, scores, yaw, pitch and roll in degrees."""
+
+    points: Points
+    blendshapes: Mapping[str, float]
+    pose: tuple[float, float, float]
+    confidence: float
+
+
+# ---- boxes ----------------------------------------------------------------------------------------------
+
+
+def _search_coarsely(pixels: Pixels) -> tuple[Pixels, int, list[_Look]]:
+    """The photo turned so that its faces stand upright, by how many quarter turns, and the faces seen so far."""
+    best: tuple[Pixels, int, list[_Look]] = (pixels, 0, [])
+    for turns in _QUARTER_TURNS:
+        frame = np.ascontiguousarray(np.rot90(pixels, turns))
+        looks = _search(frame, plan_levels(frame, COARSE_SIDES), [])
+        if not looks and turns == 0:
+            looks = _examine(frame, find_boxes(frame, COARSE_SIDES[0], wide_border=True), [])
+        if len(looks) > len(best[2]) and not _is_upside_down(frame, looks):
+            return frame, turns, looks
+        best = (frame, turns, looks) if len(looks) > len(best[2]) else best
+    return best
+
+
+def _is_upside_down(pixels: Pixels, looks: list[_Look]) -> bool:
+    """Whether landmarks were laid on faces that stand on their heads.
+
+    From its side, the landmarker tells the top of a face from its bottom; from below it sometimes does not.
+    """
+    witnesses = sorted(looks, key=lambda item: -item.confidence)[:_WITNESSES]
+    wrong = 0
+    for look in witnesses:
+        crop = _crop_of(look.points)
+        turned = [_look(pixels, replace(crop, roll=crop.roll + angle), look.confidence) for angle in (90.0, -90.0)]
+        sides = [other for other in turned if other is not None]
+        if any(_shift_ratio(other.points, look.points) <= _SAME_LOOK_RATIO for other in sides):
+            return False
+        wrong += any(abs(_wrap(other.pose[2] - look.pose[2])) > _ON_ITS_HEAD for other in sides)
+    return 2 * wrong > len(witnesses)
+
+
+def _is_animal(look: _Look) -> bool:
+    return Landmarks(look.points).muzzle_ratio < _MUZZLE_RATIO
+
+
+def _search(pixels: Pixels, sides: Sequence[int], looks: list[_Look]) -> list[_Look]:
+    """The looks given and those at faces that further levels show, from coarse to fine."""
+    longest = max(pixels.shape[:2])
+    seen_px = SMALLEST_FACE_PX * longest / COARSE_SIDES[-1]
+    for side in sides:
+        largest = max((_extent(look.points) for look in looks), default=0.0)
+        if side > COARSE_SIDES[-1] and seen_px <= _BYSTANDER_RATIO * largest:
+            break
+        looks = _examine(pixels, find_boxes(pixels, side), looks)
+        seen_px = SMALLEST_FACE_PX * longest / side
+    return looks
+
+
+def _examine(pixels: Pixels, candidates: list[Candidate], looks: list[_Look]) -> list[_Look]:
+    """Look at the boxes that are not part of a face already seen."""
+    for candidate in candidates:
+        if any(share_inside(candidate.corners, _bounds(look.points)) > _PART_OF_FACE for look in looks):
+            continue
+        look = _look_twice(pixels, candidate)
+        if look is not None:
+            looks = _merge(looks, look)
+    return looks
+
+
+# ---- landmarks ------------------------------------------------------------------------------------------
+
+
+def _look_twice(pixels: Pixels, candidate: Candidate) -> _Look | None:
+    """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible."""
+    left, top, right, bottom = candidate.corners
+    center = (left + right) / 2, (top + bottom) / 2
+    for ratio in _BOX_TO_CROP:
+        look = _look(pixels, _Crop(center, ratio * max(right - left, bottom - top)), candidate.confidence)
+        if look is None or overlap_ratio(_bounds(look.points), candidate.corners) < _LEAST_AGREEMENT:
+            continue
+        again = _look(pixels, _crop_of(look.points), candidate.confidence)
+        if again is not None and _shift_ratio(again.points, look.points) <= _SAME_LOOK_RATIO:
+            return again
+    return None
+
+
+def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
+    """What the landmarker sees in one crop."""
+    height, width = pixels.shape[:2]
+    if crop.side < 4:
+        return None
+    # Only the part of the photo under the turned crop is touched, shrunk by area first: warping alone would alias.
+    reach = crop.side * (0.5 if crop.roll == 0 else 0.72)
+    x0, y0 = math.floor(crop.center[0] - reach), math.floor(crop.center[1] - reach)
+    x1, y1 = math.ceil(crop.center[0] + reach), math.ceil(crop.center[1] + reach)
+    box = Box(x0, y0, x1, y1).clipped(width, height)
+    if box is None:
+        return None
+    part = pixels[box.slices]
+    shrink = min(_CROP_PX / crop.side, 1.0)
+    small = max(round(box.width * shrink), 1), max(round(box.height * shrink), 1)
+    if small != (box.width, box.height):
+        part = cv2.resize(part, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    to_part = np.diag([small[0] / box.width, small[1] / box.height, 1.0]) @ _shift(-box.left, -box.top)
+    scale = _CROP_PX / crop.side
+    angle = math.radians(crop.roll)
+    turn = np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
+    to_crop = (
+        _shift(_CROP_PX / 2, _CROP_PX / 2)
+        @ np.diag([scale, scale, 1.0])
+        @ turn
+        @ _shift(-crop.center[0], -crop.center[1])
+    )
+    # Half a pixel: warpAffine counts from pixel centres, landmarks from the corner of the picture.
+    matrix = _shift(-0.5, -0.5) @ to_crop @ np.linalg.inv(to_part) @ _shift(0.5, 0.5)
+    view = cv2.warpAffine(
+        part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    result = _read_landmarks(np.ascontiguousarray(view))
+    if result is None:
+        return None
+    points, blendshapes, (yaw, pitch, roll) = result
+    back = np.linalg.inv(to_crop)
+    flat = np.column_stack([points[:, :2] * _CROP_PX, np.ones(len(points))]) @ back.T
+    placed = np.column_stack([flat[:, :2], points[:, 2] * _CROP_PX / scale]).astype(np.float32)
+    return _Look(placed, blendshapes, (yaw, pitch, _wrap(roll + crop.roll)), confidence)
+
+
+def _read_landmarks(view: NDArray[np.uint8]) -> tuple[Points, dict[str, float], tuple[float, float, float]] | None:
+    """Points in 0 … 1 of the view, blendshapes, and yaw, pitch, roll in degrees."""
+    with _LOCK, _quiet():
+        landmarker, image_type, rgb = _load_landmarker()
+        result = landmarker.detect(image_type(image_format=rgb, data=view))
+    if not result.face_landmarks:
+        return None
+    points = np.array([(p.x, p.y, p.z) for p in result.face_landmarks[0]], dtype=np.float32)
+    if not np.isfinite(points).all():
+        return None
+    blendshapes = {shape.category_name: float(shape.score) for shape in result.face_blendshapes[0]}
+    return points, blendshapes, _pose(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64))
+
+
+def _pose(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Yaw, pitch and roll in degrees of a pose matrix, with the signs that Face promises.
+
+    The columns are the head's axes (its left, up, forward) in a space with x right, y up and z to the camera.
+    """
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    left, forward = axes[:, 0], axes[:, 2]
+    yaw = math.degrees(math.atan2(forward[0], forward[2]))
+    pitch = -math.degrees(math.atan2(forward[1], math.hypot(forward[0], forward[2])))
+    return yaw, pitch, -math.degrees(math.atan2(left[1], left[0]))
+
+
+def _crop_of(points: Points) -> _Crop:
+    """The upright crop that a face with these points fills."""
+    landmarks = Landmarks(points)
+    across = (landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner)[:2]
+    roll = math.degrees(math.atan2(float(across[1]), float(across[0])))
+    angle = math.radians(roll)
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    upright = points[:, :2] @ turn.T
+    low, high = upright.min(axis=0), upright.max(axis=0)
+    center = turn.T @ ((low + high) / 2)
+    return _Crop((float(center[0]), float(center[1])), _LANDMARKS_TO_CROP * float((high - low).max()), roll)
+
+
+def _shift(x: float, y: float) -> NDArray[np.float64]:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def _wrap(degrees: float) -> float:
+    return (degrees + 180.0) % 360.0 - 180.0
+
+
+def _bounds(points: Points) -> Corners:
+    (x0, y0), (x1, y1) = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _extent(points: Points) -> float:
+    return float((points[:, :2].max(axis=0) - points[:, :2].min(axis=0)).max())
+
+
+def _shift_ratio(points: Points, others: Points) -> float:
+    """Mean distance of two looks' points, in eye distances of the second."""
+    moved = np.linalg.norm(points[:, :2] - others[:, :2], axis=1).mean()
+    return float(moved) / max(Landmarks(others).eye_distance_px, 1e-6)
+
+
+def _merge(looks: list[_Look], new: _Look) -> list[_Look]:
+    """Add a look, unless its face is already there; of two looks at one face the surer box wins."""
+    for i, old in enumerate(looks):
+        if min(_shift_ratio(new.points, old.points), _shift_ratio(old.points, new.points)) < _SAME_FACE_RATIO:
+            better = new if new.confidence > old.confidence else old
+            return [*looks[:i], better, *looks[i + 1 :]]
+    return [*looks, new]
+
+
+# ---- order and conversion -------------------------------------------------------------------------------
+
+
+def _turn_back(look: _Look, quarter_turns: int, turned_shape: tuple[int, ...]) -> _Look:
+    """A look at a photo turned counter-clockwise by quarter turns, in pixels of the photo as it is."""
+    points = look.points.copy()
+    height, width = turned_shape[:2]
+    for _ in range(quarter_turns):
+        points[:, 0], points[:, 1] = height - points[:, 1], points[:, 0].copy()
+        height, width = width, height
+    yaw, pitch, roll = look.pose
+    return replace(look, points=points, pose=(yaw, pitch, _wrap(roll + 90.0 * quarter_turns)))
+
+
+def _in_reading_order(looks: list[_Look]) -> list[_Look]:
+    """Rows from top to bottom, each from left to right; faces whose heights overlap by half share a row."""
+    rows: list[list[_Look]] = []
+    for look in sorted(looks, key=lambda item: float(item.points[:, 1].mean())):
+        y = float(look.points[:, 1].mean())
+        last = rows[-1] if rows else []
+        if last and y - np.mean([item.points[:, 1].mean() for item in last]) < 0.6 * _extent(last[0].points):
+            last.append(look)
+        else:
+            rows.append([look])
+    return [look for row in rows for look in sorted(row, key=lambda item: float(item.points[:, 0].mean()))]
+
+
+def _to_face(look: _Look, pixels: Pixels) -> Face:
+    height, width = pixels.shape[:2]
+    x0, y0, x1, y1 = _bounds(look.points)
+    bounds = Box(math.floor(x0), math.floor(y0), math.ceil(x1) + 1, math.ceil(y1) + 1).clipped(width, height)
+    yaw, pitch, roll = look.pose
+    box = bounds or Box(0, 0, width, height)
+    return Face(0, box, look.confidence, Landmarks(look.points), look.blendshapes, yaw, pitch, roll)
+
+
+# ---- models ---------------------------------------------------------------------------------------------
+
+# The landmarker may not be entered by two threads.
+_LOCK = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
+    """The landmarker, MediaPipe's image type and its name for RGB."""
+    if not _MODEL_FILE.is_file():
+        raise MissingModel(f"The model file {_MODEL_FILE.name} is missing beside the program.")
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+    except ImportError as error:
+        raise MissingPackage("The package mediapipe is not installed: pip install -r requirements.txt") from error
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=_MODEL_FILE.read_bytes(), delegate=BaseOptions.Delegate.CPU),
+        output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
+        num_faces=1,
+        min_face_detection_confidence=0.2,
+        min_face_presence_confidence=0.2,
+    )
+    try:
+        landmarker = vision.FaceLandmarker.create_from_options(options)
+    except (RuntimeError, ValueError) as error:
+        raise MissingModel(f"The face landmark model {_MODEL_FILE.name} is damaged.") from error
+    return landmarker, mediapipe.Image, mediapipe.ImageFormat.SRGB
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what MediaPipe's native code writes to the error stream; Python's own errors are exceptions and pass."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # There is no error stream to protect.
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(sink)

@@ -1,0 +1,231 @@
+"""The way of one photo: find the faces, plan the edits, have them painted, put them in, look again.
+
+Everything else in the program either serves one of these steps or calls `fix_photo`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyes_mask import plan_eyes
+from faces import find_faces, look_again
+from mouth_mask import plan_mouths
+from photo_types import (
+    Change,
+    Edit,
+    EditPlan,
+    Engine,
+    Face,
+    Feature,
+    FixResult,
+    Options,
+    Photo,
+    Pixels,
+    Progress,
+    Region,
+    Report,
+)
+
+OPEN_EYE_RATIO = 0.20
+"""An eye with a larger aspect ratio than this is open …"""
+OPEN_BLINK = 0.40
+"""… if its blink score is also below this."""
+SMILE_SCORE = 0.50
+"""A mouth with a higher smile score than this smiles."""
+MAX_TRIES = 4
+AMOUNT_STEP = 0.17
+"""A try that fell short goes this much further next time."""
+
+
+def ignore_progress(_words: str, _share: float) -> None:
+    """Nobody is watching."""
+
+
+def analyze_photo(
+    photo: Photo, options: Options, on_progress: Progress = ignore_progress
+) -> tuple[tuple[Face, ...], EditPlan]:
+    """Find the faces of a photo and plan its edits, without painting any of them."""
+    faces = find_faces(photo.pixels, lambda words, share: on_progress(words, 0.9 * share))
+    plan = plan_edits(photo.pixels, faces, options)
+    on_progress("planned the edits", 1.0)
+    return faces, plan
+
+
+def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> EditPlan:
+    """Decide for every eye and mouth whether to edit it; each decision carries its reason."""
+    eye_edits, eye_skips = plan_eyes(pixels, faces, options)
+    mouth_edits, mouth_skips = plan_mouths(pixels, faces, options)
+    return EditPlan((*eye_edits, *mouth_edits), (*eye_skips, *mouth_skips))
+
+
+def fix_photo(
+    photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress
+) -> FixResult:
+    """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
+
+    The command line, the page, the tests and the benchmark all go through here. Raises FixError.
+    """
+    clock = _Clock()
+    with clock("find"):
+        faces = find_faces(photo.pixels, lambda words, share: on_progress(words, 0.4 * share))
+    with clock("plan"):
+        plan = plan_edits(photo.pixels, faces, options)
+    pixels, kept, changes = _paint_until_good(photo.pixels, plan, engine, clock, on_progress)
+    with clock("measure"):
+        changed_pixels, changed_outside = count_changes(photo.pixels, pixels, kept)
+    on_progress("done", 1.0)
+    report = Report(faces, changes, plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds)
+    return FixResult(pixels, EditPlan(kept, plan.skips), report)
+
+
+def _paint_until_good(
+    pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Clock, on_progress: Progress
+) -> tuple[Pixels, tuple[Edit, ...], tuple[Change, ...]]:
+    """Paint, measure, and paint again what fell short; what never comes right is taken back.
+
+    Every try starts from the untouched photo. A face is done when all its edits are; until then none of
+    them is in the result.
+    """
+    final = pixels
+    kept: list[Edit] = []
+    changes: list[Change] = []
+    pending = list(plan.edits)
+    for tries in range(1, MAX_TRIES + 1):
+        if not pending:
+            break
+        done, share = 0.4 + 0.6 * (tries - 1) / MAX_TRIES, 0.6 / MAX_TRIES
+        with clock("paint"):
+            painted = engine.paint(
+                pixels, EditPlan(tuple(pending)), lambda words, part, d=done, s=share: on_progress(words, d + s * part)
+            )
+        with clock("composite"):
+            candidate = composite(pixels, painted, pending)
+        again: list[Edit] = []
+        for face, edits in _group_by_face(pending):
+            with clock("measure"):
+                after = look_again(candidate, face)
+            outcomes = [_judge(edit, after) for edit in edits]
+            if all(outcome.good for outcome in outcomes):
+                with clock("composite"):
+                    final = composite(final, painted, edits)
+                kept += edits
+                changes += [_note_change(edit, o, kept=True, tries=tries) for edit, o in zip(edits, outcomes, strict=True)]
+                continue
+            for edit, outcome in zip(edits, outcomes, strict=True):
+                further = _go_further(edit, outcome)
+                # The last try is for what is good already: the rest of the face must not cost it.
+                if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
+                    changes.append(_note_change(edit, outcome, kept=False, tries=tries))
+                else:
+                    again.append(further)
+        pending = again
+    changes += [_note_change(edit, _judge(edit, None), kept=False, tries=MAX_TRIES) for edit in pending]
+    changes.sort(key=lambda change: change.face.number)
+    return final, tuple(kept), tuple(changes)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What one edit led to: whether it did what it should, the value measured, and the words if it did not."""
+
+    good: bool
+    value: float
+    why: str
+
+
+def _judge(edit: Edit, after: Face | None) -> _Outcome:
+    if after is None:
+        return _Outcome(False, edit.measured, "the face was no longer recognised")
+    if edit.feature is Feature.MOUTH:
+        return _Outcome(after.smile > SMILE_SCORE, after.smile, "the smile did not come out clearly")
+    ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
+    return _Outcome(ratio > OPEN_EYE_RATIO and blink < OPEN_BLINK, ratio, "the eye did not come out clearly open")
+
+
+def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
+    """The same edit for the next try: as it was if it was good, else further; None when there is no further."""
+    if outcome.good:
+        return edit
+    return replace(edit, amount=min(edit.amount + AMOUNT_STEP, 1.0)) if edit.amount < 1.0 else None
+
+
+def _note_change(edit: Edit, outcome: _Outcome, *, kept: bool, tries: int) -> Change:
+    before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
+    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, "" if kept else outcome.why)
+
+
+def _group_by_face(edits: Iterable[Edit]) -> list[tuple[Face, list[Edit]]]:
+    groups: dict[int, tuple[Face, list[Edit]]] = {}
+    for edit in edits:
+        groups.setdefault(edit.face.number, (edit.face, []))[1].append(edit)
+    return list(groups.values())
+
+
+def composite(pixels: Pixels, painted: Pixels, edits: Iterable[Edit]) -> Pixels:
+    """Blend `painted` into `pixels`, both uint8 (H, W, 3), through the soft regions of `edits`.
+
+    Where no region reaches, the result holds the bytes of `pixels`. Neither input is written to.
+    """
+    result = pixels.copy()
+    for patch in merge_regions([edit.region for edit in edits]):
+        rows, columns = patch.box.slices
+        original = pixels[rows, columns].astype(np.float32)
+        mixed = original + patch.alpha[..., None] * (painted[rows, columns].astype(np.float32) - original)
+        result[rows, columns] = np.where(patch.alpha[..., None] > 0, np.rint(mixed), original).astype(np.uint8)
+    return result
+
+
+def merge_regions(regions: list[Region]) -> list[Region]:
+    """Join regions whose boxes touch, so that no pixel lies in two: where they overlap the stronger alpha counts."""
+    merged: list[Region] = []
+    for region in regions:
+        joined = region
+        while True:
+            touching = [other for other in merged if other.box.overlap_ratio(joined.box) > 0]
+            if not touching:
+                break
+            for other in touching:
+                merged.remove(other)
+                joined = _join(joined, other)
+        merged.append(joined)
+    return merged
+
+
+def _join(one: Region, other: Region) -> Region:
+    box = one.box.union(other.box)
+    alpha = np.zeros((box.height, box.width), np.float32)
+    for region in (one, other):
+        top, left = region.box.top - box.top, region.box.left - box.left
+        part = alpha[top : top + region.box.height, left : left + region.box.width]
+        np.maximum(part, region.alpha, out=part)
+    return Region(box, alpha)
+
+
+def count_changes(before: Pixels, after: Pixels, edits: Iterable[Edit]) -> tuple[int, int]:
+    """Count the pixels that differ, and those among them that lie outside every region of `edits`."""
+    changed: NDArray[np.bool_] = (before != after).any(axis=2)
+    total = int(np.count_nonzero(changed))
+    for edit in edits:
+        changed[edit.region.box.slices] &= edit.region.alpha == 0
+    return total, int(np.count_nonzero(changed))
+
+
+class _Clock:
+    """Adds up the seconds of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start

@@ -1,0 +1,355 @@
+"""The command line: turns arguments into `Options`, runs one photo or a folder, and says what was done.
+
+Nothing heavy is imported before the arguments are understood, so `--help` and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+from options import ENGINES, EYE_COLORS, BadOption, FixError, MissingPackage, Options, UnreadablePhoto, UnwritablePhoto
+
+if TYPE_CHECKING:
+    from photo_types import EditPlan, Engine, Photo, Pixels, Progress
+
+__version__ = "0.1.0"
+
+OUTPUT_FOLDER = Path("data/outputs")
+"""Where results go when the user names no place; it is taken from the current folder."""
+
+_DONE, _UNEXPECTED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
+
+_EXAMPLES = """examples:
+  python main.py --input_path group.jpg --output_path group_fixed.jpg
+  python main.py --input_path group.jpg --analyze
+  python main.py --input_path group.jpg --faces 1,3 --no-smile
+  python main.py --input_path holiday/ --output_path holiday_fixed/
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_BAD_INPUT, f"error: {message} (--help lists every option)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; its defaults are those of `Options`."""
+    default = Options()
+    parser = _Parser(
+        prog="main.py",
+        description="Opens closed eyes and makes unsmiling mouths smile in a photo; all else stays as it is.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "-i", "--input_path", "--input", type=_path, metavar="PHOTO", help="a photo, or a folder of them"
+    )
+    files.add_argument(
+        "-o", "--output_path", "--output", type=_path, metavar="PHOTO",
+        help="the result; its ending names its format (default: data/outputs/final_NAME.png); "
+        "a folder when the input is one",
+    )  # fmt: skip
+    files.add_argument("--overwrite", action="store_true", help="allow the result to replace the input photo")
+    files.add_argument(
+        "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
+    )
+    files.add_argument("--report", type=_path, metavar="FILE.json", help="also write all measured values as JSON")
+
+    edits = parser.add_argument_group("what to change")
+    edits.add_argument(
+        "--analyze", action="store_true",
+        help="change nothing: list the faces and what would be done, and draw numbered boxes",
+    )  # fmt: skip
+    edits.add_argument("--faces", type=_face_numbers, metavar="1,3", help="only these faces, numbered as in --analyze")
+    edits.add_argument(
+        "--eyes", action=argparse.BooleanOptionalAction, default=default.eyes, help="open closed eyes (default: yes)"
+    )
+    edits.add_argument(
+        "--smile", action=argparse.BooleanOptionalAction, default=default.smile,
+        help="make unsmiling mouths smile (default: yes)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--eye_opening", type=float, default=default.eye_opening, metavar="0-1",
+        help="how wide closed eyes open (default: %(default)s)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--smile_strength", type=float, default=default.smile_strength, metavar="0-1",
+        help="how broad the smile is (default: %(default)s)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--eye_color", default=default.eye_color, metavar="COLOR",
+        help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
+    )  # fmt: skip
+
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--engine", choices=ENGINES, default=default.engine, help="what paints the edits (default: %(default)s)"
+    )
+    how.add_argument("--seed", type=int, default=default.seed, help="the same seed gives the same result")
+    how.add_argument("--gradio", action="store_true", help="open the page in the browser instead")
+    how.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
+    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code: 0 done, 2 bad input or usage, 1 unexpected, 130 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an old console may have no arrow
+    parsed = build_parser().parse_args(arguments)
+    try:
+        code, complaint = _guard(lambda: _run(parsed), parsed.debug)
+    except KeyboardInterrupt:
+        code, complaint = _STOPPED, "stopped; no file was left half-written."
+    if complaint:
+        _say(complaint, sys.stderr)
+    return code
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("names no file")
+    return Path(text)
+
+
+def _face_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"takes numbers of faces such as 1,3, not {text!r}") from error
+
+
+def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
+    """Run `action`; return its exit code and no words, or the code and the one line that tells what went wrong."""
+    try:
+        return action(), ""
+    except FixError as error:
+        return _BAD_INPUT, f"error: {error}"
+    except ModuleNotFoundError as error:
+        return _BAD_INPUT, f"error: the package {error.name} is not installed; run: pip install -r requirements.txt"
+    except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
+        if debug:
+            raise
+        reason = (str(error).strip().splitlines() or ["no further words"])[0]
+        return _UNEXPECTED, (
+            f"error: something unexpected went wrong ({type(error).__name__}: {reason}); "
+            "run it again with --debug and report what it prints."
+        )
+
+
+def _say(text: str, stream: TextIO) -> None:
+    """Print a line; above the progress bar, if there is one."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.write(text, file=stream)
+    else:
+        print(text, file=stream)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one run does to each photo, and what it gathers for the report."""
+
+    options: Options
+    make_engine: Callable[[], Engine]
+    analyze: bool
+    overwrite: bool
+    quiet: bool
+    debug: bool
+    entries: list[dict[str, object]] = field(default_factory=list)
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    if parsed.gradio:
+        raise MissingPackage("The page in the browser is not in this version yet; use --input_path.")
+    if parsed.input_path is None:
+        raise BadOption("Name a photo with --input_path; --help lists every option.")
+    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options)}
+    options = Options(**chosen)
+    job = _Job(options, _choose_engine(options), parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug)
+    source: Path = parsed.input_path
+    if parsed.report is not None:
+        _prepare_report(parsed.report)
+    if source.is_dir():
+        code = _run_folder(source, parsed.output_path or OUTPUT_FOLDER, parsed.masks_dir, job)
+    else:
+        code = _run_photo(source, _name_output(source, parsed.output_path, job.analyze), parsed.masks_dir, job)
+    if parsed.report is not None:
+        _write_report(parsed.report, {"photos": job.entries})
+    return code
+
+
+def _choose_engine(options: Options) -> Callable[[], Engine]:
+    if options.engine == "stable-diffusion":
+        raise MissingPackage("The Stable Diffusion engine is not in this version yet; use --engine draft.")
+
+    def make_draft_engine() -> Engine:
+        from draft_engine import DraftEngine
+
+        return DraftEngine(eye_color=options.eye_color, seed=options.seed)
+
+    return make_draft_engine
+
+
+def _name_output(source: Path, output: Path | None, analyze: bool) -> Path:
+    """Where the result of one photo goes: the path that was named, or a name made from the photo's."""
+    if output is not None and not output.is_dir():
+        return output
+    return (output or OUTPUT_FOLDER) / f"{'analysis' if analyze else 'final'}_{source.stem}.png"
+
+
+def _run_folder(folder: Path, output: Path, masks_dir: Path | None, job: _Job) -> int:
+    """Run every photo of a folder; a bad one is reported and passed over."""
+    from tqdm import tqdm
+
+    if output.exists() and not output.is_dir():
+        raise UnwritablePhoto(f"{output} is a file; --output_path must be a folder when --input_path is one.")
+    photos = _list_photos(folder, leave_out_results=output.exists() and output.samefile(folder))
+    targets = [output / _name_output(photo, None, job.analyze).name for photo in photos]
+    codes = []
+    for photo, own_target in zip(tqdm(photos, unit="photo", disable=_bar_off(job), leave=False), targets, strict=True):
+        # Two photos such as a.jpg and a.png would share a result: there the old ending stays in the name.
+        shared = targets.count(own_target) > 1
+        target = own_target.with_suffix(f"{photo.suffix}.png") if shared else own_target
+        run_this = partial(_run_photo, photo, target, masks_dir / photo.name if masks_dir else None, job)
+        if not job.quiet:
+            _say(f"{photo}", sys.stdout)
+        code, complaint = _guard(run_this, job.debug)
+        codes.append(code)
+        if complaint:
+            _say(f"{complaint} ({photo})" if job.quiet else complaint, sys.stderr)
+            job.entries.append({"input": str(photo), "output": None, "error": complaint.removeprefix("error: ")})
+        if not job.quiet:
+            _say("", sys.stdout)
+    failed = sum(code != _DONE for code in codes)
+    if not job.quiet:
+        what = "1 photo" if len(codes) == 1 else f"{len(codes)} photos"
+        _say(f"{what}: {len(codes) - failed} written to {output}, {failed} failed.", sys.stdout)
+    return _UNEXPECTED if _UNEXPECTED in codes else max(codes)
+
+
+def _list_photos(folder: Path, leave_out_results: bool) -> list[Path]:
+    from photo_io import FORMATS
+
+    try:
+        files = sorted(folder.iterdir())
+    except OSError as error:
+        raise UnreadablePhoto(f"The folder {folder} cannot be read: {error.strerror}.") from error
+    photos = [
+        file
+        for file in files
+        if file.suffix.lower() in FORMATS and file.is_file() and not file.name.startswith(".")
+        if not (leave_out_results and file.name.startswith(("final_", "analysis_")))
+    ]
+    if not photos:
+        raise UnreadablePhoto(f"There is no photo in the folder {folder}.")
+    return photos
+
+
+def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) -> int:
+    """Fix or analyze one photo, write what comes of it, and say so."""
+    from fix import analyze_photo, fix_photo
+    from photo_io import load_photo, save_photo
+    from report import analysis_to_json, describe, describe_analysis, draw_analysis, to_json
+
+    photo = load_photo(source)
+    with _progress_bar(job) as on_progress:
+        if job.analyze:
+            faces, plan = analyze_photo(photo, job.options, on_progress)
+            words, data = describe_analysis(faces, plan), analysis_to_json(faces, plan)
+            pixels, original = draw_analysis(photo.pixels, faces, plan), None
+        else:
+            result = fix_photo(photo, job.options, job.make_engine(), on_progress)
+            faces, plan = result.report.faces, result.plan
+            words, data = describe(result.report), to_json(result.report)
+            pixels, original = result.pixels, photo
+    unknown = [number for number in job.options.faces or () if number > len(faces)]
+    if unknown:
+        raise BadOption(f"--faces names face {unknown[0]}, but {source} has {len(faces)}; --analyze shows the numbers.")
+    note = save_photo(pixels, original or _plain_photo(pixels, source), target, overwrite=job.overwrite)
+    if masks_dir is not None:
+        _write_masks(masks_dir, photo, plan, job)
+    job.entries.append({"input": str(source), "output": str(target), "note": note, **data})
+    if not job.quiet:
+        _say("\n".join([words, *([note] if note else []), f"Written: {target}"]), sys.stdout)
+    return _DONE
+
+
+def _plain_photo(pixels: Pixels, source: Path) -> Photo:
+    """A picture of our own making; it names the source so that saving never replaces it."""
+    from photo_types import Photo
+
+    return Photo(pixels, format="", path=source)
+
+
+def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
+    """Write the masks (white is repainted) and what the engine painted, before the two were put together."""
+    from eyes_mask import eyes_mask
+    from fix import ignore_progress
+    from mouth_mask import mouth_mask
+    from photo_io import save_photo
+
+    shape, edits = photo.pixels.shape, list(plan.edits)
+    painted = job.make_engine().paint(photo.pixels, plan, ignore_progress)
+    save_photo(painted, _plain_photo(painted, photo.path or folder), folder / "draft.png")
+    for name, mask in (("eyes_mask", eyes_mask(shape, edits)), ("mouth_mask", mouth_mask(shape, edits))):
+        gray = mask[:, :, None].repeat(3, axis=2)
+        save_photo(gray, replace(_plain_photo(gray, photo.path or folder), native=mask), folder / f"{name}.png")
+
+
+def _prepare_report(path: Path) -> None:
+    """Find out before any work is done whether the report can be written."""
+    if path.suffix.lower() != ".json" or path.is_dir():
+        raise BadOption(f"--report must name a file that ends in .json, not {path}.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritablePhoto(f"The report {path} cannot be written: {error.strerror}.") from error
+
+
+def _write_report(path: Path, data: dict[str, object]) -> None:
+    part = path.with_name(f"{path.name}.tmp")
+    try:
+        part.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise UnwritablePhoto(f"The report {path} cannot be written: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _bar_off(job: _Job) -> bool | None:
+    return True if job.quiet else None  # None: off unless a person is watching
+
+
+@contextmanager
+def _progress_bar(job: _Job) -> Iterator[Progress]:
+    from tqdm import tqdm
+
+    with tqdm(total=100, disable=_bar_off(job), leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
+
+        def on_progress(words: str, share: float) -> None:
+            bar.set_description_str(words, refresh=False)
+            bar.update(100 * share - bar.n)
+
+        yield on_progress
+
+
+if __name__ == "__main__":
+    sys.exit(main())

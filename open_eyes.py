@@ -1,0 +1,213 @@
+"""Open one closed eye: slide the lid up, wipe out the old lash line, put an eyeball and new lashes in.
+
+What moves is the person's own skin. The lid from the lash line up is carried to where the open lid stands and
+vanishes into the crease; above the crease nothing moves, as on a real face. The lower lid sinks a little, and the skin under
+it is drawn up over the place where the closed lashes lay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
+from eyeball import EyeLook, aperture_alpha, render_eyeball, smoothstep
+from photo_look import LUMA, PhotoLook, luma
+from photo_types import Box, Edit, Pixels
+
+Array = NDArray[np.float32]
+
+# All lengths below are in units of the eye frame: half the width of the eye.
+PLATFORM = 0.10
+"""Strip of the lid above the lashes that stays visible and unsqueezed when the eye is open."""
+FOLD = 0.42
+"""Height over which the rest of the lid is squeezed into the crease."""
+LASH_CLEARANCE = 0.10
+"""Below the closed line the lashes lie at least this far down."""
+LONGEST_LASHES = 0.42
+LASH_SHARE_DRAWN = 0.5
+"""This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
+LOWER_REACH = 0.62
+"""Skin further below the lower rim than this does not move."""
+SUPERSAMPLED_UNIT_PX = 72.0
+"""The eyeball is rendered at about this many pixels per unit and then reduced."""
+
+
+def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLook) -> Pixels:
+    """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the eye open, uint8 (h, w, 3).
+
+    The photo is read, never written.
+    """
+    box = edit.region.box
+    frame = find_frame(edit.face, edit.feature)
+    lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
+    source = pixels[box.slices].astype(np.float32)
+    x, y = frame.grid(box)
+
+    lashes = _measure_lashes(source, x, y, lids)
+    clean = _wipe_lower_lashes(source, x, y, lids, frame.unit_px, lashes.reach)
+    skin = _slide_lids(source, clean, frame, box, x, y, lids, lashes.reach)
+    skin = _shade_fold(skin, x, y, lids)
+    painted = _paint_eyeball(skin, frame, box, lids, lashes, eye_look, photo_look)
+    return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
+
+
+@dataclass(frozen=True)
+class Lashes:
+    """`darkness` 0 … 1: how dark the closed lash line is against the lid. `reach`: how far below it lashes hang."""
+
+    darkness: float
+    reach: float
+
+
+def _measure_lashes(source: Array, x: Array, y: Array, lids: Lids) -> Lashes:
+    """Profile of darkness across the closed line, averaged along the middle of the eye."""
+    offset = y - evaluate_lid(lids.closed, x)
+    gray = luma(source)
+    middle = np.abs(x) < 0.75
+    skin = gray[middle & (offset < -0.45) & (offset > -0.75)]
+    if skin.size == 0:
+        return Lashes(0.5, LASH_CLEARANCE)
+    level = max(float(np.median(skin)), 1.0)
+    steps = np.arange(-LONGEST_LASHES, 0.16, 0.03)
+    profile = []
+    for step in steps:
+        band = gray[middle & (np.abs(offset - step) < 0.025)]
+        profile.append(float(np.percentile(band, 30)) / level if band.size else 1.0)
+    dark = 1 - np.array(profile)
+    darkness = float(np.clip(dark.max(), 0.1, 0.9))
+    below = steps[(dark > 0.35 * darkness) & (steps < 0)]
+    reach = -float(below.min()) if below.size else LASH_CLEARANCE
+    return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)))
+
+
+def _wipe_lower_lashes(source: Array, x: Array, y: Array, lids: Lids, unit_px: float, reach: float) -> Array:
+    """The skin without the lashes of the closed eye that hang over it: thin dark hairs are closed away."""
+    size = max(3, round(0.30 * unit_px) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    closed = cv2.GaussianBlur(cv2.morphologyEx(source, cv2.MORPH_CLOSE, kernel), (0, 0), max(size / 6, 0.6))
+    lift = (closed - source) @ LUMA
+    offset = y - evaluate_lid(lids.closed, x)
+    near = smoothstep(-reach - 0.30, -reach, offset) * (1 - smoothstep(0.02, 0.10, offset)) * (np.abs(x) < 1.25)
+    alpha = near * smoothstep(3.0, 12.0, lift)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.03 * unit_px, 0.5))[..., None]
+    return np.asarray(source + alpha * (closed - source), np.float32)
+
+
+def _slide_lids(
+    source: Array, clean: Array, frame: EyeFrame, box: Box, x: Array, y: Array, lids: Lids, reach: float
+) -> Array:
+    """Carry the lid skin up and the skin below the eye up over the old lashes."""
+    closed, upper, lower = (evaluate_lid(c, x) for c in (lids.closed, lids.upper, lids.lower))
+    rise = np.maximum(upper - closed, 0)
+    above = y - upper
+    # One to one on the platform, then back to standing still above the fold; the smooth fall keeps the map monotone.
+    fold = max(FOLD, 0.0) + 0.5 * rise
+    shift_up = rise * (1 - smoothstep(0.0, 1.0, (above - PLATFORM) / fold))
+
+    # The wiped skin needs to be drawn up only part of the way: drawn further, pores become streaks.
+    sink = lower - (closed - LASH_SHARE_DRAWN * reach)
+    below = lower - y
+    shift_down = sink * (1 - smoothstep(0.0, 1.0, below / LOWER_REACH))
+    ends = 1 - smoothstep(0.92, 1.30, np.abs(x))
+    upper_y = y - shift_up
+    lower_y = y - shift_down * ends
+
+    def sample(picture: Array, source_y: Array) -> Array:
+        map_x, map_y = frame.to_photo(x, source_y)
+        return cv2.remap(picture, map_x - box.left, map_y - box.top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+    # Above and below meet inside the aperture, where the eyeball hides the seam; beyond the corners nothing moves.
+    middle = (upper + lower) / 2
+    top = smoothstep(-0.04, 0.04, y - middle)[..., None]
+    return np.asarray(top * sample(source, upper_y) + (1 - top) * sample(clean, lower_y), np.float32)
+
+
+def _shade_fold(skin: Array, x: Array, y: Array, lids: Lids) -> Array:
+    """The crease over the open lid, and the soft shadow of the brow bone that a closed, bulging lid does not have."""
+    upper = evaluate_lid(lids.upper, x)
+    above = y - upper
+    ends = 1 - smoothstep(0.75, 1.15, np.abs(x))
+    crease = 0.16 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
+    hollow = 0.10 * np.exp(-((np.maximum(above, 0) / 0.35) ** 2)) * (above > 0)
+    return np.asarray(skin * (1 - (crease + hollow) * ends)[..., None], np.float32)
+
+
+def _paint_eyeball(
+    skin: Array, frame: EyeFrame, box: Box, lids: Lids, lashes: Lashes, eye_look: EyeLook, photo_look: PhotoLook
+) -> Array:
+    factor = int(np.clip(round(SUPERSAMPLED_UNIT_PX / frame.unit_px), 2, 6))
+    x, y = frame.grid(box, factor)
+    center = (IRIS_CENTER[0] + eye_look.gaze[0], IRIS_CENTER[1] + eye_look.gaze[1])
+    eye = render_eyeball(x, y, lids, center, eye_look)
+    alpha = aperture_alpha(x, y, lids, softness=0.03)
+    lash_alpha = _lash_alpha(x, y, lids, lashes, eye_look)
+    rim_alpha = _rim_alpha(x, y, lids)
+
+    size = (box.width, box.height)
+    blur = float(np.sqrt(max(photo_look.blur_sigma_px**2 - 0.3**2, 0.01)))
+
+    def reduce(picture: Array) -> Array:
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), blur), np.float32)
+
+    # Premultiplied, so that blurring does not drag the colours outside the opening in.
+    coverage = reduce(alpha)[..., None]
+    eye = reduce(eye * alpha[..., None])
+    painted = skin * (1 - coverage) + eye
+    rim = 0.38 * reduce(rim_alpha)[..., None]
+    painted = painted + rim * (eye_look.skin * np.array([0.98, 0.82, 0.80], np.float32) - painted)
+    lash = reduce(lash_alpha)[..., None]
+    lash_color = eye_look.skin * np.array([0.16, 0.14, 0.14], np.float32)
+    painted = painted + lash * (lash_color - painted)
+    grain = photo_look.tile_grain(box.height, box.width)
+    return np.asarray(painted + np.maximum(coverage, lash) * 0.8 * grain, np.float32)
+
+
+def _lash_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLook) -> Array:
+    """The upper lashes, a dark band with hairs fanning out of it, and the faint line of the lower ones."""
+    above = y - evaluate_lid(lids.upper, x)
+    below = evaluate_lid(lids.lower, x) - y
+    span = smoothstep(0.0, 0.35, 1 - np.abs(x))
+    toward_temple = np.clip(0.5 - 0.5 * x, 0, 1)
+    width = 0.034 + 0.030 * toward_temple
+    strength = np.clip(0.15 + 0.80 * lashes.darkness, 0, 0.85) * (0.60 + 0.40 * toward_temple)
+    upper = np.exp(-((above / width) ** 2)) * strength * span
+    lower = 0.28 * lashes.darkness * np.exp(-(((below - 0.045) / 0.04) ** 2)) * span * (0.5 + 0.5 * toward_temple)
+    hairs = _hair_alpha(x, y, lids, lashes, eye_look)
+    return np.asarray(np.maximum(np.maximum(upper, lower), hairs), np.float32)
+
+
+def _hair_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLook) -> Array:
+    """Single hairs, only where the photo is large enough to show them: curved outward and up, tapering."""
+    canvas = np.zeros(x.shape, np.float32)
+    visible = eye_look.detail * float(np.clip((lashes.darkness - 0.25) / 0.4, 0, 1))
+    if visible <= 0.05:
+        return canvas
+    random = np.random.default_rng(eye_look.seed + 1)
+    # The frame is affine: three points of the grid give the way back to its pixels.
+    height, width = x.shape
+    corners = np.array([[x[0, 0], y[0, 0]], [x[0, -1], y[0, -1]], [x[-1, 0], y[-1, 0]]], np.float32)
+    to_pixels = cv2.getAffineTransform(corners, np.array([[0, 0], [width - 1, 0], [0, height - 1]], np.float32))
+    unit = float(np.sqrt(abs(np.linalg.det(to_pixels[:, :2]))))
+    steps = np.linspace(0, 1, 8, dtype=np.float32)
+    for root_x in np.linspace(-0.97, 0.80, 34):
+        root = float(root_x + random.normal(0, 0.015))
+        outward = -(root + 0.15) * 0.55 + random.normal(0, 0.06)
+        length = (0.13 + 0.10 * np.clip(-root + 0.4, 0, 1.4)) * random.uniform(0.7, 1.1) * (0.5 + lashes.darkness)
+        hair_x = root + length * outward * steps
+        hair_y = float(evaluate_lid(lids.upper, root)) - 0.02 + length * (0.25 * steps + 0.75 * steps**2)
+        points = to_pixels[:, :2] @ np.stack([hair_x, hair_y]) + to_pixels[:, 2:]
+        for start, end, thickness in zip(points.T[:-1], points.T[1:], np.linspace(0.026, 0.010, 7), strict=True):
+            ends = [tuple(int(round(float(v) * 16)) for v in point) for point in (start, end)]
+            cv2.line(canvas, ends[0], ends[1], 1.0, max(1, round(thickness * unit)), cv2.LINE_8, 4)
+    return canvas * np.float32(0.75 * visible)
+
+
+def _rim_alpha(x: Array, y: Array, lids: Lids) -> Array:
+    """The moist rim of the lower lid."""
+    above = y - evaluate_lid(lids.lower, x)
+    return np.asarray(np.exp(-((above / 0.035) ** 2)) * smoothstep(0.0, 0.3, 1 - np.abs(x)), np.float32)

@@ -1,0 +1,105 @@
+"""When one eye is closed and the other open: the open one is the best source there is.
+
+Both eyes share the eye frame (`eye_shape`), which is mirrored between them, so the open eye is carried over by looking
+up, for every pixel of the closed one, the pixel of the same frame coordinates.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from eye_shape import IRIS_CENTER, IRIS_RADIUS, EyeFrame, find_frame, landmarks_in_frame
+from eyeball import smoothstep
+from photo_types import Box, Edit, EditPlan, Feature, Pixels
+
+Array = NDArray[np.float32]
+
+# An eye is fit to be copied when it is clearly open, large enough to carry detail and seen at nearly the same angle.
+LEAST_ASPECT_RATIO = 0.20
+MOST_BLINK = 0.35
+LEAST_WIDTH_PX = 10.0
+MOST_YAW_DEGREES = 20.0
+# Skin around the eyes whose tone is matched: a ring at this distance, in frame units.
+_RING = (1.10, 1.45)
+
+
+def _other(feature: Feature) -> Feature:
+    return Feature.LEFT_EYE if feature is Feature.RIGHT_EYE else Feature.RIGHT_EYE
+
+
+def _is_open(edit: Edit, plan: EditPlan) -> bool:
+    other = _other(edit.feature)
+    edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
+    eye = edit.face.eye(other)
+    return (
+        not edited
+        and eye.aspect_ratio > LEAST_ASPECT_RATIO
+        and edit.face.blink(other) < MOST_BLINK
+        and eye.width_px >= LEAST_WIDTH_PX
+    )
+
+
+def is_fit_to_copy(edit: Edit, plan: EditPlan) -> bool:
+    """Whether the face's other eye is open and seen well enough to be mirrored over."""
+    return _is_open(edit, plan) and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
+
+
+def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
+    """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
+    if not _is_open(edit, plan):
+        return None
+    eye = edit.face.eye(_other(edit.feature))
+    x, y = eye.iris[0, :2]
+    radius = float(np.linalg.norm(eye.iris[1:, :2] - eye.iris[0, :2], axis=1).mean())
+    reach = int(radius) + 2
+    box = Box(int(x) - reach, int(y) - reach, int(x) + reach + 1, int(y) + reach + 1)
+    clipped = box.clipped(pixels.shape[1], pixels.shape[0])
+    if clipped is None:
+        return None
+    rows, columns = np.mgrid[clipped.slices]
+    distance = np.hypot(columns - x, rows - y) / max(radius, 1.0)
+    # Lower half only: the upper one lies in the shadow of the lid.
+    ring = (distance > 0.5) & (distance < 0.85) & (rows > y)
+    if ring.sum() < 6:
+        return None
+    return np.asarray(np.median(pixels[rows[ring], columns[ring]], axis=0), np.float32)
+
+
+def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
+    """Return the box of `edit.region` with the other eye mirrored in, uint8 (h, w, 3); gaze and light stay parallel."""
+    box = edit.region.box
+    frame, donor = find_frame(edit.face, edit.feature), find_frame(edit.face, _other(edit.feature))
+    x, y = frame.grid(box)
+    look_x = _turn_gaze(x, y, edit, donor)
+    map_x, map_y = donor.to_photo(look_x, y)
+    copied = cv2.remap(pixels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    target = pixels[box.slices].astype(np.float32)
+    copied = _match_tone(copied, target, x, y)
+    # The brow and the outer skin are the person's own on this side.
+    weight = (1 - smoothstep(0.95, 1.35, np.hypot(x / 1.1, (y - 0.1) / 0.85)))[..., None]
+    return np.asarray(np.clip(np.rint(target + weight * (copied - target)), 0, 255), np.uint8)
+
+
+def _turn_gaze(x: Array, y: Array, edit: Edit, donor: EyeFrame) -> Array:
+    """Frame x to look up in the open eye: mirrored eyes would squint, so the iris is moved, and its glints turned back."""
+    eye = edit.face.eye(_other(edit.feature))
+    iris_x, iris_y = (float(v[0]) for v in landmarks_in_frame(donor, eye.iris[:1]))
+    # Looking aside moves one iris to the nose and the other to the temple.
+    shift = 2 * (IRIS_CENTER[0] - iris_x)
+    distance = np.hypot(x - (iris_x + shift), y - iris_y) / IRIS_RADIUS
+    moved = x - shift * (1 - smoothstep(1.0, 1.9, distance))
+    turned_back = 2 * iris_x - moved
+    inside = 1 - smoothstep(0.80, 0.95, distance)
+    return np.asarray(np.where(inside > 0.5, turned_back, moved), np.float32)
+
+
+def _match_tone(copied: Array, target: Array, x: Array, y: Array) -> Array:
+    """Scale the copied eye so that the skin around it is as bright and as coloured as the skin it is put into."""
+    distance = np.hypot(x / 1.1, (y - 0.1) / 0.9)
+    ring = (distance > _RING[0]) & (distance < _RING[1]) & (y < 0.5)
+    if ring.sum() < 12:
+        return copied
+    gain = np.median(target[ring], axis=0) / np.maximum(np.median(copied[ring], axis=0), 1.0)
+    return copied * np.clip(gain, 0.6, 1.6).astype(np.float32)

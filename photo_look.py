@@ -1,0 +1,170 @@
+"""How a photo looks around one face: its sharpness, its grain and the light on the skin.
+
+Whatever is painted must share these three, or the eye sees the patch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from landmarks import EyeLandmarks
+from photo_types import Box, Face, Pixels
+
+Array = NDArray[np.float32]
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of R, G, B in luma. Source: ITU-R BT.601."""
+
+_REBLUR_SIGMA_PX = 1.0
+_SHARPEST_PERCENTILE = 20.0
+_GRAIN_SIGMA_PX = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoLook:
+    """What was measured.
+
+    `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
+    `skin`, `brow` float32 (3,): median RGB 0 … 255 of a cheek and of the brows. `highlight`: luma of the brightest skin.
+    """
+
+    blur_sigma_px: float
+    grain: Array
+    skin: Array
+    brow: Array
+    highlight: float
+
+    def tile_grain(self, height: int, width: int) -> Array:
+        """Grain for a patch of any size, float32 (height, width, 3), mirrored so that no seam shows."""
+        rows = _mirror_indices(height, self.grain.shape[0])
+        columns = _mirror_indices(width, self.grain.shape[1])
+        return self.grain[rows[:, None], columns[None, :]]
+
+
+def _mirror_indices(count: int, period: int) -> NDArray[np.intp]:
+    index = np.arange(count) % (2 * period)
+    return np.where(index < period, index, 2 * period - 1 - index)
+
+
+def luma(pixels: NDArray[np.generic]) -> Array:
+    """Luma float32 (h, w), 0 … 255, of RGB pixels (h, w, 3)."""
+    return pixels.astype(np.float32) @ LUMA
+
+
+def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
+    """Measure sharpness, grain and colours of one face in a photo uint8 (H, W, 3)."""
+    box = _eye_band(face).clipped(pixels.shape[1], pixels.shape[0])
+    band = pixels[box.slices] if box is not None else pixels
+    gray = luma(band)
+    cheek = _cheek_patch(pixels, face)
+    skin = _measure_skin(pixels, face)
+    return PhotoLook(
+        blur_sigma_px=measure_blur(gray),
+        grain=_take_grain(cheek),
+        skin=skin,
+        brow=_measure_brow(pixels, face, skin),
+        highlight=float(np.percentile(gray, 98)),
+    )
+
+
+def _measure_skin(pixels: Pixels, face: Face) -> Array:
+    """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
+    eyes = (face.landmarks.right_eye, face.landmarks.left_eye)
+    middle = sum(eye.inner_corner[:2] for eye in eyes) / 2
+    brows = sum(eye.brow_upper[4, :2] for eye in eyes) / 2
+    up = brows - middle
+    places = [middle + 2.0 * up, middle - 0.8 * up, *((e.outer_corner + e.inner_corner)[:2] / 2 - 1.5 * up for e in eyes)]
+    half = max(0.07 * face.landmarks.eye_distance_px, 1.0)
+    found = [patch.reshape(-1, 3) for x, y in places if (patch := _cut_square(pixels, x, y, half)) is not None]
+    if not found:
+        return np.asarray(np.median(pixels.reshape(-1, 3), axis=0), np.float32)
+    samples = np.concatenate(found)
+    level = samples @ LUMA
+    low, high = np.percentile(level, [20, 85])
+    good = (level >= low) & (level <= high) & (samples.max(axis=1) < 250)
+    return np.asarray(np.median(samples[good] if good.any() else samples, axis=0), np.float32)
+
+
+def measure_skin_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
+    """The face's `skin` colour float32 (3,), as bright as it is just below this eye: each eye has light of its own."""
+    unit = eye.width_px / 2
+    middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
+    down = middle - eye.brow_lower[2, :2]
+    down = down / max(float(np.linalg.norm(down)), 1e-6)
+    x, y = middle + 0.85 * unit * down
+    patch = _cut_square(pixels, x, y, max(0.35 * unit, 1.0))
+    if patch is None:
+        return skin
+    gain = float(np.median(luma(patch))) / max(float(skin @ LUMA), 1.0)
+    return np.asarray(skin * np.clip(gain, 0.45, 1.15), np.float32)
+
+
+def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | None:
+    box = Box(int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)
+    clipped = box.clipped(pixels.shape[1], pixels.shape[0])
+    return None if clipped is None else pixels[clipped.slices]
+
+
+def _measure_brow(pixels: Pixels, face: Face, skin: Array) -> Array:
+    """Colour of the darker half of the brows; the skin's where the brows lie outside the photo."""
+    colors = []
+    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
+        for share in (0.3, 0.5, 0.7):
+            line = eye.brow_lower[1:4, :2] + share * (eye.brow_upper[1:4, :2] - eye.brow_lower[1:4, :2])
+            for x, y in line.astype(int):
+                if 0 <= x < pixels.shape[1] and 0 <= y < pixels.shape[0]:
+                    colors.append(pixels[y, x].astype(np.float32))
+    if not colors:
+        return skin
+    samples = np.array(colors)
+    level = samples @ LUMA
+    return np.asarray(np.median(samples[level <= np.median(level)], axis=0), np.float32)
+
+
+def measure_blur(gray: Array) -> float:
+    """Standard deviation in pixels of the blur of the sharpest edges in luma float32 (h, w).
+
+    Source: Zhuo and Sim, "Defocus map estimation from a single image", 2011: an edge loses gradient when it
+    is blurred again, the less so the softer it was.
+    """
+    once = cv2.GaussianBlur(gray, (0, 0), _REBLUR_SIGMA_PX)
+    before, after = (np.hypot(cv2.Sobel(g, cv2.CV_32F, 1, 0), cv2.Sobel(g, cv2.CV_32F, 0, 1)) for g in (gray, once))
+    strong = before > max(np.percentile(before, 95), 8.0)
+    if strong.sum() < 12:
+        return 1.0
+    ratio = np.clip(before[strong] / np.maximum(after[strong], 1e-3), 1.05, 6.0)
+    sigmas = _REBLUR_SIGMA_PX / np.sqrt(ratio * ratio - 1)
+    return float(np.clip(np.percentile(sigmas, _SHARPEST_PERCENTILE), 0.3, 6.0))
+
+
+def _eye_band(face: Face) -> Box:
+    left, right = face.landmarks.left_eye, face.landmarks.right_eye
+    points = np.concatenate([left.upper, left.brow_upper, right.upper, right.brow_upper])[:, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    pad = 0.1 * face.landmarks.eye_distance_px
+    return Box(*(int(v) for v in (*(low - pad), *(high + pad + 1))))
+
+
+def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
+    """The smoother of the two cheeks, just under the eyes: bare skin on nearly everybody."""
+    half = max(0.13 * face.landmarks.eye_distance_px, 3.0)
+    patches = []
+    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
+        middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
+        x, y = middle + 1.0 * (middle - eye.brow_lower[2, :2])
+        patch = _cut_square(pixels, x, y, half)
+        if patch is not None and min(patch.shape[:2]) >= 3:
+            patches.append(patch)
+    return min(patches, key=lambda patch: float(luma(patch).std())) if patches else pixels
+
+
+def _take_grain(patch: Pixels) -> Array:
+    skin = patch.astype(np.float32)
+    grain = skin - cv2.GaussianBlur(skin, (0, 0), _GRAIN_SIGMA_PX)
+    spread = max(float(np.median(np.abs(grain))) * 1.4826, 0.2)
+    # A mole, a hair or a glint is no grain.
+    return np.clip(grain, -2.5 * spread, 2.5 * spread)

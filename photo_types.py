@@ -1,0 +1,287 @@
+"""Every noun of the program, and nothing else.
+
+Conventions that hold everywhere: pictures are RGB; coordinates are pixels of the whole upright
+photo with the origin at the top left; boxes are half-open; left and right are the subject's own.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landmarks import EyeLandmarks, Landmarks
+from options import BadOption, FixError, MissingModel, MissingPackage, Options, UnreadablePhoto, UnwritablePhoto
+
+__all__ = [
+    "Alpha",
+    "BadOption",
+    "Box",
+    "Change",
+    "Edit",
+    "EditPlan",
+    "Engine",
+    "Face",
+    "Feature",
+    "FixError",
+    "FixResult",
+    "MissingModel",
+    "MissingPackage",
+    "Options",
+    "Photo",
+    "Pixels",
+    "Progress",
+    "Region",
+    "Report",
+    "Skip",
+    "UnreadablePhoto",
+    "UnwritablePhoto",
+]
+
+Pixels = NDArray[np.uint8]
+Alpha = NDArray[np.float32]
+
+
+class Feature(enum.Enum):
+    """The parts of a face that can be edited."""
+
+    RIGHT_EYE = "right eye"
+    LEFT_EYE = "left eye"
+    MOUTH = "mouth"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A half-open rectangle of whole pixels: columns left … right-1, rows top … bottom-1."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if self.right <= self.left or self.bottom <= self.top:
+            raise ValueError(f"box is empty: {self}")
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an array of the whole photo."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def padded(self, ratio: float) -> Box:
+        """The box grown on every side by `ratio` times its own width and height."""
+        dx, dy = round(self.width * ratio), round(self.height * ratio)
+        return Box(self.left - dx, self.top - dy, self.right + dx, self.bottom + dy)
+
+    def clipped(self, width: int, height: int) -> Box | None:
+        """The part inside a photo of `width` × `height` pixels; None when nothing is inside."""
+        left, top = max(self.left, 0), max(self.top, 0)
+        right, bottom = min(self.right, width), min(self.bottom, height)
+        return Box(left, top, right, bottom) if left < right and top < bottom else None
+
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+    def overlap_ratio(self, other: Box) -> float:
+        """Intersection over union, 0 … 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo, upright, with all that is needed to save it back faithfully.
+
+    `pixels` uint8 (H, W, 3) RGB is what faces are found in and what is edited.
+    `native` holds the samples as decoded where they are not 8-bit RGB: uint16 (H, W) or (H, W, 3) for
+    16 bits, uint8 (H, W) for grayscale, uint8 (H, W, 4) for CMYK; else None.
+    `alpha` uint8 or uint16 (H, W), or None. `format` is Pillow's name of the file format.
+    """
+
+    pixels: Pixels
+    alpha: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+    native: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+    subsampling: int | None = None
+    format: str = "PNG"
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
+            raise ValueError(f"pixels need uint8 (H, W, 3), not {self.pixels.dtype} {self.pixels.shape}")
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face: where it is, its landmarks, and what they say.
+
+    `number` counts from 1 in reading order and is what `--faces` takes. `confidence` 0 … 1 is the
+    detector's. `blendshapes` maps MediaPipe's 52 names to 0 … 1. Pose in degrees: `yaw` positive when
+    the subject turns to their own left (picture right), `pitch` positive when they look down, `roll` positive when the
+    head is tilted clockwise in the picture.
+    """
+
+    number: int
+    box: Box
+    confidence: float
+    landmarks: Landmarks
+    blendshapes: Mapping[str, float]
+    yaw_degrees: float
+    pitch_degrees: float
+    roll_degrees: float
+
+    def eye(self, feature: Feature) -> EyeLandmarks:
+        """The landmarks of one eye. Raises ValueError for the mouth."""
+        if feature is Feature.MOUTH:
+            raise ValueError("the mouth is not an eye")
+        return self.landmarks.left_eye if feature is Feature.LEFT_EYE else self.landmarks.right_eye
+
+    def blink(self, feature: Feature) -> float:
+        """MediaPipe's blink score of one eye: 0 open … 1 closed."""
+        return self.blendshapes["eyeBlinkLeft" if feature is Feature.LEFT_EYE else "eyeBlinkRight"]
+
+    @property
+    def smile(self) -> float:
+        """Mean of MediaPipe's two smile scores: 0 none … 1 broad."""
+        return (self.blendshapes["mouthSmileLeft"] + self.blendshapes["mouthSmileRight"]) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A soft mask: `alpha` float32 (box.height, box.width), 0 keep the original … 1 repaint."""
+
+    box: Box
+    alpha: Alpha
+
+    def __post_init__(self) -> None:
+        if self.alpha.shape != (self.box.height, self.box.width) or self.alpha.dtype != np.float32:
+            raise ValueError(f"alpha {self.alpha.dtype} {self.alpha.shape} does not fit {self.box}")
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One thing to change: which feature of which face, where, and why.
+
+    `measured` crossed `threshold`, so the edit is wanted. `amount` 0 … 1 is how far to go: how wide the
+    eye opens, how broad the smile is.
+    """
+
+    face: Face
+    feature: Feature
+    region: Region
+    measured: float
+    threshold: float
+    amount: float
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.amount <= 1.0:
+            raise ValueError(f"amount must lie in 0 … 1, not {self.amount}")
+
+
+@dataclass(frozen=True, eq=False)
+class Skip:
+    """One thing left alone, and the reason in words for the user."""
+
+    face: Face
+    feature: Feature
+    reason: str
+    measured: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EditPlan:
+    """What will be done to a photo, and what will not."""
+
+    edits: tuple[Edit, ...] = ()
+    skips: tuple[Skip, ...] = ()
+
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, in words, and how far the whole photo is, 0 … 1."""
+
+
+class Engine(Protocol):
+    """Paints the edits of a plan."""
+
+    name: str
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        """Return a new uint8 (H, W, 3) photo with every edit of `plan` painted; `pixels` is not written to.
+
+        What it does outside the regions of the plan does not matter: it is not used.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What became of one edit: the value before and after, and whether it was kept."""
+
+    face: Face
+    feature: Feature
+    before: float
+    after: float
+    kept: bool
+    tries: int
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What was found, done and left alone in one photo."""
+
+    faces: tuple[Face, ...]
+    changes: tuple[Change, ...]
+    skips: tuple[Skip, ...]
+    engine: str
+    changed_pixels: int
+    changed_outside: int
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class FixResult:
+    """The fixed pixels uint8 (H, W, 3), the plan whose edits were kept, and the report."""
+
+    pixels: Pixels
+    plan: EditPlan
+    report: Report

@@ -1,0 +1,343 @@
+"""Says what was found and done: words for people, JSON for programs, a picture with numbered boxes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+
+from photo_types import Box, Change, Edit, EditPlan, Face, Feature, Pixels, Region, Report, Skip
+
+JSON_SCHEMA_VERSION = 1
+"""Rises when a key of the JSON report is renamed, removed or changes its meaning; new keys leave it as it is."""
+
+_EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
+
+# Words for the table only; what is edited is decided where the plan is made, from more than these.
+_CLOSED_ASPECT_RATIO = 0.15
+_CLOSED_BLINK = 0.6
+_NARROW_ASPECT_RATIO = 0.20
+_SMILE = 0.5  # where the plan names no threshold of its own
+_STRAIGHT_DEGREES = 6.0  # a pose below this reads as looking straight at the camera
+
+# The annotated picture: enlarged until it is this long and its faces this wide, so that numbers can be read …
+_MIN_LONG_SIDE_PX = 1000
+_MIN_FACE_WIDTH_PX = 56
+# … but never beyond this, and never made smaller.
+_MAX_LONG_SIDE_PX = 4000
+_MIN_LABEL_HEIGHT_PX = 20
+_LABEL_TO_FACE = 0.35  # height of a number in face heights
+_LABEL_TO_PHOTO = 1 / 28  # and at most this much of the photo's long side
+# Orange and blue differ for colour-blind eyes too.
+_EDIT_COLOR = (255, 150, 20)
+_KEEP_COLOR = (110, 190, 255)
+_INK = (0, 0, 0)
+
+
+def describe(report: Report) -> str:
+    """Return what was found, done and left alone, as lines of plain words without a final line break."""
+    lines = [_count_faces(report.faces)]
+    for face in report.faces:
+        changes = [change for change in report.changes if change.face.number == face.number]
+        skips = [skip for skip in report.skips if skip.face.number == face.number]
+        lines.append(f"Face {face.number}: {_describe_face(changes, skips)}")
+    if not any(change.kept for change in report.changes):
+        lines.append("Nothing was changed: the result is the photo as it was.")
+    elif report.changed_outside:
+        lines.append(f"Warning: {report.changed_outside:,} pixels outside the masks changed.")
+    else:
+        lines.append(f"Changed {report.changed_pixels:,} pixels; every other pixel is exactly as it was.")
+    return "\n".join(lines)
+
+
+def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
+    """Return a table of the faces and what would be done to each, and under it why not, as plain text."""
+    if not faces:
+        return _count_faces(faces)
+    rows: list[tuple[str, ...]] = [("face", "width", "right eye", "left eye", "mouth", "turned", "would be done")]
+    reasons = []
+    for face in faces:
+        wanted = [edit.feature for edit in plan.edits if edit.face.number == face.number]
+        rows.append(
+            (
+                str(face.number),
+                f"{face.box.width} px",
+                *(_describe_eye(face, feature, feature in wanted) for feature in _EYES),
+                _describe_mouth(face, plan),
+                _describe_pose(face),
+                _describe_wishes(wanted) or "nothing",
+            )
+        )
+        own_skips = ((skip.reason, skip.feature) for skip in plan.skips if skip.face.number == face.number)
+        for reason, features in _group(own_skips):
+            reasons.append(f"Face {face.number}, {_name_features(features)}: {reason}.")
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([_count_faces(faces), "", *table, *([""] if reasons else []), *reasons])
+
+
+def to_json(report: Report) -> dict[str, object]:
+    """Return the report as plain dicts, lists, numbers and strings, ready for `json.dumps`.
+
+    Ratios and scores are rounded to four digits; a number that is not finite becomes None.
+    """
+    return {
+        "schema_version": JSON_SCHEMA_VERSION,
+        "engine": report.engine,
+        "faces": [_face_to_json(face) for face in report.faces],
+        "changes": [
+            {
+                "face": change.face.number,
+                "feature": change.feature.value,
+                "before": _number(change.before),
+                "after": _number(change.after),
+                "kept": change.kept,
+                "tries": change.tries,
+                "note": change.note,
+            }
+            for change in report.changes
+        ],
+        "skips": [_skip_to_json(skip) for skip in report.skips],
+        "changed_pixels": report.changed_pixels,
+        "changed_outside": report.changed_outside,
+        "seconds": {step: _number(seconds) for step, seconds in report.seconds.items()},
+    }
+
+
+def analysis_to_json(faces: Sequence[Face], plan: EditPlan) -> dict[str, object]:
+    """Return what was found and would be done, in the form of `to_json`, with `edits` instead of `changes`."""
+    return {
+        "schema_version": JSON_SCHEMA_VERSION,
+        "faces": [_face_to_json(face) for face in faces],
+        "edits": [
+            {
+                "face": edit.face.number,
+                "feature": edit.feature.value,
+                "measured": _number(edit.measured),
+                "threshold": _number(edit.threshold),
+                "amount": _number(edit.amount),
+                "box": _box_to_json(edit.region.box),
+            }
+            for edit in plan.edits
+        ],
+        "skips": [_skip_to_json(skip) for skip in plan.skips],
+    }
+
+
+def draw_analysis(pixels: Pixels, faces: Sequence[Face], plan: EditPlan) -> Pixels:
+    """Return a copy of the photo with a numbered box around each face and the outline of every mask.
+
+    `pixels` uint8 (H, W, 3) is not written to. The result is uint8 (h, w, 3) with the same proportions: a small
+    photo, or one with small faces, is enlarged so that the numbers can be read. Orange faces would be changed,
+    blue ones left alone.
+    """
+    long_side = max(pixels.shape[:2])
+    narrowest = min((face.box.width for face in faces), default=_MIN_FACE_WIDTH_PX)
+    wanted_scale = max(_MIN_LONG_SIDE_PX / long_side, _MIN_FACE_WIDTH_PX / narrowest)
+    scale = max(1.0, min(wanted_scale, _MAX_LONG_SIDE_PX / long_side))
+    picture = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else pixels
+    picture = np.ascontiguousarray(picture, dtype=np.uint8).copy()
+    line = max(1, round(max(picture.shape[:2]) / 900))
+
+    edited = {edit.face.number for edit in plan.edits}
+    boxes = {face.number: _scale_box(face.box, scale) for face in faces}
+    for edit in plan.edits:
+        _draw_outline(picture, edit.region, scale, line)
+    for face in faces:
+        box = boxes[face.number]
+        for color, width in ((_INK, line + 2), (_EDIT_COLOR if face.number in edited else _KEEP_COLOR, line)):
+            cv2.rectangle(picture, (box.left, box.top), (box.right - 1, box.bottom - 1), color, width, cv2.LINE_AA)
+    # The labels come last and avoid the boxes and each other, so that none hides a face of a crowd.
+    taken = list(boxes.values())
+    for face in faces:
+        label = _place_label(picture, boxes[face.number], str(face.number), taken)
+        taken.append(label)
+        _draw_label(picture, label, str(face.number), _EDIT_COLOR if face.number in edited else _KEEP_COLOR)
+    return picture
+
+
+def _count_faces(faces: Sequence[Face]) -> str:
+    if not faces:
+        return "Found no face."
+    return "Found 1 face." if len(faces) == 1 else f"Found {len(faces)} faces."
+
+
+def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
+    done = [*_describe_eyes_done(changes), *_describe_smile_done(changes)]
+    sentences = [" and ".join(done) or "left alone"]
+    for note, features in _group((change.note, change.feature) for change in changes if not change.kept):
+        sentences.append(f"{_name_features(features).capitalize()} put back as before{': ' + note if note else ''}")
+    reasons = _group((skip.reason, skip.feature) for skip in skips)
+    if len(reasons) == 1 and len(sentences) == 1 and not done:
+        return f"left alone: {reasons[0][0]}."
+    sentences += [f"{_name_features(features).capitalize()}: {reason}" for reason, features in reasons]
+    return ". ".join(sentences) + "."
+
+
+def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
+    opened = [change for change in changes if change.kept and change.feature in _EYES]
+    if not opened:
+        return []
+    before = sum(change.before for change in opened) / len(opened)
+    after = sum(change.after for change in opened) / len(opened)
+    notes = "".join(f"; {note}" for note in dict.fromkeys(change.note.rstrip(".") for change in opened) if note)
+    what = _name_features([change.feature for change in opened])
+    return [f"opened {what} (eye aspect ratio {before:.2f} → {after:.2f}{notes})"]
+
+
+def _describe_smile_done(changes: Sequence[Change]) -> list[str]:
+    return [
+        f"made the mouth smile (smile score {change.before:.2f} → {change.after:.2f}"
+        f"{'; ' + change.note.rstrip('.') if change.note else ''})"
+        for change in changes
+        if change.kept and change.feature is Feature.MOUTH
+    ]
+
+
+def _describe_wishes(features: Sequence[Feature]) -> str:
+    eyes = [feature for feature in features if feature in _EYES]
+    wishes = [f"open {_name_features(eyes)}"] if eyes else []
+    return ", ".join([*wishes, "make the mouth smile"] if Feature.MOUTH in features else wishes)
+
+
+def _group(pairs: Iterable[tuple[str, Feature]]) -> list[tuple[str, list[Feature]]]:
+    """Gather the features that share a reason, in the order in which the reasons first come."""
+    groups: dict[str, list[Feature]] = {}
+    for reason, feature in pairs:
+        groups.setdefault(reason.rstrip("."), []).append(feature)
+    return list(groups.items())
+
+
+def _name_features(features: Sequence[Feature]) -> str:
+    names = [feature.value for feature in features]
+    if set(_EYES) <= set(features):
+        names = ["both eyes", *(feature.value for feature in features if feature not in _EYES)]
+    elif len(features) == 1 and features[0] in _EYES:
+        names = [f"the {features[0].value}"]
+    return " and ".join(names)
+
+
+def _describe_eye(face: Face, feature: Feature, is_edited: bool) -> str:
+    ratio, blink = face.eye(feature).aspect_ratio, face.blink(feature)
+    if is_edited or (ratio < _CLOSED_ASPECT_RATIO and blink > _CLOSED_BLINK):
+        word = "closed"
+    else:
+        word = "narrow" if ratio < _NARROW_ASPECT_RATIO else "open"
+    return f"{word} {ratio:.2f}"
+
+
+def _describe_mouth(face: Face, plan: EditPlan) -> str:
+    wishes: list[Edit | Skip] = [*plan.edits, *plan.skips]
+    thresholds = [
+        wish.threshold
+        for wish in wishes
+        if wish.face.number == face.number and wish.feature is Feature.MOUTH and wish.threshold is not None
+    ]
+    is_smiling = face.smile >= (thresholds[0] if thresholds else _SMILE)
+    return f"{'smiling' if is_smiling else 'not smiling'} {face.smile:.2f}"
+
+
+def _describe_pose(face: Face) -> str:
+    """The pose as it looks in the picture: left and right are the viewer's here."""
+    turns = (
+        (face.yaw_degrees, "right", "left"),
+        (face.pitch_degrees, "down", "up"),
+        (face.roll_degrees, "clockwise", "anticlockwise"),
+    )
+    words = [
+        f"{abs(degrees):.0f}° {positive if degrees > 0 else negative}"
+        for degrees, positive, negative in turns
+        if abs(degrees) >= _STRAIGHT_DEGREES
+    ]
+    return ", ".join(words) or "straight"
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(float(value), 4)
+
+
+def _box_to_json(box: Box) -> dict[str, int]:
+    return {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}
+
+
+def _face_to_json(face: Face) -> dict[str, object]:
+    return {
+        "number": face.number,
+        "box": _box_to_json(face.box),
+        "confidence": _number(face.confidence),
+        "eye_distance_px": _number(face.landmarks.eye_distance_px),
+        "right_eye": {
+            "aspect_ratio": _number(face.landmarks.right_eye.aspect_ratio),
+            "blink": _number(face.blink(Feature.RIGHT_EYE)),
+        },
+        "left_eye": {
+            "aspect_ratio": _number(face.landmarks.left_eye.aspect_ratio),
+            "blink": _number(face.blink(Feature.LEFT_EYE)),
+        },
+        "smile": _number(face.smile),
+        "yaw_degrees": _number(face.yaw_degrees),
+        "pitch_degrees": _number(face.pitch_degrees),
+        "roll_degrees": _number(face.roll_degrees),
+    }
+
+
+def _skip_to_json(skip: Skip) -> dict[str, object]:
+    return {
+        "face": skip.face.number,
+        "feature": skip.feature.value,
+        "reason": skip.reason,
+        "measured": _number(skip.measured),
+        "threshold": _number(skip.threshold),
+    }
+
+
+def _scale_box(box: Box, scale: float) -> Box:
+    left, top = round(box.left * scale), round(box.top * scale)
+    return Box(left, top, max(round(box.right * scale), left + 1), max(round(box.bottom * scale), top + 1))
+
+
+def _draw_outline(picture: Pixels, region: Region, scale: float, line: int) -> None:
+    """Trace where the mask is at its half."""
+    inside = np.pad((region.alpha > 0.5).astype(np.uint8), 1)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    corner = np.array([region.box.left - 1, region.box.top - 1], np.float32)
+    scaled = [np.round((contour + corner) * scale).astype(np.int32) for contour in contours]
+    cv2.polylines(picture, scaled, True, _EDIT_COLOR, line, cv2.LINE_AA)
+
+
+def _place_label(picture: Pixels, box: Box, text: str, taken: Sequence[Box]) -> Box:
+    """A free place for a number beside a face: above it, below, or at a side; above it when none is free."""
+    rows, columns = picture.shape[:2]
+    height = round(min(box.height * _LABEL_TO_FACE, max(rows, columns) * _LABEL_TO_PHOTO))
+    height = max(height, _MIN_LABEL_HEIGHT_PX)
+    width = round(height * (0.35 + 0.6 * len(text)))
+    gap = max(1, height // 8)
+    corners = [
+        (box.left, box.top - gap - height),
+        (box.left, box.bottom + gap),
+        (box.left - gap - width, box.top),
+        (box.right + gap, box.top),
+        (box.right - width, box.top - gap - height),
+        (box.right - width, box.bottom + gap),
+    ]
+    places = [Box(left, top, left + width, top + height) for left, top in corners]
+    for place in places:
+        if place == place.clipped(columns, rows) and all(place.overlap_ratio(other) == 0 for other in taken):
+            return place
+    left = min(max(places[0].left, 0), max(columns - width, 0))
+    top = min(max(places[0].top, 0), max(rows - height, 0))
+    return Box(left, top, left + width, top + height)
+
+
+def _draw_label(picture: Pixels, label: Box, text: str, color: tuple[int, int, int]) -> None:
+    corners = (label.left, label.top), (label.right - 1, label.bottom - 1)
+    cv2.rectangle(picture, *corners, color, cv2.FILLED)
+    cv2.rectangle(picture, *corners, _INK, max(1, label.height // 16), cv2.LINE_AA)
+    # The font's capital is 22 px high at scale 1; it takes 60 % of the label.
+    font_scale = label.height * 0.6 / 22
+    stroke = max(1, round(label.height / 14))
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, font_scale, stroke)
+    start = round(label.left + (label.width - width) / 2), round(label.bottom - (label.height - height) / 2)
+    cv2.putText(picture, text, start, cv2.FONT_HERSHEY_DUPLEX, font_scale, _INK, stroke, cv2.LINE_AA)

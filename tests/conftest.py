@@ -1,0 +1,66 @@
+"""Photos for the tests: the shipped samples, and the development photos where they lie beside the checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faces import find_faces
+from photo_types import Face, Pixels
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "data" / "inputs"
+SHARED_PHOTOS = ROOT.parent / "shared" / "photos"
+
+LoadPhoto = Callable[[str], Pixels]
+FindFaces = Callable[[Pixels], tuple[Face, ...]]
+
+
+def _load(path: Path) -> Pixels:
+    bgr = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
+    pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    pixels.setflags(write=False)
+    return pixels
+
+
+def _loader(folder: Path) -> LoadPhoto:
+    loaded: dict[str, Pixels] = {}
+
+    def load(name: str) -> Pixels:
+        if name not in loaded:
+            loaded[name] = _load(folder / name)
+        return loaded[name]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def sample() -> LoadPhoto:
+    """Loads one of the photos under data/inputs by name, uint8 (H, W, 3) RGB, read-only."""
+    return _loader(SAMPLES)
+
+
+@pytest.fixture(scope="session")
+def shared_photo() -> LoadPhoto:
+    """Loads one of the development photos by its path in their folder; skips the test where they are not."""
+    if not SHARED_PHOTOS.is_dir():
+        pytest.skip("the development photos are not here: they may not be shipped with the project")
+    return _loader(SHARED_PHOTOS)
+
+
+@pytest.fixture(scope="session")
+def faces_of() -> FindFaces:
+    """Finds the faces of a photo, each photo only once."""
+    found: dict[int, tuple[Pixels, tuple[Face, ...]]] = {}
+
+    def find(pixels: Pixels) -> tuple[Face, ...]:
+        # The photo is kept beside its faces so that its id stays its own.
+        if id(pixels) not in found:
+            found[id(pixels)] = (pixels, find_faces(pixels))
+        return found[id(pixels)][1]
+
+    return find

@@ -1,0 +1,287 @@
+"""Closed eyes are told from open ones, and their masks stay where they belong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from conftest import SHARED_PHOTOS, FindFaces, LoadPhoto
+from eyes_mask import (
+    CLOSED,
+    EYES,
+    NEARLY_CLOSED,
+    check_face_numbers,
+    eye_region,
+    eyes_mask,
+    find_closed,
+    measure_closedness,
+    plan_eyes,
+)
+from landmarks import Landmarks
+from photo_types import BadOption, Face, Feature, Options, Pixels
+
+
+@pytest.fixture
+def closed_photo(sample: LoadPhoto) -> Pixels:
+    return sample("image_3.jpg")
+
+
+@pytest.fixture
+def closed_face(closed_photo: Pixels, faces_of: FindFaces) -> Face:
+    return faces_of(closed_photo)[0]
+
+
+@pytest.fixture
+def open_face(sample: LoadPhoto, faces_of: FindFaces) -> Face:
+    return faces_of(sample("image_2.jpg"))[0]
+
+
+def _with_points(face: Face, points: np.ndarray) -> Face:
+    return replace(face, landmarks=Landmarks(points.astype(np.float32)))
+
+
+def _with_blink(face: Face, right: float, left: float) -> Face:
+    return replace(face, blendshapes={**face.blendshapes, "eyeBlinkRight": right, "eyeBlinkLeft": left})
+
+
+def _reasons(photo: Pixels, face: Face, options: Options | None = None) -> list[str]:
+    edits, skips = plan_eyes(photo, (face,), options or Options())
+    assert not edits
+    assert [skip.feature for skip in skips] == list(EYES)
+    return [skip.reason for skip in skips]
+
+
+# ---- decisions ------------------------------------------------------------------------------------------
+
+
+def test_closed_eyes_are_opened_as_far_as_the_user_wants(closed_photo: Pixels, closed_face: Face) -> None:
+    edits, skips = plan_eyes(closed_photo, (closed_face,), Options(eye_opening=0.7))
+    assert skips == []
+    assert [edit.feature for edit in edits] == list(EYES)
+    for edit in edits:
+        assert edit.face is closed_face
+        assert edit.amount == 0.7
+        assert edit.measured >= edit.threshold == CLOSED
+
+
+def test_open_eyes_are_left_with_what_was_measured(sample: LoadPhoto, open_face: Face) -> None:
+    edits, skips = plan_eyes(sample("image_2.jpg"), (open_face,), Options())
+    assert edits == []
+    for skip in skips:
+        assert skip.reason == "open already"
+        assert skip.threshold == CLOSED
+        assert skip.measured is not None
+        assert 0 <= skip.measured < NEARLY_CLOSED
+
+
+def test_a_photo_without_faces_needs_no_plan(sample: LoadPhoto) -> None:
+    assert plan_eyes(sample("image_5.jpg"), (), Options()) == ([], [])
+
+
+def test_an_eye_over_the_threshold_follows_its_closed_pair(closed_face: Face) -> None:
+    face = _with_blink(closed_face, right=0.75, left=0.1)
+    assert NEARLY_CLOSED <= measure_closedness(face, Feature.LEFT_EYE) < CLOSED
+    assert find_closed(face) == set(EYES)
+
+
+def test_two_half_closed_eyes_are_an_expression(closed_photo: Pixels, closed_face: Face) -> None:
+    lowered = _with_blink(closed_face, right=0.1, left=0.1)
+    laughing = replace(lowered, blendshapes={**lowered.blendshapes, "mouthSmileLeft": 0.9, "mouthSmileRight": 0.9})
+    unsmiling = replace(lowered, blendshapes={**lowered.blendshapes, "mouthSmileLeft": 0.0, "mouthSmileRight": 0.0})
+    assert _reasons(closed_photo, laughing) == ["not closed, only narrowed by the smile"] * 2
+    assert _reasons(closed_photo, unsmiling) == ["not closed, only lowered or half open"] * 2
+
+
+def test_the_closed_eye_of_a_wink_is_opened_and_the_report_says_so(closed_photo: Pixels, closed_face: Face) -> None:
+    points = closed_face.landmarks.points.copy()
+    eye = closed_face.landmarks.left_eye
+    for index in np.flatnonzero((points[:, None] == eye.upper[None, 1:-1]).all(axis=2).any(axis=1)):
+        points[index, 1] -= 0.35 * eye.width_px
+    face = _with_blink(_with_points(closed_face, points), right=0.75, left=0.0)
+    edits, skips = plan_eyes(closed_photo, (face,), Options())
+    assert [edit.feature for edit in edits] == [Feature.RIGHT_EYE]
+    assert [skip.feature for skip in skips] == [Feature.LEFT_EYE]
+    assert "wink" in skips[0].reason
+
+
+def test_switched_off(closed_photo: Pixels, closed_face: Face) -> None:
+    assert _reasons(closed_photo, closed_face, Options(eyes=False)) == ["opening eyes is switched off"] * 2
+
+
+def test_only_the_chosen_faces_are_opened(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    photo = sample("image_4.jpg")
+    edits, skips = plan_eyes(photo, faces_of(photo), Options(faces=(4,)))
+    assert {edit.face.number for edit in edits} == {4}
+    assert {skip.reason for skip in skips if skip.face.number == 1} == {"this face was not chosen"}
+
+
+def test_choosing_a_face_that_is_not_there_names_those_that_are(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    found = faces_of(sample("image_4.jpg"))
+    with pytest.raises(BadOption, match="face 7, but 5 faces were found, 1 to 5"):
+        check_face_numbers(found, Options(faces=(1, 7)))
+    with pytest.raises(BadOption, match="1 face was found, number 1"):
+        plan_eyes(sample("image_4.jpg"), found[:1], Options(faces=(2,)))
+    check_face_numbers((), Options(faces=(2,)))
+
+
+def test_a_face_of_a_few_pixels_is_left(closed_photo: Pixels, closed_face: Face) -> None:
+    points = closed_face.landmarks.points * (20 / closed_face.landmarks.eye_distance_px)
+    reasons = _reasons(closed_photo, _with_points(closed_face, points))
+    assert all("too small" in reason and "20 px" in reason for reason in reasons)
+
+
+def test_a_head_in_profile_is_left(closed_photo: Pixels, closed_face: Face) -> None:
+    reasons = _reasons(closed_photo, replace(closed_face, yaw_degrees=-44.0))
+    assert all("turned too far" in reason and "44°" in reason for reason in reasons)
+
+
+def test_an_eye_at_the_edge_keeps_its_pair_closed(closed_photo: Pixels, closed_face: Face) -> None:
+    cut = round(float(closed_face.landmarks.left_eye.upper[:, 0].mean()))
+    reasons = _reasons(np.ascontiguousarray(closed_photo[:, :cut]), closed_face)
+    assert "wink" in reasons[0]
+    assert "cut off" in reasons[1]
+
+
+def test_an_eye_beyond_the_edge_does_not(closed_photo: Pixels, closed_face: Face) -> None:
+    cut = int(closed_face.landmarks.left_eye.inner_corner[0]) - 2
+    edits, _ = plan_eyes(np.ascontiguousarray(closed_photo[:, :cut]), (closed_face,), Options())
+    assert [edit.feature for edit in edits] == [Feature.RIGHT_EYE]
+
+
+def test_eyes_are_not_painted_on_dark_lenses(closed_photo: Pixels, closed_face: Face) -> None:
+    worn = closed_photo.copy()
+    for eye in (closed_face.landmarks.right_eye, closed_face.landmarks.left_eye):
+        x, y = eye.upper[:, :2].mean(axis=0)
+        cv2.circle(worn, (round(float(x)), round(float(y))), round(0.8 * eye.width_px), (12, 10, 10), -1)
+    assert all("dark" in reason for reason in _reasons(worn, closed_face))
+
+
+# ---- regions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 4.0])
+def test_region_is_soft_and_in_proportion_to_the_face(closed_face: Face, scale: float) -> None:
+    face = _with_points(closed_face, closed_face.landmarks.points * scale)
+    region = eye_region((3000, 3000, 3), face, Feature.LEFT_EYE)
+    assert region is not None
+    alpha = region.alpha
+    assert alpha.max() == pytest.approx(1, abs=0.02)
+    assert max(alpha[0].max(), alpha[-1].max(), alpha[:, 0].max(), alpha[:, -1].max()) == 0
+    assert 1.3 < region.box.width / face.landmarks.left_eye.width_px < 2.1
+    step = max(np.abs(np.diff(alpha, axis=0)).max(), np.abs(np.diff(alpha, axis=1)).max())
+    assert step < 0.15 if scale >= 1 else step < 0.8
+
+
+def test_region_holds_the_lids_but_not_the_brow(closed_face: Face) -> None:
+    for feature in EYES:
+        region = eye_region((512, 512, 3), closed_face, feature)
+        assert region is not None
+        eye = closed_face.eye(feature)
+        mask = np.zeros((512, 512), np.float32)
+        mask[region.box.slices] = region.alpha
+        inner_rims = np.concatenate([eye.upper[2:-2], eye.lower[2:-2]])
+        assert min(mask[int(y), int(x)] for x, y, _ in inner_rims) > 0.8
+        assert max(mask[int(y), int(x)] for x, y, _ in np.concatenate([eye.brow_lower, eye.brow_upper])) == 0
+
+
+def test_region_stays_inside_the_face_and_the_photo(closed_face: Face) -> None:
+    points = closed_face.landmarks.points
+    # A head so near the edge that its right eye is half outside the photo.
+    moved = points - np.array([closed_face.landmarks.right_eye.upper[4, 0], 0, 0], np.float32)
+    region = eye_region((512, 512, 3), _with_points(closed_face, moved), Feature.RIGHT_EYE)
+    assert region is not None
+    assert region.box.left == 0
+    assert eye_region((512, 512, 3), _with_points(closed_face, points + 2000), Feature.RIGHT_EYE) is None
+    hull = cv2.convexHull(points[:, :2])
+    region = eye_region((512, 512, 3), closed_face, Feature.RIGHT_EYE)
+    assert region is not None
+    rows, columns = np.nonzero(region.alpha > 0.05)
+    for x, y in zip(columns + region.box.left, rows + region.box.top, strict=True):
+        assert cv2.pointPolygonTest(hull, (float(x), float(y)), measureDist=True) > -1.5
+
+
+def test_the_two_regions_never_meet(closed_photo: Pixels, closed_face: Face) -> None:
+    edits, _ = plan_eyes(closed_photo, (closed_face,), Options())
+    masks = [eyes_mask(closed_photo.shape, [edit]) > 0 for edit in edits]
+    assert not (masks[0] & masks[1]).any()
+
+
+def test_mask_of_the_photo_is_black_where_nothing_is_touched(closed_photo: Pixels, closed_face: Face) -> None:
+    edits, _ = plan_eyes(closed_photo, (closed_face,), Options())
+    mask = eyes_mask(closed_photo.shape, edits)
+    assert mask.dtype == np.uint8
+    assert mask.shape == closed_photo.shape[:2]
+    touched = np.zeros(mask.shape, bool)
+    for edit in edits:
+        touched[edit.region.box.slices] |= edit.region.alpha > 0
+    assert np.array_equal(mask > 0, touched)
+    assert mask.max() == 255
+    assert not eyes_mask(closed_photo.shape, []).any()
+
+
+# ---- on the development photos --------------------------------------------------------------------------
+
+
+def _names(*patterns: str) -> list[str]:
+    """Development photos that match; a stand-in where there are none, so that the test is seen to be skipped."""
+    found = [path for pattern in patterns for path in SHARED_PHOTOS.glob(pattern)]
+    return sorted(path.relative_to(SHARED_PHOTOS).as_posix() for path in found) or ["none"]
+
+
+def _opened(photo: Pixels, faces: tuple[Face, ...]) -> set[tuple[int, Feature]]:
+    return {(edit.face.number, edit.feature) for edit in plan_eyes(photo, faces, Options())[0]}
+
+
+@pytest.mark.parametrize(
+    "name", _names("closed/[!g]*", "pairs/*/input_closed.jpg", "reference/image_[23].*", "hard/closed_*")
+)
+def test_every_closed_pair_is_opened(shared_photo: LoadPhoto, faces_of: FindFaces, name: str) -> None:
+    photo = shared_photo(name)
+    assert _opened(photo, faces_of(photo)) == {(1, feature) for feature in EYES}
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("closed/group_uol_g1.jpg", {2, 3, 4}),
+        ("closed/group_uol_111024.jpg", {1, 2}),
+        ("reference/image_1.jpg", {1}),
+        ("reference/image_5.png", {2}),
+    ],
+)
+def test_in_groups_only_the_closed_eyes_are_opened(
+    shared_photo: LoadPhoto, faces_of: FindFaces, name: str, numbers: set[int]
+) -> None:
+    photo = shared_photo(name)
+    assert _opened(photo, faces_of(photo)) == {(number, feature) for number in numbers for feature in EYES}
+
+
+@pytest.mark.parametrize(
+    "name",
+    _names(
+        "neutral/*",
+        "smiling/*",
+        "pairs/*/gt_open.jpg",
+        "pairs/*/ref_*.jpg",
+        "pairs/*/input_neutral.jpg",
+        "pairs/portrait_*/*.jpg",
+        "hard/narrow_*",
+        "hard/[afhlpst][!_]*",
+    ),
+)
+def test_open_narrow_lowered_and_covered_eyes_are_left(shared_photo: LoadPhoto, faces_of: FindFaces, name: str) -> None:
+    photo = shared_photo(name)
+    assert _opened(photo, faces_of(photo)) == set()
+
+
+def test_small_faces_of_a_crowd_are_decided_alike(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    photo = shared_photo("hard/crowd_solvay1927.jpg")
+    assert _opened(photo, faces_of(photo)) == set()
+
+
+def test_a_real_wink_is_opened(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    photo = shared_photo("hard/wink.jpg")
+    assert _opened(photo, faces_of(photo)) == {(1, Feature.RIGHT_EYE)}

@@ -1,0 +1,304 @@
+"""The command line, as a person meets it: mostly the real program in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import main
+from eyeball import IRIS_COLORS
+from faces import find_faces
+from options import EYE_COLORS, Options
+
+ROOT = Path(main.__file__).parent
+SAMPLE = ROOT / "data" / "inputs" / "image_1.jpg"
+"""The sample with closed eyes and an unsmiling mouth."""
+
+HEAVY = ("cv2", "numpy", "PIL", "mediapipe", "torch", "diffusers", "transformers", "accelerate", "gradio", "tqdm")
+
+
+def run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command line and check its exit code, and that no traceback is ever shown."""
+    command = [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def fail(*arguments: object, cwd: Path) -> str:
+    """Run the command line on bad input; return its one sentence. Nothing may be written."""
+    before = sorted(cwd.rglob("*"))
+    done = run(*arguments, cwd=cwd, code=2)
+    assert done.stdout == ""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+    assert sorted(cwd.rglob("*")) == before
+    return lines[0]
+
+
+def save_scene(path: Path, height: int = 120, width: int = 160) -> Path:
+    """A photo without a face: a soft gradient."""
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.stack([rows % 256, columns % 256, (rows + columns) % 256], axis=-1).astype(np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def read_rgb(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+# ---- help and usage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(flag: str) -> None:
+    script = (
+        "import sys, main\n"
+        f"try: main.main([{flag!r}])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_the_defaults_are_those_of_options() -> None:
+    parsed = vars(main.build_parser().parse_args([]))
+    default = Options()
+    assert {name: parsed[name] for name in vars(default)} == vars(default)
+
+
+def test_the_eye_colors_are_those_that_can_be_painted() -> None:
+    assert set(EYE_COLORS) == set(IRIS_COLORS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--input_path"),
+        (("--input_path", ""), "names no file"),
+        (("--nonsense",), "--nonsense"),
+        (("--engine", "magic"), "magic"),
+        (("--input_path", "scene.png", "--engine", "stable-diffusion"), "Stable Diffusion engine is not"),
+        (("--gradio",), "page in the browser is not in this version"),
+        (("--input_path", "scene.png", "--smile_strength", "1.5"), "--smile_strength must lie between 0 and 1"),
+        (("--input_path", "scene.png", "--eye_opening", "-0.1"), "--eye_opening must lie between 0 and 1"),
+        (("--input_path", "scene.png", "--eye_opening", "nan"), "--eye_opening must lie between 0 and 1"),
+        (("--input_path", "scene.png", "--smile_strength", "much"), "much"),
+        (("--input_path", "scene.png", "--eye_color", "pink"), "--eye_color must be brown"),
+        (("--input_path", "scene.png", "--eye_color", "#12345"), "--eye_color must be brown"),
+        (("--input_path", "scene.png", "--faces", "one"), "such as 1,3"),
+        (("--input_path", "scene.png", "--faces", "0"), "counted from 1"),
+        (("--input_path", "scene.png", "--faces", "2"), "--faces names face 2, but scene.png has 0"),
+        (("--input_path", "scene.png", "--report", "values.txt"), "ends in .json"),
+        (("--input_path", "missing.jpg"), "missing.jpg"),
+        (("--input_path", "no/such/folder/"), "no/such/folder"),
+        (("--input_path", "text.jpg"), "text.jpg"),
+        (("--input_path", "empty.jpg"), "empty.jpg"),
+        (("--input_path", "cut.jpg"), "cut.jpg"),
+        (("--input_path", "scene.png", "--output_path", "scene.png"), "--overwrite"),
+        (("--input_path", "scene.png", "--output_path", "out.xyz"), "out.xyz"),
+        (("--input_path", "scene.png", "--output_path", "text.jpg/out.png"), "text.jpg"),
+        (("--input_path", "scene.png", "--report", "text.jpg/report.json"), "report.json"),
+        (("--input_path", "no_photos"), "no photo in the folder no_photos"),
+        (("--input_path", ".", "--output_path", "scene.png"), "must be a folder"),
+    ],
+)  # fmt: skip
+def test_a_mistake_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    save_scene(tmp_path / "scene.png")
+    (tmp_path / "text.jpg").write_text("this is no photo\n")
+    (tmp_path / "empty.jpg").touch()
+    whole = save_scene(tmp_path / "cut.jpg", 400, 400).read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "no_photos").mkdir()
+    assert words in fail(*arguments, cwd=tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_to_gets_one_sentence(tmp_path: Path) -> None:
+    save_scene(tmp_path / "scene.png")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    assert "locked" in fail("--input_path", "scene.png", "--output_path", "locked/out.png", cwd=tmp_path)
+
+
+def test_something_unexpected_is_one_line_and_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def break_down(*_: object) -> None:
+        raise ZeroDivisionError("by zero\nsecond line")
+
+    monkeypatch.setattr("photo_io.load_photo", break_down)
+    arguments = ["--input_path", str(save_scene(tmp_path / "scene.png"))]
+    assert main.main(arguments) == 1
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 1 and "ZeroDivisionError: by zero" in shown[0] and "--debug" in shown[0]
+    with pytest.raises(ZeroDivisionError):
+        main.main([*arguments, "--debug"])
+
+
+def test_a_missing_package_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "photo_io", None)
+    assert main.main(["--input_path", str(tmp_path / "scene.png")]) == 2
+    assert "pip install -r requirements.txt" in capsys.readouterr().err
+
+
+def test_stopping_is_one_line_and_exit_code_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("photo_io.load_photo", stop)
+    monkeypatch.chdir(tmp_path)
+    assert main.main(["--input_path", str(save_scene(tmp_path / "scene.png"))]) == 130
+    assert capsys.readouterr().err == "stopped; no file was left half-written.\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.png"]
+
+
+# ---- one photo -------------------------------------------------------------------------------------------
+
+
+def test_a_photo_without_a_face_is_kept_and_the_words_say_why(tmp_path: Path) -> None:
+    scene = save_scene(tmp_path / "scene.png")
+    done = run("--input_path", scene, cwd=tmp_path)
+    result = tmp_path / "data" / "outputs" / "final_scene.png"
+    assert done.stdout.splitlines() == [
+        "Found no face.",
+        "Nothing was changed: the result is the photo as it was.",
+        f"Written: {result.relative_to(tmp_path)}",
+    ]
+    assert done.stderr == ""
+    np.testing.assert_array_equal(read_rgb(result), read_rgb(scene))
+
+
+def test_quiet_prints_nothing(tmp_path: Path) -> None:
+    done = run("-i", save_scene(tmp_path / "scene.png"), "-o", "out.png", "--quiet", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert (tmp_path / "out.png").is_file()
+
+
+def test_overwrite_lets_the_input_be_replaced(tmp_path: Path) -> None:
+    scene = save_scene(tmp_path / "scene.png")
+    run("--input_path", scene, "--output_path", scene, "--overwrite", cwd=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["scene.png"]
+
+
+def test_an_output_folder_gets_the_result_under_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    run("--input_path", save_scene(tmp_path / "scene.jpg"), "--output_path", "results", cwd=tmp_path)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["final_scene.png"]
+
+
+def test_the_sample_is_fixed_with_masks_and_report(tmp_path: Path) -> None:
+    done = run(
+        "--input_path", SAMPLE, "--output_path", "fixed.png", "--masks_dir", "masks", "--report", "report.json",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert "opened both eyes" in done.stdout
+    assert "made the mouth smile" in done.stdout
+    assert "every other pixel is exactly as it was" in done.stdout
+
+    before, after = read_rgb(SAMPLE), read_rgb(tmp_path / "fixed.png")
+    eyes, mouth = (Image.open(tmp_path / "masks" / f"{name}_mask.png") for name in ("eyes", "mouth"))
+    assert eyes.mode == mouth.mode == "L"
+    masked = np.maximum(np.asarray(eyes), np.asarray(mouth)) > 0
+    changed = (before != after).any(axis=-1)
+    assert changed.any()
+    # A mask rounds to 8 bits, so a trace of it may be written as 0.
+    grown = cv2.dilate(masked.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    assert not (changed & ~grown).any()
+    assert read_rgb(tmp_path / "masks" / "draft.png").shape == before.shape
+
+    (photo,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["photos"]
+    assert photo["input"] == str(SAMPLE) and photo["output"] == "fixed.png"
+    assert photo["changed_pixels"] == changed.sum() and photo["changed_outside"] == 0
+    assert {change["feature"] for change in photo["changes"] if change["kept"]} >= {"right eye", "left eye", "mouth"}
+
+
+def test_the_switches_choose_what_is_changed(tmp_path: Path) -> None:
+    words = run("-i", SAMPLE, "-o", "a.png", "--no-smile", cwd=tmp_path).stdout
+    assert "opened both eyes" in words and "made the mouth smile" not in words
+    words = run("-i", SAMPLE, "-o", "b.png", "--no-eyes", cwd=tmp_path).stdout
+    assert "opened" not in words and "made the mouth smile" in words
+    assert "Nothing was changed" in run("-i", SAMPLE, "-o", "c.png", "--no-eyes", "--no-smile", cwd=tmp_path).stdout
+
+
+def test_only_the_chosen_faces_are_changed(tmp_path: Path) -> None:
+    """In the sample the first face has closed eyes and the second an unsmiling mouth."""
+    words = run("-i", SAMPLE, "-o", "a.png", "--faces", "2", "--report", "a.json", cwd=tmp_path).stdout
+    assert "opened" not in words and "made the mouth smile" in words
+    (photo,) = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["photos"]
+    assert {change["face"] for change in photo["changes"]} == {2} and len(photo["faces"]) == 2
+
+
+def test_analyze_lists_the_faces_and_changes_nothing(tmp_path: Path) -> None:
+    done = run("--input_path", SAMPLE, "--analyze", "--report", "report.json", cwd=tmp_path)
+    assert "would be done" in done.stdout and "open both eyes" in done.stdout
+    picture = read_rgb(tmp_path / "data" / "outputs" / f"analysis_{SAMPLE.stem}.png")
+    photo = read_rgb(SAMPLE)
+    assert picture.shape[1] / picture.shape[0] == pytest.approx(photo.shape[1] / photo.shape[0], rel=0.02)
+    (entry,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["photos"]
+    assert len(entry["faces"]) == len(find_faces(photo)) and entry["edits"]
+
+
+def test_an_analysis_never_replaces_the_photo(tmp_path: Path) -> None:
+    save_scene(tmp_path / "scene.png")
+    words = fail("--input_path", "scene.png", "--analyze", "--output_path", "scene.png", cwd=tmp_path)
+    assert "--overwrite" in words
+
+
+def test_the_same_seed_gives_the_same_result(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        run("-i", SAMPLE, "-o", name, "--seed", 7, cwd=tmp_path)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+# ---- a folder --------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_done_photo_by_photo_and_a_bad_one_does_not_stop_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    save_scene(folder / "a.png")
+    (folder / "b.jpg").write_text("this is no photo\n")
+    save_scene(folder / "c.jpg")
+    (folder / "notes.txt").write_text("not looked at\n")
+    (folder / ".hidden.jpg").write_text("not looked at\n")
+    done = run("--input_path", "in", "--output_path", "out", "--report", "report.json", cwd=tmp_path, code=2)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["final_a.png", "final_c.png"]
+    assert done.stdout.splitlines()[-1] == "3 photos: 2 written to out, 1 failed."
+    assert len(done.stderr.strip().splitlines()) == 1 and "b.jpg" in done.stderr
+    entries = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["photos"]
+    assert [entry["output"] for entry in entries] == [f"out{os.sep}final_a.png", None, f"out{os.sep}final_c.png"]
+    assert "b.jpg" in entries[1]["error"]
+
+
+def test_photos_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "a.jpg", "b.png"):
+        save_scene(folder / name)
+    run("--input_path", "in", "--output_path", "out", cwd=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "final_a.jpg.png", "final_a.png.png", "final_b.png",
+    ]  # fmt: skip
+
+
+def test_a_folder_fixed_into_itself_leaves_earlier_results_alone(tmp_path: Path) -> None:
+    save_scene(tmp_path / "a.png")
+    for _ in range(2):
+        run("--input_path", ".", "--output_path", ".", cwd=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "final_a.png"]
