@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from eye_shape import find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
-from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy
+from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
 from photo_look import PhotoLook, luma, measure_look, measure_skin_below
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
@@ -22,6 +22,8 @@ Array = NDArray[np.float32]
 # of an eye that looks at the camera therefore stands off the middle.
 _EYEBALL_DEPTH = 0.55
 _MAX_GAZE = 0.20
+# An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
+_ROUND_SHARE = 0.7
 # Turned further than this, people look less and less at the camera.
 _CAMERA_YAW_DEGREES = (18.0, 40.0)
 # Fine structure shows from this many pixels per half eye width on, and fully at the second number.
@@ -31,7 +33,7 @@ _DETAIL_UNIT_PX = (14.0, 45.0)
 class DraftEngine:
     """Paints edits at full resolution in a fraction of a second.
 
-    `eye_color`: a name of `eyeball.IRIS_COLORS`, `#rrggbb`, or None to take it from the person's other eye or choose one.
+    `eye_color`: a name of `eyeball.IRIS_COLORS`, `#rrggbb`, or None to take it from the other eye or choose one.
     `seed` fixes the fine structure of irises and lashes.
     """
 
@@ -57,7 +59,7 @@ class DraftEngine:
                 painted[rows, columns] = copy_other_eye(painted, edit)
             else:
                 eye_look = self._plan_eye(pixels, edit, plan, look)
-                painted[rows, columns] = open_eye(painted, edit, eye_look, look)
+                painted[rows, columns] = open_eye(painted, match_other_eye(edit, plan), eye_look, look)
         on_progress("painted", 1.0)
         return painted
 
@@ -67,17 +69,18 @@ class DraftEngine:
         light = _find_light(pixels, edit.face)
         skin = measure_skin_below(pixels, edit.face.eye(edit.feature), look.skin)
         low, high = _DETAIL_UNIT_PX
-        # The x axis of the frame runs to the nose: to the right in the picture for the right eye, to the left for the left one.
+        # The x axis of the frame runs to the nose: in the picture to the right for the right eye, to the left for the
+        # left one.
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
         return EyeLook(
-            iris=choose_iris(self._eye_color, skin, look.brow) if iris is None else iris,
+            iris=choose_iris(self._eye_color, skin, look.brow_ratio) if iris is None else iris,
             sclera=choose_sclera(skin),
             skin=skin,
             catchlight=choose_catchlight(skin, look.highlight),
             gaze=_look_at_camera(edit.face, toward_right, float(np.linalg.norm(frame.x_axis)) / frame.unit_px),
             light_x=light * toward_right,
             detail=float(np.clip((frame.unit_px - low) / (high - low), 0, 1)),
-            roundness=frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6),
+            roundness=1 + _ROUND_SHARE * (frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6) - 1),
             seed=self._seed + edit.face.number,
         )
 
@@ -92,7 +95,7 @@ def _look_at_camera(face: Face, toward_right: float, foreshortening: float) -> t
 
 
 def _find_light(pixels: Pixels, face: Face) -> float:
-    """From which side of the picture light falls on the face: -1 left … 1 right; never quite 0, as no real catchlight is."""
+    """From which side of the picture the light comes, -1 left … 1 right; never 0, as no catchlight is central."""
     points = face.landmarks.oval[:, :2]
     low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int) + 1
     crop = pixels[max(low[1], 0) : max(high[1], 1), max(low[0], 0) : max(high[0], 1)]

@@ -22,6 +22,7 @@ Array = NDArray[np.float32]
 OPEN_UPPER = (0.421, -0.041, 0.092)
 OPEN_LOWER = (-0.173, 0.123, -0.044)
 CLOSED_LINE = (-0.076, 0.089, 0.045)
+MEAN_ASPECT_RATIO = 0.27
 # Iris of the same open eyes: centre and radius.
 IRIS_CENTER = (-0.06, 0.135)
 IRIS_RADIUS = 0.43
@@ -88,9 +89,8 @@ def find_frame(face: Face, feature: Feature) -> EyeFrame:
     origin = (eye.outer_corner + eye.inner_corner)[:2] / 2
     x_axis = (eye.inner_corner - eye.outer_corner)[:2] / 2
     # The pose turns the width of the eye into depth; the wider eye in space is the better measured one.
-    width_3d = max(
-        float(np.linalg.norm(e.outer_corner - e.inner_corner)) for e in (face.landmarks.left_eye, face.landmarks.right_eye)
-    )
+    eyes = (face.landmarks.left_eye, face.landmarks.right_eye)
+    width_3d = max(float(np.linalg.norm(e.outer_corner - e.inner_corner)) for e in eyes)
     unit = min(width_3d / 2, float(np.linalg.norm(x_axis)) / LEAST_WIDTH_RATIO)
     # y stands on the line through both eyes, not on this eye's own corners: a far eye's short axis is noisy.
     across = (face.landmarks.left_eye.outer_corner - face.landmarks.right_eye.outer_corner)[:2]
@@ -134,6 +134,11 @@ def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> Array:
     design = np.concatenate([basis, ridge])
     target = np.concatenate([y, ridge @ np.asarray(CLOSED_LINE, np.float32)])
     return np.linalg.lstsq(design, target, rcond=None)[0].astype(np.float32)
+
+
+def amount_for_height(height_ratio: float) -> float:
+    """The amount at which `plan_lids` makes an eye `height_ratio` times as high as the mean one; may leave 0 … 1."""
+    return (height_ratio - LEAST_HEIGHT_RATIO) / (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO)
 
 
 def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -> Lids:

@@ -50,8 +50,8 @@ class EyeLook:
     """How the eyes of one face look.
 
     Colours are float32 (3,) RGB 0 … 255. `gaze` (x, y) moves the iris, in units of the frame of the eye, from its
-    mean place. `light_x` -1 … 1: from which side of the picture the light comes, seen in this eye's frame. `detail` 0 … 1 is how much
-    fine structure the photo can show at this size. `roundness` is the iris' width over its height in frame units.
+    mean place. `light_x` -1 … 1: from which side the light comes, along the frame's x. `detail` 0 … 1 is how much fine
+    structure the photo can show at this size. `roundness` is the iris' width over its height in frame units.
     """
 
     iris: Array
@@ -88,15 +88,15 @@ def choose_sclera(skin: Array) -> Array:
     return _light(level * float(np.interp(level, _SKIN_LUMA, _SCLERA_RATIO)), _TYPICAL_SCLERA, skin)
 
 
-def choose_iris(color: str | None, skin: Array, brow: Array) -> Array:
+def choose_iris(color: str | None, skin: Array, brow_ratio: float) -> Array:
     """Colour float32 (3,) of an iris in the light that makes the skin look like `skin`.
 
     `color` is a name of `IRIS_COLORS`, `#rrggbb`, or None: then it is a brown as dark as the brows suggest, since
-    light hair goes with light eyes.
+    light hair goes with light eyes. `brow_ratio` is the luma of the brows over that of the face's skin.
     """
     level = float(skin @ LUMA)
     if color is None:
-        ratio = float(np.interp(float(brow @ LUMA) / max(level, 1.0), _BROW_RATIO, _IRIS_RATIO))
+        ratio = float(np.interp(brow_ratio, _BROW_RATIO, _IRIS_RATIO))
         share = (ratio - _IRIS_RATIO[0]) / (_IRIS_RATIO[1] - _IRIS_RATIO[0])
         chroma = _DARK_IRIS_CHROMA + share * (_PALE_IRIS_CHROMA - _DARK_IRIS_CHROMA)
     elif color.startswith("#"):

@@ -28,10 +28,10 @@ Floats = NDArray[np.float64]
 
 EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
-# Of 100 photos that people had sorted, the more closed eye of a face was at 0.60 … 0.89 where they saw closed eyes,
+# Of 100 photos that people had sorted, the more closed eye of a face was at 0.63 … 0.90 where they saw closed eyes,
 # and at no more than 0.53 where they saw laughing, narrow or lowered ones.
 CLOSED = 0.57
-# The less closed eye of such a pair was at 0.42 or more; wide open eyes stay below 0.35, the open one of a wink at 0.1.
+# The less closed eye of such a pair was at 0.44 or more; wide open eyes stay below 0.35, the open one of a wink at 0.1.
 NEARLY_CLOSED = 0.39
 # The aspect ratio of an open eye at rest.
 _OPEN_ASPECT_RATIO = 0.3
@@ -40,18 +40,18 @@ _OPEN_ASPECT_RATIO = 0.3
 _LEAST_EYE_DISTANCE_PX = 38.0
 # Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
 _MOST_YAW_DEGREES = 36.0
-# Median grey level of the upper lid against the cheek below: closed lids have 0.3 … 1.3 of it, dark lenses under 0.15.
-_DARK_LENS_RATIO = 0.22
-# How far the lid reaches up and the cheek down, in units of the eye frame.
-_LID_BAND = (0.15, 0.55)
-_CHEEK_BAND = (-1.5, -0.9)
+# Median grey level of the upper lid against the cheek: closed lids have 0.5 … 1.3 of it, dark lenses under 0.25.
+_DARK_LENS_RATIO = 0.35
+# Where the upper lid is sampled, in units of the eye frame.
+_LID_ACROSS = np.linspace(-0.5, 0.5, 15)
+_LID_UP = np.linspace(0.15, 0.55, 9)
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner.
 _BELOW = 0.55
 _ABOVE = 1.3
 _BEYOND_OUTER = 0.45
 _BEYOND_INNER = 0.3
-_BROW_GAP = 0.06
+_BROW_GAP = 0.1
 _RIM = 0.25
 # Higher means a fuller outline; 2 is an ellipse.
 _OUTLINE_POWER = 2.4
@@ -201,17 +201,17 @@ def _inside_photo(shape: tuple[int, ...], eye: EyeLandmarks) -> NDArray[np.bool_
 
 
 def _is_covered(pixels: Pixels, face: Face, feature: Feature) -> bool:
-    """Whether the upper lid is far darker than the cheek below it, as under dark glasses."""
-    frame = _frame_of(face.eye(feature))
-    lid, cheek = (_median_grey(pixels, frame, band) for band in (_LID_BAND, _CHEEK_BAND))
-    return lid < _DARK_LENS_RATIO * cheek
+    """Whether the upper lid is far darker than the cheek of its side, as under dark glasses."""
+    x, y = np.meshgrid(_LID_ACROSS, _LID_UP)
+    lid = _frame_of(face.eye(feature)).to_photo(np.column_stack([x.ravel(), y.ravel()]))
+    marks = face.landmarks
+    cheek = marks.left_cheek if feature is Feature.LEFT_EYE else marks.right_cheek
+    return _median_grey(pixels, lid) < _DARK_LENS_RATIO * _median_grey(pixels, cheek[:, :2].astype(np.float64))
 
 
-def _median_grey(pixels: Pixels, frame: _Frame, band: tuple[float, float]) -> float:
-    x, y = np.meshgrid(np.linspace(-0.5, 0.5, 15), np.linspace(*band, 9))
-    points = frame.to_photo(np.column_stack([x.ravel(), y.ravel()])).astype(int)
-    points = np.clip(points, 0, (pixels.shape[1] - 1, pixels.shape[0] - 1))
-    return float(np.median(pixels[points[:, 1], points[:, 0]].mean(axis=1)))
+def _median_grey(pixels: Pixels, points: Floats) -> float:
+    inside = np.clip(points.astype(int), 0, (pixels.shape[1] - 1, pixels.shape[0] - 1))
+    return float(np.median(pixels[inside[:, 1], inside[:, 0]].mean(axis=1)))
 
 
 def _aspect_ratio(eye: EyeLandmarks) -> float:

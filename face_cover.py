@@ -22,6 +22,10 @@ _LEAST_CONTRAST_TO_RING = 1.25
 # … and the 'lips' have the colour (a, b of CIELAB) and lightness of what is around them.
 _LEAST_LIP_CHROMA = 2.5
 _LEAST_LIP_LIGHTNESS = 3.0
+# In a photo with colours, no lips have so little colour of their own; so little is something else.
+_NO_LIP_CHROMA = 0.9
+_NO_LIP_LIGHTNESS = 4.0
+_COLORED_SKIN_CHROMA = 6.0
 # Cloth of a colour far from the forehead's; lips that are seen in spite of it are still lips (a red beard).
 _CLOTH_CHROMA = 22.0
 _LEAST_CHROMA_ON_CLOTH = 4.0
@@ -45,8 +49,9 @@ class MouthLook:
     """How the lips stand out from what is around them.
 
     `contrast` and `ring_contrast` are the steps of lightness on the lips and around; `chroma` and `lightness` the
-    distances of the lips' colour from the skin around them, `cloth_chroma` that of this skin from the forehead, all
-    in CIELAB. `is_sharp` tells whether there are enough pixels to compare colours.
+    distances of the lips' colour from the skin around them, `cloth_chroma` that of this skin from the forehead and
+    `skin_chroma` that of the forehead from gray, all in CIELAB. `is_sharp` tells whether there are enough
+    pixels to compare colours.
     """
 
     contrast: float
@@ -54,6 +59,7 @@ class MouthLook:
     chroma: float
     lightness: float
     cloth_chroma: float
+    skin_chroma: float
     is_sharp: bool
 
     @property
@@ -63,6 +69,9 @@ class MouthLook:
             return True
         if not self.is_sharp:
             return False
+        is_colored = self.skin_chroma > _COLORED_SKIN_CHROMA
+        if is_colored and self.chroma < _NO_LIP_CHROMA and self.lightness < _NO_LIP_LIGHTNESS:
+            return True
         alike = self.chroma < _LEAST_LIP_CHROMA and self.lightness < _LEAST_LIP_LIGHTNESS
         if alike and self.contrast < _LEAST_CONTRAST_TO_RING * self.ring_contrast:
             return True
@@ -112,6 +121,7 @@ def measure_mouth_look(pixels: Pixels, landmarks: Landmarks) -> MouthLook | None
         chroma=float(np.hypot(*(lip_color - ring_color)[1:])),
         lightness=abs(float(lip_color[0] - ring_color[0])),
         cloth_chroma=float(np.hypot(*(ring_color - forehead_color)[1:])),
+        skin_chroma=float(np.hypot(*forehead_color[1:])),
         is_sharp=eye_distance >= _SHARP_EYE_DISTANCE_PX,
     )
 

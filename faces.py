@@ -123,7 +123,7 @@ def _search_coarsely(pixels: Pixels) -> tuple[Pixels, int, list[_Look]]:
         looks = _search(frame, plan_levels(frame, COARSE_SIDES), [])
         if not looks and turns == 0:
             looks = _examine(frame, find_boxes(frame, COARSE_SIDES[0], wide_border=True), [])
-        if len(looks) > len(best[2]) and not _is_upside_down(frame, looks):
+        if looks and len(looks) >= len(best[2]) and not _is_upside_down(frame, looks):
             return frame, turns, looks
         best = (frame, turns, looks) if len(looks) > len(best[2]) else best
     return best

@@ -38,8 +38,8 @@ OPEN_BLINK = 0.40
 """… if its blink score is also below this."""
 SMILE_SCORE = 0.50
 """A mouth with a higher smile score than this smiles."""
-MAX_TRIES = 4
-AMOUNT_STEP = 0.17
+MAX_TRIES = 5
+AMOUNT_STEP = 0.20
 """A try that fell short goes this much further next time."""
 
 
@@ -64,9 +64,7 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     return EditPlan((*eye_edits, *mouth_edits), (*eye_skips, *mouth_skips))
 
 
-def fix_photo(
-    photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress
-) -> FixResult:
+def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress) -> FixResult:
     """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
 
     The command line, the page, the tests and the benchmark all go through here. Raises FixError.
@@ -115,7 +113,9 @@ def _paint_until_good(
                 with clock("composite"):
                     final = composite(final, painted, edits)
                 kept += edits
-                changes += [_note_change(edit, o, kept=True, tries=tries) for edit, o in zip(edits, outcomes, strict=True)]
+                changes += [
+                    _note_change(edit, o, kept=True, tries=tries) for edit, o in zip(edits, outcomes, strict=True)
+                ]
                 continue
             for edit, outcome in zip(edits, outcomes, strict=True):
                 further = _go_further(edit, outcome)

@@ -37,6 +37,7 @@ _MASK_PX_PER_EYE_DISTANCE = 120
 _OUTLINE_GAP = 0.018
 _LID_GAP = 0.13
 _RIM = 0.045
+_ROUNDS_AWAY = 0.002
 # Below the rim of glasses, and beyond what was seen of it.
 _RIM_GAP = 0.03
 _RIM_END = 0.05
@@ -107,6 +108,8 @@ def _fill(mask: NDArray[np.uint8], polygon: Floats, value: int) -> None:
 def _fit_region(box: Box, soft: Floats, shape: tuple[int, ...]) -> Region | None:
     """Enlarge the mask to its box and cut off the empty margin; it goes to 0 on all sides but the photo's edge."""
     alpha = np.clip(cv2.resize(soft, (box.width, box.height), interpolation=cv2.INTER_LINEAR), 0, 1)
+    # What rounds to nothing or to everything in 8 bits is just that.
+    alpha = np.where(alpha < _ROUNDS_AWAY, 0, np.where(alpha > 1 - _ROUNDS_AWAY, 1, alpha))
     used_rows, used_columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
     if not used_rows.size:
         return None
@@ -163,7 +166,8 @@ def _reason_not_to_look(face: Face, options: Options) -> str | None:
 def _reason_to_leave(pixels: Pixels, face: Face, threshold: float) -> str | None:
     if face.smile >= threshold:
         return "already smiling" if face.smile >= _CLEAR_SMILE else "already smiling a little"
-    lips = face.landmarks.lips[:, :2]
+    # A lower lip that touches the edge can still smile; the corners and the line between the lips must be seen.
+    lips = np.concatenate([face.landmarks.lips[[0, 10], :2], face.landmarks.lips_inner[:, :2]])
     gap = _EDGE_GAP * _eye_distance(face.landmarks)
     if (lips < gap).any() or (lips > np.array(pixels.shape[1::-1]) - 1 - gap).any():
         return _CUT_OFF

@@ -1,8 +1,8 @@
 """Open one closed eye: slide the lid up, wipe out the old lash line, put an eyeball and new lashes in.
 
 What moves is the person's own skin. The lid from the lash line up is carried to where the open lid stands and
-vanishes into the crease; above the crease nothing moves, as on a real face. The lower lid sinks a little, and the skin under
-it is drawn up over the place where the closed lashes lay.
+vanishes into the crease; above the crease nothing moves, as on a real face. The lower lid sinks a little, and the
+skin under it is drawn up over the place where the closed lashes lay.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
 from eyeball import EyeLook, aperture_alpha, render_eyeball, smoothstep
+from nose_edge import visible_alpha
 from photo_look import LUMA, PhotoLook, luma
 from photo_types import Box, Edit, Pixels
 
@@ -48,10 +49,12 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     x, y = frame.grid(box)
 
     lashes = _measure_lashes(source, x, y, lids)
-    clean = _wipe_lower_lashes(source, x, y, lids, frame.unit_px, lashes.reach)
+    clean = _wipe_lower_lashes(source, x, y, lids, frame.unit_px, lashes.reach, eye_look.skin)
     skin = _slide_lids(source, clean, frame, box, x, y, lids, lashes.reach)
     skin = _shade_fold(skin, x, y, lids)
     painted = _paint_eyeball(skin, frame, box, lids, lashes, eye_look, photo_look)
+    visible = visible_alpha(luma(source), frame, box, x, y)[..., None]
+    painted = source + visible * (painted - source)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
 
@@ -84,17 +87,25 @@ def _measure_lashes(source: Array, x: Array, y: Array, lids: Lids) -> Lashes:
     return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)))
 
 
-def _wipe_lower_lashes(source: Array, x: Array, y: Array, lids: Lids, unit_px: float, reach: float) -> Array:
+def _wipe_lower_lashes(
+    source: Array, x: Array, y: Array, lids: Lids, unit_px: float, reach: float, skin: Array
+) -> Array:
     """The skin without the lashes of the closed eye that hang over it: thin dark hairs are closed away."""
-    size = max(3, round(0.30 * unit_px) | 1)
+    size = max(3, round(0.45 * unit_px) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    closed = cv2.GaussianBlur(cv2.morphologyEx(source, cv2.MORPH_CLOSE, kernel), (0, 0), max(size / 6, 0.6))
-    lift = (closed - source) @ LUMA
+    # Smoothed first: in a noisy photo the closing would pick the brightest grains.
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6))
+    closed = cv2.GaussianBlur(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel), (0, 0), max(size / 6, 0.6))
+    # Each channel finds its own bright neighbours; the hue is steadied toward the skin's.
+    closed += 0.6 * ((closed @ LUMA)[..., None] * skin / max(float(skin @ LUMA), 1.0) - closed)
+    lift = (closed - smooth) @ LUMA / np.maximum(closed @ LUMA, 8.0)
     offset = y - evaluate_lid(lids.closed, x)
     near = smoothstep(-reach - 0.30, -reach, offset) * (1 - smoothstep(0.02, 0.10, offset)) * (np.abs(x) < 1.25)
-    alpha = near * smoothstep(3.0, 12.0, lift)
+    alpha = near * smoothstep(0.02, 0.08, lift)
     alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.03 * unit_px, 0.5))[..., None]
-    return np.asarray(source + alpha * (closed - source), np.float32)
+    grain = source - smooth
+    hair = np.clip(-(grain @ LUMA) / 12.0, 0, 1)[..., None]
+    return np.asarray(source + alpha * (closed + grain * (1 - hair) * 0.5 - source), np.float32)
 
 
 def _slide_lids(
@@ -202,7 +213,7 @@ def _hair_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLoo
         hair_y = float(evaluate_lid(lids.upper, root)) - 0.02 + length * (0.25 * steps + 0.75 * steps**2)
         points = to_pixels[:, :2] @ np.stack([hair_x, hair_y]) + to_pixels[:, 2:]
         for start, end, thickness in zip(points.T[:-1], points.T[1:], np.linspace(0.026, 0.010, 7), strict=True):
-            ends = [tuple(int(round(float(v) * 16)) for v in point) for point in (start, end)]
+            ends = [(round(float(point[0]) * 16), round(float(point[1]) * 16)) for point in (start, end)]
             cv2.line(canvas, ends[0], ends[1], 1.0, max(1, round(thickness * unit)), cv2.LINE_8, 4)
     return canvas * np.float32(0.75 * visible)
 

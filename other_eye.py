@@ -6,12 +6,23 @@ up, for every pixel of the closed one, the pixel of the same frame coordinates.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eye_shape import IRIS_CENTER, IRIS_RADIUS, EyeFrame, find_frame, landmarks_in_frame
+from eye_shape import (
+    IRIS_CENTER,
+    IRIS_RADIUS,
+    MEAN_ASPECT_RATIO,
+    EyeFrame,
+    amount_for_height,
+    find_frame,
+    landmarks_in_frame,
+)
 from eyeball import smoothstep
+from options import Options
 from photo_types import Box, Edit, EditPlan, Feature, Pixels
 
 Array = NDArray[np.float32]
@@ -21,6 +32,9 @@ LEAST_ASPECT_RATIO = 0.20
 MOST_BLINK = 0.35
 LEAST_WIDTH_PX = 10.0
 MOST_YAW_DEGREES = 20.0
+# Moved further than this, in frame units, a mirrored iris drags the lids along; then the eye is rendered instead.
+MOST_GAZE_SHIFT = 0.14
+DEFAULT_AMOUNT = Options().eye_opening
 # Skin around the eyes whose tone is matched: a ring at this distance, in frame units.
 _RING = (1.10, 1.45)
 
@@ -42,8 +56,29 @@ def _is_open(edit: Edit, plan: EditPlan) -> bool:
 
 
 def is_fit_to_copy(edit: Edit, plan: EditPlan) -> bool:
-    """Whether the face's other eye is open and seen well enough to be mirrored over."""
-    return _is_open(edit, plan) and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
+    """Whether the face's other eye is open, seen well enough and looks straight enough to be mirrored over."""
+    return (
+        _is_open(edit, plan)
+        and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
+        and abs(_gaze_shift(edit)) <= MOST_GAZE_SHIFT
+    )
+
+
+def match_other_eye(edit: Edit, plan: EditPlan) -> Edit:
+    """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
+    if not _is_open(edit, plan):
+        return edit
+    ratio = edit.face.eye(_other(edit.feature)).aspect_ratio / MEAN_ASPECT_RATIO
+    # The user's choice and the retries still count, as the difference from the default.
+    amount = amount_for_height(ratio) + edit.amount - DEFAULT_AMOUNT
+    return replace(edit, amount=float(np.clip(amount, 0, 1)))
+
+
+def _gaze_shift(edit: Edit) -> float:
+    """How far the mirrored iris must move, in frame units: looking aside moves one to the nose, the other away."""
+    other = _other(edit.feature)
+    iris_x = landmarks_in_frame(find_frame(edit.face, other), edit.face.eye(other).iris[:1])[0]
+    return 2 * (IRIS_CENTER[0] - float(iris_x[0]))
 
 
 def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
@@ -83,16 +118,12 @@ def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
 
 
 def _turn_gaze(x: Array, y: Array, edit: Edit, donor: EyeFrame) -> Array:
-    """Frame x to look up in the open eye: mirrored eyes would squint, so the iris is moved, and its glints turned back."""
+    """Frame x to look up in the open eye. Mirrored eyes squint unless they look straight on, so the iris is moved."""
     eye = edit.face.eye(_other(edit.feature))
     iris_x, iris_y = (float(v[0]) for v in landmarks_in_frame(donor, eye.iris[:1]))
-    # Looking aside moves one iris to the nose and the other to the temple.
-    shift = 2 * (IRIS_CENTER[0] - iris_x)
+    shift = _gaze_shift(edit)
     distance = np.hypot(x - (iris_x + shift), y - iris_y) / IRIS_RADIUS
-    moved = x - shift * (1 - smoothstep(1.0, 1.9, distance))
-    turned_back = 2 * iris_x - moved
-    inside = 1 - smoothstep(0.80, 0.95, distance)
-    return np.asarray(np.where(inside > 0.5, turned_back, moved), np.float32)
+    return np.asarray(x - shift * (1 - smoothstep(1.0, 2.2, distance)), np.float32)
 
 
 def _match_tone(copied: Array, target: Array, x: Array, y: Array) -> Array:

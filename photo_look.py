@@ -21,6 +21,8 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 _REBLUR_SIGMA_PX = 1.0
 _SHARPEST_PERCENTILE = 20.0
+# The gradient filter blurs, too: a step without any blur measures this much.
+_SOBEL_VARIANCE_PX2 = 0.6
 _GRAIN_SIGMA_PX = 1.5
 
 
@@ -29,13 +31,14 @@ class PhotoLook:
     """What was measured.
 
     `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
-    `skin`, `brow` float32 (3,): median RGB 0 … 255 of a cheek and of the brows. `highlight`: luma of the brightest skin.
+    `skin` float32 (3,): its median RGB 0 … 255. `brow_ratio`: luma of the brows over the skin's. `highlight`: luma of
+    the brightest skin.
     """
 
     blur_sigma_px: float
     grain: Array
     skin: Array
-    brow: Array
+    brow_ratio: float
     highlight: float
 
     def tile_grain(self, height: int, width: int) -> Array:
@@ -66,7 +69,7 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
         blur_sigma_px=measure_blur(gray),
         grain=_take_grain(cheek),
         skin=skin,
-        brow=_measure_brow(pixels, face, skin),
+        brow_ratio=_measure_brow(pixels, face) / max(float(skin @ LUMA), 1.0),
         highlight=float(np.percentile(gray, 98)),
     )
 
@@ -77,7 +80,11 @@ def _measure_skin(pixels: Pixels, face: Face) -> Array:
     middle = sum(eye.inner_corner[:2] for eye in eyes) / 2
     brows = sum(eye.brow_upper[4, :2] for eye in eyes) / 2
     up = brows - middle
-    places = [middle + 2.0 * up, middle - 0.8 * up, *((e.outer_corner + e.inner_corner)[:2] / 2 - 1.5 * up for e in eyes)]
+    places = [
+        middle + 2.0 * up,
+        middle - 0.8 * up,
+        *((e.outer_corner + e.inner_corner)[:2] / 2 - 1.5 * up for e in eyes),
+    ]
     half = max(0.07 * face.landmarks.eye_distance_px, 1.0)
     found = [patch.reshape(-1, 3) for x, y in places if (patch := _cut_square(pixels, x, y, half)) is not None]
     if not found:
@@ -109,20 +116,16 @@ def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | Non
     return None if clipped is None else pixels[clipped.slices]
 
 
-def _measure_brow(pixels: Pixels, face: Face, skin: Array) -> Array:
-    """Colour of the darker half of the brows; the skin's where the brows lie outside the photo."""
-    colors = []
+def _measure_brow(pixels: Pixels, face: Face) -> float:
+    """Luma of the darker half of the brows; of the whole photo where the brows lie outside it."""
+    samples = []
     for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
         for share in (0.3, 0.5, 0.7):
             line = eye.brow_lower[1:4, :2] + share * (eye.brow_upper[1:4, :2] - eye.brow_lower[1:4, :2])
-            for x, y in line.astype(int):
-                if 0 <= x < pixels.shape[1] and 0 <= y < pixels.shape[0]:
-                    colors.append(pixels[y, x].astype(np.float32))
-    if not colors:
-        return skin
-    samples = np.array(colors)
-    level = samples @ LUMA
-    return np.asarray(np.median(samples[level <= np.median(level)], axis=0), np.float32)
+            inside = ((line >= 0) & (line < (pixels.shape[1], pixels.shape[0]))).all(axis=1)
+            samples += [pixels[int(y), int(x)] for x, y in line[inside]]
+    level = luma(np.array(samples) if samples else pixels.reshape(-1, 3))
+    return float(np.percentile(level, 25))
 
 
 def measure_blur(gray: Array) -> float:
@@ -138,7 +141,8 @@ def measure_blur(gray: Array) -> float:
         return 1.0
     ratio = np.clip(before[strong] / np.maximum(after[strong], 1e-3), 1.05, 6.0)
     sigmas = _REBLUR_SIGMA_PX / np.sqrt(ratio * ratio - 1)
-    return float(np.clip(np.percentile(sigmas, _SHARPEST_PERCENTILE), 0.3, 6.0))
+    sharpest = float(np.percentile(sigmas, _SHARPEST_PERCENTILE))
+    return float(np.clip(np.sqrt(max(sharpest**2 - _SOBEL_VARIANCE_PX2, 0)), 0.3, 6.0))
 
 
 def _eye_band(face: Face) -> Box:

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import face_boxes
 import faces
-from conftest import ROOT, SAMPLES, FindFaces, LoadPhoto
 from faces import find_faces, look_again
 from photo_types import Face, Feature, MissingModel, Pixels
+from tests.conftest import ROOT, SAMPLES, FindFaces, LoadPhoto
+
+Numbers = NDArray[Any]
 
 
-def _shift_ratio(points: np.ndarray, others: np.ndarray, face: Face) -> float:
+def _shift_ratio(points: Numbers, others: Numbers, face: Face) -> float:
     """Mean distance of two sets of landmarks in eye distances."""
     return float(np.linalg.norm(points[:, :2] - others[:, :2], axis=1).mean()) / face.landmarks.eye_distance_px
 
 
-def _turn(pixels: Pixels, degrees: float) -> tuple[Pixels, np.ndarray]:
+def _turn(pixels: Pixels, degrees: float) -> tuple[Pixels, Numbers]:
     """The photo turned clockwise on a larger canvas, and the matrix (2, 3) that does it."""
     height, width = pixels.shape[:2]
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1.0)
     cos, sin = abs(matrix[0, 0]), abs(matrix[0, 1])
     size = int(width * cos + height * sin), int(height * cos + width * sin)
-    matrix[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+    matrix = matrix + np.array([[0, 0, (size[0] - width) / 2], [0, 0, (size[1] - height) / 2]])
     turned = cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_CUBIC, borderValue=(90, 90, 90))
     return turned.astype(np.uint8, copy=False), matrix
 
@@ -58,7 +63,7 @@ def test_closed_eyes_and_a_smile_are_read(sample: LoadPhoto, faces_of: FindFaces
 def test_every_face_of_a_group_is_found_and_numbered_in_reading_order(sample: LoadPhoto, faces_of: FindFaces) -> None:
     found = faces_of(sample("image_4.jpg"))
     assert [face.number for face in found] == [1, 2, 3, 4, 5]
-    for face, after in zip(found, found[1:], strict=False):
+    for face, after in itertools.pairwise(found):
         is_same_row = after.box.top < face.box.bottom
         assert after.box.left > face.box.left if is_same_row else after.box.top > face.box.top
 
@@ -74,7 +79,8 @@ def test_no_face_is_seen_in_textures(picture: str) -> None:
     if picture == "noise":
         pixels = noise
     elif picture == "blurred noise":
-        pixels = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 12), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+        soft = cv2.GaussianBlur(noise, (0, 0), 12).astype(np.float64)
+        pixels = ((soft - soft.min()) / np.ptp(soft) * 255).astype(np.uint8)
     elif picture == "gradient":
         pixels = np.broadcast_to(np.linspace(0, 255, 640).astype(np.uint8)[None, :, None], (480, 640, 3)).copy()
     elif picture == "checkers":
@@ -214,3 +220,14 @@ def test_yaw_is_positive_towards_the_right_of_the_picture(shared_photo: LoadPhot
     (to_the_left,) = faces_of(shared_photo("reference/image_3.jpg"))
     assert to_the_right.yaw_degrees > 40
     assert to_the_left.yaw_degrees < -20
+
+
+@pytest.mark.parametrize("name", ["neutral/vid_ph_d1.jpg", "closed/vid_ph_drv.jpg", "smiling/vv_021300.jpg"])
+def test_landmarks_are_not_laid_on_a_face_that_stands_on_its_head(
+    shared_photo: LoadPhoto, faces_of: FindFaces, name: str
+) -> None:
+    pixels = shared_photo(name)
+    (upright,) = faces_of(pixels)
+    (face,) = find_faces(np.ascontiguousarray(pixels[::-1, ::-1]))
+    back = np.array([pixels.shape[1], pixels.shape[0]]) - face.landmarks.points[:, :2]
+    assert _shift_ratio(back, upright.landmarks.points, upright) < 0.03

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conftest import FindFaces, LoadPhoto
 from landmarks import LANDMARK_COUNT, EyeLandmarks, Landmarks
+from tests.conftest import FindFaces, LoadPhoto
 
 
 def _eye(opening: float) -> EyeLandmarks:

@@ -1,0 +1,198 @@
+"""Where a smile takes the landmarks of a face.
+
+The motion is the one measured between neutral and smiling photos of the same people: the corners of the mouth
+travel up, outward and back around the teeth, the lips follow along a curve and thin a little, the cheeks rise. It is
+laid out in the face's own three axes, so that it foreshortens on a turned head and follows a tilted mouth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from landmarks import Landmarks
+from photo_types import Region
+
+Floats = NDArray[np.float32]
+
+# How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in mouth widths.
+CORNER = (0.120, 0.235, -0.070)
+# How far the middle of the lips rises, and how much less the rim of either lip rises than its inner edge falls.
+_MID_LIP_UP = 0.045
+_LIP_THINNING = 0.020
+# Neutral corners lie this far above the middle of the lips; those that hang lower have farther to go.
+_NEUTRAL_CORNER_HEIGHT = 0.033
+_MAX_EXTRA_LIFT = 0.06
+# Mouths that are narrow for their face widen more, wide ones less, by this share of the difference.
+_WIDTH_EQUALIZING = 0.5
+_MAX_EXTRA_WIDTH = 0.04
+# From the first to the second distance of the lips, in mouth widths, teeth come into view: the curve gets flatter
+# in the middle, by up to this share, so that they do not bend with it.
+_OPEN_MOUTH = (0.05, 0.15)
+_FLATTER_WHEN_OPEN = 0.6
+# The far corner of a turned mouth rises less in the picture; none of it below this turn (sine), then in proportion.
+_TURN_UNNOTICED = 0.15
+_FAR_CORNER_LOSS = 0.8
+# Outward and up, in mouth widths of a full smile; the order is that of `Landmarks.left_cheek`.
+CHEEK = (
+    (0.010, 0.035), (0.010, 0.045), (0.005, 0.025),
+    (0.034, 0.055), (0.066, 0.078), (0.078, 0.074),
+    (0.072, 0.085), (0.095, 0.130), (0.112, 0.188), (0.075, 0.138),
+    (0.094, 0.066), (0.040, 0.048), (0.064, 0.044), (0.082, 0.058), (0.070, 0.040),
+    (0.046, 0.095), (0.034, 0.062),
+)  # fmt: skip
+CHEEK_BACK = -0.6  # toward the viewer, as a share of the outward motion: the cheek is round
+_CHIN_UP = (0.036, 0.012, 0.0, 0.0)
+# Of a full smile, at amount 1; half of it makes the gentle one.
+_FULL_GAIN = 1.1
+# At these turns of the head (sine) at most so much of a full smile: the far half of the mouth has less room.
+_GAIN_LIMIT = ((0.2, 0.5), (1.1, 0.85))
+# A mouth is this share of the distance of the outer eye corners (median of adult faces).
+_MOUTH_TO_EYES = 0.58
+# Lips lie in front of the outer eye corners: the line between them leans by this much from the face's vertical.
+_LEAN = 0.17
+# Grid nodes per mouth width: the motion has no detail finer than a lip.
+_NODES_PER_UNIT = 26
+
+
+@dataclass(frozen=True, eq=False)
+class SmileGrid:
+    """A coarse grid over a region, its nodes at the centres of equal cells of the region's box.
+
+    `nodes` float32 (rows, columns, 2) are photo pixels, `step_px` apart in x and y; `unit_px` is `smile_unit_px`.
+    `depth` float32 (rows, columns) is the distance from where the region's alpha falls below 1, in units: 0 outside.
+    """
+
+    nodes: Floats
+    step_px: tuple[float, float]
+    unit_px: float
+    depth: Floats
+
+    def window(self, fade: float) -> Floats:
+        """0 where alpha is below 1, rising smoothly to 1 over `fade` units inside; float32 (rows, columns)."""
+        t = np.clip(self.depth / fade, 0, 1)
+        soft = cv2.GaussianBlur((t * t * (3 - 2 * t)).astype(np.float32), (0, 0), 1.0)
+        return np.asarray(soft * (self.depth > 0), np.float32)
+
+    def depth_at(self, points: Floats) -> Floats:
+        """`depth` at photo pixels (n, 2 or more), float32 (n,)."""
+        rows, columns = self.depth.shape
+        at = np.rint((points[:, :2] - self.nodes[0, 0]) / self.step_px).astype(int)
+        at = np.clip(at, 0, (columns - 1, rows - 1))
+        return np.asarray(self.depth[at[:, 1], at[:, 0]], np.float32)
+
+
+def lay_grid(landmarks: Landmarks, region: Region) -> SmileGrid:
+    """Lay the grid over a region in proportion to the face."""
+    box, unit = region.box, smile_unit_px(landmarks)
+    rows, columns = (min(size, max(4, round(size * _NODES_PER_UNIT / unit))) for size in (box.height, box.width))
+    step = box.width / columns, box.height / rows
+    x = (np.arange(columns, dtype=np.float32) + 0.5) * step[0] - 0.5 + box.left
+    y = (np.arange(rows, dtype=np.float32) + 0.5) * step[1] - 0.5 + box.top
+    alpha = cv2.resize(region.alpha, (columns, rows), interpolation=cv2.INTER_AREA)
+    # A region that is cut by the photo's edge goes on beyond it.
+    core = np.pad((alpha > 0.995).astype(np.uint8), 1, mode="edge")
+    depth = cv2.distanceTransform(core, cv2.DIST_L2, 5)[1:-1, 1:-1] * (step[0] / unit)
+    nodes = np.stack(np.meshgrid(x, y), -1).astype(np.float32)
+    return SmileGrid(nodes, step, unit, np.asarray(depth, np.float32))
+
+
+def face_axes(landmarks: Landmarks) -> Floats:
+    """Return the face's own axes as rows, float32 (3, 3): to its left, up, toward the viewer; each of length 1."""
+    right_eye, left_eye = landmarks.right_eye.outer_corner, landmarks.left_eye.outer_corner
+    lips = landmarks.lips
+    across = _unit_vector(_unit_vector(left_eye - right_eye) + _unit_vector(lips[10] - lips[0]))
+    up = (right_eye + left_eye - lips[0] - lips[10]) / 2
+    up = _unit_vector(up - across * float(up @ across))
+    # In photo axes (right, down, away) this product points toward the viewer for an upright face.
+    up = _unit_vector(up + _LEAN * np.cross(across, up))
+    return np.stack([across, up, np.cross(across, up)]).astype(np.float32)
+
+
+def _unit_vector(vector: Floats) -> Floats:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)
+
+
+def smile_unit_px(landmarks: Landmarks) -> float:
+    """Return the length in pixels that motions are measured in: a mouth width, tempered by the face's width."""
+    mouth = float(np.linalg.norm(landmarks.lips[10] - landmarks.lips[0]))
+    eyes = float(np.linalg.norm(landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner))
+    return float(np.sqrt(mouth * _MOUTH_TO_EYES * eyes))
+
+
+def smile_gain(landmarks: Landmarks, amount: float) -> float:
+    """Return the share of a full smile to paint for an `amount` 0 … 1: the more turned the head, the less at most."""
+    turn = abs(float(face_axes(landmarks)[0, 2]))
+    return min(_FULL_GAIN * amount, float(np.interp(turn, *_GAIN_LIMIT)))
+
+
+def smile_motion(landmarks: Landmarks) -> tuple[Floats, Floats]:
+    """Return where the landmarks lie, and how far each moves in a full smile.
+
+    Both float32 (n, 2), in photo pixels. Eyes, nose, brows and the face's outline are among them and do not move.
+    """
+    axes = face_axes(landmarks)
+    places, motions = [], []
+
+    def move(points: Floats, motion: Floats) -> None:
+        places.append(points[:, :2])
+        motions.append((motion @ axes)[:, :2])
+
+    move(landmarks.lips, _lip_motion(landmarks.lips, landmarks, axes, _LIP_THINNING))
+    move(landmarks.lips_inner, _lip_motion(landmarks.lips_inner, landmarks, axes, 0.0))
+    for cheek, side in ((landmarks.right_cheek, -1.0), (landmarks.left_cheek, 1.0)):
+        outward, up = np.asarray(CHEEK, np.float32).T
+        move(cheek, np.stack([side * outward, up, CHEEK_BACK * outward], 1))
+    chin_up = np.asarray(_CHIN_UP, np.float32)
+    move(landmarks.chin, np.stack([0 * chin_up, chin_up, 0 * chin_up], 1))
+    for still in (landmarks.nose, _silhouette(landmarks), *_eye_curves(landmarks)):
+        move(still, np.zeros((len(still), 3), np.float32))
+    unit = smile_unit_px(landmarks)
+    return np.concatenate(places).astype(np.float32), (unit * np.concatenate(motions)).astype(np.float32)
+
+
+def _silhouette(landmarks: Landmarks) -> Floats:
+    """32 points along the face's outline as the photo shows it; the landmarks' oval runs inside a turned face."""
+    hull = cv2.convexHull(landmarks.points[:, :2].copy())[:, 0]
+    closed = np.concatenate([hull, hull[:1]])
+    length = np.concatenate([[0], np.hypot(*np.diff(closed, axis=0).T).cumsum()])
+    at = np.linspace(0, length[-1], 32, endpoint=False)
+    outline = np.stack([np.interp(at, length, closed[:, 0]), np.interp(at, length, closed[:, 1])], 1)
+    return outline.astype(np.float32)
+
+
+def _eye_curves(landmarks: Landmarks) -> tuple[Floats, ...]:
+    right, left = landmarks.right_eye, landmarks.left_eye
+    # The corners belong to both lids; once is enough, twice makes the spline's equations singular.
+    return (right.upper, right.lower[1:-1], left.upper, left.lower[1:-1], right.brow_lower, left.brow_lower)
+
+
+def _lip_motion(loop: Floats, landmarks: Landmarks, axes: Floats, thinning: float) -> Floats:
+    """Motion in face axes of a closed lip loop of 20 points, float32 (20, 3), in units of `smile_unit_px`."""
+    corners = landmarks.lips[[0, 10]]
+    half_width = max(float(np.linalg.norm(corners[1] - corners[0])) / 2, 1e-6)
+    across = (loop - corners.mean(0)) @ axes[0] / half_width
+    outward, up, back = CORNER
+    middle = landmarks.lips_inner[[5, 15]].mean(0)
+    height = float((corners.mean(0) - middle) @ axes[1]) / (2 * half_width)
+    up += float(np.clip(_NEUTRAL_CORNER_HEIGHT - height, -_MAX_EXTRA_LIFT / 2, _MAX_EXTRA_LIFT))
+    eyes = float(np.linalg.norm(landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner))
+    narrow = _MOUTH_TO_EYES - 2 * half_width / max(eyes, 1e-6)
+    outward += float(np.clip(_WIDTH_EQUALIZING * narrow, -_MAX_EXTRA_WIDTH / 2, _MAX_EXTRA_WIDTH))
+    gap = float(np.linalg.norm(landmarks.lips_inner[5] - landmarks.lips_inner[15])) / (2 * half_width)
+    flatter = _FLATTER_WHEN_OPEN * float(np.clip((gap - _OPEN_MOUTH[0]) / (_OPEN_MOUTH[1] - _OPEN_MOUTH[0]), 0, 1))
+    reach = np.clip(np.abs(across), 0, 1.1)
+    parabola = (1 - flatter) * reach**2 + flatter * reach**3
+    # The third part of the axis to the left is positive when the left side is the far one.
+    turn = float(axes[0, 2])
+    far = np.clip(across * np.sign(turn), 0, 1)
+    parabola = parabola * (1 - _FAR_CORNER_LOSS * max(abs(turn) - _TURN_UNNOTICED, 0) * far)
+    rise = _MID_LIP_UP + (up - _MID_LIP_UP) * parabola
+    # The loop runs over the upper lip first: its rim rises less, the lower lip's rim more, so both thin.
+    thin = thinning * np.clip(1 - parabola, 0, 1)
+    rise[1:10] -= thin[1:10]
+    rise[11:] += thin[11:]
+    return np.stack([outward * across, rise, back * parabola], 1).astype(np.float32)

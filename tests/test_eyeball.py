@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eye_shape import CLOSED_LINE, IRIS_CENTER, OPEN_LOWER, OPEN_UPPER, Lids
+from eyeball import (
+    IRIS_COLORS,
+    EyeLook,
+    aperture_alpha,
+    choose_catchlight,
+    choose_iris,
+    choose_sclera,
+    render_eyeball,
+    smoothstep,
+    tint,
+)
+from options import EYE_COLORS
+from photo_look import LUMA
+
+SKIN = np.array([180, 130, 110], np.float32)
+LIDS = Lids(*(np.array(c, np.float32) for c in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER)), 1.3)
+LOOK = EyeLook(
+    iris=choose_iris("brown", SKIN, 0.5),
+    sclera=choose_sclera(SKIN),
+    skin=SKIN,
+    catchlight=choose_catchlight(SKIN, 200.0),
+    gaze=(0.0, 0.0),
+    light_x=0.5,
+    detail=1.0,
+    roundness=1.0,
+    seed=3,
+)
+X, Y = (axis.astype(np.float32) for axis in np.meshgrid(np.linspace(-1.2, 1.2, 240), np.linspace(0.7, -0.5, 120)))
+
+
+def luma_at(picture: np.ndarray, x: float, y: float) -> float:
+    row, column = np.unravel_index(np.argmin((X - x) ** 2 + (Y - y) ** 2), X.shape)
+    return float(picture[row, column] @ LUMA)
+
+
+def test_an_eye_is_made_of_pupil_iris_and_sclera_in_order_of_brightness() -> None:
+    eye = render_eyeball(X, Y, LIDS, IRIS_CENTER, LOOK)
+    pupil = luma_at(eye, IRIS_CENTER[0], IRIS_CENTER[1] - 0.03)
+    iris = luma_at(eye, IRIS_CENTER[0], IRIS_CENTER[1] - 0.25)
+    sclera = luma_at(eye, -0.62, 0.05)
+    assert pupil < 0.6 * iris < iris < 0.8 * sclera
+    assert sclera < 1.1 * float(SKIN @ LUMA), "the white of an eye is not white"
+
+
+def test_the_catchlight_follows_the_light() -> None:
+    right = render_eyeball(X, Y, LIDS, IRIS_CENTER, LOOK) @ LUMA
+    left = render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, light_x=-0.5)) @ LUMA
+    disc = np.hypot(X - IRIS_CENTER[0], Y - IRIS_CENTER[1]) < 0.35
+    brightest = [X[disc][np.argmax(picture[disc])] for picture in (left, right)]
+    assert brightest[0] < IRIS_CENTER[0] < brightest[1]
+
+
+def test_the_same_seed_renders_the_same_eye_and_another_one_does_not() -> None:
+    first, again, other = (render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, seed=seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_eyeball_shows_only_between_the_lids() -> None:
+    alpha = aperture_alpha(X, Y, LIDS, 0.03)
+    assert alpha[(np.abs(X) < 0.1) & (np.abs(Y - 0.1) < 0.05)].min() == 1
+    assert alpha[(Y > 0.5) | (Y < -0.25) | (np.abs(X) >= 1)].max() == 0
+
+
+@pytest.mark.parametrize("color", [None, "#204060", *IRIS_COLORS])
+def test_a_black_and_white_photo_gets_a_gray_eye(color: str | None) -> None:
+    gray = np.full(3, 140, np.float32)
+    for picked in (choose_iris(color, gray, 0.5), choose_sclera(gray)):
+        assert np.ptp(picked) < 1.0
+
+
+def test_named_colours_are_those_of_the_command_line_and_look_like_their_names() -> None:
+    assert set(IRIS_COLORS) == set(EYE_COLORS)
+    blue, brown = (choose_iris(name, SKIN, 0.5) for name in ("blue", "brown"))
+    assert blue[2] > blue[0] and brown[0] > 1.3 * brown[2]
+
+
+def test_an_unknown_iris_is_darker_under_dark_brows_and_in_the_dark() -> None:
+    under_dark, under_light = (choose_iris(None, SKIN, ratio) @ LUMA for ratio in (0.3, 0.8))
+    assert under_dark < under_light
+    assert choose_iris(None, SKIN / 6, 0.5) @ LUMA < 0.25 * (choose_iris(None, SKIN, 0.5) @ LUMA)
+
+
+def test_eyes_in_the_dark_do_not_glow() -> None:
+    night = SKIN / 10
+    assert choose_sclera(night) @ LUMA < 1.4 * (night @ LUMA)
+    assert choose_catchlight(night, 16.0) @ LUMA < 4 * (night @ LUMA)
+
+
+def test_tint_scales_chroma_and_keeps_luma() -> None:
+    assert tint(SKIN, 0.3) @ LUMA == pytest.approx(float(SKIN @ LUMA), rel=1e-5)
+    assert np.ptp(tint(SKIN, 0.0)) == 0
+
+
+def test_smoothstep_is_flat_outside_its_range() -> None:
+    assert smoothstep(1, 3, np.array([0, 1, 2, 3, 9], np.float32)).tolist() == [0, 0, 0.5, 1, 1]

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from draft_engine import DraftEngine
+from fix import analyze_photo, composite, count_changes, fix_photo, merge_regions
+from photo_types import Box, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress, Region
+from tests.conftest import FindFaces, LoadPhoto
+
+SAMPLES = ("image_1.jpg", "image_2.jpg", "image_3.jpg", "image_4.jpg", "image_5.jpg")
+
+
+class PaintEverything:
+    """An engine that ignores the plan and inverts the whole photo: nothing it does outside may be seen."""
+
+    name = "invert"
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        return 255 - pixels
+
+
+class PaintNothing:
+    name = "nothing"
+
+    def __init__(self) -> None:
+        self.amounts: list[list[float]] = []
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        self.amounts.append([edit.amount for edit in plan.edits])
+        return pixels.copy()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_not_a_pixel_outside_the_masks_changes(sample: LoadPhoto, name: str) -> None:
+    pixels = sample(name)
+    result = fix_photo(Photo(pixels), Options(), DraftEngine())
+    inside = np.zeros(pixels.shape[:2], bool)
+    for edit in result.plan.edits:
+        inside[edit.region.box.slices] |= edit.region.alpha > 0
+    assert np.array_equal(result.pixels[~inside], pixels[~inside])
+    assert result.report.changed_outside == 0
+    assert result.report.changed_pixels == np.count_nonzero((result.pixels != pixels).any(axis=2))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_edit_of_the_samples_succeeds(sample: LoadPhoto, name: str) -> None:
+    result = fix_photo(Photo(sample(name)), Options(), DraftEngine())
+    assert all(change.kept for change in result.report.changes)
+    assert len(result.report.changes) == len(result.plan.edits)
+
+
+def test_a_fixed_photo_has_nothing_left_to_fix(sample: LoadPhoto) -> None:
+    first = fix_photo(Photo(sample("image_1.jpg")), Options(), DraftEngine())
+    assert first.plan.edits
+    second = fix_photo(Photo(first.pixels), Options(), DraftEngine())
+    assert not second.plan.edits
+    assert np.array_equal(second.pixels, first.pixels)
+
+
+def test_what_an_engine_paints_outside_the_regions_is_not_used(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_1.jpg")
+    _, plan = analyze_photo(Photo(pixels), Options())
+    painted = PaintEverything().paint(pixels, plan, lambda _w, _s: None)
+    mixed = composite(pixels, painted, plan.edits)
+    changed, outside = count_changes(pixels, mixed, plan.edits)
+    assert changed > 0
+    assert outside == 0
+
+
+def test_an_edit_that_never_succeeds_is_retried_further_and_then_taken_back(sample: LoadPhoto) -> None:
+    engine = PaintNothing()
+    pixels = sample("image_3.jpg")
+    result = fix_photo(Photo(pixels), Options(smile=False), engine)
+    amounts = [tries[0] for tries in engine.amounts]
+    assert amounts == sorted(amounts) and amounts[0] == 0.5 and len(amounts) >= 3
+    assert not result.plan.edits
+    assert np.array_equal(result.pixels, pixels)
+    assert result.report.changes and not any(change.kept for change in result.report.changes)
+    assert all(change.note for change in result.report.changes)
+
+
+def test_switches_and_face_numbers_are_obeyed(sample: LoadPhoto) -> None:
+    photo = Photo(sample("image_1.jpg"))
+    _, everything = analyze_photo(photo, Options())
+    assert {edit.feature for edit in everything.edits} == set(Feature)
+    _, no_eyes = analyze_photo(photo, Options(eyes=False))
+    assert {edit.feature for edit in no_eyes.edits} == {Feature.MOUTH}
+    _, one_face = analyze_photo(photo, Options(faces=(2,)))
+    assert {edit.face.number for edit in one_face.edits} == {2}
+
+
+def test_progress_never_falls_and_ends_at_one(sample: LoadPhoto) -> None:
+    told: list[float] = []
+    fix_photo(Photo(sample("image_1.jpg")), Options(), DraftEngine(), lambda _words, share: told.append(share))
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_a_photo_without_a_face_comes_back_as_it_was(sample: LoadPhoto) -> None:
+    pixels = sample("image_5.jpg")
+    result = fix_photo(Photo(pixels), Options(), DraftEngine())
+    assert not result.report.faces
+    assert np.array_equal(result.pixels, pixels)
+
+
+@pytest.fixture(scope="module")
+def any_edit(sample: LoadPhoto, faces_of: FindFaces) -> Edit:
+    face: Face = faces_of(sample("image_3.jpg"))[0]
+    return Edit(face, Feature.MOUTH, Region(Box(0, 0, 1, 1), np.ones((1, 1), np.float32)), 0.0, 0.5, 0.5)
+
+
+boxes = st.builds(
+    lambda x, y, w, h: Box(x, y, x + w, y + h),
+    st.integers(0, 8),
+    st.integers(0, 8),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+
+
+@st.composite
+def regions(draw: st.DrawFn) -> Region:
+    box = draw(boxes)
+    values = st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0])
+    return Region(box, draw(hnp.arrays(np.float32, (box.height, box.width), elements=values)))
+
+
+@settings(deadline=None)
+@given(st.lists(regions(), max_size=4), st.integers(0, 2**32 - 1))
+def test_composite_is_exact_where_no_region_reaches(any_edit: Edit, masks: list[Region], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pixels, painted = random.integers(0, 256, (2, 12, 12, 3), np.uint8)
+    edits = [replace(any_edit, region=region) for region in masks]
+    result = composite(pixels, painted, edits)
+    strongest = np.zeros((12, 12), np.float32)
+    for region in masks:
+        strongest[region.box.slices] = np.maximum(strongest[region.box.slices], region.alpha)
+    assert np.array_equal(result[strongest == 0], pixels[strongest == 0])
+    assert np.array_equal(result[strongest == 1], painted[strongest == 1])
+    expected = pixels + strongest[..., None] * (painted.astype(np.float32) - pixels)
+    assert np.abs(result - expected).max() <= 0.5
+
+
+@given(st.lists(regions(), max_size=5))
+def test_merged_regions_never_overlap_and_keep_the_strongest_alpha(masks: list[Region]) -> None:
+    merged = merge_regions(masks)
+    for index, one in enumerate(merged):
+        assert all(one.box.overlap_ratio(other.box) == 0 for other in merged[index + 1 :])
+    for region in masks:
+        holders = [m for m in merged if m.box.union(region.box) == m.box]
+        assert len(holders) == 1
+        holder = holders[0]
+        top, left = region.box.top - holder.box.top, region.box.left - holder.box.left
+        part = holder.alpha[top : top + region.box.height, left : left + region.box.width]
+        assert (part >= region.alpha).all()
+
+
+def test_count_changes_tells_inside_from_outside(any_edit: Edit) -> None:
+    before = np.zeros((4, 4, 3), np.uint8)
+    after = before.copy()
+    after[0, 0], after[3, 3] = 9, 9
+    assert count_changes(before, after, [any_edit]) == (2, 1)
