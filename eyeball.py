@@ -8,6 +8,7 @@ than any detail, is what keeps a painted eye from looking like a doll's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _SCLERA_RATIO = (1.22, 1.38, 1.12, 0.99, 0.93)
 _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.21, 0.95, 0.89], np.float32)
 # How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
-_CAST_SHARE = 0.65
+_CAST_SHARE = 0.75
 
 IRIS_COLORS = {
     "brown": (0.42, (1.30, 0.93, 0.74)),
@@ -35,8 +36,8 @@ IRIS_COLORS = {
     "grey": (0.56, (1.02, 1.00, 0.98)),
 }
 """Named eye colours: luma over skin luma, and RGB over luma."""
-# A colour nobody told us: its darkness follows the brows' (luma over skin luma), its hue is a brown. Next to warm
-# skin a brown less saturated than the skin itself looks blue, hence the strong chroma of the dark one.
+# A colour nobody told us: its darkness follows the brows' (luma over skin luma), its hue is a brown that
+# is always more saturated than the skin, whatever the light: next to warm skin a duller brown looks blue.
 _BROW_RATIO = (0.40, 0.75)
 _IRIS_RATIO = (0.39, 0.62)
 _DARK_IRIS_CHROMA = np.array([1.42, 0.89, 0.66], np.float32)
@@ -71,10 +72,10 @@ def tint(color: Array, strength: float) -> Array:
     return np.asarray(gray + strength * (color - gray), np.float32)
 
 
-def _light(level: float, chroma: Array, skin: Array) -> Array:
+def _light(level: float, chroma: Array, skin: Array, cast_share: float = _CAST_SHARE) -> Array:
     """A colour of luma `level` and neutral-light `chroma` (3,), as it looks in the light that falls on `skin`."""
     skin_chroma = skin / max(float(skin @ LUMA), 1.0)
-    cast = np.clip(skin_chroma / _TYPICAL_SKIN, 0.3, 3.0) ** _CAST_SHARE
+    cast = np.clip(skin_chroma / _TYPICAL_SKIN, 0.3, 3.0) ** cast_share
     color = chroma * cast
     color = color / max(float(color @ LUMA), 1e-3) * level
     # In a black-and-white photo the skin has no colour, and nothing else may have any.
@@ -95,18 +96,20 @@ def choose_iris(color: str | None, skin: Array, brow_ratio: float) -> Array:
     light hair goes with light eyes. `brow_ratio` is the luma of the brows over that of the face's skin.
     """
     level = float(skin @ LUMA)
+    lit = min(level, _LIT_SKIN_LUMA)
     if color is None:
         ratio = float(np.interp(brow_ratio, _BROW_RATIO, _IRIS_RATIO))
         share = (ratio - _IRIS_RATIO[0]) / (_IRIS_RATIO[1] - _IRIS_RATIO[0])
         chroma = _DARK_IRIS_CHROMA + share * (_PALE_IRIS_CHROMA - _DARK_IRIS_CHROMA)
-    elif color.startswith("#"):
+        return _light(ratio * lit, chroma, skin, cast_share=1.0)
+    if color.startswith("#"):
         rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
         ratio = float(rgb @ LUMA) / _LIT_SKIN_LUMA
         chroma = rgb / max(float(rgb @ LUMA), 1.0)
     else:
         ratio = IRIS_COLORS[color][0]
         chroma = np.array(IRIS_COLORS[color][1], np.float32)
-    return _light(ratio * min(level, _LIT_SKIN_LUMA), chroma, skin)
+    return _light(ratio * lit, chroma, skin)
 
 
 def choose_catchlight(skin: Array, highlight: float) -> Array:
@@ -116,7 +119,7 @@ def choose_catchlight(skin: Array, highlight: float) -> Array:
     return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * min(level, 246), 0, 250), np.float32)
 
 
-def smoothstep(low: float, high: float, value: Array) -> Array:
+def smoothstep(low: float, high: float, value: NDArray[Any]) -> Array:
     """0 below `low`, 1 above `high`, a smooth S between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

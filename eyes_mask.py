@@ -37,7 +37,7 @@ NEARLY_CLOSED = 0.39
 _OPEN_ASPECT_RATIO = 0.3
 
 # Distance of the outer corners, in space. Below, an iris has fewer than 5 px and decisions contradict each other.
-_LEAST_EYE_DISTANCE_PX = 38.0
+_LEAST_EYE_DISTANCE_PX = 24.0
 # Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
 _MOST_YAW_DEGREES = 36.0
 # Median grey level of the upper lid against the cheek: closed lids have 0.5 … 1.3 of it, dark lenses under 0.25.

@@ -1,8 +1,9 @@
-"""What lies over the lower half of a face: something that hides the mouth, or the lower rims of glasses."""
+"""What keeps a mouth from being seen: something over it, blur; and the lower rims of glasses above it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -31,6 +32,9 @@ _CLOTH_CHROMA = 22.0
 _LEAST_CHROMA_ON_CLOTH = 4.0
 # On smaller faces a moustache leaves no pixel of pure lip colour.
 _SHARP_EYE_DISTANCE_PX = 60.0
+
+# Blurs, in eye distances, between which the finest and the coarser steps lie.
+_SHARPNESS_SIGMAS = (0.012, 0.024, 0.048)
 
 # The patch under an eye in which a rim is looked for: columns along the eye, rows downward, in eye widths.
 _RIM_PATCH = (48, 56)
@@ -124,6 +128,29 @@ def measure_mouth_look(pixels: Pixels, landmarks: Landmarks) -> MouthLook | None
         skin_chroma=float(np.hypot(*forehead_color[1:])),
         is_sharp=eye_distance >= _SHARP_EYE_DISTANCE_PX,
     )
+
+
+def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
+    """Return how sharp the features of a face are, whatever its size: 0.5 out of focus … 0.9 and up in focus.
+
+    `pixels` uint8 (H, W, 3). The strength of the finest steps of lightness against steps twice as coarse, both in
+    proportion to the face.
+    """
+    eyes = (landmarks.right_eye, landmarks.left_eye)
+    points = np.concatenate([landmarks.lips, *(curve for eye in eyes for curve in (eye.upper, eye.lower))])[:, :2]
+    eye_distance = _eye_distance(landmarks)
+    low, high = points.min(0) - 0.1 * eye_distance, points.max(0) + 0.1 * eye_distance
+    box = Box(*(int(v) for v in (*np.floor(low), *np.ceil(high)))).clipped(pixels.shape[1], pixels.shape[0])
+    if box is None:
+        return 0.0
+    scale = min(1.0, _LOOK_PX_PER_EYE_DISTANCE / eye_distance)
+    size = max(2, round(box.width * scale)), max(2, round(box.height * scale))
+    gray = cv2.cvtColor(cv2.resize(pixels[box.slices], size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    blurred = [
+        cv2.GaussianBlur(gray.astype(np.float32), (0, 0), sigma * eye_distance * scale) for sigma in _SHARPNESS_SIGMAS
+    ]
+    fine, coarse = (np.percentile(np.abs(a - b), 97) for a, b in pairwise(blurred))
+    return float(fine / max(coarse, 1e-6))
 
 
 def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[Floats]:

@@ -47,11 +47,16 @@ def ignore_progress(_words: str, _share: float) -> None:
     """Nobody is watching."""
 
 
+def _scale_progress(on_progress: Progress, start: float, share: float) -> Progress:
+    """For a step that tells 0 … 1 of itself: its part of the whole, from `start` on."""
+    return lambda words, part: on_progress(words, start + share * part)
+
+
 def analyze_photo(
     photo: Photo, options: Options, on_progress: Progress = ignore_progress
 ) -> tuple[tuple[Face, ...], EditPlan]:
     """Find the faces of a photo and plan its edits, without painting any of them."""
-    faces = find_faces(photo.pixels, lambda words, share: on_progress(words, 0.9 * share))
+    faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.9))
     plan = plan_edits(photo.pixels, faces, options)
     on_progress("planned the edits", 1.0)
     return faces, plan
@@ -71,7 +76,7 @@ def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progr
     """
     clock = _Clock()
     with clock("find"):
-        faces = find_faces(photo.pixels, lambda words, share: on_progress(words, 0.4 * share))
+        faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         plan = plan_edits(photo.pixels, faces, options)
     pixels, kept, changes = _paint_until_good(photo.pixels, plan, engine, clock, on_progress)
@@ -99,9 +104,7 @@ def _paint_until_good(
             break
         done, share = 0.4 + 0.6 * (tries - 1) / MAX_TRIES, 0.6 / MAX_TRIES
         with clock("paint"):
-            painted = engine.paint(
-                pixels, EditPlan(tuple(pending)), lambda words, part, d=done, s=share: on_progress(words, d + s * part)
-            )
+            painted = engine.paint(pixels, EditPlan(tuple(pending)), _scale_progress(on_progress, done, share))
         with clock("composite"):
             candidate = composite(pixels, painted, pending)
         again: list[Edit] = []

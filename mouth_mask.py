@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cover import find_lower_rims, measure_mouth_look
+from face_cover import find_lower_rims, measure_mouth_look, measure_sharpness
 from landmarks import Landmarks
 from photo_types import Box, Edit, Face, Feature, MissingModel, Options, Pixels, Region, Skip
 
@@ -27,6 +27,9 @@ _HAAR_SIDE_PX = 200
 _LEAST_EYE_DISTANCE_PX = 24.0
 # Beyond, the far corner of the mouth is out of sight, and raising the near one alone would make a smirk.
 _MOST_YAW_DEGREES = 36.0
+# Faces behind the one in focus: their smiles are missed, and a smile painted on one is sharper than the face.
+_OUT_OF_FOCUS = 0.61
+_BESIDE_SHARPEST = 0.735
 # Lips this close to the photo's edge, in eye distances, have no room to move.
 _EDGE_GAP = 0.02
 _CUT_OFF = "the mouth is cut off by the edge of the photo"
@@ -132,13 +135,14 @@ def plan_mouths(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tu
     """
     edits: list[Edit] = []
     skips: list[Skip] = []
+    sharpest = max((measure_sharpness(pixels, face.landmarks) for face in faces), default=0.0) if faces[1:] else 0.0
     for face in faces:
         threshold = SMILE_THRESHOLD
         reason = _reason_not_to_look(face, options)
         region = None
         if reason is None:
             threshold = smile_threshold(pixels, face)
-            reason = _reason_to_leave(pixels, face, threshold)
+            reason = _reason_to_leave(pixels, face, threshold, sharpest)
         if reason is None:
             region = mouth_region(pixels.shape, face.landmarks, find_lower_rims(pixels, face.landmarks))
             reason = None if region else _CUT_OFF
@@ -163,7 +167,7 @@ def _reason_not_to_look(face: Face, options: Options) -> str | None:
     return None
 
 
-def _reason_to_leave(pixels: Pixels, face: Face, threshold: float) -> str | None:
+def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: float) -> str | None:
     if face.smile >= threshold:
         return "already smiling" if face.smile >= _CLEAR_SMILE else "already smiling a little"
     # A lower lip that touches the edge can still smile; the corners and the line between the lips must be seen.
@@ -173,6 +177,9 @@ def _reason_to_leave(pixels: Pixels, face: Face, threshold: float) -> str | None
         return _CUT_OFF
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return f"the head is turned too far to the side ({abs(face.yaw_degrees):.0f}°)"
+    sharpness = measure_sharpness(pixels, face.landmarks)
+    if sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
+        return "the face is too blurred beside the others to tell whether it smiles"
     look = measure_mouth_look(pixels, face.landmarks)
     if look is None or look.is_covered:
         return "the mouth is covered, or cannot be told from what is around it"

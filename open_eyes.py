@@ -7,7 +7,7 @@ skin under it is drawn up over the place where the closed lashes lay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
 from eyeball import EyeLook, aperture_alpha, render_eyeball, smoothstep
-from nose_edge import visible_alpha
+from face_edges import find_still_height, visible_alpha
 from photo_look import LUMA, PhotoLook, luma
 from photo_types import Box, Edit, Pixels
 
@@ -26,6 +26,10 @@ PLATFORM = 0.10
 """Strip of the lid above the lashes that stays visible and unsqueezed when the eye is open."""
 FOLD = 0.42
 """Height over which the rest of the lid is squeezed into the crease."""
+LEAST_FOLD = 0.10
+"""Under the rim of glasses the lid is squeezed into no less than this."""
+LEAST_ROOM_RATIO = 0.7
+"""A rim of glasses lowers the upper lid no further than to this part of its height."""
 LASH_CLEARANCE = 0.10
 """Below the closed line the lashes lie at least this far down."""
 LONGEST_LASHES = 0.42
@@ -48,12 +52,16 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     source = pixels[box.slices].astype(np.float32)
     x, y = frame.grid(box)
 
-    lashes = _measure_lashes(source, x, y, lids)
+    gray = luma(source)
+    still = find_still_height(gray, frame, box, lids, x)
+    if still is not None:
+        lids = _keep_below(lids, still, x)
+    lashes = _measure_lashes(gray, x, y, lids)
     clean = _wipe_lower_lashes(source, x, y, lids, frame.unit_px, lashes.reach, eye_look.skin)
-    skin = _slide_lids(source, clean, frame, box, x, y, lids, lashes.reach)
+    skin = _slide_lids(source, clean, frame, box, x, y, lids, lashes.reach, still)
     skin = _shade_fold(skin, x, y, lids)
     painted = _paint_eyeball(skin, frame, box, lids, lashes, eye_look, photo_look)
-    visible = visible_alpha(luma(source), frame, box, x, y)[..., None]
+    visible = visible_alpha(gray, frame, box, x, y)[..., None]
     painted = source + visible * (painted - source)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
@@ -66,10 +74,16 @@ class Lashes:
     reach: float
 
 
-def _measure_lashes(source: Array, x: Array, y: Array, lids: Lids) -> Lashes:
+def _keep_below(lids: Lids, still: Array, x: Array) -> Lids:
+    """The lids with the upper one lowered, down to a part of its height, where it would rise above `still`."""
+    middle = np.abs(x) < 0.6
+    room = still[middle] / np.maximum(evaluate_lid(lids.upper, x[middle]), 0.05)
+    return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
+
+
+def _measure_lashes(gray: Array, x: Array, y: Array, lids: Lids) -> Lashes:
     """Profile of darkness across the closed line, averaged along the middle of the eye."""
     offset = y - evaluate_lid(lids.closed, x)
-    gray = luma(source)
     middle = np.abs(x) < 0.75
     skin = gray[middle & (offset < -0.45) & (offset > -0.75)]
     if skin.size == 0:
@@ -95,29 +109,41 @@ def _wipe_lower_lashes(
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.
     smooth = cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6))
-    closed = cv2.GaussianBlur(cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel), (0, 0), max(size / 6, 0.6))
+    filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
+    closed = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 6, 0.6)), np.float32)
     # Each channel finds its own bright neighbours; the hue is steadied toward the skin's.
     closed += 0.6 * ((closed @ LUMA)[..., None] * skin / max(float(skin @ LUMA), 1.0) - closed)
     lift = (closed - smooth) @ LUMA / np.maximum(closed @ LUMA, 8.0)
     offset = y - evaluate_lid(lids.closed, x)
     near = smoothstep(-reach - 0.30, -reach, offset) * (1 - smoothstep(0.02, 0.10, offset)) * (np.abs(x) < 1.25)
     alpha = near * smoothstep(0.02, 0.08, lift)
-    alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.03 * unit_px, 0.5))[..., None]
+    alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), max(0.03 * unit_px, 0.5)), np.float32)[..., None]
     grain = source - smooth
     hair = np.clip(-(grain @ LUMA) / 12.0, 0, 1)[..., None]
     return np.asarray(source + alpha * (closed + grain * (1 - hair) * 0.5 - source), np.float32)
 
 
 def _slide_lids(
-    source: Array, clean: Array, frame: EyeFrame, box: Box, x: Array, y: Array, lids: Lids, reach: float
+    source: Array,
+    clean: Array,
+    frame: EyeFrame,
+    box: Box,
+    x: Array,
+    y: Array,
+    lids: Lids,
+    reach: float,
+    still: Array | None,
 ) -> Array:
-    """Carry the lid skin up and the skin below the eye up over the old lashes."""
+    """Carry the lid skin up and the skin below the eye up over the old lashes; above `still` nothing moves."""
     closed, upper, lower = (evaluate_lid(c, x) for c in (lids.closed, lids.upper, lids.lower))
     rise = np.maximum(upper - closed, 0)
     above = y - upper
     # One to one on the platform, then back to standing still above the fold; the smooth fall keeps the map monotone.
-    fold = max(FOLD, 0.0) + 0.5 * rise
-    shift_up = rise * (1 - smoothstep(0.0, 1.0, (above - PLATFORM) / fold))
+    end = PLATFORM + FOLD + 0.5 * rise
+    if still is not None:
+        end = np.minimum(end, np.maximum(still - upper, LEAST_FOLD))
+    start = np.minimum(PLATFORM, 0.4 * end)
+    shift_up = rise * (1 - smoothstep(0.0, 1.0, (above - start) / (end - start)))
 
     # The wiped skin needs to be drawn up only part of the way: drawn further, pores become streaks.
     sink = lower - (closed - LASH_SHARE_DRAWN * reach)
@@ -129,7 +155,9 @@ def _slide_lids(
 
     def sample(picture: Array, source_y: Array) -> Array:
         map_x, map_y = frame.to_photo(x, source_y)
-        return cv2.remap(picture, map_x - box.left, map_y - box.top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        map_x, map_y = map_x - box.left, map_y - box.top
+        moved = cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.float32)
 
     # Above and below meet inside the aperture, where the eyeball hides the seam; beyond the corners nothing moves.
     middle = (upper + lower) / 2
@@ -212,9 +240,11 @@ def _hair_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLoo
         hair_x = root + length * outward * steps
         hair_y = float(evaluate_lid(lids.upper, root)) - 0.02 + length * (0.25 * steps + 0.75 * steps**2)
         points = to_pixels[:, :2] @ np.stack([hair_x, hair_y]) + to_pixels[:, 2:]
-        for start, end, thickness in zip(points.T[:-1], points.T[1:], np.linspace(0.026, 0.010, 7), strict=True):
+        for start, end, thickness in zip(
+            points.T[:-1], points.T[1:], np.linspace(0.026, 0.010, 7).tolist(), strict=True
+        ):
             ends = [(round(float(point[0]) * 16), round(float(point[1]) * 16)) for point in (start, end)]
-            cv2.line(canvas, ends[0], ends[1], 1.0, max(1, round(thickness * unit)), cv2.LINE_8, 4)
+            cv2.line(canvas, ends[0], ends[1], (1.0,), max(1, round(thickness * unit)), cv2.LINE_8, 4)
     return canvas * np.float32(0.75 * visible)
 
 

@@ -77,8 +77,8 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
 def _measure_skin(pixels: Pixels, face: Face) -> Array:
     """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
     eyes = (face.landmarks.right_eye, face.landmarks.left_eye)
-    middle = sum(eye.inner_corner[:2] for eye in eyes) / 2
-    brows = sum(eye.brow_upper[4, :2] for eye in eyes) / 2
+    middle = (eyes[0].inner_corner + eyes[1].inner_corner)[:2] / 2
+    brows = (eyes[0].brow_upper[4] + eyes[1].brow_upper[4])[:2] / 2
     up = brows - middle
     places = [
         middle + 2.0 * up,
@@ -97,7 +97,10 @@ def _measure_skin(pixels: Pixels, face: Face) -> Array:
 
 
 def measure_skin_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
-    """The face's `skin` colour float32 (3,), as bright as it is just below this eye: each eye has light of its own."""
+    """Skin colour float32 (3,) around one eye: brightness from just below it, hue half from there, half the face's.
+
+    Each eye has light of its own, but the skin below it alone may be a glint, a shadow or a rim of glasses.
+    """
     unit = eye.width_px / 2
     middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
     down = middle - eye.brow_lower[2, :2]
@@ -106,8 +109,10 @@ def measure_skin_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
     patch = _cut_square(pixels, x, y, max(0.35 * unit, 1.0))
     if patch is None:
         return skin
-    gain = float(np.median(luma(patch))) / max(float(skin @ LUMA), 1.0)
-    return np.asarray(skin * np.clip(gain, 0.45, 1.15), np.float32)
+    own = np.median(patch.reshape(-1, 3), axis=0)
+    own_level, level = max(float(own @ LUMA), 1.0), max(float(skin @ LUMA), 1.0)
+    chroma = (own / own_level + skin / level) / 2
+    return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
 
 
 def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | None:
@@ -154,15 +159,17 @@ def _eye_band(face: Face) -> Box:
 
 
 def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
-    """The smoother of the two cheeks, just under the eyes: bare skin on nearly everybody."""
-    half = max(0.13 * face.landmarks.eye_distance_px, 3.0)
+    """The smoothest square of bare skin among several under the eyes: not the rim of glasses, not a burnt-out spot."""
+    half = max(0.10 * face.landmarks.eye_distance_px, 3.0)
     patches = []
     for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
         middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
-        x, y = middle + 1.0 * (middle - eye.brow_lower[2, :2])
-        patch = _cut_square(pixels, x, y, half)
-        if patch is not None and min(patch.shape[:2]) >= 3:
-            patches.append(patch)
+        down = middle - eye.brow_lower[2, :2]
+        for distance in (1.0, 1.6, 2.2):
+            x, y = middle + distance * down
+            patch = _cut_square(pixels, x, y, half)
+            if patch is not None and min(patch.shape[:2]) >= 3 and patch.max() < 252:
+                patches.append(patch)
     return min(patches, key=lambda patch: float(luma(patch).std())) if patches else pixels
 
 

@@ -19,12 +19,12 @@ from photo_types import Region
 Floats = NDArray[np.float32]
 
 # How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in mouth widths.
-CORNER = (0.120, 0.235, -0.070)
+CORNER = (0.120, 0.280, -0.070)
 # How far the middle of the lips rises, and how much less the rim of either lip rises than its inner edge falls.
 _MID_LIP_UP = 0.045
 _LIP_THINNING = 0.020
-# Neutral corners lie this far above the middle of the lips; those that hang lower have farther to go.
-_NEUTRAL_CORNER_HEIGHT = 0.033
+# Neutral corners lie this far above the middle of the lips (median); those that hang lower have farther to go.
+_NEUTRAL_CORNER_HEIGHT = -0.012
 _MAX_EXTRA_LIFT = 0.06
 # Mouths that are narrow for their face widen more, wide ones less, by this share of the difference.
 _WIDTH_EQUALIZING = 0.5

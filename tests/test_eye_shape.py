@@ -32,7 +32,7 @@ def test_frame_and_photo_coordinates_are_inverse(x: float, y: float, wide: float
     across = np.array([np.cos(angle), np.sin(angle)], np.float32) * wide
     up = np.array([np.sin(angle), -np.cos(angle)], np.float32) * high
     frame = EyeFrame(np.array([3, 4], np.float32), across, up)
-    back = frame.to_photo(*frame.to_frame(np.float32(x), np.float32(y)))
+    back = frame.to_photo(*frame.to_frame(np.array(x, np.float32), np.array(y, np.float32)))
     assert np.allclose(back, (x, y), atol=1e-2)
 
 

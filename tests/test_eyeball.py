@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from eye_shape import CLOSED_LINE, IRIS_CENTER, OPEN_LOWER, OPEN_UPPER, Lids
 from eyeball import (
@@ -21,7 +22,8 @@ from options import EYE_COLORS
 from photo_look import LUMA
 
 SKIN = np.array([180, 130, 110], np.float32)
-LIDS = Lids(*(np.array(c, np.float32) for c in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER)), 1.3)
+CLOSED, UPPER, LOWER = (np.array(curve, np.float32) for curve in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER))
+LIDS = Lids(CLOSED, UPPER, LOWER, brow_height=1.3)
 LOOK = EyeLook(
     iris=choose_iris("brown", SKIN, 0.5),
     sclera=choose_sclera(SKIN),
@@ -36,7 +38,7 @@ LOOK = EyeLook(
 X, Y = (axis.astype(np.float32) for axis in np.meshgrid(np.linspace(-1.2, 1.2, 240), np.linspace(0.7, -0.5, 120)))
 
 
-def luma_at(picture: np.ndarray, x: float, y: float) -> float:
+def luma_at(picture: NDArray[np.float32], x: float, y: float) -> float:
     row, column = np.unravel_index(np.argmin((X - x) ** 2 + (Y - y) ** 2), X.shape)
     return float(picture[row, column] @ LUMA)
 

@@ -22,7 +22,7 @@ class PaintEverything:
     name = "invert"
 
     def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
-        return 255 - pixels
+        return np.asarray(255 - pixels, np.uint8)
 
 
 class PaintNothing:

@@ -148,6 +148,17 @@ def test_a_real_face_mask_gets_no_smile(shared_photo: LoadPhoto, faces_of: FindF
     assert "covered" in reason_for(pixels, faces_of(pixels)[0])
 
 
+def test_a_blurred_face_beside_a_sharp_one_is_left_alone(hopper: tuple[Pixels, Face]) -> None:
+    pixels, face = hopper
+    blurred = cv2.GaussianBlur(pixels, (0, 0), 0.05 * face.landmarks.eye_distance_px)
+    both = np.concatenate([pixels, blurred], axis=1)
+    shift = np.array([pixels.shape[1], 0, 0], np.float32)
+    behind = replace(face, number=2, landmarks=replace(face.landmarks, points=face.landmarks.points + shift))
+    (edit,), (skip,) = plan_mouths(both, (face, behind), Options())
+    assert edit.face.number == 1
+    assert "blurred" in skip.reason
+
+
 def test_lips_are_told_from_skin(hopper: tuple[Pixels, Face]) -> None:
     pixels, face = hopper
     look = measure_mouth_look(pixels, face.landmarks)

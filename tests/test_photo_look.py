@@ -12,7 +12,7 @@ from tests.conftest import FindFaces, LoadPhoto
 def test_blur_of_a_known_edge_is_found(sigma: float) -> None:
     edge = np.zeros((80, 80), np.float32)
     edge[:, 40:] = 200
-    measured = measure_blur(cv2.GaussianBlur(edge, (0, 0), sigma))
+    measured = measure_blur(np.asarray(cv2.GaussianBlur(edge, (0, 0), sigma), np.float32))
     assert measured == pytest.approx(sigma, rel=0.35)
 
 
@@ -20,7 +20,7 @@ def test_a_blurred_photo_measures_softer_and_a_noisy_one_grainier(sample: LoadPh
     pixels = sample("image_2.jpg")
     face = faces_of(pixels)[0]
     plain = measure_look(pixels, face)
-    soft = measure_look(cv2.GaussianBlur(pixels, (0, 0), 3), face)
+    soft = measure_look(np.asarray(cv2.GaussianBlur(pixels, (0, 0), 3), np.uint8), face)
     noise = np.random.default_rng(0).normal(0, 15, pixels.shape)
     noisy = measure_look(np.clip(pixels + noise, 0, 255).astype(np.uint8), face)
     assert soft.blur_sigma_px > 1.5 * plain.blur_sigma_px
@@ -46,7 +46,7 @@ def test_a_shaded_eye_has_darker_skin_of_the_same_hue(sample: LoadPhoto, faces_o
     shaded[y - 40 : y + 60, x - 40 : x + 40] //= 2
     lit, dark = (measure_skin_below(picture, eye, skin) for picture in (pixels, shaded))
     assert dark @ LUMA < 0.7 * (lit @ LUMA)
-    assert np.allclose(dark / (dark @ LUMA), lit / (lit @ LUMA))
+    assert np.allclose(dark / (dark @ LUMA), lit / (lit @ LUMA), atol=0.02)
 
 
 def test_grain_tiles_to_any_size(sample: LoadPhoto, faces_of: FindFaces) -> None:

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from draft_engine import DraftEngine
+from eyes_mask import eye_region
+from faces import look_again
+from fix import composite, ignore_progress, plan_edits
+from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
+from photo_types import Edit, EditPlan, Face, Feature, Options, Pixels
+from tests.conftest import FindFaces, LoadPhoto
+
+
+@pytest.fixture(scope="module")
+def winking(sample: LoadPhoto, faces_of: FindFaces) -> tuple[Pixels, Edit]:
+    """The blinking astronaut with her right eye opened, and the edit that is left for the left one."""
+    pixels = sample("image_3.jpg")
+    plan = plan_edits(pixels, faces_of(pixels), Options())
+    half = EditPlan(tuple(edit for edit in plan.edits if edit.feature is Feature.RIGHT_EYE))
+    opened = composite(pixels, DraftEngine().paint(pixels, half, ignore_progress), half.edits)
+    face = look_again(opened, plan.edits[0].face)
+    assert face is not None
+    (rest,) = plan_edits(opened, (face,), Options()).edits
+    assert rest.feature is Feature.LEFT_EYE
+    return opened, rest
+
+
+def test_an_open_eye_is_copied_and_reads_as_open(winking: tuple[Pixels, Edit]) -> None:
+    pixels, edit = winking
+    assert is_fit_to_copy(edit, EditPlan((edit,)))
+    copied = pixels.copy()
+    copied[edit.region.box.slices] = copy_other_eye(pixels, edit)
+    after = look_again(composite(pixels, copied, [edit]), edit.face)
+    assert after is not None
+    right, left = after.landmarks.right_eye.aspect_ratio, after.landmarks.left_eye.aspect_ratio
+    assert left == pytest.approx(right, abs=0.08)
+    assert after.blink(Feature.LEFT_EYE) < 0.4
+
+
+def test_an_eye_that_is_closed_or_about_to_be_opened_itself_is_no_source(winking: tuple[Pixels, Edit]) -> None:
+    pixels, edit = winking
+    other = replace(edit, feature=Feature.RIGHT_EYE)
+    both = EditPlan((edit, other))
+    assert not is_fit_to_copy(edit, both)
+    assert find_iris_color(pixels, edit, both) is None
+    assert match_other_eye(edit, both) is edit
+    # Seen from the open right eye, the left one is closed.
+    assert not is_fit_to_copy(other, EditPlan((other,)))
+
+
+def test_a_turned_head_is_not_mirrored(winking: tuple[Pixels, Edit]) -> None:
+    _, edit = winking
+    turned = replace(edit, face=replace(edit.face, yaw_degrees=30.0))
+    assert not is_fit_to_copy(turned, EditPlan((turned,)))
+
+
+def test_the_iris_colour_is_that_of_the_other_eye(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    face: Face = faces_of(pixels)[0]
+    region = eye_region(pixels.shape, face, Feature.LEFT_EYE)
+    assert region is not None
+    edit = Edit(face, Feature.LEFT_EYE, region, 0.9, 0.5, 0.5)
+    color = find_iris_color(pixels, edit, EditPlan((edit,)))
+    assert color is not None
+    painted = pixels.copy()
+    x, y = (int(v) for v in face.landmarks.right_eye.iris[0, :2])
+    painted[y - 12 : y + 13, x - 12 : x + 13] = (40, 90, 160)
+    blue = find_iris_color(painted, edit, EditPlan((edit,)))
+    assert blue is not None and np.allclose(blue, (40, 90, 160))
+
+
+def test_the_wanted_opening_is_that_of_the_other_eye(winking: tuple[Pixels, Edit]) -> None:
+    _, edit = winking
+    plan = EditPlan((edit,))
+    narrow = match_other_eye(replace(edit, amount=0.3), plan).amount
+    wide = match_other_eye(replace(edit, amount=0.7), plan).amount
+    assert 0 <= narrow < match_other_eye(edit, plan).amount < wide <= 1
