@@ -12,7 +12,7 @@ from eye_shape import find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
 from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
-from photo_look import PhotoLook, luma, measure_look, measure_skin_below
+from photo_look import PhotoLook, luma, measure_eye_skin, measure_look
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
 
@@ -67,7 +67,7 @@ class DraftEngine:
         frame = find_frame(edit.face, edit.feature)
         iris = None if self._eye_color else find_iris_color(pixels, edit, plan)
         light = _find_light(pixels, edit.face)
-        skin = measure_skin_below(pixels, edit.face.eye(edit.feature), look.skin)
+        skin = measure_eye_skin(pixels, edit.face, edit.feature, look.skin)
         low, high = _DETAIL_UNIT_PX
         # The x axis of the frame runs to the nose: in the picture to the right for the right eye, to the left for the
         # left one.

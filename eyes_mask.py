@@ -257,7 +257,7 @@ def _frame_of(eye: EyeLandmarks) -> _Frame:
 def _outline(face: Face, feature: Feature, frame: _Frame) -> Floats:
     """The region's outline in the eye frame, (n, 2): a full ellipse bent along the lash line, kept below the brow."""
     eye = face.eye(feature)
-    other = face.eye(Feature.LEFT_EYE if feature is Feature.RIGHT_EYE else Feature.RIGHT_EYE)
+    other = face.eye(feature.other_eye)
     gap = float(np.linalg.norm((eye.inner_corner - other.inner_corner)[:2]) / np.linalg.norm(frame.across))
     left, right = -1.0 - _BEYOND_OUTER, 1.0 + min(_BEYOND_INNER, _SHARE_OF_GAP * gap)
     x = np.linspace(left, right, _OUTLINE_POINTS)

@@ -23,7 +23,7 @@ from eye_shape import (
 )
 from eyeball import smoothstep
 from options import Options
-from photo_types import Box, Edit, EditPlan, Feature, Pixels
+from photo_types import Box, Edit, EditPlan, Pixels
 
 Array = NDArray[np.float32]
 
@@ -39,12 +39,8 @@ DEFAULT_AMOUNT = Options().eye_opening
 _RING = (1.10, 1.45)
 
 
-def _other(feature: Feature) -> Feature:
-    return Feature.LEFT_EYE if feature is Feature.RIGHT_EYE else Feature.RIGHT_EYE
-
-
 def _is_open(edit: Edit, plan: EditPlan) -> bool:
-    other = _other(edit.feature)
+    other = edit.feature.other_eye
     edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
     eye = edit.face.eye(other)
     return (
@@ -68,7 +64,7 @@ def match_other_eye(edit: Edit, plan: EditPlan) -> Edit:
     """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
     if not _is_open(edit, plan):
         return edit
-    ratio = edit.face.eye(_other(edit.feature)).aspect_ratio / MEAN_ASPECT_RATIO
+    ratio = edit.face.eye(edit.feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
     # The user's choice and the retries still count, as the difference from the default.
     amount = amount_for_height(ratio) + edit.amount - DEFAULT_AMOUNT
     return replace(edit, amount=float(np.clip(amount, 0, 1)))
@@ -76,7 +72,7 @@ def match_other_eye(edit: Edit, plan: EditPlan) -> Edit:
 
 def _gaze_shift(edit: Edit) -> float:
     """How far the mirrored iris must move, in frame units: looking aside moves one to the nose, the other away."""
-    other = _other(edit.feature)
+    other = edit.feature.other_eye
     iris_x = landmarks_in_frame(find_frame(edit.face, other), edit.face.eye(other).iris[:1])[0]
     return 2 * (IRIS_CENTER[0] - float(iris_x[0]))
 
@@ -85,7 +81,7 @@ def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
     if not _is_open(edit, plan):
         return None
-    eye = edit.face.eye(_other(edit.feature))
+    eye = edit.face.eye(edit.feature.other_eye)
     x, y = eye.iris[0, :2]
     radius = float(np.linalg.norm(eye.iris[1:, :2] - eye.iris[0, :2], axis=1).mean())
     reach = int(radius) + 2
@@ -105,7 +101,7 @@ def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
 def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
     """Return the box of `edit.region` with the other eye mirrored in, uint8 (h, w, 3); gaze and light stay parallel."""
     box = edit.region.box
-    frame, donor = find_frame(edit.face, edit.feature), find_frame(edit.face, _other(edit.feature))
+    frame, donor = find_frame(edit.face, edit.feature), find_frame(edit.face, edit.feature.other_eye)
     x, y = frame.grid(box)
     look_x = _turn_gaze(x, y, edit, donor)
     map_x, map_y = donor.to_photo(look_x, y)
@@ -119,7 +115,7 @@ def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
 
 def _turn_gaze(x: Array, y: Array, edit: Edit, donor: EyeFrame) -> Array:
     """Frame x to look up in the open eye. Mirrored eyes squint unless they look straight on, so the iris is moved."""
-    eye = edit.face.eye(_other(edit.feature))
+    eye = edit.face.eye(edit.feature.other_eye)
     iris_x, iris_y = (float(v[0]) for v in landmarks_in_frame(donor, eye.iris[:1]))
     shift = _gaze_shift(edit)
     distance = np.hypot(x - (iris_x + shift), y - iris_y) / IRIS_RADIUS

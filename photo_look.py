@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import EyeLandmarks
-from photo_types import Box, Face, Pixels
+from photo_types import Box, Face, Feature, Pixels
 
 Array = NDArray[np.float32]
 
@@ -96,23 +96,25 @@ def _measure_skin(pixels: Pixels, face: Face) -> Array:
     return np.asarray(np.median(samples[good] if good.any() else samples, axis=0), np.float32)
 
 
-def measure_skin_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
-    """Skin colour float32 (3,) around one eye: brightness from just below it, hue half from there, half the face's.
+def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: Array) -> Array:
+    """Skin colour float32 (3,) around one eye: its brightness just below it, its hue the mean of both eyes and `skin`.
 
-    Each eye has light of its own, but the skin below it alone may be a glint, a shadow or a rim of glasses.
+    Each eye has light of its own, but one hue for both: two irises of different hue look ill.
     """
+    own, other = (_measure_below(pixels, face.eye(eye), skin) for eye in (feature, feature.other_eye))
+    own_level, level = max(float(own @ LUMA), 1.0), max(float(skin @ LUMA), 1.0)
+    chroma = (own / own_level + other / max(float(other @ LUMA), 1.0) + 2 * skin / level) / 4
+    return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
+
+
+def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
+    """Median colour just below one eye; `skin` where that lies outside the photo."""
     unit = eye.width_px / 2
     middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
     down = middle - eye.brow_lower[2, :2]
-    down = down / max(float(np.linalg.norm(down)), 1e-6)
-    x, y = middle + 0.85 * unit * down
+    x, y = middle + 0.85 * unit * down / max(float(np.linalg.norm(down)), 1e-6)
     patch = _cut_square(pixels, x, y, max(0.35 * unit, 1.0))
-    if patch is None:
-        return skin
-    own = np.median(patch.reshape(-1, 3), axis=0)
-    own_level, level = max(float(own @ LUMA), 1.0), max(float(skin @ LUMA), 1.0)
-    chroma = (own / own_level + skin / level) / 2
-    return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
+    return skin if patch is None else np.asarray(np.median(patch.reshape(-1, 3), axis=0), np.float32)
 
 
 def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | None:

@@ -54,6 +54,13 @@ class Feature(enum.Enum):
     LEFT_EYE = "left eye"
     MOUTH = "mouth"
 
+    @property
+    def other_eye(self) -> Feature:
+        """The eye on the other side. Raises ValueError for the mouth."""
+        if self is Feature.MOUTH:
+            raise ValueError("the mouth is not an eye")
+        return Feature.LEFT_EYE if self is Feature.RIGHT_EYE else Feature.RIGHT_EYE
+
 
 @dataclass(frozen=True)
 class Box:

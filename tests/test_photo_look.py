@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from photo_look import LUMA, luma, measure_blur, measure_look, measure_skin_below
+from photo_look import LUMA, luma, measure_blur, measure_eye_skin, measure_look
+from photo_types import Feature
 from tests.conftest import FindFaces, LoadPhoto
 
 
@@ -44,7 +45,7 @@ def test_a_shaded_eye_has_darker_skin_of_the_same_hue(sample: LoadPhoto, faces_o
     eye = face.landmarks.left_eye
     x, y = ((eye.outer_corner + eye.inner_corner)[:2] / 2).astype(int)
     shaded[y - 40 : y + 60, x - 40 : x + 40] //= 2
-    lit, dark = (measure_skin_below(picture, eye, skin) for picture in (pixels, shaded))
+    lit, dark = (measure_eye_skin(picture, face, Feature.LEFT_EYE, skin) for picture in (pixels, shaded))
     assert dark @ LUMA < 0.7 * (lit @ LUMA)
     assert np.allclose(dark / (dark @ LUMA), lit / (lit @ LUMA), atol=0.02)
 
