@@ -24,6 +24,8 @@ _EYEBALL_DEPTH = 0.55
 _MAX_GAZE = 0.20
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
 _ROUND_SHARE = 0.7
+# A pupil may be this much darker than the darkest hundredth of the face.
+_BLACK_SHARE = 0.75
 # Turned further than this, people look less and less at the camera.
 _CAMERA_YAW_DEGREES = (18.0, 40.0)
 # Fine structure shows from this many pixels per half eye width on, and fully at the second number.
@@ -76,6 +78,7 @@ class DraftEngine:
             iris=choose_iris(self._eye_color, skin, look.brow_ratio) if iris is None else iris,
             sclera=choose_sclera(skin),
             skin=skin,
+            black=_BLACK_SHARE * look.black,
             catchlight=choose_catchlight(skin, look.highlight),
             gaze=_look_at_camera(edit.face, toward_right, float(np.linalg.norm(frame.x_axis)) / frame.unit_px),
             light_x=light * toward_right,

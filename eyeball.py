@@ -39,7 +39,7 @@ IRIS_COLORS = {
 # A colour nobody told us: its darkness follows the brows' (luma over skin luma), its hue is a brown that
 # is always more saturated than the skin, whatever the light: next to warm skin a duller brown looks blue.
 _BROW_RATIO = (0.40, 0.75)
-_IRIS_RATIO = (0.39, 0.62)
+_IRIS_RATIO = (0.46, 0.68)
 _DARK_IRIS_CHROMA = np.array([1.42, 0.89, 0.66], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.18, 0.97, 0.78], np.float32)
 # Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
@@ -58,6 +58,7 @@ class EyeLook:
     iris: Array
     sclera: Array
     skin: Array
+    black: Array
     catchlight: Array
     gaze: tuple[float, float]
     light_x: float
@@ -149,6 +150,8 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
     light_x = center[0] + look.light_x * 0.30 * radius * look.roundness
     light_y = center[1] + 0.30 * radius
     glint = np.hypot((x - light_x) / look.roundness, (y - light_y) * 1.05) / radius
+    # Nothing in a hazy photo is black, and no pupil either.
+    eye = np.maximum(eye, look.black)
     glint_alpha = 0.80 * (1 - smoothstep(0.06, 0.19, glint))
     return np.asarray(eye + glint_alpha[..., None] * (look.catchlight - eye), np.float32)
 

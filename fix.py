@@ -38,6 +38,9 @@ OPEN_BLINK = 0.40
 """… if its blink score is also below this."""
 SMILE_SCORE = 0.50
 """A mouth with a higher smile score than this smiles."""
+TURNED_YAW_DEGREES = 20.0
+TURNED_RISE = 0.25
+"""On a head turned further than that the score sees half a mouth: there a rise of this much is a smile."""
 MAX_TRIES = 5
 AMOUNT_STEP = 0.20
 """A try that fell short goes this much further next time."""
@@ -146,7 +149,9 @@ def _judge(edit: Edit, after: Face | None) -> _Outcome:
     if after is None:
         return _Outcome(False, edit.measured, "the face was no longer recognised")
     if edit.feature is Feature.MOUTH:
-        return _Outcome(after.smile > SMILE_SCORE, after.smile, "the smile did not come out clearly")
+        turned = abs(after.yaw_degrees) > TURNED_YAW_DEGREES
+        rose = turned and edit.amount == 1.0 and after.smile - edit.face.smile > TURNED_RISE
+        return _Outcome(after.smile > SMILE_SCORE or rose, after.smile, "the smile did not come out clearly")
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
     return _Outcome(ratio > OPEN_EYE_RATIO and blink < OPEN_BLINK, ratio, "the eye did not come out clearly open")
 

@@ -170,8 +170,8 @@ def _shade_fold(skin: Array, x: Array, y: Array, lids: Lids) -> Array:
     upper = evaluate_lid(lids.upper, x)
     above = y - upper
     ends = 1 - smoothstep(0.75, 1.15, np.abs(x))
-    crease = 0.16 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
-    hollow = 0.10 * np.exp(-((np.maximum(above, 0) / 0.35) ** 2)) * (above > 0)
+    crease = 0.11 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
+    hollow = 0.05 * np.exp(-((np.maximum(above, 0) / 0.35) ** 2)) * (above > 0)
     return np.asarray(skin * (1 - (crease + hollow) * ends)[..., None], np.float32)
 
 
@@ -200,7 +200,7 @@ def _paint_eyeball(
     rim = 0.38 * reduce(rim_alpha)[..., None]
     painted = painted + rim * (eye_look.skin * np.array([0.98, 0.82, 0.80], np.float32) - painted)
     lash = reduce(lash_alpha)[..., None]
-    lash_color = eye_look.skin * np.array([0.16, 0.14, 0.14], np.float32)
+    lash_color = np.maximum(eye_look.skin * np.array([0.16, 0.14, 0.14], np.float32), eye_look.black)
     painted = painted + lash * (lash_color - painted)
     grain = photo_look.tile_grain(box.height, box.width)
     return np.asarray(painted + np.maximum(coverage, lash) * 0.8 * grain, np.float32)
@@ -213,7 +213,7 @@ def _lash_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLoo
     span = smoothstep(0.0, 0.35, 1 - np.abs(x))
     toward_temple = np.clip(0.5 - 0.5 * x, 0, 1)
     width = 0.034 + 0.030 * toward_temple
-    strength = np.clip(0.15 + 0.80 * lashes.darkness, 0, 0.85) * (0.60 + 0.40 * toward_temple)
+    strength = np.clip(0.12 + 0.72 * lashes.darkness, 0, 0.80) * (0.60 + 0.40 * toward_temple)
     upper = np.exp(-((above / width) ** 2)) * strength * span
     lower = 0.28 * lashes.darkness * np.exp(-(((below - 0.045) / 0.04) ** 2)) * span * (0.5 + 0.5 * toward_temple)
     hairs = _hair_alpha(x, y, lids, lashes, eye_look)

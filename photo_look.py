@@ -24,6 +24,8 @@ _SHARPEST_PERCENTILE = 20.0
 # The gradient filter blurs, too: a step without any blur measures this much.
 _SOBEL_VARIANCE_PX2 = 0.6
 _GRAIN_SIGMA_PX = 1.5
+# The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses, would falsify it.
+_SHARE_BELOW = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class PhotoLook:
 
     `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
     `skin` float32 (3,): its median RGB 0 … 255. `brow_ratio`: luma of the brows over the skin's. `highlight`: luma of
-    the brightest skin.
+    the brightest skin. `black` float32 (3,): RGB of the darkest spots of the face; haze makes them gray.
     """
 
     blur_sigma_px: float
@@ -40,6 +42,7 @@ class PhotoLook:
     skin: Array
     brow_ratio: float
     highlight: float
+    black: Array
 
     def tile_grain(self, height: int, width: int) -> Array:
         """Grain for a patch of any size, float32 (height, width, 3), mirrored so that no seam shows."""
@@ -71,6 +74,7 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
         skin=skin,
         brow_ratio=_measure_brow(pixels, face) / max(float(skin @ LUMA), 1.0),
         highlight=float(np.percentile(gray, 98)),
+        black=_measure_black(pixels, face),
     )
 
 
@@ -97,13 +101,14 @@ def _measure_skin(pixels: Pixels, face: Face) -> Array:
 
 
 def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: Array) -> Array:
-    """Skin colour float32 (3,) around one eye: its brightness just below it, its hue the mean of both eyes and `skin`.
+    """Skin colour float32 (3,) around one eye: its brightness just below it, its hue below both, and a little `skin`'s.
 
     Each eye has light of its own, but one hue for both: two irises of different hue look ill.
     """
     own, other = (_measure_below(pixels, face.eye(eye), skin) for eye in (feature, feature.other_eye))
     own_level, level = max(float(own @ LUMA), 1.0), max(float(skin @ LUMA), 1.0)
-    chroma = (own / own_level + other / max(float(other @ LUMA), 1.0) + 2 * skin / level) / 4
+    below = (own / own_level + other / max(float(other @ LUMA), 1.0)) / 2
+    chroma = _SHARE_BELOW * below + (1 - _SHARE_BELOW) * skin / level
     return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
 
 
@@ -121,6 +126,16 @@ def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | Non
     box = Box(int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)
     clipped = box.clipped(pixels.shape[1], pixels.shape[0])
     return None if clipped is None else pixels[clipped.slices]
+
+
+def _measure_black(pixels: Pixels, face: Face) -> Array:
+    """Mean colour of the darkest hundredth of the face."""
+    points = face.landmarks.points[:, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1).clipped(pixels.shape[1], pixels.shape[0])
+    crop = (pixels if box is None else pixels[box.slices]).reshape(-1, 3)
+    level = luma(crop)
+    return np.asarray(crop[level <= np.percentile(level, 1)].mean(axis=0), np.float32)
 
 
 def _measure_brow(pixels: Pixels, face: Face) -> float:

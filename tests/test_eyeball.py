@@ -28,6 +28,7 @@ LOOK = EyeLook(
     iris=choose_iris("brown", SKIN, 0.5),
     sclera=choose_sclera(SKIN),
     skin=SKIN,
+    black=np.full(3, 5, np.float32),
     catchlight=choose_catchlight(SKIN, 200.0),
     gaze=(0.0, 0.0),
     light_x=0.5,
@@ -50,6 +51,11 @@ def test_an_eye_is_made_of_pupil_iris_and_sclera_in_order_of_brightness() -> Non
     sclera = luma_at(eye, -0.62, 0.05)
     assert pupil < 0.6 * iris < iris < 0.8 * sclera
     assert sclera < 1.1 * float(SKIN @ LUMA), "the white of an eye is not white"
+
+
+def test_a_hazy_photo_has_no_black_pupil() -> None:
+    haze = np.array([60, 70, 90], np.float32)
+    assert (render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, black=haze)) >= haze).all()
 
 
 def test_the_catchlight_follows_the_light() -> None:
