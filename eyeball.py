@@ -79,15 +79,24 @@ def _light(level: float, chroma: Array, skin: Array, cast_share: float = _CAST_S
     cast = np.clip(skin_chroma / _TYPICAL_SKIN, 0.3, 3.0) ** cast_share
     color = chroma * cast
     color = color / max(float(color @ LUMA), 1e-3) * level
-    # In a black-and-white photo the skin has no colour, and nothing else may have any.
-    colorfulness = float(np.clip((float(np.ptp(skin_chroma)) - 0.03) / 0.12, 0, 1))
-    return np.asarray(np.clip(tint(color, colorfulness), 1, 240), np.float32)
+    return np.asarray(np.clip(tint(color, _measure_colorfulness(skin)), 1, 240), np.float32)
+
+
+def _measure_colorfulness(skin: Array) -> float:
+    """0 in a black-and-white photo, where the skin has no colour and nothing else may have any; else up to 1."""
+    spread = float(np.ptp(skin)) / max(float(skin @ LUMA), 1.0)
+    return float(np.clip((spread - 0.03) / 0.12, 0, 1))
 
 
 def choose_sclera(skin: Array) -> Array:
     """Colour of the white of the eye in the light that makes the skin below it look like `skin`."""
     level = float(skin @ LUMA)
     return _light(level * float(np.interp(level, _SKIN_LUMA, _SCLERA_RATIO)), _TYPICAL_SCLERA, skin)
+
+
+def choose_flesh(skin: Array) -> Array:
+    """Colour of the moist flesh in the corners of the eye and along the rim of the lower lid."""
+    return tint(skin * np.array([0.95, 0.77, 0.75], np.float32), _measure_colorfulness(skin))
 
 
 def choose_iris(color: str | None, skin: Array, brow_ratio: float) -> Array:
@@ -160,10 +169,9 @@ def _shade_sclera(x: Array, y: Array, look: EyeLook) -> Array:
     """A moist ball: darker to the corners, pink at the inner one."""
     ball = 1 - 0.20 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.5 - 0.06 * np.clip(-look.light_x * x, 0, 1)
     sclera = look.sclera * ball[..., None]
-    pink = look.skin * np.array([0.92, 0.72, 0.70], np.float32)
     inner = 0.75 * smoothstep(0.70, 0.98, x)
     outer = 0.45 * smoothstep(0.72, 1.0, -x)
-    return np.asarray(sclera + (inner + outer)[..., None] * (pink - sclera), np.float32)
+    return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(look.skin) - sclera), np.float32)
 
 
 def _paint_iris(x: Array, y: Array, center: tuple[float, float], look: EyeLook) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
-from eyeball import EyeLook, aperture_alpha, render_eyeball, smoothstep
+from eyeball import EyeLook, aperture_alpha, choose_flesh, render_eyeball, smoothstep
 from face_edges import find_still_height, visible_alpha
 from photo_look import LUMA, PhotoLook, luma
 from photo_types import Box, Edit, Pixels
@@ -198,12 +198,12 @@ def _paint_eyeball(
     eye = reduce(eye * alpha[..., None])
     painted = skin * (1 - coverage) + eye
     rim = 0.38 * reduce(rim_alpha)[..., None]
-    painted = painted + rim * (eye_look.skin * np.array([0.98, 0.82, 0.80], np.float32) - painted)
+    painted = painted + rim * (choose_flesh(eye_look.skin) - painted)
     lash = reduce(lash_alpha)[..., None]
     lash_color = np.maximum(eye_look.skin * np.array([0.16, 0.14, 0.14], np.float32), eye_look.black)
     painted = painted + lash * (lash_color - painted)
     grain = photo_look.tile_grain(box.height, box.width)
-    return np.asarray(painted + np.maximum(coverage, lash) * 0.8 * grain, np.float32)
+    return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
 
 
 def _lash_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLook) -> Array:

@@ -28,7 +28,7 @@ from photo_types import Box, Edit, EditPlan, Pixels
 Array = NDArray[np.float32]
 
 # An eye is fit to be copied when it is clearly open, large enough to carry detail and seen at nearly the same angle.
-LEAST_ASPECT_RATIO = 0.20
+LEAST_ASPECT_RATIO = 0.18
 MOST_BLINK = 0.35
 LEAST_WIDTH_PX = 10.0
 MOST_YAW_DEGREES = 20.0

@@ -12,6 +12,7 @@ from eyeball import (
     EyeLook,
     aperture_alpha,
     choose_catchlight,
+    choose_flesh,
     choose_iris,
     choose_sclera,
     render_eyeball,
@@ -81,7 +82,7 @@ def test_the_eyeball_shows_only_between_the_lids() -> None:
 @pytest.mark.parametrize("color", [None, "#204060", *IRIS_COLORS])
 def test_a_black_and_white_photo_gets_a_gray_eye(color: str | None) -> None:
     gray = np.full(3, 140, np.float32)
-    for picked in (choose_iris(color, gray, 0.5), choose_sclera(gray)):
+    for picked in (choose_iris(color, gray, 0.5), choose_sclera(gray), choose_flesh(gray)):
         assert np.ptp(picked) < 1.0
 
 
