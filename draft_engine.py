@@ -53,13 +53,15 @@ class DraftEngine:
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
         for index, edit in enumerate(edits):
             on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
-            look = looks.setdefault(edit.face.number, measure_look(pixels, edit.face))
             rows, columns = edit.region.box.slices
             if edit.feature is Feature.MOUTH:
                 painted[rows, columns] = paint_smile(painted, edit.face, edit.region, edit.amount)
             elif is_fit_to_copy(edit, plan):
                 painted[rows, columns] = copy_other_eye(painted, edit)
             else:
+                if edit.face.number not in looks:
+                    looks[edit.face.number] = measure_look(pixels, edit.face)
+                look = looks[edit.face.number]
                 eye_look = self._plan_eye(pixels, edit, plan, look)
                 painted[rows, columns] = open_eye(painted, match_other_eye(edit, plan), eye_look, look)
         on_progress("painted", 1.0)

@@ -46,24 +46,33 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
 
     The photo is read, never written.
     """
-    box = edit.region.box
     frame = find_frame(edit.face, edit.feature)
-    lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
-    source = pixels[box.slices].astype(np.float32)
-    x, y = frame.grid(box)
-
+    view = _View(edit.region.box, frame, *frame.grid(edit.region.box))
+    source = pixels[view.box.slices].astype(np.float32)
     gray = luma(source)
-    still = find_still_height(gray, frame, box, lids, x)
+
+    lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
+    still = find_still_height(gray, frame, view.box, lids, view.x)
     if still is not None:
-        lids = _keep_below(lids, still, x)
-    lashes = _measure_lashes(gray, x, y, lids)
-    clean = _wipe_lower_lashes(source, x, y, lids, frame.unit_px, lashes.reach, eye_look.skin)
-    skin = _slide_lids(source, clean, frame, box, x, y, lids, lashes.reach, still)
-    skin = _shade_fold(skin, x, y, lids)
-    painted = _paint_eyeball(skin, frame, box, lids, lashes, eye_look, photo_look)
-    visible = visible_alpha(gray, frame, box, x, y)[..., None]
+        lids = _keep_below(lids, still, view)
+    lashes = _measure_lashes(gray, view, lids)
+    clean = _wipe_lower_lashes(source, view, lids, lashes, eye_look.skin)
+    skin = _slide_lids(source, clean, view, lids, lashes, still)
+    skin = _shade_fold(skin, view, lids)
+    painted = _paint_eyeball(skin, view, lids, lashes, eye_look, photo_look)
+    visible = visible_alpha(gray, frame, view.box, view.x, view.y)[..., None]
     painted = source + visible * (painted - source)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """The part of the photo an eye is painted in, and the frame coordinates `x`, `y` (h, w) of its pixels."""
+
+    box: Box
+    frame: EyeFrame
+    x: Array
+    y: Array
 
 
 @dataclass(frozen=True)
@@ -74,17 +83,17 @@ class Lashes:
     reach: float
 
 
-def _keep_below(lids: Lids, still: Array, x: Array) -> Lids:
+def _keep_below(lids: Lids, still: Array, view: _View) -> Lids:
     """The lids with the upper one lowered, down to a part of its height, where it would rise above `still`."""
-    middle = np.abs(x) < 0.6
-    room = still[middle] / np.maximum(evaluate_lid(lids.upper, x[middle]), 0.05)
+    middle = np.abs(view.x) < 0.6
+    room = still[middle] / np.maximum(evaluate_lid(lids.upper, view.x[middle]), 0.05)
     return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
 
 
-def _measure_lashes(gray: Array, x: Array, y: Array, lids: Lids) -> Lashes:
+def _measure_lashes(gray: Array, view: _View, lids: Lids) -> Lashes:
     """Profile of darkness across the closed line, averaged along the middle of the eye."""
-    offset = y - evaluate_lid(lids.closed, x)
-    middle = np.abs(x) < 0.75
+    offset = view.y - evaluate_lid(lids.closed, view.x)
+    middle = np.abs(view.x) < 0.75
     skin = gray[middle & (offset < -0.45) & (offset > -0.75)]
     if skin.size == 0:
         return Lashes(0.5, LASH_CLEARANCE)
@@ -101,10 +110,9 @@ def _measure_lashes(gray: Array, x: Array, y: Array, lids: Lids) -> Lashes:
     return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)))
 
 
-def _wipe_lower_lashes(
-    source: Array, x: Array, y: Array, lids: Lids, unit_px: float, reach: float, skin: Array
-) -> Array:
+def _wipe_lower_lashes(source: Array, view: _View, lids: Lids, lashes: Lashes, skin: Array) -> Array:
     """The skin without the lashes of the closed eye that hang over it: thin dark hairs are closed away."""
+    unit_px = view.frame.unit_px
     size = max(3, round(0.45 * unit_px) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.
@@ -114,8 +122,9 @@ def _wipe_lower_lashes(
     # Each channel finds its own bright neighbours; the hue is steadied toward the skin's.
     closed += 0.6 * ((closed @ LUMA)[..., None] * skin / max(float(skin @ LUMA), 1.0) - closed)
     lift = (closed - smooth) @ LUMA / np.maximum(closed @ LUMA, 8.0)
-    offset = y - evaluate_lid(lids.closed, x)
-    near = smoothstep(-reach - 0.30, -reach, offset) * (1 - smoothstep(0.02, 0.10, offset)) * (np.abs(x) < 1.25)
+    offset = view.y - evaluate_lid(lids.closed, view.x)
+    near = smoothstep(-lashes.reach - 0.30, -lashes.reach, offset) * (1 - smoothstep(0.02, 0.10, offset))
+    near *= np.abs(view.x) < 1.25
     alpha = near * smoothstep(0.02, 0.08, lift)
     alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), max(0.03 * unit_px, 0.5)), np.float32)[..., None]
     grain = source - smooth
@@ -123,18 +132,9 @@ def _wipe_lower_lashes(
     return np.asarray(source + alpha * (closed + grain * (1 - hair) * 0.5 - source), np.float32)
 
 
-def _slide_lids(
-    source: Array,
-    clean: Array,
-    frame: EyeFrame,
-    box: Box,
-    x: Array,
-    y: Array,
-    lids: Lids,
-    reach: float,
-    still: Array | None,
-) -> Array:
+def _slide_lids(source: Array, clean: Array, view: _View, lids: Lids, lashes: Lashes, still: Array | None) -> Array:
     """Carry the lid skin up and the skin below the eye up over the old lashes; above `still` nothing moves."""
+    x, y = view.x, view.y
     closed, upper, lower = (evaluate_lid(c, x) for c in (lids.closed, lids.upper, lids.lower))
     rise = np.maximum(upper - closed, 0)
     above = y - upper
@@ -146,7 +146,7 @@ def _slide_lids(
     shift_up = rise * (1 - smoothstep(0.0, 1.0, (above - start) / (end - start)))
 
     # The wiped skin needs to be drawn up only part of the way: drawn further, pores become streaks.
-    sink = lower - (closed - LASH_SHARE_DRAWN * reach)
+    sink = lower - (closed - LASH_SHARE_DRAWN * lashes.reach)
     below = lower - y
     shift_down = sink * (1 - smoothstep(0.0, 1.0, below / LOWER_REACH))
     ends = 1 - smoothstep(0.92, 1.30, np.abs(x))
@@ -154,8 +154,8 @@ def _slide_lids(
     lower_y = y - shift_down * ends
 
     def sample(picture: Array, source_y: Array) -> Array:
-        map_x, map_y = frame.to_photo(x, source_y)
-        map_x, map_y = map_x - box.left, map_y - box.top
+        map_x, map_y = view.frame.to_photo(x, source_y)
+        map_x, map_y = map_x - view.box.left, map_y - view.box.top
         moved = cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.float32)
 
@@ -165,21 +165,22 @@ def _slide_lids(
     return np.asarray(top * sample(source, upper_y) + (1 - top) * sample(clean, lower_y), np.float32)
 
 
-def _shade_fold(skin: Array, x: Array, y: Array, lids: Lids) -> Array:
+def _shade_fold(skin: Array, view: _View, lids: Lids) -> Array:
     """The crease over the open lid, and the soft shadow of the brow bone that a closed, bulging lid does not have."""
-    upper = evaluate_lid(lids.upper, x)
-    above = y - upper
-    ends = 1 - smoothstep(0.75, 1.15, np.abs(x))
+    above = view.y - evaluate_lid(lids.upper, view.x)
+    ends = 1 - smoothstep(0.75, 1.15, np.abs(view.x))
     crease = 0.11 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
     hollow = 0.05 * np.exp(-((np.maximum(above, 0) / 0.35) ** 2)) * (above > 0)
     return np.asarray(skin * (1 - (crease + hollow) * ends)[..., None], np.float32)
 
 
 def _paint_eyeball(
-    skin: Array, frame: EyeFrame, box: Box, lids: Lids, lashes: Lashes, eye_look: EyeLook, photo_look: PhotoLook
+    skin: Array, view: _View, lids: Lids, lashes: Lashes, eye_look: EyeLook, photo_look: PhotoLook
 ) -> Array:
-    factor = int(np.clip(round(SUPERSAMPLED_UNIT_PX / frame.unit_px), 2, 6))
-    x, y = frame.grid(box, factor)
+    """Put eyeball, rim and lashes on the opened skin, as sharp and as grainy as the photo is."""
+    box = view.box
+    factor = int(np.clip(round(SUPERSAMPLED_UNIT_PX / view.frame.unit_px), 2, 6))
+    x, y = view.frame.grid(box, factor)
     center = (IRIS_CENTER[0] + eye_look.gaze[0], IRIS_CENTER[1] + eye_look.gaze[1])
     eye = render_eyeball(x, y, lids, center, eye_look)
     alpha = aperture_alpha(x, y, lids, softness=0.03)
