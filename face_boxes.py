@@ -1,14 +1,15 @@
 """Where faces may be: OpenCV's res10 SSD on a pyramid of the photo.
 
 The network is fully convolutional, so every level goes through it in its own shape, the fine ones cut into
-overlapping tiles. Boxes are candidates; faces.py looks at each and decides.
+overlapping tiles that leave out what is flat, such as sky and walls. Boxes are candidates; faces.py looks at each
+and decides.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from cv2.typing import MatLike
+from numpy.typing import NDArray
 
 from photo_types import MissingModel, Pixels
 
@@ -27,6 +29,7 @@ _MEAN = (123.0, 177.0, 104.0)
 # the boxes of the largest faces out of the picture. Seen by comparing its steps with the sizes of the maps.
 _WRONG_STEPS = ("step: 100\n", "step: 300\n")
 _RIGHT_STEP = "step: 64\n"
+_FILED_CONFIDENCE = "confidence_threshold: 0.01\n"
 # Longest sides of the levels in pixels. The network was trained on 300; in each level it sees faces from about 22 px
 # up, so doubling leaves no gap. 4800 shows faces of 24 px in photos of up to 15 megapixels.
 COARSE_SIDES = (300, 600, 1200)
@@ -37,6 +40,17 @@ _LEVEL_STEP = 1.3
 # Tiles bound the memory of the fine levels; they overlap by more than the largest face that only they can see.
 _TILE_PX = 720
 _TILE_OVERLAP_PX = 96
+# Flat places are told from cells of so many pixels: the lightest and the darkest in a window as large as the smallest
+# face differ by less than this many gray levels. Of faces with ever less contrast, the network saw the last at 22.
+_CELL_PX = 4
+_WINDOW_CELLS = 6
+_FLAT_RANGE = 16
+# What is kept around all that is not flat: half a face, and some of its surroundings.
+_MARGIN_CELLS = 16
+# A tile is cut only where that saves this share of it.
+_LEAST_SAVING = 0.15
+# Pictures with a shorter side than this are nothing to the network.
+_LEAST_SIDE_PX = 32
 # A face larger than the picture is only found when there is something around it.
 _WIDE_BORDER_RATIO = 0.25
 # The network invents boxes below this (a lapel pin at 0.33); the landmarker rejects nearly all wrong ones above it.
@@ -45,6 +59,8 @@ _SAME_BOX_OVERLAP = 0.35
 
 # Left, top, right, bottom; not whole pixels, and they may lie partly outside the photo.
 Corners = tuple[float, float, float, float]
+# The same of part of a level, in its pixels.
+Tile = tuple[int, int, int, int]
 
 # The network keeps its input between two calls, so only one thread may use it at a time.
 _LOCK = threading.Lock()
@@ -81,11 +97,25 @@ def find_boxes(pixels: Pixels, side: int, wide_border: bool = False) -> list[Can
     if border:
         level = cv2.copyMakeBorder(level, border, border, border, border, cv2.BORDER_CONSTANT, value=_MEAN)
     found = []
-    for left, top, right, bottom in _tiles(level.shape[1], level.shape[0]):
+    for left, top, right, bottom in _plan_tiles(level):
         for confidence, x0, y0, x1, y1 in _detect(level[top:bottom, left:right]):
             a, b, c, d = ((value - border) / scale for value in (x0 + left, y0 + top, x1 + left, y1 + top))
             found.append(Candidate((a, b, c, d), confidence))
     return _suppress(found)
+
+
+def has_boxes(pixels: Pixels, turns: int) -> bool:
+    """Whether the coarse levels show any box in a photo after so many quarter turns, counter-clockwise.
+
+    `pixels` uint8 (H, W, 3) RGB; a large photo is shrunk before it is turned, which is quicker. Raises MissingModel.
+    """
+    sides = plan_levels(pixels, COARSE_SIDES)
+    scale = sides[-1] / max(pixels.shape[:2])
+    if scale < 1:
+        size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    turned = np.ascontiguousarray(np.rot90(pixels, turns))
+    return any(find_boxes(turned, side) for side in sides)
 
 
 def overlap_ratio(a: Corners, b: Corners) -> float:
@@ -108,12 +138,62 @@ def _shared_area(a: Corners, b: Corners) -> float:
     return max(width, 0.0) * max(height, 0.0)
 
 
-def _tiles(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
-    """Left, top, right, bottom of overlapping tiles that cover a level; a coarse level is one tile."""
-    whole = max(width, height) <= _LEVEL_STEP * COARSE_SIDES[-1]
-    for top, bottom in [(0, height)] if whole else _spans(height):
-        for left, right in [(0, width)] if whole else _spans(width):
-            yield left, top, right, bottom
+def _plan_tiles(level: MatLike) -> list[Tile]:
+    """Overlapping tiles that cover a level but for what is flat; a coarse level is one tile."""
+    height, width = level.shape[:2]
+    if max(width, height) <= _LEVEL_STEP * COARSE_SIDES[-1]:
+        return [(0, 0, width, height)]
+    lively = _find_lively(level)
+    tiles = []
+    for left, top, right, bottom in _cut_out(lively, (0, 0, width, height)):
+        for y0, y1 in _spans(bottom - top):
+            for x0, x1 in _spans(right - left):
+                tiles += _cut_out(lively, (left + x0, top + y0, left + x1, top + y1))
+    return tiles
+
+
+def _find_lively(level: MatLike) -> NDArray[np.bool_]:
+    """Which cells of `_CELL_PX` pixels are not flat, or near one that is not."""
+    height, width = level.shape[:2]
+    size = math.ceil(width / _CELL_PX), math.ceil(height / _CELL_PX)
+    small = cv2.cvtColor(cv2.resize(level, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    window = np.ones((_WINDOW_CELLS, _WINDOW_CELLS), np.uint8)
+    lively = (cv2.dilate(small, window) - cv2.erode(small, window) >= _FLAT_RANGE).astype(np.uint8)
+    reach = 2 * _MARGIN_CELLS + 1
+    return np.asarray(cv2.dilate(lively, np.ones((reach, reach), np.uint8)) > 0)
+
+
+def _cut_out(lively: NDArray[np.bool_], tile: Tile) -> list[Tile]:
+    """The parts of a tile that hold all its lively cells, or the tile itself where little would be saved."""
+    left, top, right, bottom = tile
+    x, y = left // _CELL_PX, top // _CELL_PX
+    parts = [
+        (
+            max((x + x0) * _CELL_PX, left),
+            max((y + y0) * _CELL_PX, top),
+            min((x + x1) * _CELL_PX, right),
+            min((y + y1) * _CELL_PX, bottom),
+        )
+        for x0, y0, x1, y1 in _cut_at_gaps(lively[y : math.ceil(bottom / _CELL_PX), x : math.ceil(right / _CELL_PX)])
+    ]
+    return parts if sum(map(_area, parts)) <= (1 - _LEAST_SAVING) * _area(tile) else [tile]
+
+
+def _cut_at_gaps(cells: NDArray[np.bool_]) -> list[Tile]:
+    """Rectangles around all that is True, from cutting again and again along empty rows and columns."""
+    bands = _find_runs(cells.any(axis=1))
+    parts = [(x0, y0, x1, y1) for y0, y1 in bands for x0, x1 in _find_runs(cells[y0:y1].any(axis=0))]
+    if len(parts) < 2:
+        return parts
+    return [
+        (x0 + a, y0 + b, x0 + c, y0 + d) for x0, y0, x1, y1 in parts for a, b, c, d in _cut_at_gaps(cells[y0:y1, x0:x1])
+    ]
+
+
+def _find_runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """The stretches of True, from … to."""
+    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def _spans(length: int) -> list[tuple[int, int]]:
@@ -126,6 +206,9 @@ def _spans(length: int) -> list[tuple[int, int]]:
 
 def _detect(tile: MatLike) -> list[tuple[float, float, float, float, float]]:
     """Confidence and left, top, right, bottom in tile pixels of what the network sees in one tile."""
+    below, beside = (max(_LEAST_SIDE_PX - side, 0) for side in tile.shape[:2])
+    if below or beside:
+        tile = cv2.copyMakeBorder(tile, 0, below, 0, beside, cv2.BORDER_REPLICATE)
     height, width = tile.shape[:2]
     blob = cv2.dnn.blobFromImage(tile, 1.0, (width, height), _MEAN[::-1], swapRB=True)
     with _LOCK:
@@ -154,6 +237,8 @@ def _load_network() -> cv2.dnn.Net:
         layers = _LAYERS_FILE.read_text(encoding="utf-8")
         for wrong in _WRONG_STEPS:
             layers = layers.replace(wrong, _RIGHT_STEP)
+        # It is quicker to drop the boxes nobody asks for before they are sorted.
+        layers = layers.replace(_FILED_CONFIDENCE, f"confidence_threshold: {_LEAST_CONFIDENCE}\n")
         net = cv2.dnn.readNetFromCaffe(
             np.frombuffer(layers.encode(), dtype=np.uint8), np.fromfile(_WEIGHTS_FILE, dtype=np.uint8)
         )

@@ -27,6 +27,7 @@ from face_boxes import (
     Candidate,
     Corners,
     find_boxes,
+    has_boxes,
     overlap_ratio,
     plan_levels,
     share_inside,
@@ -74,7 +75,7 @@ def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Fac
     tell("looking for faces", 0.0)
     frame, turns, looks = _search_coarsely(pixels)
     tell("looking for faces", 0.5)
-    looks = _search(frame, plan_levels(frame, FINE_SIDES), looks)
+    looks = _search(frame, _choose_fine_level(frame, looks), looks)
     tell("looking for faces", 1.0)
     looks = [_turn_back(look, turns, frame.shape) for look in looks if not _is_animal(look)]
     return tuple(replace(_to_face(look, pixels), number=n) for n, look in enumerate(_in_reading_order(looks), 1))
@@ -119,6 +120,8 @@ def _search_coarsely(pixels: Pixels) -> tuple[Pixels, int, list[_Look]]:
     """The photo turned so that its faces stand upright, by how many quarter turns, and the faces seen so far."""
     best: tuple[Pixels, int, list[_Look]] = (pixels, 0, [])
     for turns in _QUARTER_TURNS:
+        if turns and not has_boxes(pixels, turns):
+            continue
         frame = np.ascontiguousarray(np.rot90(pixels, turns))
         looks = _search(frame, plan_levels(frame, COARSE_SIDES), [])
         if not looks and turns == 0:
@@ -151,16 +154,22 @@ def _is_animal(look: _Look) -> bool:
 
 
 def _search(pixels: Pixels, sides: Sequence[int], looks: list[_Look]) -> list[_Look]:
-    """The looks given and those at faces that further levels show, from coarse to fine."""
-    longest = max(pixels.shape[:2])
-    seen_px = SMALLEST_FACE_PX * longest / COARSE_SIDES[-1]
+    """The looks given and those at faces that the levels of these sides show, from coarse to fine."""
     for side in sides:
-        largest = max((_extent(look.points) for look in looks), default=0.0)
-        if side > COARSE_SIDES[-1] and seen_px <= _BYSTANDER_RATIO * largest:
-            break
         looks = _examine(pixels, find_boxes(pixels, side), looks)
-        seen_px = SMALLEST_FACE_PX * longest / side
     return looks
+
+
+def _choose_fine_level(pixels: Pixels, looks: list[_Look]) -> list[int]:
+    """The coarsest level that shows all but bystanders, if any; the levels before it would show nothing more."""
+    longest = max(pixels.shape[:2])
+    enough_px = _BYSTANDER_RATIO * max((_extent(look.points) for look in looks), default=0.0)
+    chosen: list[int] = []
+    for side in (COARSE_SIDES[-1], *plan_levels(pixels, FINE_SIDES)):
+        chosen = [side] if side > COARSE_SIDES[-1] else []
+        if SMALLEST_FACE_PX * longest / side <= enough_px:
+            break
+    return chosen
 
 
 def _examine(pixels: Pixels, candidates: list[Candidate], looks: list[_Look]) -> list[_Look]:
