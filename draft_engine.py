@@ -56,14 +56,14 @@ class DraftEngine:
             rows, columns = edit.region.box.slices
             if edit.feature is Feature.MOUTH:
                 painted[rows, columns] = paint_smile(painted, edit.face, edit.region, edit.amount)
-            elif is_fit_to_copy(edit, plan):
+            elif is_fit_to_copy(pixels, edit, plan):
                 painted[rows, columns] = copy_other_eye(painted, edit)
             else:
                 if edit.face.number not in looks:
                     looks[edit.face.number] = measure_look(pixels, edit.face)
                 look = looks[edit.face.number]
                 eye_look = self._plan_eye(pixels, edit, plan, look)
-                painted[rows, columns] = open_eye(painted, match_other_eye(edit, plan), eye_look, look)
+                painted[rows, columns] = open_eye(painted, match_other_eye(pixels, edit, plan), eye_look, look)
         on_progress("painted", 1.0)
         return painted
 

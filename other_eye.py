@@ -39,30 +39,34 @@ DEFAULT_AMOUNT = Options().eye_opening
 _RING = (1.10, 1.45)
 
 
-def _is_open(edit: Edit, plan: EditPlan) -> bool:
+def _is_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
     other = edit.feature.other_eye
     edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
     eye = edit.face.eye(other)
+    rims = np.concatenate([eye.upper, eye.lower])[:, :2]
+    # Landmarks are also given for what the photo's edge cuts off.
+    inside = bool(((rims >= 0) & (rims < (pixels.shape[1], pixels.shape[0]))).all())
     return (
-        not edited
+        inside
+        and not edited
         and eye.aspect_ratio > LEAST_ASPECT_RATIO
         and edit.face.blink(other) < MOST_BLINK
         and eye.width_px >= LEAST_WIDTH_PX
     )
 
 
-def is_fit_to_copy(edit: Edit, plan: EditPlan) -> bool:
+def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
     """Whether the face's other eye is open, seen well enough and looks straight enough to be mirrored over."""
     return (
-        _is_open(edit, plan)
+        _is_open(pixels, edit, plan)
         and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
         and abs(_gaze_shift(edit)) <= MOST_GAZE_SHIFT
     )
 
 
-def match_other_eye(edit: Edit, plan: EditPlan) -> Edit:
+def match_other_eye(pixels: Pixels, edit: Edit, plan: EditPlan) -> Edit:
     """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
-    if not _is_open(edit, plan):
+    if not _is_open(pixels, edit, plan):
         return edit
     ratio = edit.face.eye(edit.feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
     # The user's choice and the retries still count, as the difference from the default.
@@ -79,7 +83,7 @@ def _gaze_shift(edit: Edit) -> float:
 
 def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
-    if not _is_open(edit, plan):
+    if not _is_open(pixels, edit, plan):
         return None
     eye = edit.face.eye(edit.feature.other_eye)
     x, y = eye.iris[0, :2]

@@ -9,6 +9,7 @@ from draft_engine import DraftEngine
 from eyes_mask import eye_region
 from faces import look_again
 from fix import composite, ignore_progress, plan_edits
+from landmarks import Landmarks
 from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
 from photo_types import Edit, EditPlan, Face, Feature, Options, Pixels
 from tests.conftest import FindFaces, LoadPhoto
@@ -30,7 +31,7 @@ def winking(sample: LoadPhoto, faces_of: FindFaces) -> tuple[Pixels, Edit]:
 
 def test_an_open_eye_is_copied_and_reads_as_open(winking: tuple[Pixels, Edit]) -> None:
     pixels, edit = winking
-    assert is_fit_to_copy(edit, EditPlan((edit,)))
+    assert is_fit_to_copy(pixels, edit, EditPlan((edit,)))
     copied = pixels.copy()
     copied[edit.region.box.slices] = copy_other_eye(pixels, edit)
     after = look_again(composite(pixels, copied, [edit]), edit.face)
@@ -44,17 +45,17 @@ def test_an_eye_that_is_closed_or_about_to_be_opened_itself_is_no_source(winking
     pixels, edit = winking
     other = replace(edit, feature=Feature.RIGHT_EYE)
     both = EditPlan((edit, other))
-    assert not is_fit_to_copy(edit, both)
+    assert not is_fit_to_copy(pixels, edit, both)
     assert find_iris_color(pixels, edit, both) is None
-    assert match_other_eye(edit, both) is edit
+    assert match_other_eye(pixels, edit, both) is edit
     # Seen from the open right eye, the left one is closed.
-    assert not is_fit_to_copy(other, EditPlan((other,)))
+    assert not is_fit_to_copy(pixels, other, EditPlan((other,)))
 
 
 def test_a_turned_head_is_not_mirrored(winking: tuple[Pixels, Edit]) -> None:
-    _, edit = winking
+    pixels, edit = winking
     turned = replace(edit, face=replace(edit.face, yaw_degrees=30.0))
-    assert not is_fit_to_copy(turned, EditPlan((turned,)))
+    assert not is_fit_to_copy(pixels, turned, EditPlan((turned,)))
 
 
 def test_the_iris_colour_is_that_of_the_other_eye(sample: LoadPhoto, faces_of: FindFaces) -> None:
@@ -73,8 +74,18 @@ def test_the_iris_colour_is_that_of_the_other_eye(sample: LoadPhoto, faces_of: F
 
 
 def test_the_wanted_opening_is_that_of_the_other_eye(winking: tuple[Pixels, Edit]) -> None:
-    _, edit = winking
+    pixels, edit = winking
     plan = EditPlan((edit,))
-    narrow = match_other_eye(replace(edit, amount=0.3), plan).amount
-    wide = match_other_eye(replace(edit, amount=0.7), plan).amount
-    assert 0 <= narrow < match_other_eye(edit, plan).amount < wide <= 1
+    narrow = match_other_eye(pixels, replace(edit, amount=0.3), plan).amount
+    wide = match_other_eye(pixels, replace(edit, amount=0.7), plan).amount
+    assert 0 <= narrow < match_other_eye(pixels, edit, plan).amount < wide <= 1
+
+
+def test_an_eye_cut_off_by_the_photos_edge_is_no_source(winking: tuple[Pixels, Edit]) -> None:
+    pixels, edit = winking
+    middle = int(edit.face.landmarks.right_eye.iris[0, 0])
+    cropped = pixels[:, middle:]
+    moved = edit.face.landmarks.points - np.array([middle, 0, 0], np.float32)
+    inside = replace(edit, face=replace(edit.face, landmarks=Landmarks(moved)))
+    assert not is_fit_to_copy(cropped, inside, EditPlan((inside,)))
+    assert find_iris_color(cropped, inside, EditPlan((inside,))) is None
