@@ -14,13 +14,14 @@ hard cases:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from faces import find_faces
 from landmarks import EyeLandmarks
 from photo_types import BadOption, Box, Edit, Face, Feature, Options, Pixels, Region, Skip
 
@@ -33,10 +34,14 @@ EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 CLOSED = 0.57
 # The less closed eye of such a pair was at 0.44 or more; wide open eyes stay below 0.35, the open one of a wink at 0.1.
 NEARLY_CLOSED = 0.39
+# From here up to CLOSED a second look is taken, at the mirrored face, this much larger than its landmarks.
+_CLOSE_CALL = 0.42
+_MIRROR_PAD = 0.4
+_MIRROR_SIDE_PX = 480
 # The aspect ratio of an open eye at rest.
 _OPEN_ASPECT_RATIO = 0.3
 
-# Distance of the outer corners, in space. Below, an iris has fewer than 5 px and decisions contradict each other.
+# Distance of the outer corners, in space. Below, an iris has fewer than 3 px and decisions contradict each other.
 _LEAST_EYE_DISTANCE_PX = 24.0
 # Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
 _MOST_YAW_DEGREES = 36.0
@@ -72,10 +77,11 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
     edits: list[Edit] = []
     skips: list[Skip] = []
     for face in faces:
-        closed = find_closed(face)
+        closedness = judge_closedness(pixels, face)
+        closed = find_closed(closedness)
         reasons = {feature: _reason_to_leave(pixels, face, feature, closed, options) for feature in EYES}
         for feature, other in (EYES, EYES[::-1]):
-            measured = measure_closedness(face, feature)
+            measured = closedness[feature]
             reason = reasons[feature]
             if reason is None and other in closed and reasons[other] and _is_seen(pixels.shape, face.eye(other)):
                 reason = "the other eye has to stay closed, and one open eye would look like a wink"
@@ -102,9 +108,40 @@ def measure_closedness(face: Face, feature: Feature) -> float:
     return float(np.clip((face.blink(feature) + shut) / 2, 0.0, 1.0))
 
 
-def find_closed(face: Face) -> frozenset[Feature]:
-    """Which eyes of a face are closed."""
+def judge_closedness(pixels: Pixels, face: Face) -> dict[Feature, float]:
+    """Closedness of both eyes; where it is a close call, the face is also looked at in the mirror.
+
+    The landmarker does not see a mirrored face quite alike: behind glasses one view misses what the other sees, while
+    narrow and half open eyes stay below `CLOSED` in both. The more closed view counts.
+    """
     closedness = {feature: measure_closedness(face, feature) for feature in EYES}
+    if _CLOSE_CALL <= max(closedness.values()) < CLOSED:
+        mirrored = _look_in_mirror(pixels, face)
+        if mirrored is not None:
+            closedness = {
+                feature: max(value, measure_closedness(mirrored, feature.other_eye))
+                for feature, value in closedness.items()
+            }
+    return closedness
+
+
+def _look_in_mirror(pixels: Pixels, face: Face) -> Face | None:
+    """The face as it is found in its mirrored surroundings, where its right eye is a left one; None when it is not."""
+    points = face.landmarks.points[:, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1).padded(_MIRROR_PAD)
+    part = box.clipped(pixels.shape[1], pixels.shape[0])
+    if part is None:
+        return None
+    crop = pixels[part.slices][:, ::-1]
+    scale = min(1.0, _MIRROR_SIDE_PX / max(part.width, part.height))
+    size = max(round(scale * part.width), 1), max(round(scale * part.height), 1)
+    found = find_faces(np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8))
+    return max(found, key=lambda other: other.box.width, default=None)
+
+
+def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
+    """Which eyes of a face are closed, by the closedness of both."""
     if max(closedness.values()) < CLOSED:
         return frozenset()
     return frozenset(feature for feature in EYES if closedness[feature] >= NEARLY_CLOSED)
