@@ -1,13 +1,16 @@
-"""The mask of a tile as the networks need it, and the colours that must agree around it."""
+"""What soft masks mean for tiles: where they reach, what the networks are given, and the colours around them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from photo_types import Alpha, Pixels
+from photo_types import Alpha, Box, Pixels, Region
 
+Plane = NDArray[np.float32]
 Values = NDArray[np.float64]
 
 LATENT_CELL_PX = 8
@@ -20,6 +23,11 @@ _RING_GAP_PX, _RING_WIDTH_PX = 2, 16
 _RING_PRIOR = 4.0
 _RING_LEAST_PX = 64
 _RING_STRIDE = 2
+# Near black and white the samples are cut off and tell of no gain.
+_RING_LEVELS = (4, 251)
+
+# Rows of a region that are worked on at once: what is in memory does not grow with the photo.
+_BAND_ROWS = 256
 
 
 def snap_mask(alpha: Alpha) -> Pixels:
@@ -38,36 +46,62 @@ def snap_mask(alpha: Alpha) -> Pixels:
     return np.asarray(grown.repeat(LATENT_CELL_PX, axis=0).repeat(LATENT_CELL_PX, axis=1), np.uint8)
 
 
+def split_bands(regions: Sequence[Region]) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
+    """Boxes that hold all that is above 0, and where in each, bool (h, w); no pixel comes twice."""
+    for number, region in enumerate(regions):
+        for top in range(region.box.top, region.box.bottom, _BAND_ROWS):
+            box = Box(region.box.left, top, region.box.right, min(top + _BAND_ROWS, region.box.bottom))
+            inside = find_inside(region, box)
+            for other in regions[:number]:
+                if other.box.overlap_ratio(box) > 0:
+                    inside &= ~find_inside(other, box)
+            if inside.any():
+                yield box, inside
+
+
+def find_inside(region: Region, box: Box) -> NDArray[np.bool_]:
+    """Where in `box` the region is above 0, bool (h, w)."""
+    inside = np.zeros((box.height, box.width), bool)
+    left, top = max(box.left, region.box.left), max(box.top, region.box.top)
+    right, bottom = min(box.right, region.box.right), min(box.bottom, region.box.bottom)
+    if left < right and top < bottom:
+        alpha = region.alpha[
+            top - region.box.top : bottom - region.box.top, left - region.box.left : right - region.box.left
+        ]
+        inside[top - box.top : bottom - box.top, left - box.left : right - box.left] = alpha > 0
+    return inside
+
+
 def match_ring(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
     """Take the drift in colour out of a repainted tile: return `after` so that it fits `before` around the mask.
 
     `before` and `after` are uint8 (s, s, 3), `alpha` float32 (s, s) as the mask was snapped from. On a ring just
     outside the snapped mask nothing should have changed; what did is fitted by least squares, per channel, as a gain
-    (0.85 … 1.15), an offset and a slope over the tile, and undone everywhere. Without a ring `after` comes back as it
-    is. Raises ValueError when the sides are no multiples of 8.
+    (0.85 … 1.15), an offset and a slope over the tile, and undone everywhere. What a ring cannot tell stays
+    as it is. Raises ValueError when the sides are no multiples of 8.
     """
     mask = snap_mask(alpha)
     inner, outer = _grow(mask, _RING_GAP_PX), _grow(mask, _RING_GAP_PX + _RING_WIDTH_PX)
-    rows, columns = np.nonzero((outer > inner)[::_RING_STRIDE, ::_RING_STRIDE])
-    rows, columns = rows * _RING_STRIDE, columns * _RING_STRIDE
-    if rows.size < _RING_LEAST_PX:
-        return after.copy()
+    rows, columns = (index * _RING_STRIDE for index in np.nonzero((outer > inner)[::_RING_STRIDE, ::_RING_STRIDE]))
     height, width = alpha.shape
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-    result = np.empty_like(after)
+    result = after.copy()
     for channel in range(3):
-        was = before[rows, columns, channel].astype(np.float64)
-        now = after[rows, columns, channel].astype(np.float64)
-        gain, offset, slope_x, slope_y = _fit_drift(was, now, x[columns].astype(np.float64), y[rows].astype(np.float64))
+        was, now = (picture[rows, columns, channel].astype(np.float64) for picture in (before, after))
+        low, high = _RING_LEVELS
+        fit = (np.minimum(was, now) >= low) & (np.maximum(was, now) <= high)
+        if np.count_nonzero(fit) < _RING_LEAST_PX:
+            continue
+        gain, offset, slope_x, slope_y = _fit_drift(was[fit], now[fit], x[columns[fit]], y[rows[fit]])
         drift = np.float32(offset) + np.float32(slope_x) * x[None, :] + np.float32(slope_y) * y[:, None]
         result[..., channel] = np.clip(np.rint((after[..., channel] - drift) / np.float32(gain)), 0, 255)
     return result
 
 
-def _fit_drift(was: Values, now: Values, x: Values, y: Values) -> tuple[float, float, float, float]:
+def _fit_drift(was: Values, now: Values, x: Plane, y: Plane) -> tuple[float, float, float, float]:
     """Gain, offset and slopes so that now ≈ gain · was + offset + slope_x · x + slope_y · y, near no drift at all."""
     middle = was.mean()
-    terms = np.stack([was - middle, np.ones_like(was), x, y])
+    terms = np.stack([was - middle, np.ones_like(was), x, y]).astype(np.float64)
     change = now - was
     weight = np.ones_like(was)
     for _ in range(3):

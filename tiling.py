@@ -10,7 +10,7 @@ Matrices speak of pixel indices, as OpenCV does: the middle of the first pixel i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,27 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photo_types import Alpha, Box, Face, Pixels, Region
-from tile_mask import LATENT_CELL_PX, match_ring, snap_mask
-
-__all__ = [
-    "FaceTile",
-    "blend_tiles",
-    "blend_weights",
-    "cut_alpha",
-    "cut_tile",
-    "detail_tiles",
-    "face_tile",
-    "grid_tiles",
-    "match_ring",
-    "paste_residual",
-    "place_tiles",
-    "scaled_shape",
-    "snap_mask",
-    "upright_tile",
-]
+from tile_mask import LATENT_CELL_PX, find_inside, split_bands
+from tile_mask import match_ring as match_ring
+from tile_mask import snap_mask as snap_mask
 
 Plane = NDArray[np.float32]
-Matrix = NDArray[np.float64]
+Points = NDArray[np.float64]
 
 EYE_DISTANCE_SHARE = 0.30
 """The outer corners of the eyes lie this share of a tile's side apart: mouth, chin and some hair fit in, too."""
@@ -50,9 +35,6 @@ MOST_SHRUNK = 1.3
 """A face that its tile shows more than this many times smaller than it is, is refined by detail tiles."""
 MOST_DETAIL_TILES = 6
 """More detail tiles than this cost more than they show: larger faces are refined somewhat below their full size."""
-
-# Rows that are pasted at once.
-_BAND_ROWS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +88,7 @@ def face_tile(face: Face, photo_shape: tuple[int, ...], size: int, regions: Sequ
     eyes, mouth = (right + left)[:2] / 2, marks.lips[:, :2].mean(axis=0)
     center = (eyes.astype(np.float64) + mouth) / 2
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-    needed = (_needed_points(face, regions) - center) @ turn.T
+    needed = (np.concatenate([_face_points(face), _corner_points(regions)]) - center) @ turn.T
     room = 0.5 - RIM_SHARE
     side = max(eye_distance / EYE_DISTANCE_SHARE, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
     center += _move_inward(center, side, turn, needed, photo_shape)
@@ -148,7 +130,8 @@ def detail_tiles(
         raise ValueError(f"an overlap of {overlap} px does not suit tiles of {size} px")
     if tile.scale * MOST_SHRUNK >= 1:
         return ()
-    needed = _apply(tile.matrix.astype(np.float64), _needed_points(face, regions)) + 0.5
+    needed = _corner_points(regions) if regions else _face_points(face)
+    needed = _apply(tile.matrix.astype(np.float64), needed) + 0.5
     low, high = needed.min(axis=0), needed.max(axis=0)
     extent = np.maximum((high - low) / tile.scale, 1.0)  # in photo pixels
     step, rim = size - overlap, 2 * RIM_SHARE * size
@@ -164,11 +147,10 @@ def detail_tiles(
     zoom = scale / tile.scale
     origin = (low + high) / 2 * zoom - (counts * step + overlap) / 2
     tiles: list[FaceTile] = []
-    for row in range(int(counts[1])):
-        for column in range(int(counts[0])):
-            matrix = zoom * tile.matrix.astype(np.float64)
-            matrix[:, 2] += 0.5 * zoom - 0.5 - origin - (column * step, row * step)
-            tiles.append(FaceTile(matrix.astype(np.float32), size, scale))
+    for row, column in np.ndindex(int(counts[1]), int(counts[0])):
+        matrix = zoom * tile.matrix.astype(np.float64)
+        matrix[:, 2] += 0.5 * zoom - 0.5 - origin - (column * step, row * step)
+        tiles.append(FaceTile(matrix.astype(np.float32), size, scale))
     if regions:
         tiles = [one for one in tiles if any(cut_alpha(region, one).any() for region in regions)]
     return tuple(tiles)
@@ -191,11 +173,8 @@ def grid_tiles(
     if not 0 <= overlap < size:
         raise ValueError(f"an overlap of {overlap} px does not suit tiles of {size} px")
     height, width = scaled_shape(photo_shape, scale)
-    boxes = [
-        Box(left, top, min(left + size, width), min(top + size, height))
-        for top in _grid_starts(height, size, size - overlap)
-        for left in _grid_starts(width, size, size - overlap)
-    ]
+    rows, columns = _grid_starts(height, size, size - overlap), _grid_starts(width, size, size - overlap)
+    boxes = [Box(x, y, min(x + size, width), min(y + size, height)) for y in rows for x in columns]
     if regions is None:
         return tuple(boxes)
     return tuple(box for box in boxes if any(_touches(box, region, scale) for region in regions))
@@ -213,12 +192,10 @@ def cut_tile(pixels: Pixels, tile: FaceTile) -> Pixels:
     """
     height, width = pixels.shape[:2]
     margin = math.ceil(3 / min(tile.scale, 1.0))
-    bounds = tile.bounds
-    grown = Box(bounds.left - margin, bounds.top - margin, bounds.right + margin, bounds.bottom + margin)
+    grown = _grow_box(tile.bounds, margin)
     box = grown.clipped(width, height)
     if box is None:  # the tile lies wholly outside: it shows the nearest pixel
-        x = min(max(grown.left, 0), width - 1)
-        y = min(max(grown.top, 0), height - 1)
+        x, y = min(max(grown.left, 0), width - 1), min(max(grown.top, 0), height - 1)
         box = Box(x, y, x + 1, y + 1)
     shown = _warp_into(pixels[box.slices], box, tile, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
     return np.asarray(shown, np.uint8)
@@ -229,7 +206,10 @@ def cut_alpha(region: Region, tile: FaceTile) -> Alpha:
 
     Wherever the region is above 0 inside the tile, so is the result, however thin it is.
     """
-    shown = _warp_into(region.alpha, region.box, tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    # With a margin of nothing around, a mask smaller than a tile pixel is averaged, too, and not stepped over.
+    margin = math.ceil(3 / tile.scale) if tile.scale < 1 else 0
+    alpha = np.pad(region.alpha, margin) if margin else region.alpha
+    shown = _warp_into(alpha, _grow_box(region.box, margin), tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return np.clip(shown, 0, 1).astype(np.float32)
 
 
@@ -273,7 +253,7 @@ def blend_tiles(
             residuals.append((tile, difference if weight is None else difference * weight[..., None]))
     if not residuals:
         return
-    for box, inside in _bands([regions] if isinstance(regions, Region) else regions):
+    for box, inside in split_bands([regions] if isinstance(regions, Region) else regions):
         change = np.zeros((box.height, box.width, 3), np.float32)
         for tile, residual in residuals:
             if tile.bounds.overlap_ratio(box) > 0:
@@ -320,21 +300,29 @@ def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[Plane, 
     return tuple(tent / total[box.slices] for tent, box in zip(tents, boxes, strict=True))
 
 
+def _grow_box(box: Box, px: int) -> Box:
+    return Box(box.left - px, box.top - px, box.right + px, box.bottom + px)
+
+
 def _check_size(size: int) -> None:
     if size <= 0 or size % LATENT_CELL_PX:
         raise ValueError(f"the size of a tile must be a positive multiple of {LATENT_CELL_PX}, not {size}")
 
 
-def _needed_points(face: Face, regions: Sequence[Region]) -> Matrix:
-    """What must be in the tile of a face, float64 (n, 2): its eyes, its lips and the corners of the regions."""
-    marks = face.landmarks
-    eyes = [part for eye in (marks.right_eye, marks.left_eye) for part in (eye.upper, eye.lower)]
-    corners = [[x, y] for r in regions for x in (r.box.left, r.box.right - 1) for y in (r.box.top, r.box.bottom - 1)]
-    parts = [part[:, :2].astype(np.float64) for part in (*eyes, marks.lips)]
-    return np.concatenate([*parts, np.array(corners, np.float64).reshape(-1, 2)])
+def _face_points(face: Face) -> Points:
+    """The rims of the eyes and of the lips, float64 (n, 2)."""
+    right, left, lips = face.landmarks.right_eye, face.landmarks.left_eye, face.landmarks.lips
+    parts = (right.upper, right.lower, left.upper, left.lower, lips)
+    return np.concatenate([part[:, :2].astype(np.float64) for part in parts])
 
 
-def _move_inward(center: Matrix, side: float, turn: Matrix, needed: Matrix, photo_shape: tuple[int, ...]) -> Matrix:
+def _corner_points(regions: Sequence[Region]) -> Points:
+    boxes = [region.box for region in regions]
+    corners = [[x, y] for box in boxes for x in (box.left, box.right - 1) for y in (box.top, box.bottom - 1)]
+    return np.array(corners, np.float64).reshape(-1, 2)
+
+
+def _move_inward(center: Points, side: float, turn: Points, needed: Points, photo_shape: tuple[int, ...]) -> Points:
     """How far a tile's centre moves to show less beyond the photo's edge, float64 (2,); `needed` stays in."""
     limit = np.array([photo_shape[1], photo_shape[0]], np.float64) - 1
     reach = 0.5 * side * float(np.abs(turn[0]).sum())
@@ -343,11 +331,11 @@ def _move_inward(center: Matrix, side: float, turn: Matrix, needed: Matrix, phot
     return turn.T @ np.clip(turn @ wanted, needed.max(axis=0) - free, needed.min(axis=0) + free)
 
 
-def _apply(matrix: Matrix, points: Matrix) -> Matrix:
+def _apply(matrix: Points, points: Points) -> Points:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _to_photo(tile: FaceTile, points: Matrix) -> Matrix:
+def _to_photo(tile: FaceTile, points: Points) -> Points:
     matrix = tile.matrix.astype(np.float64)
     return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T
 
@@ -384,37 +372,11 @@ def _warp_back(residual: Plane, tile: FaceTile, box: Box) -> Plane:
     return shown.astype(np.float32, copy=False)
 
 
-def _bands(regions: Sequence[Region]) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
-    """Boxes that hold all that is above 0, and where in each, bool (h, w); no pixel comes twice."""
-    for number, region in enumerate(regions):
-        for top in range(region.box.top, region.box.bottom, _BAND_ROWS):
-            box = Box(region.box.left, top, region.box.right, min(top + _BAND_ROWS, region.box.bottom))
-            inside = _above_zero(region, box)
-            for other in regions[:number]:
-                if other.box.overlap_ratio(box) > 0:
-                    inside &= ~_above_zero(other, box)
-            if inside.any():
-                yield box, inside
-
-
-def _above_zero(region: Region, box: Box) -> NDArray[np.bool_]:
-    """Where in `box` the region is above 0, bool (h, w)."""
-    inside = np.zeros((box.height, box.width), bool)
-    left, top = max(box.left, region.box.left), max(box.top, region.box.top)
-    right, bottom = min(box.right, region.box.right), min(box.bottom, region.box.bottom)
-    if left < right and top < bottom:
-        alpha = region.alpha[
-            top - region.box.top : bottom - region.box.top, left - region.box.left : right - region.box.left
-        ]
-        inside[top - box.top : bottom - box.top, left - box.left : right - box.left] = alpha > 0
-    return inside
-
-
 def _touches(box: Box, region: Region, scale: float) -> bool:
     """Whether a box of the photo scaled by `scale` holds anything of the region above 0."""
     low = math.floor(box.left / scale), math.floor(box.top / scale)
     high = math.ceil(box.right / scale), math.ceil(box.bottom / scale)
-    return bool(_above_zero(region, Box(*low, *high)).any())
+    return bool(find_inside(region, Box(*low, *high)).any())
 
 
 def _grid_starts(length: int, size: int, step: int) -> list[int]:
