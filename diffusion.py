@@ -6,7 +6,6 @@ It knows nothing of photos and faces. torch and diffusers are imported when a mo
 from __future__ import annotations
 
 import gc
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -274,31 +273,27 @@ def pick_device(name: str) -> str:
 
 def _open(weights: Weights, dtype: Any) -> Any:
     import diffusers
+    import transformers
 
-    for library in ("diffusers", "transformers"):
-        logging.getLogger(library).setLevel(logging.ERROR)
-    if weights.file is None:
-        return diffusers.AutoPipelineForInpainting.from_pretrained(
-            weights.folder, dtype=dtype, variant=weights.variant, use_safetensors=True, local_files_only=True,
-            **_leave_out_unfetched(weights.folder),
-        )  # fmt: skip
-    large = "XL" in diffusers.DiffusionPipeline.load_config(weights.folder, local_files_only=True)["_class_name"]
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    # By their names: AutoPipelineForInpainting would come to the same, and import dozens of others first.
+    index = diffusers.DiffusionPipeline.load_config(weights.folder, local_files_only=True)
+    large = "XL" in index["_class_name"]
     kind = diffusers.StableDiffusionXLInpaintPipeline if large else diffusers.StableDiffusionInpaintPipeline
     unused = {} if large else {"safety_checker": None, "feature_extractor": None}
-    return kind.from_single_file(
-        str(weights.file), config=str(weights.folder), dtype=dtype, local_files_only=True, **unused
+    if weights.file is not None:
+        return kind.from_single_file(
+            str(weights.file), config=str(weights.folder), dtype=dtype, local_files_only=True, **unused
+        )
+    if not large and not any((weights.folder / "safety_checker").glob("*.safetensors")):
+        unused["requires_safety_checker"] = False
+    else:
+        unused = {}
+    return kind.from_pretrained(
+        weights.folder, dtype=dtype, variant=weights.variant, use_safetensors=True, local_files_only=True, **unused
     )
-
-
-def _leave_out_unfetched(folder: Path) -> dict[str, Any]:
-    """Tell a pipeline that its safety checker is not wanted, where its files are not there."""
-    import diffusers
-
-    index = diffusers.DiffusionPipeline.load_config(folder, local_files_only=True)
-    if "safety_checker" not in index or any((folder / "safety_checker").glob("*.safetensors")):
-        return {}
-    missing = {name: None for name in ("feature_extractor", "image_encoder") if not (folder / name).is_dir()}
-    return {"safety_checker": None, "requires_safety_checker": False, **missing}
 
 
 def _add_adapter(pipeline: Any, path: Path) -> None:

@@ -102,9 +102,7 @@ class _Painted:
     changes: tuple[Change, ...]
 
 
-def _paint_until_good(
-    pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Clock, on_progress: Progress
-) -> _Painted:
+def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Clock, on_progress: Progress) -> _Painted:
     """Paint, measure, and paint again what fell short; what never comes right is taken back.
 
     Every try starts from the untouched photo. A face is done when all its edits are; until then none of

@@ -71,6 +71,11 @@ def describe_model(model: str) -> str:
     return _FACTS.get(model, "size and licence: see its page on the Hugging Face hub")
 
 
+def download_command(model: str) -> str:
+    """The command that downloads a model and does nothing else."""
+    return "python main.py --download_model" + ("" if model == DEFAULT_MODEL else f" --model {model}")
+
+
 def find_weights(model: str) -> Weights | None:
     """Look for the weights of `model` on this machine alone; None when it is a hub id and they are not here.
 
@@ -102,7 +107,7 @@ def fetch_weights(model: str, *, offline: bool) -> Weights:
     if offline:
         raise MissingModel(
             f"The weights of {model} are not on this machine, and --offline forbids to fetch them; "
-            f"run once: python main.py --download_model {_name_model(model)}({describe_model(model)})"
+            f"run once: {download_command(model)} ({describe_model(model)})."
         )
     return _check_folder(_download(model, weights=True))
 
@@ -127,8 +132,9 @@ def fetch_adapter(adapter: str, *, offline: bool) -> Path:
     if offline:
         raise MissingModel(f"The adapter {adapter} is not on this machine, and --offline forbids to fetch it.")
     with _hub_errors(owner_and_name):
-        from huggingface_hub import hf_hub_download
+        from huggingface_hub import HfApi, hf_hub_download
 
+        HfApi().model_info(owner_and_name, timeout=_ANSWER_SECONDS)  # fails at once, the download tries for long
         return Path(hf_hub_download(owner_and_name, file))
 
 
@@ -159,16 +165,11 @@ def set_up_hub(*, offline: bool, quiet: bool = False) -> None:
     """Keep the hub's library from sending usage data, always, and from any connection with `offline`."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DISABLE_TELEMETRY"] = "1"
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
     if quiet:
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-
-
-def _name_model(model: str) -> str:
-    return "" if model == DEFAULT_MODEL else f"--model {model} "
 
 
 def _check_hub_id(model: str) -> None:
@@ -266,12 +267,12 @@ def _download(model: str, *, weights: bool) -> Path:
 @contextmanager
 def _hub_errors(model: str) -> Iterator[None]:
     """Turn what goes wrong on the way to the hub into one sentence."""
-    import httpx
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
+        HTTPError,  # of the library that connects, whichever it is
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
@@ -283,12 +284,19 @@ def _hub_errors(model: str) -> Iterator[None]:
         raise MissingModel(f"{model} is only given to people who accepted its terms on its page of the hub.") from error
     except RepositoryNotFoundError as error:
         raise MissingModel(f"The hub has no model {model}; check its name.") from error
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.TransportError) as error:
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError) as error:
         raise MissingModel(f"{model} cannot be fetched: the hub does not answer. Is there a network?") from error
     except EntryNotFoundError as error:
         raise MissingModel(f"{model} on the hub holds no such file.") from error
     except HFValidationError as error:
         raise BadOption(f"{model} is no id of the hub.") from error
-    except (HfHubHTTPError, OSError) as error:
-        reason = (str(error).strip().splitlines() or ["no further words"])[0]
-        raise MissingModel(f"{model} cannot be fetched: {reason}") from error
+    except HTTPError as error:
+        if not isinstance(error, HfHubHTTPError):
+            raise MissingModel(f"{model} cannot be fetched: the hub does not answer. Is there a network?") from error
+        raise MissingModel(f"{model} cannot be fetched: the hub says {_first_line(error)}") from error
+    except OSError as error:
+        raise MissingModel(f"{model} cannot be fetched: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no further words"])[0]
