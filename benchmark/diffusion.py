@@ -3,7 +3,8 @@
     python benchmark/diffusion.py PHOTO_OR_FOLDER … [--full] [--device cuda] [--calls 5] [--engine] [--json]
 
 The grid is that of the first program of this kind: the photo scaled to at most 1024 px, tiles of 512 px every 256 px,
-every tile that touches the dilated mask, eyes and mouths one after the other, 120 steps from noise with guidance.
+also such as reach over its edges, every one that touches the mask dilated by 20 px, eyes and mouths one after the
+other, 120 steps from noise with guidance.
 Both paint the same edits with the same networks, whose weights are random: the cost does not depend on them. An
 evaluation is one pass of one tile through the UNet; guidance takes two for a step. Ours are counted at the engine's
 own calls for the first try of each face. Seconds are those of the UNet and the autoencoder, from real calls of each.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import time
@@ -27,7 +29,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmark.random_model import SCHEDULE, make_pipeline  # noqa: E402
+from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline  # noqa: E402
 from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult, find_start, make_scheduler  # noqa: E402
 from draft_engine import DraftEngine  # noqa: E402
 from fix import analyze_photo, ignore_progress  # noqa: E402
@@ -38,10 +40,11 @@ from tiling import grid_tiles, scaled_shape  # noqa: E402
 
 FEW_STEPS = Options(scheduler="lcm")
 TILE_PX = 512
-GRID_OVERLAP_PX, GRID_PHOTO_PX, GRID_STEPS, GRID_DILATION_PX = 256, 1024, 120, 10
+GRID_OVERLAP_PX, GRID_PHOTO_PX, GRID_STEPS, GRID_DILATION_PX = 256, 1024, 120, 20
 # Of one tile: the draft and what is around the mask; from pure noise only the latter.
 _ENCODINGS, _GRID_ENCODINGS = 2, 1
 _LATENT_PX = 8
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class PhotoRow:
-    """One photo by this program, by it with few steps, and by the grid; `engine_seconds` of the whole engine."""
+    """One photo by this program, by it with few steps, and by the grid; `edited` faces get an edit of those found."""
 
     name: str
     faces: int
-    edits: int
+    edited: int
     ours: Cost
     few: Cost
     grid: Cost
@@ -105,7 +108,7 @@ def count_steps(sampling: Sampling) -> int:
     scheduler = make_scheduler(SCHEDULE, sampling)
     scheduler.set_timesteps(max(sampling.steps, 2))
     times = scheduler.timesteps.tolist()
-    return len(times) - find_start(times, sampling.strength, SCHEDULE["num_train_timesteps"])
+    return len(times) - find_start(times, sampling.strength, TRAIN_STEPS)
 
 
 def record_engine(photo: Photo, plan: EditPlan, options: Options) -> list[Work]:
@@ -121,10 +124,13 @@ def plan_grid(shape: tuple[int, ...], plan: EditPlan) -> list[Work]:
     mouths = [edit for edit in plan.edits if edit.feature is Feature.MOUTH]
     scale = min(1.0, GRID_PHOTO_PX / max(shape[:2]))
     small = scaled_shape(shape, scale)
+    step = TILE_PX - GRID_OVERLAP_PX
+    # A tile starts at every step inside the photo: as on one that goes on to the right and below.
+    padded = tuple(math.ceil(side / step) * step + GRID_OVERLAP_PX for side in small)
     works: list[Work] = []
     for edits in (eyes, mouths):
         regions = [_dilate_outline(edit, scale, small) for edit in edits]
-        tiles = grid_tiles(small, TILE_PX, GRID_OVERLAP_PX, regions)
+        tiles = grid_tiles(padded, TILE_PX, GRID_OVERLAP_PX, regions)
         works += [Work(1, GRID_STEPS, True, _GRID_ENCODINGS)] * len(tiles)
     return works
 
@@ -134,7 +140,7 @@ def _dilate_outline(edit: Edit, scale: float, shape: tuple[int, int]) -> Region:
     eye = None if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature)
     points = edit.face.landmarks.lips if eye is None else np.concatenate([eye.upper, eye.lower])
     mask = np.zeros(shape, np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points[:, :2] * scale).astype(np.int32)), 1)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points[:, :2] * scale).astype(np.int32)), (1,))
     grown = cv2.dilate(mask, np.ones((2 * GRID_DILATION_PX + 1,) * 2, np.uint8))
     return Region(Box(0, 0, shape[1], shape[0]), grown.astype(np.float32))
 
@@ -144,7 +150,7 @@ class Stopwatch:
 
     def __init__(self, pipeline: Any, calls: int, batch_size: int) -> None:
         self._pipeline, self._calls, self._batch_size = pipeline, calls, batch_size
-        self._known: dict[tuple[str, int], float] = {}
+        self.known: dict[tuple[str, int], float] = {}
 
     def measure_evaluations(self, count: int) -> float:
         """Seconds of one call of the UNet for `count` tiles of 512 px."""
@@ -163,9 +169,9 @@ class Stopwatch:
         return seconds
 
     def _measure(self, part: str, count: int) -> float:
-        if (part, count) not in self._known:
-            self._known[part, count] = _time_calls(_prepare_call(self._pipeline, part, count), self._calls)
-        return self._known[part, count]
+        if (part, count) not in self.known:
+            self.known[part, count] = _time_calls(_prepare_call(self._pipeline, part, count), self._calls)
+        return self.known[part, count]
 
 
 def _prepare_call(pipeline: Any, part: str, count: int) -> Callable[[], object]:
@@ -237,7 +243,7 @@ def add_up(rows: Sequence[PhotoRow]) -> PhotoRow:
     return PhotoRow(
         "all",
         sum(row.faces for row in rows),
-        sum(row.edits for row in rows),
+        sum(row.edited for row in rows),
         total(row.ours for row in rows),
         total(row.few for row in rows),
         total(row.grid for row in rows),
@@ -247,23 +253,24 @@ def add_up(rows: Sequence[PhotoRow]) -> PhotoRow:
 
 def describe(rows: Sequence[PhotoRow]) -> str:
     """The table, with the sum as its last row."""
-    header = (
-        f"{'':<20} {'faces':>9} {'tiles':>15} {'evaluations':>20} {'times fewer':>13} {'seconds':>26}\n"
-        f"{'photo':<20} {'all edit':>9} {'ours  few  grid':>15} {'ours    few    grid':>20} {'ours    few':>13} "
-        f"{'ours      few      grid':>26}"
-    )
-    lines = [header]
+    lines = [
+        f"{'':<20}{'faces':>10}{'tiles':>18}{'evaluations':>24}{'times fewer':>16}{'seconds':>30}",
+        f"{'photo':<20}{'all':>5}{'edit':>5}"
+        + f"{'ours':>6}{'few':>6}{'grid':>6}"
+        + f"{'ours':>8}{'few':>8}{'grid':>8}"
+        f"{'ours':>8}{'few':>8}" + f"{'ours':>10}{'few':>10}{'grid':>10}",
+    ]
     for row in (*rows, add_up(rows)):
         costs = (row.ours, row.few, row.grid)
-        tiles = f"{row.ours.tiles:>5}{row.few.tiles:>5}{row.grid.tiles:>5}"
-        evaluations = "".join(f"{cost.evaluations:>7}" for cost in costs)
-        fewer = "".join(f"{_divide(row.grid.evaluations, cost.evaluations):>6.1f} " for cost in costs[:2])
-        seconds = "".join(f"{cost.seconds:>9.2f}" for cost in costs)
-        engine = "" if row.engine_seconds is None else f"   engine {row.engine_seconds:.2f}"
-        lines.append(
-            f"{row.name:<20.20} {f'{row.faces}  {row.edits:>3}':>9} {tiles:>15} {evaluations:>20.21} "
-            f"{fewer:>13} {seconds:>26.27}{engine}"
-        )
+        line = f"{row.name:<20.19}{row.faces:>5}{row.edited:>5}"
+        line += "".join(f"{cost.tiles:>6}" for cost in costs)
+        line += "".join(f"{cost.evaluations:>8}" for cost in costs)
+        line += "".join(f"{_divide(row.grid.evaluations, cost.evaluations):>8.1f}" for cost in costs[:2])
+        line += "".join(f"{cost.seconds:>10.2f}" for cost in costs)
+        if row.engine_seconds is not None:
+            share = _divide(row.engine_seconds, row.ours.seconds)
+            line += f"   engine {row.engine_seconds:.2f}, {share:.2f} times the networks"
+        lines.append(line)
     return "\n".join(lines)
 
 
@@ -283,6 +290,7 @@ def main() -> int:
     parser.add_argument("paths", type=Path, nargs="+", metavar="PHOTO_OR_FOLDER")
     parser.add_argument("--full", action="store_true", help="networks as large as Stable Diffusion 1.5")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
+    parser.add_argument("--dtype", choices=DTYPES, help="precision; unless said float32 on a CPU, else float16")
     parser.add_argument("--calls", type=int, default=5, help="real calls that each time is the median of")
     parser.add_argument("--batch_size", type=int, default=1, help="tiles of one photo at once; the grid has always one")
     parser.add_argument("--engine", action="store_true", help="also run the whole engine on every photo")
@@ -292,7 +300,7 @@ def main() -> int:
     if not photos:
         print("error: there is no photo.", file=sys.stderr)
         return 2
-    pipeline, device = _load_networks(parsed.full, parsed.device)
+    pipeline, device = _load_networks(parsed.full, parsed.device, parsed.dtype)
     stopwatch = Stopwatch(pipeline, parsed.calls, parsed.batch_size)
     painter = TilePainter(pipeline, parsed.batch_size) if parsed.engine else None
     rows: list[PhotoRow] = []
@@ -311,15 +319,21 @@ def main() -> int:
     return 0
 
 
-def _load_networks(full: bool, device: str) -> tuple[Any, str]:
-    """A pipeline on the device, in half precision off the CPU, and the device in words."""
+def _load_networks(full: bool, device: str, dtype: str | None) -> tuple[Any, str]:
+    """A pipeline on the device, and the device in words."""
+    import diffusers
     import torch
+    import transformers
 
+    # That prompts are long for a vocabulary of single letters is of no interest here.
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
     pipeline = make_pipeline(full)
-    pipeline.to(device, torch.float32 if device == "cpu" else torch.float16)
-    if device.startswith("cuda"):
-        return pipeline, torch.cuda.get_device_name(device)
-    return pipeline, f"{device}, {torch.get_num_threads()} threads" if device == "cpu" else device
+    precision = dtype or ("float32" if device == "cpu" else "float16")
+    pipeline.to(device, getattr(torch, precision))
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+    threads = f", {torch.get_num_threads()} threads" if device == "cpu" else ""
+    return pipeline, f"{name}{threads}, {precision}"
 
 
 if __name__ == "__main__":

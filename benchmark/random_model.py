@@ -14,8 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+TRAIN_STEPS = 1000
 SCHEDULE = {
-    "num_train_timesteps": 1000,
+    "num_train_timesteps": TRAIN_STEPS,
     "beta_start": 0.00085,
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
