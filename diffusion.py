@@ -244,8 +244,10 @@ def _load(options: LoadOptions) -> TilePainter:
     dtype = torch.float16 if kind != "cpu" else torch.bfloat16 if _has_fast_bf16() else torch.float32
     with _load_errors(options.weights.file or options.weights.folder):
         pipeline = _open(options.weights, dtype)
-        if options.adapter is not None:
+    if options.adapter is not None:
+        with _load_errors(options.adapter):
             _add_adapter(pipeline, options.adapter)
+    with _load_errors(options.weights.file or options.weights.folder):
         if options.low_vram:
             pipeline.vae.enable_slicing()
             pipeline.vae.enable_tiling()
@@ -282,7 +284,7 @@ def _open(weights: Weights, dtype: Any) -> Any:
     index = diffusers.DiffusionPipeline.load_config(weights.folder, local_files_only=True)
     large = "XL" in index["_class_name"]
     kind = diffusers.StableDiffusionXLInpaintPipeline if large else diffusers.StableDiffusionInpaintPipeline
-    unused = {} if large else {"safety_checker": None, "feature_extractor": None}
+    unused: dict[str, Any] = {} if large else {"safety_checker": None, "feature_extractor": None}
     if weights.file is not None:
         return kind.from_single_file(
             str(weights.file), config=str(weights.folder), dtype=dtype, local_files_only=True, **unused
@@ -317,7 +319,7 @@ def _load_errors(path: Path) -> Iterator[None]:
         if isinstance(error, RuntimeError) and _is_out_of_memory(error):
             raise NotEnoughMemory("The model does not fit into memory; try --low_vram or --engine draft.") from error
         reason = (str(error).strip().splitlines() or ["no further words"])[0]
-        raise MissingModel(f"The model in {path} cannot be loaded: {reason[:200]}") from error
+        raise MissingModel(f"{path} cannot be loaded: {reason[:200]}") from error
 
 
 def _check_picture(picture: Any, flagged: bool) -> TileResult:
