@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from options import DEFAULT_MODEL, BadOption, MissingModel, MissingPackage
+from options import DEFAULT_MODEL, MissingModel, MissingPackage
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 INSTALL = "pip install -r requirements_torch.txt -r requirements.txt"
 
-_HUB_ID = r"[\w.-]+/[\w.-]+"
+_HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,60}", re.ASCII)
 _SD2_MODEL = "sd2-community/stable-diffusion-2-inpainting"
 _SDXL_MODEL = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
 # What is fetched of each, in half precision, and under which licence; other models tell it on their page.
@@ -124,7 +124,7 @@ def fetch_adapter(adapter: str, *, offline: bool) -> Path:
     parts = adapter.split("/", 2)
     owner_and_name = "/".join(parts[:2])
     file = parts[2] if len(parts) > 2 else "pytorch_lora_weights.safetensors"
-    if path.is_dir() or not re.fullmatch(_HUB_ID, owner_and_name) or not file.endswith(".safetensors"):
+    if path.is_dir() or not _HUB_ID.fullmatch(owner_and_name) or not file.endswith(".safetensors"):
         raise MissingModel(f"--lora {adapter} is neither a .safetensors file nor an adapter of the hub (owner/name).")
     folder = _find_in_cache(owner_and_name, file)
     if folder is not None:
@@ -173,7 +173,7 @@ def set_up_hub(*, offline: bool, quiet: bool = False) -> None:
 
 
 def _check_hub_id(model: str) -> None:
-    if re.fullmatch(_HUB_ID, model) and not model.endswith((".safetensors", ".ckpt")) and model[0] not in "./~":
+    if _HUB_ID.fullmatch(model) and not model.endswith((".safetensors", ".ckpt")):
         return
     raise MissingModel(f"The model {model} is not there: no such folder or file, and no id of the hub (owner/name).")
 
@@ -271,7 +271,6 @@ def _hub_errors(model: str) -> Iterator[None]:
         EntryNotFoundError,
         GatedRepoError,
         HfHubHTTPError,
-        HFValidationError,
         HTTPError,  # of the library that connects, whichever it is
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
@@ -288,8 +287,6 @@ def _hub_errors(model: str) -> Iterator[None]:
         raise MissingModel(f"{model} cannot be fetched: the hub does not answer. Is there a network?") from error
     except EntryNotFoundError as error:
         raise MissingModel(f"{model} on the hub holds no such file.") from error
-    except HFValidationError as error:
-        raise BadOption(f"{model} is no id of the hub.") from error
     except HTTPError as error:
         if not isinstance(error, HfHubHTTPError):
             raise MissingModel(f"{model} cannot be fetched: the hub does not answer. Is there a network?") from error
