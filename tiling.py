@@ -126,8 +126,9 @@ def detail_tiles(
     """Tiles that show the edited parts of a large face at about full size; empty when `tile` already does.
 
     They lie on one grid, turned like `tile`, and overlap by `overlap` tile pixels. They cover `regions`, or without
-    any the eyes and the mouth; those that touch no region, or nothing of the photo, are left out. There are at most `MOST_DETAIL_TILES`.
-    Raises ValueError when `size` is no positive multiple of 8 or `overlap` is not in 0 … size / 2.
+    any the eyes and the mouth; those that touch no region, or nothing of the photo, are left out. There are at most
+    `MOST_DETAIL_TILES`. Raises ValueError when `size` is no positive multiple of 8 or `overlap` is not in
+    0 … size / 2.
     """
     _check_size(size)
     if not 0 <= overlap <= size // 2:
