@@ -304,7 +304,7 @@ def _add_adapter(pipeline: Any, path: Path) -> None:
     except ValueError as error:
         if "PEFT" not in str(error):
             raise
-        raise MissingPackage("--lora needs the package peft; run: pip install peft") from error
+        raise MissingPackage("--lora needs the package peft; run: pip install -r requirements_torch.txt") from error
     pipeline.fuse_lora()
 
 

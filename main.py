@@ -118,11 +118,11 @@ def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:
 
 def _download_model(options: Options, quiet: bool) -> int:
     """Fetch the weights that the options name, and do nothing else."""
-    from weights import describe_model, fetch_adapter, fetch_weights, set_up_hub
+    from weights import describe_model, fetch_adapter, fetch_weights, find_weights, set_up_hub
 
     set_up_hub(offline=options.offline, quiet=quiet)
-    if not quiet:
-        _say(f"{options.model}: {describe_model(options.model)}", sys.stdout)
+    if find_weights(options.model) is None and not (quiet or options.offline):
+        _say(f"Fetching {options.model}: {describe_model(options.model)}", sys.stdout)
     weights = fetch_weights(options.model, offline=options.offline)
     places = [weights.file or weights.folder]
     if options.lora is not None:

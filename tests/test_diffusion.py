@@ -16,8 +16,8 @@ import pytest
 from diffusion import LoadOptions, Sampling, TileJob, TilePainter, find_start, load_painter, make_scheduler, pick_device
 from options import SCHEDULERS, BadOption, MissingModel, MissingPackage, NotEnoughMemory, Options
 from photo_types import Pixels
-from tests.tiny_models import TILE_PX, save_tiny
-from weights import Weights, find_weights
+from tests.tiny_models import TILE_PX, make_tiny, save_tiny
+from weights import Weights, fetch_adapter, find_weights
 
 LoadTiny = Callable[[Path], TilePainter]
 FEW = Sampling("dpm++", 4, 6.0, 0.5)
@@ -299,6 +299,22 @@ def test_a_strange_adapter_gets_one_sentence(tiny_model: Path) -> None:
     adapter = tiny_model / "unet" / "diffusion_pytorch_model.safetensors"
     with pytest.raises((MissingModel, MissingPackage), match=r"peft|cannot be loaded"):
         load_painter(LoadOptions(Weights(tiny_model), "cpu", adapter=adapter))
+
+
+def test_an_adapter_changes_what_is_painted(tmp_path: Path, tiny_model: Path) -> None:
+    peft = pytest.importorskip("peft")
+    from diffusers.utils import convert_state_dict_to_diffusers
+
+    pipeline = make_tiny()
+    pipeline.unet.add_adapter(peft.LoraConfig(r=4, target_modules=["to_q", "to_v"], init_lora_weights=False))
+    layers = convert_state_dict_to_diffusers(peft.get_peft_model_state_dict(pipeline.unet))
+    pipeline.save_lora_weights(tmp_path, unet_lora_layers=layers)
+    adapter = fetch_adapter(str(tmp_path / "pytorch_lora_weights.safetensors"), offline=True)
+    (plain,), (adapted,) = (
+        paint(load_painter(LoadOptions(Weights(tiny_model), "cpu", adapter=choice)), make_jobs(1))
+        for choice in (None, adapter)
+    )
+    assert difference(plain, adapted) > 1
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
