@@ -57,14 +57,14 @@ def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
 
 def _find_obstacle(options: Options) -> str:
     """Why Stable Diffusion should not be tried unasked, and how to get it; empty when nothing is in the way."""
-    get_weights = f"{download_command(options.model)} fetches them ({describe_model(options.model)})."
+    fetch = f"{download_command(options.model)} ({describe_model(options.model)})"
     try:
         check_packages()
     except MissingPackage:
-        return f"its packages are not installed; to have it run {INSTALL}, then {get_weights}"
+        return f"its packages are not installed; to have it run {INSTALL}, then {fetch}."
     if find_weights(options.model) is not None or (not options.offline and _has_graphics_card()):
         return ""
-    return f"its weights are not on this machine; {get_weights}"
+    return f"its weights are not on this machine; to fetch them run {fetch}."
 
 
 def _has_graphics_card() -> bool:

@@ -118,8 +118,9 @@ def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:
 
 def _download_model(options: Options, quiet: bool) -> int:
     """Fetch the weights that the options name, and do nothing else."""
-    from weights import describe_model, fetch_adapter, fetch_weights, find_weights, set_up_hub
+    from weights import check_packages, describe_model, fetch_adapter, fetch_weights, find_weights, set_up_hub
 
+    check_packages(["huggingface_hub"])
     set_up_hub(offline=options.offline, quiet=quiet)
     if find_weights(options.model) is None and not (quiet or options.offline):
         _say(f"Fetching {options.model}: {describe_model(options.model)}", sys.stdout)

@@ -59,9 +59,9 @@ class Weights:
     file: Path | None = None
 
 
-def check_packages() -> None:
+def check_packages(names: Sequence[str] = PACKAGES) -> None:
     """Raise MissingPackage when a package that Stable Diffusion needs is not installed; none is imported."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingPackage(f"Stable Diffusion needs the package {missing[0]}, which is not installed; run: {INSTALL}")
 

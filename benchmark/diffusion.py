@@ -29,6 +29,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import inpaint  # noqa: E402
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline  # noqa: E402
 from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult, find_start, make_scheduler  # noqa: E402
 from draft_engine import DraftEngine  # noqa: E402
@@ -300,6 +301,7 @@ def main() -> int:
     if not photos:
         print("error: there is no photo.", file=sys.stderr)
         return 2
+    inpaint.MOST_CHANGED = math.inf  # networks of random weights paint noise, and it is to be painted to the end
     pipeline, device = _load_networks(parsed.full, parsed.device, parsed.dtype)
     stopwatch = Stopwatch(pipeline, parsed.calls, parsed.batch_size)
     painter = TilePainter(pipeline, parsed.batch_size) if parsed.engine else None

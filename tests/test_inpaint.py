@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -120,10 +121,11 @@ def test_no_byte_outside_the_masks_changes(
 ) -> None:
     photo = make_photo(height, width)
     plan = plan_eyes_of(photo, place_face(model_face, 1, center, eye_distance))
-    engine = make_engine(FakePainter(lambda job: np.asarray(255 - job.image, np.uint8)), Options(tile_scheme=scheme))
+    engine = make_engine(FakePainter(lighten_mask), Options(tile_scheme=scheme))
     final = composite(photo, engine.paint(photo, plan, ignore_progress), plan.edits)
     changed, outside = count_changes(photo, final, plan.edits)
-    assert changed > 0 and outside == 0
+    assert changed > 0 and outside == 0 and not engine.notes
+    assert not np.array_equal(final, composite(photo, Shade().paint(photo, plan, ignore_progress), plan.edits))
 
 
 @pytest.mark.parametrize("scheme", ["face", "grid"])
@@ -318,6 +320,18 @@ def test_a_blank_tile_leaves_the_draft_and_says_why(model_face: Face) -> None:
     assert not engine.notes
 
 
+@pytest.mark.parametrize("scheme", ["face", "grid"])
+def test_what_is_no_face_any_more_leaves_the_draft(model_face: Face, scheme: str) -> None:
+    photo = make_photo(400, 400)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
+    noise = np.random.default_rng(0)
+    painter = FakePainter(lambda job: noise.choice(np.array([0, 255], np.uint8), job.image.shape))
+    engine = make_engine(painter, Options(tile_scheme=scheme))
+    painted = engine.paint(photo, plan, ignore_progress)
+    assert dict(engine.notes) == {1: "something else than a face came out"}
+    np.testing.assert_array_equal(painted, Shade().paint(photo, plan, ignore_progress))
+
+
 def test_a_blank_detail_leaves_the_first_round(model_face: Face) -> None:
     photo = make_photo(900, 900)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (450, 450), 300))
@@ -353,8 +367,9 @@ def test_a_tiny_model_goes_the_whole_way(sample: LoadPhoto, tiny_model: Path, lo
 
 
 def test_a_face_comes_out_the_same_alone_and_among_others(
-    sample: LoadPhoto, faces_of: FindFaces, tiny_model: Path, load_tiny: LoadTiny
+    monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, faces_of: FindFaces, tiny_model: Path, load_tiny: LoadTiny
 ) -> None:
+    monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
     photo = sample("image_1.jpg")
     plan = plan_edits(photo, faces_of(photo), Options())
     pipeline = load_tiny(tiny_model)._pipeline
