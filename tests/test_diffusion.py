@@ -16,7 +16,7 @@ import pytest
 from diffusion import LoadOptions, Sampling, TileJob, TilePainter, find_start, load_painter, make_scheduler, pick_device
 from options import SCHEDULERS, BadOption, MissingModel, MissingPackage, NotEnoughMemory, Options
 from photo_types import Pixels
-from tests.tiny_models import TILE_PX, make_tiny, save_tiny
+from tests.tiny_models import TILE_PX, make_tiny, save_tiny, save_tiny_file
 from weights import Weights, fetch_adapter, find_weights
 
 LoadTiny = Callable[[Path], TilePainter]
@@ -267,6 +267,14 @@ def test_half_precision_files_are_brought_to_what_the_device_needs(tmp_path: Pat
     painter = load_tiny(folder)
     assert str(painter._pipeline.unet.dtype) == "torch.float32"
     paint(painter, make_jobs(1))
+
+
+def test_a_single_file_is_the_same_model_as_the_folder(tmp_path: Path, load_tiny: LoadTiny) -> None:
+    file = save_tiny_file(tmp_path)
+    assert find_weights(str(file)) == Weights(tmp_path / "model", file=file)
+    jobs = make_jobs(1)
+    from_file, from_folder = (paint(load_tiny(path), jobs)[0] for path in (file, tmp_path / "whole"))
+    assert difference(from_file, from_folder) == 0
 
 
 def test_a_safety_checker_that_was_not_fetched_is_done_without(tmp_path: Path, load_tiny: LoadTiny) -> None:
