@@ -28,6 +28,7 @@ from photo_types import (
     Photo,
     Pixels,
     Progress,
+    RefiningEngine,
     Region,
     Report,
 )
@@ -82,17 +83,29 @@ def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progr
         faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         plan = plan_edits(photo.pixels, faces, options)
-    pixels, kept, changes = _paint_until_good(photo.pixels, plan, engine, clock, on_progress)
+    if isinstance(engine, RefiningEngine):
+        draft_progress, rest = _scale_progress(on_progress, 0.4, 0.05), _scale_progress(on_progress, 0.45, 0.55)
+        draft = _paint_until_good(photo.pixels, plan, engine.fallback, clock, draft_progress)
+        result = _refine(photo.pixels, plan, draft, engine, clock, rest)
+    else:
+        result = _paint_until_good(photo.pixels, plan, engine, clock, _scale_progress(on_progress, 0.4, 0.6))
     with clock("measure"):
-        changed_pixels, changed_outside = count_changes(photo.pixels, pixels, kept)
+        changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, result.kept)
     on_progress("done", 1.0)
-    report = Report(faces, changes, plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds)
-    return FixResult(pixels, EditPlan(kept, plan.skips), report)
+    report = Report(faces, result.changes, plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds)
+    return FixResult(result.pixels, EditPlan(result.kept, plan.skips), report)
 
 
-def _paint_until_good(
-    pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Clock, on_progress: Progress
-) -> tuple[Pixels, tuple[Edit, ...], tuple[Change, ...]]:
+@dataclass(frozen=True, eq=False)
+class _Painted:
+    """The photo with the edits that were kept, and what became of every edit, in the order of the faces."""
+
+    pixels: Pixels
+    kept: tuple[Edit, ...]
+    changes: tuple[Change, ...]
+
+
+def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Clock, on_progress: Progress) -> _Painted:
     """Paint, measure, and paint again what fell short; what never comes right is taken back.
 
     Every try starts from the untouched photo. A face is done when all its edits are; until then none of
@@ -105,9 +118,9 @@ def _paint_until_good(
     for tries in range(1, MAX_TRIES + 1):
         if not pending:
             break
-        done, share = 0.4 + 0.6 * (tries - 1) / MAX_TRIES, 0.6 / MAX_TRIES
+        part = _scale_progress(on_progress, (tries - 1) / MAX_TRIES, 1 / MAX_TRIES)
         with clock("paint"):
-            painted = engine.paint(pixels, EditPlan(tuple(pending)), _scale_progress(on_progress, done, share))
+            painted = engine.paint(pixels, EditPlan(tuple(pending), attempt=tries - 1), part)
         with clock("composite"):
             candidate = composite(pixels, painted, pending)
         again: list[Edit] = []
@@ -133,7 +146,76 @@ def _paint_until_good(
         pending = again
     changes += [_note_change(edit, _judge(edit, None), kept=False, tries=MAX_TRIES) for edit in pending]
     changes.sort(key=lambda change: change.face.number)
-    return final, tuple(kept), tuple(changes)
+    return _Painted(final, tuple(kept), tuple(changes))
+
+
+def _refine(
+    pixels: Pixels, plan: EditPlan, draft: _Painted, engine: RefiningEngine, clock: _Clock, on_progress: Progress
+) -> _Painted:
+    """Have every face painted by the refining engine; a face that comes out wrong at each try stays as in `draft`.
+
+    Of a face the edits that the draft brought about are asked for, as far as it had to go; or all, if it failed in all.
+    """
+    succeeded = {edit.face.number for edit in draft.kept}
+    pending = [*draft.kept, *(edit for edit in plan.edits if edit.face.number not in succeeded)]
+    refined: list[tuple[Pixels, list[Edit]]] = []
+    changes: dict[int, list[Change]] = {}
+    why: dict[int, str] = {}
+    for attempt in range(engine.retries + 1):
+        if not pending:
+            break
+        part = _scale_progress(on_progress, attempt / (engine.retries + 1), 1 / (engine.retries + 1))
+        with clock("refine"):
+            painted = engine.paint(pixels, EditPlan(tuple(pending), attempt=attempt), part)
+        with clock("composite"):
+            candidate = composite(pixels, painted, pending)
+        again: list[Edit] = []
+        for face, edits in _group_by_face(pending):
+            if face.number in engine.notes:
+                # Nothing was painted that could be looked at.
+                why[face.number] = engine.notes[face.number]
+                again += edits
+                continue
+            with clock("measure"):
+                after = look_again(candidate, face)
+            outcomes = [_judge(edit, after) for edit in edits]
+            if all(outcome.good for outcome in outcomes):
+                refined.append((painted, edits))
+                pairs = zip(edits, outcomes, strict=True)
+                changes[face.number] = [_note_change(edit, o, kept=True, tries=attempt + 1) for edit, o in pairs]
+            else:
+                why[face.number] = next(outcome.why for outcome in outcomes if not outcome.good)
+                again += edits
+        pending = again
+    return _merge_refined(pixels, draft, refined, changes, {n: f"with {engine.name} {why[n]}" for n in why})
+
+
+def _merge_refined(
+    pixels: Pixels,
+    draft: _Painted,
+    refined: list[tuple[Pixels, list[Edit]]],
+    changes: dict[int, list[Change]],
+    why: dict[int, str],
+) -> _Painted:
+    """The draft with the refined faces in it: every face is wholly of the one or of the other."""
+    left = [edit for edit in draft.kept if edit.face.number not in changes]
+    final = composite(pixels, draft.pixels, [_make_solid(edit) for edit in left])
+    for painted, edits in refined:
+        final = composite(final, painted, edits)
+    merged = [change for number in changes for change in changes[number]]
+    for change in draft.changes:
+        if change.feature not in [own.feature for own in changes.get(change.face.number, ())]:
+            if change.kept and change.face.number in why:
+                change = replace(change, note=f"the draft was kept: {why[change.face.number]}")
+            merged.append(change)
+    merged.sort(key=lambda change: change.face.number)
+    kept = (*left, *(edit for _, edits in refined for edit in edits))
+    return _Painted(final, kept, tuple(merged))
+
+
+def _make_solid(edit: Edit) -> Edit:
+    """The edit with a hard mask, to copy what was blended already."""
+    return replace(edit, region=replace(edit.region, alpha=(edit.region.alpha > 0).astype(np.float32)))
 
 
 @dataclass(frozen=True)

@@ -12,98 +12,20 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from options import ENGINES, EYE_COLORS, BadOption, FixError, MissingPackage, Options, UnreadablePhoto, UnwritablePhoto
+from command_line import BAD_INPUT, build_parser
+from options import BadOption, FixError, MissingPackage, Options, UnreadablePhoto, UnwritablePhoto
 
 if TYPE_CHECKING:
     from photo_types import EditPlan, Engine, Photo, Pixels, Progress
 
-__version__ = "0.1.0"
-
 OUTPUT_FOLDER = Path("data/outputs")
 """Where results go when the user names no place; it is taken from the current folder."""
 
-_DONE, _UNEXPECTED, _BAD_INPUT, _STOPPED = 0, 1, 2, 130
-
-_EXAMPLES = """examples:
-  python main.py --input_path group.jpg --output_path group_fixed.jpg
-  python main.py --input_path group.jpg --analyze
-  python main.py --input_path group.jpg --faces 1,3 --no-smile
-  python main.py --input_path holiday/ --output_path holiday_fixed/
-"""
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser that says what is wrong in one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(_BAD_INPUT, f"error: {message} (--help lists every option)\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; its defaults are those of `Options`."""
-    default = Options()
-    parser = _Parser(
-        prog="main.py",
-        description="Opens closed eyes and makes unsmiling mouths smile in a photo; all else stays as it is.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    files = parser.add_argument_group("files")
-    files.add_argument(
-        "-i", "--input_path", "--input", type=_path, metavar="PHOTO", help="a photo, or a folder of them"
-    )
-    files.add_argument(
-        "-o", "--output_path", "--output", type=_path, metavar="PHOTO",
-        help="the result; its ending names its format (default: data/outputs/final_NAME.png); "
-        "a folder when the input is one",
-    )  # fmt: skip
-    files.add_argument("--overwrite", action="store_true", help="allow the result to replace the input photo")
-    files.add_argument(
-        "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
-    )
-    files.add_argument("--report", type=_path, metavar="FILE.json", help="also write all measured values as JSON")
-
-    edits = parser.add_argument_group("what to change")
-    edits.add_argument(
-        "--analyze", action="store_true",
-        help="change nothing: list the faces and what would be done, and draw numbered boxes",
-    )  # fmt: skip
-    edits.add_argument("--faces", type=_face_numbers, metavar="1,3", help="only these faces, numbered as in --analyze")
-    edits.add_argument(
-        "--eyes", action=argparse.BooleanOptionalAction, default=default.eyes, help="open closed eyes (default: yes)"
-    )
-    edits.add_argument(
-        "--smile", action=argparse.BooleanOptionalAction, default=default.smile,
-        help="make unsmiling mouths smile (default: yes)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--eye_opening", type=float, default=default.eye_opening, metavar="0-1",
-        help="how wide closed eyes open (default: %(default)s)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--smile_strength", type=float, default=default.smile_strength, metavar="0-1",
-        help="how broad the smile is (default: %(default)s)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--eye_color", default=default.eye_color, metavar="COLOR",
-        help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
-    )  # fmt: skip
-
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--engine", choices=ENGINES, default=default.engine, help="what paints the edits (default: %(default)s)"
-    )
-    how.add_argument("--seed", type=int, default=default.seed, help="the same seed gives the same result")
-    how.add_argument("--gradio", action="store_true", help="open the page in the browser instead")
-    how.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
-    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
+_DONE, _UNEXPECTED, _STOPPED = 0, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,27 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _path(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("names no file")
-    return Path(text)
-
-
-def _face_numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"takes numbers of faces such as 1,3, not {text!r}") from error
-
-
 def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
     """Run `action`; return its exit code and no words, or the code and the one line that tells what went wrong."""
     try:
         return action(), ""
     except FixError as error:
-        return _BAD_INPUT, f"error: {error}"
+        return BAD_INPUT, f"error: {error}"
     except ModuleNotFoundError as error:
-        return _BAD_INPUT, f"error: the package {error.name} is not installed; run: pip install -r requirements.txt"
+        return BAD_INPUT, f"error: the package {error.name} is not installed; run: pip install -r requirements.txt"
     except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
         if debug:
             raise
@@ -167,22 +76,28 @@ class _Job:
     """What one run does to each photo, and what it gathers for the report."""
 
     options: Options
-    make_engine: Callable[[], Engine]
+    choose_engine: Callable[[], tuple[Engine, str]]
     analyze: bool
     overwrite: bool
     quiet: bool
     debug: bool
     entries: list[dict[str, object]] = field(default_factory=list)
+    said: set[str] = field(default_factory=set)
 
 
 def _run(parsed: argparse.Namespace) -> int:
     if parsed.gradio:
         raise MissingPackage("The page in the browser is not in this version yet; use --input_path.")
-    if parsed.input_path is None:
-        raise BadOption("Name a photo with --input_path; --help lists every option.")
     chosen = {name.name: getattr(parsed, name.name) for name in fields(Options)}
     options = Options(**chosen)
-    job = _Job(options, _choose_engine(options), parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug)
+    if parsed.download_model:
+        return _download_model(options, parsed.quiet)
+    if parsed.input_path is None:
+        raise BadOption("Name a photo with --input_path; --help lists every option.")
+    job = _Job(
+        options, cache(lambda: _choose_engine(options, parsed.quiet)),
+        parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug,
+    )  # fmt: skip
     source: Path = parsed.input_path
     if parsed.report is not None:
         _prepare_report(parsed.report)
@@ -195,16 +110,27 @@ def _run(parsed: argparse.Namespace) -> int:
     return code
 
 
-def _choose_engine(options: Options) -> Callable[[], Engine]:
-    if options.engine == "stable-diffusion":
-        raise MissingPackage("The Stable Diffusion engine is not in this version yet; use --engine draft.")
+def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:
+    from engines import choose_engine
 
-    def make_draft_engine() -> Engine:
-        from draft_engine import DraftEngine
+    return choose_engine(options, quiet=quiet)
 
-        return DraftEngine(eye_color=options.eye_color, seed=options.seed)
 
-    return make_draft_engine
+def _download_model(options: Options, quiet: bool) -> int:
+    """Fetch the weights that the options name, and do nothing else."""
+    from weights import check_packages, describe_model, fetch_adapter, fetch_weights, find_weights, set_up_hub
+
+    check_packages(["huggingface_hub"])
+    set_up_hub(offline=options.offline, quiet=quiet)
+    if find_weights(options.model) is None and not (quiet or options.offline):
+        _say(f"Fetching {options.model}: {describe_model(options.model)}", sys.stdout)
+    weights = fetch_weights(options.model, offline=options.offline)
+    places = [weights.file or weights.folder]
+    if options.lora is not None:
+        places.append(fetch_adapter(options.lora, offline=options.offline))
+    if not quiet:
+        _say("\n".join(f"On this machine: {place}" for place in places), sys.stdout)
+    return _DONE
 
 
 def _name_output(source: Path, output: Path | None, analyze: bool) -> Path:
@@ -275,9 +201,13 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
             words, data = describe_analysis(faces, plan), analysis_to_json(faces, plan)
             pixels, original = draw_analysis(photo.pixels, faces, plan), None
         else:
-            result = fix_photo(photo, job.options, job.make_engine(), on_progress)
+            engine, why_draft = job.choose_engine()
+            result = fix_photo(photo, job.options, engine, on_progress)
             faces, plan = result.report.faces, result.plan
             words, data = describe(result.report), to_json(result.report)
+            if why_draft and result.report.changes and why_draft not in job.said:
+                job.said.add(why_draft)
+                words += f"\n{why_draft}"
             pixels, original = result.pixels, photo
     unknown = [number for number in job.options.faces or () if number > len(faces)]
     if unknown:
@@ -299,14 +229,17 @@ def _plain_photo(pixels: Pixels, source: Path) -> Photo:
 
 
 def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
-    """Write the masks (white is repainted) and what the engine painted, before the two were put together."""
+    """Write the masks (white is repainted) and what the draft engine painted, before the two were put together."""
     from eyes_mask import eyes_mask
     from fix import ignore_progress
     from mouth_mask import mouth_mask
     from photo_io import save_photo
+    from photo_types import RefiningEngine
 
     shape, edits = photo.pixels.shape, list(plan.edits)
-    painted = job.make_engine().paint(photo.pixels, plan, ignore_progress)
+    engine, _ = job.choose_engine()
+    draft = engine.fallback if isinstance(engine, RefiningEngine) else engine
+    painted = draft.paint(photo.pixels, plan, ignore_progress)
     save_photo(painted, _plain_photo(painted, photo.path or folder), folder / "draft.png")
     for name, mask in (("eyes_mask", eyes_mask(shape, edits)), ("mouth_mask", mouth_mask(shape, edits))):
         gray = mask[:, :, None].repeat(3, axis=2)

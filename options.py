@@ -11,6 +11,11 @@ from dataclasses import dataclass
 
 ENGINES = ("auto", "draft", "stable-diffusion")
 EYE_COLORS = ("brown", "hazel", "green", "blue", "grey")
+SCHEDULERS = ("dpm++", "unipc", "ddim", "euler", "euler-a", "lcm", "tcd", "lightning")
+FEW_STEP_SCHEDULERS = ("lcm", "tcd", "lightning")
+"""Schedulers of models that need a handful of steps and no guidance; most of them need an adapter (`lora`)."""
+TILE_SCHEMES = ("face", "grid")
+DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-inpainting"
 
 
 class FixError(Exception):
@@ -37,12 +42,21 @@ class MissingModel(FixError):
     """A model file that the program needs is not there or is damaged."""
 
 
+class NotEnoughMemory(FixError):
+    """The device cannot hold even the smallest piece of the work."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What the user can choose. The one source of defaults for the command line, the page and the benchmark.
 
     `eye_opening` and `smile_strength` run from 0 to 1. `eye_color` is one of `EYE_COLORS` or `#rrggbb`, None means
-    the program's own choice. `faces` are numbers as the report gives them, None means all. Raises BadOption.
+    the program's own choice. `faces` are numbers as the report gives them, None means all.
+
+    The others are for Stable Diffusion alone. `strength` 0 … 1 is the share of noise to start with, at 1 nothing of the
+    draft is left. `steps` counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how
+    many other seeds a face that came out wrong gets. None means: as suits the model, the scheduler or the edit.
+    Raises BadOption.
     """
 
     engine: str = "auto"
@@ -53,11 +67,27 @@ class Options:
     eye_color: str | None = None
     faces: tuple[int, ...] | None = None
     seed: int = 0
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    steps: int | None = None
+    guidance: float | None = None
+    strength: float = 0.5
+    scheduler: str = "dpm++"
+    lora: str | None = None
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    tile_scheme: str = "face"
+    tile_size: int | None = None
+    overlap: int | None = None
+    retries: int = 2
+    low_vram: bool = False
+    compile: bool = False
+    offline: bool = False
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise BadOption(f"--engine must be one of {', '.join(ENGINES)}, not {self.engine!r}.")
-        for name in ("eye_opening", "smile_strength"):
+        for name in ("eye_opening", "smile_strength", "strength"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadOption(f"--{name} must lie between 0 and 1, not {getattr(self, name):g}.")
         if not (
@@ -70,3 +100,24 @@ class Options:
             )
         if self.faces is not None and (not self.faces or min(self.faces) < 1):
             raise BadOption("--faces takes the numbers of faces, counted from 1, such as 1,3.")
+        self._check_diffusion()
+
+    def _check_diffusion(self) -> None:
+        for name, known in (("scheduler", SCHEDULERS), ("tile_scheme", TILE_SCHEMES)):
+            if getattr(self, name) not in known:
+                raise BadOption(f"--{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}.")
+        if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is None:
+            raise BadOption(f"--device must be auto, cpu, mps, cuda or a card such as cuda:1, not {self.device!r}.")
+        if self.strength == 0:
+            raise BadOption("--strength must be above 0; for no diffusion at all use --engine draft.")
+        for name, low, high in (("steps", 1, 1000), ("retries", 0, 20), ("guidance", 0, 50)):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise BadOption(f"--{name} must lie between {low} and {high}, not {value:g}.")
+        size = self.tile_size
+        if size is not None and (size % 8 or not 64 <= size <= 2048):
+            raise BadOption(f"--tile_size must be a multiple of 8 between 64 and 2048, not {size}.")
+        if self.overlap is not None and not 0 <= self.overlap <= (size or 2048) // 2:
+            raise BadOption(f"--overlap must lie between 0 and half of --tile_size, not {self.overlap}.")
+        if not self.model.strip():
+            raise BadOption("--model names no model.")

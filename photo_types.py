@@ -10,13 +10,22 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import EyeLandmarks, Landmarks
-from options import BadOption, FixError, MissingModel, MissingPackage, Options, UnreadablePhoto, UnwritablePhoto
+from options import (
+    BadOption,
+    FixError,
+    MissingModel,
+    MissingPackage,
+    NotEnoughMemory,
+    Options,
+    UnreadablePhoto,
+    UnwritablePhoto,
+)
 
 __all__ = [
     "Alpha",
@@ -32,10 +41,12 @@ __all__ = [
     "FixResult",
     "MissingModel",
     "MissingPackage",
+    "NotEnoughMemory",
     "Options",
     "Photo",
     "Pixels",
     "Progress",
+    "RefiningEngine",
     "Region",
     "Report",
     "Skip",
@@ -236,10 +247,14 @@ class Skip:
 
 @dataclass(frozen=True, eq=False)
 class EditPlan:
-    """What will be done to a photo, and what will not."""
+    """What will be done to a photo, and what will not.
+
+    `attempt` counts the tries at these edits from 0: an engine that leaves something to chance draws anew for each.
+    """
 
     edits: tuple[Edit, ...] = ()
     skips: tuple[Skip, ...] = ()
+    attempt: int = 0
 
 
 Progress = Callable[[str, float], None]
@@ -257,6 +272,22 @@ class Engine(Protocol):
         What it does outside the regions of the plan does not matter: it is not used.
         """
         ...
+
+
+@runtime_checkable
+class RefiningEngine(Engine, Protocol):
+    """An engine that starts from what another one painted, and is left for it where it fails.
+
+    `fallback` is that other engine. A face that came out wrong is painted up to `retries` times more. `notes` tells of
+    the last `paint`: for the number of a face that it could not paint, and left as `fallback` did, why.
+    """
+
+    @property
+    def fallback(self) -> Engine: ...
+    @property
+    def retries(self) -> int: ...
+    @property
+    def notes(self) -> Mapping[int, str]: ...
 
 
 @dataclass(frozen=True, eq=False)

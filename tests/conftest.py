@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import diffusion
+import weights
 from faces import find_faces
 from photo_types import Face, Pixels
+from tests import tiny_models
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "inputs"
 SHARED_PHOTOS = ROOT.parent / "shared" / "photos"
+
+# One thread: the tiny models are slower with several, and far slower on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LoadPhoto = Callable[[str], Pixels]
 FindFaces = Callable[[Pixels], tuple[Face, ...]]
@@ -64,3 +71,33 @@ def faces_of() -> FindFaces:
         return found[id(pixels)][1]
 
     return find
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a saved Stable Diffusion model with random weights, whose native size is 64 px."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    return tiny_models.save_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_xl_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a saved Stable Diffusion XL model with random weights, whose native size is 64 px."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    return tiny_models.save_tiny(tmp_path_factory.mktemp("tiny_xl"), xl=True)
+
+
+@pytest.fixture(scope="session")
+def load_tiny() -> Iterator[Callable[[Path], diffusion.TilePainter]]:
+    """Loads a model through the real way, in float32 whatever this CPU does best."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diffusion, "_has_fast_bf16", lambda: False)
+
+        def load(folder: Path) -> diffusion.TilePainter:
+            return diffusion.load_painter(
+                diffusion.LoadOptions(weights.fetch_weights(str(folder), offline=True), "cpu")
+            )
+
+        yield load

@@ -77,7 +77,7 @@ def test_imports_never_run_in_a_circle(name: str) -> None:
         ("photo_types", {"landmarks", "options"}),
         ("report", {"landmarks", "options", "photo_types"}),
         ("faces", {"face_boxes", "landmarks", "options", "photo_types"}),
-        ("tiling", {"landmarks", "options", "photo_types"}),
+        ("tiling", {"landmarks", "options", "photo_types", "tile_mask"}),
     ],
 )
 def test_the_lowest_modules_stand_on_little(name: str, allowed: set[str]) -> None:
@@ -93,6 +93,8 @@ def test_imports_point_down(name: str) -> None:
         assert "ui" not in below
     if name not in {"main", "ui"}:
         assert "fix" not in below, "only the command line and the page use the whole"
+    if name not in {"main", "ui", "engines"}:
+        assert "engines" not in below, "only the command line and the page choose an engine"
         assert len((below | {name}) & ENGINES) <= 1, "engines do not know each other"
     if name == "fix" or name.startswith(("photo_", "eyes_mask", "mouth_mask")):
         assert not below & ENGINES, "an engine is given, not imported"

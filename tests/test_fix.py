@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from draft_engine import DraftEngine
 from fix import analyze_photo, composite, count_changes, fix_photo, merge_regions
-from photo_types import Box, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress, Region
+from photo_types import Box, Edit, EditPlan, Engine, Face, Feature, Options, Photo, Pixels, Progress, Region
 from tests.conftest import FindFaces, LoadPhoto
 
 SAMPLES = ("image_1.jpg", "image_2.jpg", "image_3.jpg", "image_4.jpg", "image_5.jpg")
@@ -34,6 +34,31 @@ class PaintNothing:
     def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
         self.amounts.append([edit.amount for edit in plan.edits])
         return pixels.copy()
+
+
+class Refine:
+    """Starts from the draft; spoils the faces in `bad` for the first `bad_tries`, and says so if `says_why`."""
+
+    name = "refine"
+
+    def __init__(self, bad: set[int], bad_tries: int = 99, says_why: bool = False, retries: int = 2) -> None:
+        self.fallback: Engine = DraftEngine()
+        self.retries = retries
+        self.notes: dict[int, str] = {}
+        self.plans: list[EditPlan] = []
+        self._bad, self._bad_tries, self._says_why = bad, bad_tries, says_why
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        self.plans.append(plan)
+        # A little darker than the draft, so that a test can tell which of the two was kept.
+        painted = (self.fallback.paint(pixels, plan, on_progress) * 0.95).astype(np.uint8)
+        self.notes = {}
+        for edit in plan.edits:
+            if edit.face.number in self._bad and plan.attempt < self._bad_tries:
+                painted[edit.region.box.slices] = pixels[edit.region.box.slices]
+                if self._says_why:
+                    self.notes[edit.face.number] = "the picture was empty"
+        return painted
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -61,6 +86,57 @@ def test_a_fixed_photo_has_nothing_left_to_fix(sample: LoadPhoto) -> None:
     second = fix_photo(Photo(first.pixels), Options(), DraftEngine())
     assert not second.plan.edits
     assert np.array_equal(second.pixels, first.pixels)
+
+
+def test_an_engine_that_refines_is_kept_where_it_succeeds(sample: LoadPhoto) -> None:
+    photo, engine = Photo(sample("image_1.jpg")), Refine(bad=set())
+    draft, refined = (fix_photo(photo, Options(), e) for e in (DraftEngine(), engine))
+    assert [plan.attempt for plan in engine.plans] == [0]
+    assert refined.report.engine == "refine"
+    assert all(change.kept and not change.note for change in refined.report.changes)
+    assert not np.array_equal(refined.pixels, draft.pixels)
+    assert refined.report.changed_outside == 0
+
+
+@pytest.mark.parametrize(("says_why", "words"), [(False, "clearly open"), (True, "the picture was empty")])
+def test_a_face_that_is_refined_badly_stays_as_the_draft_had_it(sample: LoadPhoto, says_why: bool, words: str) -> None:
+    photo, engine = Photo(sample("image_1.jpg")), Refine(bad={1}, says_why=says_why)
+    draft, refined = (fix_photo(photo, Options(), e) for e in (DraftEngine(), engine))
+    assert [plan.attempt for plan in engine.plans] == [0, 1, 2]
+    assert [{edit.face.number for edit in plan.edits} for plan in engine.plans] == [{1, 2}, {1}, {1}]
+    for change in refined.report.changes:
+        assert change.kept
+        assert ("the draft was kept: with refine" in change.note and words in change.note) == (change.face.number == 1)
+    for edit in refined.plan.edits:
+        same = np.array_equal(refined.pixels[edit.region.box.slices], draft.pixels[edit.region.box.slices])
+        assert same == (edit.face.number == 1)
+    assert len(refined.plan.edits) == len(draft.plan.edits)
+    assert refined.report.changed_outside == 0
+
+
+def test_another_seed_is_tried_before_the_draft_is_kept(sample: LoadPhoto) -> None:
+    engine = Refine(bad={1}, bad_tries=1)
+    result = fix_photo(Photo(sample("image_1.jpg")), Options(), engine)
+    assert [plan.attempt for plan in engine.plans] == [0, 1]
+    assert [change.tries for change in result.report.changes if change.face.number == 1] == [2, 2]
+    assert not any(change.note for change in result.report.changes)
+
+
+def test_without_retries_there_is_one_try(sample: LoadPhoto) -> None:
+    engine = Refine(bad={1, 2}, retries=0)
+    result = fix_photo(Photo(sample("image_1.jpg")), Options(), engine)
+    assert len(engine.plans) == 1
+    assert all("the draft was kept" in change.note for change in result.report.changes)
+
+
+def test_what_neither_draft_nor_refinement_can_do_is_taken_back(sample: LoadPhoto) -> None:
+    engine = Refine(bad={1})
+    engine.fallback = PaintNothing()
+    pixels = sample("image_3.jpg")
+    result = fix_photo(Photo(pixels), Options(smile=False), engine)
+    assert engine.plans, "the refining engine gets its chance"
+    assert np.array_equal(result.pixels, pixels) and not result.plan.edits
+    assert result.report.changes and not any(change.kept for change in result.report.changes)
 
 
 def test_what_an_engine_paints_outside_the_regions_is_not_used(sample: LoadPhoto, faces_of: FindFaces) -> None:
@@ -95,9 +171,10 @@ def test_switches_and_face_numbers_are_obeyed(sample: LoadPhoto) -> None:
     assert {edit.face.number for edit in one_face.edits} == {2}
 
 
-def test_progress_never_falls_and_ends_at_one(sample: LoadPhoto) -> None:
+@pytest.mark.parametrize("engine", [DraftEngine(), Refine(bad={1})], ids=["draft", "refine"])
+def test_progress_never_falls_and_ends_at_one(sample: LoadPhoto, engine: Engine) -> None:
     told: list[float] = []
-    fix_photo(Photo(sample("image_1.jpg")), Options(), DraftEngine(), lambda _words, share: told.append(share))
+    fix_photo(Photo(sample("image_1.jpg")), Options(), engine, lambda _words, share: told.append(share))
     assert told == sorted(told)
     assert told[-1] == 1.0
 

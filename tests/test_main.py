@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import command_line
 import main
 from eyeball import IRIS_COLORS
 from faces import find_faces
@@ -22,13 +24,19 @@ ROOT = Path(main.__file__).parent
 SAMPLE = ROOT / "data" / "inputs" / "image_1.jpg"
 """The sample with closed eyes and an unsmiling mouth."""
 
+# No test of this file asks a hub, or finds weights that happen to be on this machine.
+NO_HUB = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(Path(tempfile.gettempdir()) / "no-such-hub")}
+
 HEAVY = ("cv2", "numpy", "PIL", "mediapipe", "torch", "diffusers", "transformers", "accelerate", "gradio", "tqdm")
 
 
 def run(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run the command line and check its exit code, and that no traceback is ever shown."""
     command = [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **NO_HUB}, capture_output=True, text=True, encoding="utf-8", timeout=120,
+        check=False,
+    )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert done.returncode == code, done.stderr
     return done
@@ -73,7 +81,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 
 
 def test_the_defaults_are_those_of_options() -> None:
-    parsed = vars(main.build_parser().parse_args([]))
+    parsed = vars(command_line.build_parser().parse_args([]))
     default = Options()
     assert {name: parsed[name] for name in vars(default)} == vars(default)
 
@@ -89,7 +97,18 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
         (("--input_path", ""), "names no file"),
         (("--nonsense",), "--nonsense"),
         (("--engine", "magic"), "magic"),
-        (("--input_path", "scene.png", "--engine", "stable-diffusion"), "Stable Diffusion engine is not"),
+        (("--input_path", "scene.png", "--engine", "stable-diffusion", "--model", "./no_model"), "./no_model is not"),
+        (("--input_path", "scene.png", "--model", "text.jpg"), "text.jpg is no .safetensors file"),
+        (("--input_path", "scene.png", "--strength", "0"), "--strength must be above 0"),
+        (("--input_path", "scene.png", "--strength", "1.1"), "--strength must lie between 0 and 1"),
+        (("--input_path", "scene.png", "--steps", "0"), "--steps must lie between 1"),
+        (("--input_path", "scene.png", "--guidance", "nan"), "--guidance must lie between 0"),
+        (("--input_path", "scene.png", "--scheduler", "magic"), "magic"),
+        (("--input_path", "scene.png", "--tile_size", "100"), "--tile_size must be a multiple of 8"),
+        (("--input_path", "scene.png", "--tile_size", "512", "--overlap", "300"), "half of --tile_size"),
+        (("--input_path", "scene.png", "--retries", "-1"), "--retries must lie between 0"),
+        (("--input_path", "scene.png", "--device", "toaster"), "--device must be auto"),
+        (("--download_model", "--model", "./no_model"), "./no_model is not"),
         (("--gradio",), "page in the browser is not in this version"),
         (("--input_path", "scene.png", "--smile_strength", "1.5"), "--smile_strength must lie between 0 and 1"),
         (("--input_path", "scene.png", "--eye_opening", "-0.1"), "--eye_opening must lie between 0 and 1"),
@@ -264,6 +283,44 @@ def test_the_same_seed_gives_the_same_result(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         run("-i", SAMPLE, "-o", name, "--seed", 7, cwd=tmp_path)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+# ---- Stable Diffusion ------------------------------------------------------------------------------------
+
+
+def test_stable_diffusion_goes_the_whole_way_from_the_command_line(tmp_path: Path, tiny_model: Path) -> None:
+    done = run(
+        "-i", SAMPLE, "-o", "fixed.png", "--engine", "stable-diffusion", "--model", tiny_model, "--offline",
+        "--device", "cpu", "--steps", 2, "--retries", 0, "--report", "report.json", "--masks_dir", "masks",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert "every other pixel is exactly as it was" in done.stdout and "draft engine" not in done.stdout
+    assert done.stderr == ""
+    (photo,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["photos"]
+    assert photo["engine"] == "stable-diffusion" and photo["changed_outside"] == 0
+    assert photo["seconds"]["refine"] > 0
+    assert read_rgb(tmp_path / "masks" / "draft.png").shape == read_rgb(SAMPLE).shape
+
+
+def test_without_weights_the_draft_engine_paints_and_one_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("engines.find_weights", lambda _: None)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(SAMPLE.read_bytes())
+    arguments = ["-i", str(folder), "-o", str(tmp_path / "out"), "--offline", "--faces", "1"]
+    assert main.main([*arguments, "--quiet"]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+    assert main.main(arguments) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "draft engine" in line]
+    assert len(lines) == 1 and "--download_model" in lines[0] and "2.1 GB" in lines[0]
+
+
+def test_the_draft_engine_asked_for_says_nothing_of_another(tmp_path: Path) -> None:
+    assert "Stable Diffusion" not in run("-i", SAMPLE, "-o", "a.png", "--engine", "draft", cwd=tmp_path).stdout
 
 
 # ---- a folder --------------------------------------------------------------------------------------------

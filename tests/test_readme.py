@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-import main
+import command_line
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FLAGS = {flag for action in main.build_parser()._actions for flag in action.option_strings}
+FLAGS = {flag for action in command_line.build_parser()._actions for flag in action.option_strings}
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 CODE_BLOCKS = "\n".join(re.findall(r"^```\w*\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE))
-COMMANDS = re.findall(r"^python main\.py (.*)$", CODE_BLOCKS, flags=re.MULTILINE)
+COMMANDS = re.findall(r"^python main\.py (.*)$", CODE_BLOCKS.replace("\\\n", ""), flags=re.MULTILINE)
 
 
 def test_every_flag_in_the_readme_exists() -> None:
@@ -34,7 +34,7 @@ def test_every_flag_is_in_the_readme() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command: str) -> None:
-    main.build_parser().parse_args(shlex.split(command, comments=True))
+    command_line.build_parser().parse_args(shlex.split(command, comments=True))
 
 
 def test_there_are_examples() -> None:

@@ -1,0 +1,172 @@
+"""The arguments of the command line, and what it says about them; it imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NoReturn
+
+from options import (
+    DEFAULT_MODEL,
+    ENGINES,
+    EYE_COLORS,
+    SCHEDULERS,
+    TILE_SCHEMES,
+    Options,
+)
+
+__version__ = "0.1.0"
+
+BAD_INPUT = 2
+"""The exit code when the input or a flag is wrong."""
+
+_EXAMPLES = """examples:
+  python main.py --input_path group.jpg --output_path group_fixed.jpg
+  python main.py --input_path group.jpg --analyze
+  python main.py --input_path group.jpg --faces 1,3 --no-smile
+  python main.py --input_path holiday/ --output_path holiday_fixed/
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"error: {message} (--help lists every option)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line; its defaults are those of `Options`."""
+    default = Options()
+    parser = _Parser(
+        prog="main.py",
+        description="Opens closed eyes and makes unsmiling mouths smile in a photo; all else stays as it is.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "-i", "--input_path", "--input", type=_path, metavar="PHOTO", help="a photo, or a folder of them"
+    )
+    files.add_argument(
+        "-o", "--output_path", "--output", type=_path, metavar="PHOTO",
+        help="the result; its ending names its format (default: data/outputs/final_NAME.png); "
+        "a folder when the input is one",
+    )  # fmt: skip
+    files.add_argument("--overwrite", action="store_true", help="allow the result to replace the input photo")
+    files.add_argument(
+        "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
+    )
+    files.add_argument("--report", type=_path, metavar="FILE.json", help="also write all measured values as JSON")
+
+    edits = parser.add_argument_group("what to change")
+    edits.add_argument(
+        "--analyze", action="store_true",
+        help="change nothing: list the faces and what would be done, and draw numbered boxes",
+    )  # fmt: skip
+    edits.add_argument("--faces", type=_face_numbers, metavar="1,3", help="only these faces, numbered as in --analyze")
+    edits.add_argument(
+        "--eyes", action=argparse.BooleanOptionalAction, default=default.eyes, help="open closed eyes (default: yes)"
+    )
+    edits.add_argument(
+        "--smile", action=argparse.BooleanOptionalAction, default=default.smile,
+        help="make unsmiling mouths smile (default: yes)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--eye_opening", type=float, default=default.eye_opening, metavar="0-1",
+        help="how wide closed eyes open (default: %(default)s)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--smile_strength", type=float, default=default.smile_strength, metavar="0-1",
+        help="how broad the smile is (default: %(default)s)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--eye_color", default=default.eye_color, metavar="COLOR",
+        help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
+    )  # fmt: skip
+
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--engine", choices=ENGINES, default=default.engine, help="what paints the edits (default: %(default)s)"
+    )
+    _add_diffusion(parser.add_argument_group("Stable Diffusion"), default)
+    how.add_argument("--seed", type=int, default=default.seed, help="the same seed gives the same result")
+    how.add_argument("--gradio", action="store_true", help="open the page in the browser instead")
+    how.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
+    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def _add_diffusion(group: argparse._ArgumentGroup, default: Options) -> None:
+    group.add_argument(
+        "--model", default=default.model, metavar="MODEL",
+        help=f"a folder, a .safetensors file, or an id of the Hugging Face hub (default: {DEFAULT_MODEL})",
+    )  # fmt: skip
+    group.add_argument(
+        "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
+    )
+    group.add_argument("--offline", action="store_true", help="connect to nothing")
+    group.add_argument(
+        "--device",
+        default=default.device,
+        metavar="DEVICE",
+        help="auto, cuda, cuda:1, mps or cpu (default: %(default)s)",
+    )
+    group.add_argument(
+        "--steps",
+        type=int,
+        default=default.steps,
+        help="counted from pure noise (default: 25; 6 for few-step schedulers)",
+    )
+    group.add_argument(
+        "--guidance", type=float, default=default.guidance,
+        help="how closely to follow the prompt (default: 6; 1, which is none, for few-step schedulers)",
+    )  # fmt: skip
+    group.add_argument(
+        "--strength", type=float, default=default.strength, metavar="0-1",
+        help="how much noise to start with; 1 leaves nothing of the draft (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--scheduler", choices=SCHEDULERS, default=default.scheduler,
+        help="lcm, tcd and lightning need few steps and mostly an adapter (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--lora", default=default.lora, metavar="FILE", help="an adapter: a .safetensors file or a hub id"
+    )
+    group.add_argument("--prompt", default=default.prompt, metavar="WORDS", help="instead of the program's own")
+    group.add_argument("--negative_prompt", default=default.negative_prompt, metavar="WORDS", help="what not to paint")
+    group.add_argument(
+        "--tile_scheme", choices=TILE_SCHEMES, default=default.tile_scheme,
+        help="a tile for each face, or a fixed grid over the photo (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--tile_size",
+        type=int,
+        default=default.tile_size,
+        metavar="PX",
+        help="side of a tile (default: the model's own)",
+    )
+    group.add_argument(
+        "--overlap", type=int, default=default.overlap, metavar="PX", help="of tiles (default: half of their side)"
+    )
+    group.add_argument(
+        "--retries", type=int, default=default.retries, metavar="N",
+        help="other seeds for a face that came out wrong (default: %(default)s)",
+    )  # fmt: skip
+    group.add_argument("--low_vram", action="store_true", help="for graphics cards with little memory; slower")
+    group.add_argument("--compile", action="store_true", help="compile the networks; pays off for many photos only")
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("names no file")
+    return Path(text)
+
+
+def _face_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"takes numbers of faces such as 1,3, not {text!r}") from error

@@ -1,0 +1,265 @@
+"""The Stable Diffusion engine: paints realism over the draft, tile by tile, and nothing outside the soft masks.
+
+Each face is cut out upright at the size that the model was trained on, eyes and mouth together. The networks start
+from the draft with some noise on it, so geometry and identity stay; what they changed is added to the photo at its own
+resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
+from photo_types import Alpha, Edit, EditPlan, Engine, Options, Pixels, Progress, Region
+from prompts import compose_prompt
+from tiling import (
+    FaceTile,
+    blend_tiles,
+    cut_alpha,
+    cut_tile,
+    detail_tiles,
+    face_tile,
+    grid_tiles,
+    match_ring,
+    snap_mask,
+    upright_tile,
+)
+
+DETAIL_STRENGTH = 0.35
+"""Noise to start with where a large face is refined: enough for fine structure, too little to move anything."""
+GRID_TILES_ACROSS = 2
+"""The fixed grid lies over the photo scaled down to this many tiles on its long side (1024 px at 512 px tiles)."""
+MOST_CHANGED = 30.0
+"""A tile whose edits differ more than this from the draft (mean ΔE) shows no face any more. Opening a closed eye
+changes 9 at the median and 25 at most; networks of random weights change 35 and more."""
+
+_DRAFT_SHARE, _LOAD_SHARE = 0.05, 0.05  # of the time that painting takes, as the progress bar shows it
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One tile to paint, and the edits in it; `owner` (a face's number, or 0) and `number` tell it from all others."""
+
+    tile: FaceTile
+    edits: list[Edit]
+    owner: int
+    number: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """What a tile showed and what became of it: the same when nothing usable came, `why` says what."""
+
+    work: _Work
+    before: Pixels
+    after: Pixels
+    why: str = ""
+
+
+class StableDiffusionEngine:
+    """Paints edits with Stable Diffusion, starting from what `fallback` paints.
+
+    `load` returns the painter and is called when there is something to paint. An engine serves one photo at a time;
+    several engines may share a painter.
+    """
+
+    name = "stable-diffusion"
+
+    def __init__(self, options: Options, fallback: Engine, load: Callable[[], TilePainter]) -> None:
+        self._options = options
+        self._fallback = fallback
+        self._load = load
+        self._sampling = Sampling.from_options(options)
+        self._notes: dict[int, str] = {}
+
+    @property
+    def fallback(self) -> Engine:
+        """The engine that this one starts from."""
+        return self._fallback
+
+    @property
+    def retries(self) -> int:
+        """How many other seeds a face that came out wrong gets."""
+        return self._options.retries
+
+    @property
+    def notes(self) -> Mapping[int, str]:
+        """Why a face, by its number, was left as `fallback` painted it in the last call of `paint`."""
+        return self._notes
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted.
+
+        A face that the networks gave nothing usable for stays as `fallback` painted it, and `notes` says why. Raises
+        MissingModel, MissingPackage or NotEnoughMemory.
+        """
+        self._notes = {}
+        if not plan.edits:
+            return pixels.copy()
+        out = self._fallback.paint(pixels, plan, lambda words, part: on_progress(words, _DRAFT_SHARE * part))
+        on_progress("loading Stable Diffusion", _DRAFT_SHARE)
+        painter = self._load()
+        size = self._options.tile_size or painter.native_size
+        if self._options.tile_scheme == "grid":
+            rounds = [[self._plan_grid(pixels, plan, size)]]
+        else:
+            whole = _plan_faces(pixels, plan, size)
+            rounds = [[[work] for work in whole], self._plan_details(pixels, whole)]
+        total = sum(len(group) for groups in rounds for group in groups)
+        finished = 0
+        for number, groups in enumerate(rounds):
+            count = sum(len(group) for group in groups)
+            words = f"{'refining' if number else 'painting'} {'1 tile' if count == 1 else f'{count} tiles'}"
+            start = _DRAFT_SHARE + _LOAD_SHARE
+            told = _tell(on_progress, words, start + (1 - start) * finished / total, (1 - start) * count / total)
+            self._paint_round(painter, pixels, out, plan, groups, is_first=number == 0, on_step=told)
+            finished += count
+        on_progress("painted", 1.0)
+        return out
+
+    def _paint_round(
+        self,
+        painter: TilePainter,
+        pixels: Pixels,
+        out: Pixels,
+        plan: EditPlan,
+        groups: Sequence[Sequence[_Work]],
+        *,
+        is_first: bool,
+        on_step: OnStep,
+    ) -> None:
+        """Paint groups of tiles that belong together into `out`, starting from what is there by now."""
+        works = [work for group in groups for work in group if self._notes.keys().isdisjoint(_name_faces(work))]
+        if not works:
+            return
+        sampling = self._sampling
+        if not is_first:
+            sampling = replace(sampling, strength=min(sampling.strength, DETAIL_STRENGTH))
+        done = iter(self._paint_tiles(painter, pixels, _blend(pixels, out, plan.edits), works, plan, sampling, on_step))
+        for group in groups:
+            tiles = [next(done) for work in group if work in works]
+            if is_first:
+                # A detail that failed leaves its face as the first round painted it: nothing to tell.
+                self._notes.update({face: one.why for one in tiles if one.why for face in _name_faces(one.work)})
+            if tiles:
+                regions = _list_regions([one.work for one in tiles])
+                places = [one.work.tile for one in tiles]
+                blend_tiles(out, places, [one.before for one in tiles], [one.after for one in tiles], regions)
+
+    def _paint_tiles(
+        self,
+        painter: TilePainter,
+        pixels: Pixels,
+        shown: Pixels,
+        works: Sequence[_Work],
+        plan: EditPlan,
+        sampling: Sampling,
+        on_step: OnStep,
+    ) -> list[_Done]:
+        """Have tiles of the photo `shown` painted, and bring each back to the colours around its mask."""
+        befores = [cut_tile(shown, work.tile) for work in works]
+        alphas = [_cut_alphas(work) for work in works]
+        jobs = []
+        for work, before, alpha in zip(works, befores, alphas, strict=True):
+            features = {edit.feature for edit in work.edits}
+            prompt, negative = compose_prompt(pixels, work.edits[0].face, features, self._options)
+            seed = _mix_seed(self._options.seed, work.owner, plan.attempt, work.number)
+            jobs.append(TileJob(before, snap_mask(alpha), prompt, negative, seed))
+        results = painter.paint(jobs, sampling, on_step)
+        return [_match(*parts) for parts in zip(works, befores, alphas, results, strict=True)]
+
+    def _plan_details(self, pixels: Pixels, whole: Sequence[_Work]) -> list[list[_Work]]:
+        """For each face that is larger than its tile the tiles that show its edits at about full size."""
+        groups = []
+        for work in whole:
+            size, face, regions = work.tile.size, work.edits[0].face, _list_regions([work])
+            tiles = detail_tiles(work.tile, face, pixels.shape, size, self._choose_overlap(size), regions)
+            groups.append(
+                [
+                    _Work(tile, _choose_touched(work.edits, tile), work.owner, number)
+                    for number, tile in enumerate(tiles, start=1)
+                ]
+            )
+        return groups
+
+    def _plan_grid(self, pixels: Pixels, plan: EditPlan, size: int) -> list[_Work]:
+        """The tiles of a fixed grid over the whole photo that touch an edit."""
+        scale = min(1.0, GRID_TILES_ACROSS * size / max(pixels.shape[:2]))
+        regions = [edit.region for edit in plan.edits]
+        boxes = grid_tiles(pixels.shape, size, self._choose_overlap(size), regions, scale)
+        tiles = [upright_tile(box, size, scale) for box in boxes]
+        works = [_Work(tile, _choose_touched(plan.edits, tile), 0, number) for number, tile in enumerate(tiles)]
+        return [work for work in works if work.edits]
+
+    def _choose_overlap(self, size: int) -> int:
+        return size // 2 if self._options.overlap is None else min(self._options.overlap, size // 2)
+
+
+def _plan_faces(pixels: Pixels, plan: EditPlan, size: int) -> list[_Work]:
+    """One tile for each face, that shows all of it."""
+    edits_of: dict[int, list[Edit]] = {}
+    for edit in plan.edits:
+        edits_of.setdefault(edit.face.number, []).append(edit)
+    return [
+        _Work(face_tile(edits[0].face, pixels.shape, size, [edit.region for edit in edits]), edits, number)
+        for number, edits in sorted(edits_of.items())
+    ]
+
+
+def _choose_touched(edits: Sequence[Edit], tile: FaceTile) -> list[Edit]:
+    return [edit for edit in edits if cut_alpha(edit.region, tile).any()]
+
+
+def _name_faces(work: _Work) -> set[int]:
+    return {edit.face.number for edit in work.edits}
+
+
+def _list_regions(works: Sequence[_Work]) -> list[Region]:
+    return list({id(edit): edit.region for work in works for edit in work.edits}.values())
+
+
+def _cut_alphas(work: _Work) -> Alpha:
+    """Where the tile shows a region, the strongest of them: float32 (size, size)."""
+    return np.maximum.reduce([cut_alpha(edit.region, work.tile) for edit in work.edits])
+
+
+def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult) -> _Done:
+    """Bring a painted tile to the colours around its mask, and see whether it can be used."""
+    if result.pixels is None:
+        return _Done(work, before, before, result.why)
+    if _measure_change(before, result.pixels, alpha) > MOST_CHANGED:
+        return _Done(work, before, before, "something else than a face came out")
+    return _Done(work, before, match_ring(before, result.pixels, alpha))
+
+
+def _measure_change(before: Pixels, after: Pixels, alpha: Alpha) -> float:
+    """The mean difference of two tiles uint8 (s, s, 3) where the mask is above a half, as ΔE of CIE 1976."""
+    inside = alpha > 0.5
+    if not inside.any():
+        return 0.0
+    was, now = (cv2.cvtColor(tile.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[inside] for tile in (before, after))
+    return float(np.linalg.norm(now - was, axis=1).mean())
+
+
+def _tell(on_progress: Progress, words: str, start: float, share: float) -> OnStep:
+    return lambda part: on_progress(words, start + share * part)
+
+
+def _blend(pixels: Pixels, painted: Pixels, edits: Sequence[Edit]) -> Pixels:
+    """A copy of the photo with what was painted in the soft regions: what the networks are to see."""
+    shown = pixels.copy()
+    for edit in edits:
+        part = shown[edit.region.box.slices]
+        change = edit.region.alpha[..., None] * (painted[edit.region.box.slices].astype(np.float32) - part)
+        part[...] = np.rint(part + change).astype(np.uint8)
+    return shown
+
+
+def _mix_seed(seed: int, owner: int, attempt: int, number: int) -> int:
+    """A seed of its own for each tile, whatever else is painted beside it."""
+    mixed = np.random.SeedSequence([seed % 2**63, owner, attempt, number]).generate_state(1, np.uint64)
+    return int(mixed[0] >> np.uint64(1))

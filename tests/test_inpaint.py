@@ -1,0 +1,400 @@
+"""The Stable Diffusion engine on photos and made-up plans; most tests do without networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
+from draft_engine import DraftEngine
+from eyes_mask import eye_region
+from fix import composite, count_changes, fix_photo, ignore_progress, plan_edits
+from inpaint import DETAIL_STRENGTH, StableDiffusionEngine
+from landmarks import Landmarks
+from photo_types import Box, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
+from prompts import compose_prompt
+from tests.conftest import FindFaces, LoadPhoto
+
+LoadTiny = Callable[[Path], TilePainter]
+EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
+
+
+class FakePainter:
+    """Paints by `change`, and remembers what it was asked for."""
+
+    def __init__(self, change: Callable[[TileJob], Pixels | None], size: int = 64) -> None:
+        self.change = change
+        self.native_size = size
+        self.calls: list[tuple[list[TileJob], Sampling]] = []
+
+    def paint(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> list[TileResult]:
+        self.calls.append((list(jobs), sampling))
+        results = []
+        for number, job in enumerate(jobs, start=1):
+            pixels = self.change(job)
+            results.append(TileResult(pixels, "" if pixels is not None else "the picture was empty"))
+            on_step(number / len(jobs))
+        return results
+
+
+class Shade:
+    """A draft that darkens the boxes of the edits by ten grey levels."""
+
+    name = "shade"
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        painted = pixels.copy()
+        for edit in plan.edits:
+            part = painted[edit.region.box.slices]
+            part[...] = np.maximum(part, 10) - 10
+        on_progress("shaded", 1.0)
+        return painted
+
+
+def lighten_mask(job: TileJob) -> Pixels:
+    return np.where(job.mask[..., None] > 0, np.minimum(job.image, 215) + 40, job.image).astype(np.uint8)
+
+
+def make_engine(painter: FakePainter | TilePainter, options: Options | None = None) -> StableDiffusionEngine:
+    return StableDiffusionEngine(options or Options(), Shade(), lambda: cast(TilePainter, painter))
+
+
+def make_photo(height: int, width: int) -> Pixels:
+    rows, columns = np.ogrid[:height, :width]
+    pixels = np.empty((height, width, 3), np.uint8)
+    for channel, factor in enumerate((1, 2, 3)):
+        pixels[..., channel] = 60 + (rows * factor // 3 + columns) % 120
+    pixels.setflags(write=False)
+    return pixels
+
+
+@pytest.fixture(scope="module")
+def model_face(sample: LoadPhoto, faces_of: FindFaces) -> Face:
+    return faces_of(sample("image_3.jpg"))[0]
+
+
+def place_face(model: Face, number: int, center: tuple[float, float], eye_distance_px: float) -> Face:
+    """The face of a sample photo, moved and scaled."""
+    scale = eye_distance_px / model.landmarks.eye_distance_px
+    points = model.landmarks.points.copy()
+    points[:, :2] -= points[:, :2].mean(axis=0)
+    points *= scale
+    points[:, :2] += center
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1)
+    return replace(model, number=number, box=box, landmarks=Landmarks(points.astype(np.float32)))
+
+
+def plan_eyes_of(photo: Pixels, *faces: Face, attempt: int = 0) -> EditPlan:
+    edits = []
+    for face in faces:
+        for feature in EYES:
+            region = eye_region(photo.shape, face, feature)
+            assert region is not None
+            edits.append(Edit(face, feature, region, 0.0, 0.2, 0.5))
+    return EditPlan(tuple(edits), attempt=attempt)
+
+
+# ---- nothing outside the masks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["face", "grid"])
+@pytest.mark.parametrize(
+    ("height", "width", "center", "eye_distance"),
+    [
+        (64, 64, (32, 30), 26),
+        (65, 131, (30, 20), 20),
+        (203, 317, (160, 100), 15),  # a face that is enlarged
+        (600, 401, (200, 300), 190),  # one that is shrunk, and refined
+        (301, 1207, (60, 60), 60),  # at the photo's edge
+    ],
+)
+def test_no_byte_outside_the_masks_changes(
+    model_face: Face, scheme: str, height: int, width: int, center: tuple[float, float], eye_distance: float
+) -> None:
+    photo = make_photo(height, width)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, center, eye_distance))
+    engine = make_engine(FakePainter(lighten_mask), Options(tile_scheme=scheme))
+    final = composite(photo, engine.paint(photo, plan, ignore_progress), plan.edits)
+    changed, outside = count_changes(photo, final, plan.edits)
+    assert changed > 0 and outside == 0 and not engine.notes
+    assert not np.array_equal(final, composite(photo, Shade().paint(photo, plan, ignore_progress), plan.edits))
+
+
+@pytest.mark.parametrize("scheme", ["face", "grid"])
+def test_a_photo_of_24_megapixels_with_ten_faces(model_face: Face, scheme: str) -> None:
+    photo = make_photo(4000, 6000)
+    places = [(600 + 1000 * (n % 5), 900 + 2000 * (n // 5)) for n in range(10)]
+    faces = [place_face(model_face, n, place, 100 + 30 * n) for n, place in enumerate(places, start=1)]
+    plan = plan_eyes_of(photo, *faces)
+    painter = FakePainter(lighten_mask, size=512)
+    painted = make_engine(painter, Options(tile_scheme=scheme)).paint(photo, plan, ignore_progress)
+    final = composite(photo, painted, plan.edits)
+    changed, outside = count_changes(photo, final, plan.edits)
+    assert changed > 10_000 and outside == 0
+    for edit in plan.edits:
+        core = edit.region.alpha > 0.9
+        rise = final[edit.region.box.slices][core].astype(int) - photo[edit.region.box.slices][core]
+        assert 20 < rise.mean() < 75  # ten levels down by the draft, forty up in each round
+
+
+def test_networks_that_change_nothing_leave_the_draft_as_it_is(model_face: Face) -> None:
+    photo = make_photo(401, 303)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 200), 90))
+    for scheme in ("face", "grid"):
+        engine = make_engine(FakePainter(lambda job: job.image), Options(tile_scheme=scheme))
+        painted = engine.paint(photo, plan, ignore_progress)
+        np.testing.assert_array_equal(painted, Shade().paint(photo, plan, ignore_progress))
+
+
+def test_what_was_painted_fills_the_mask_at_every_scale(model_face: Face) -> None:
+    photo = make_photo(600, 600)
+    for eye_distance in (12.0, 40.0, 200.0):
+        plan = plan_eyes_of(photo, place_face(model_face, 1, (300, 300), eye_distance))
+        draft = Shade().paint(photo, plan, ignore_progress)
+        painted = make_engine(FakePainter(lighten_mask)).paint(photo, plan, ignore_progress)
+        for edit in plan.edits:
+            core = edit.region.alpha > 0
+            rise = painted[edit.region.box.slices][core].astype(int) - draft[edit.region.box.slices][core]
+            assert np.median(rise) >= 35
+
+
+def test_a_drift_in_colour_is_taken_out(model_face: Face) -> None:
+    photo = make_photo(400, 400)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
+    drift = FakePainter(lambda job: np.asarray(np.clip(job.image * 1.06 + 7, 0, 255), np.uint8), size=256)
+    painted = make_engine(drift).paint(photo, plan, ignore_progress)
+    draft = Shade().paint(photo, plan, ignore_progress)
+    assert np.abs(painted.astype(int) - draft).mean() < 1
+
+
+# ---- what the networks are asked for ---------------------------------------------------------------------
+
+
+def test_every_face_has_one_tile_with_all_its_edits(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    photo = sample("image_1.jpg")
+    plan = plan_edits(photo, faces_of(photo), Options())
+    painter = FakePainter(lighten_mask, size=512)
+    make_engine(painter).paint(photo, plan, ignore_progress)
+    ((jobs, sampling),) = painter.calls
+    assert len(jobs) == len({edit.face.number for edit in plan.edits}) == 2
+    assert sampling == Sampling("dpm++", 25, 6.0, 0.5)
+    assert "eyes open" in jobs[0].prompt and "smile" not in jobs[0].prompt
+    assert "smile" in jobs[1].prompt and "eyes open" not in jobs[1].prompt
+    for job in jobs:
+        assert job.image.shape == (512, 512, 3) and set(np.unique(job.mask)) == {0, 255}
+
+
+def test_the_networks_start_from_the_draft(model_face: Face) -> None:
+    photo = make_photo(300, 300)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 80))
+    painter = FakePainter(lighten_mask)
+    make_engine(painter).paint(photo, plan, ignore_progress)
+    first_round = painter.calls[0][0]
+    painter.calls.clear()
+    engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: cast(TilePainter, painter))
+    engine.paint(photo, plan, ignore_progress)
+    assert not np.array_equal(first_round[0].image, painter.calls[0][0][0].image)
+
+
+def test_a_face_larger_than_its_tile_is_refined_from_the_first_round(model_face: Face) -> None:
+    photo = make_photo(900, 900)
+    faces = [place_face(model_face, 1, (450, 450), 300), place_face(model_face, 2, (100, 100), 15)]
+    plan = plan_eyes_of(photo, *faces)
+    painter = FakePainter(lighten_mask, size=128)
+    make_engine(painter).paint(photo, plan, ignore_progress)
+    (first, first_sampling), (second, second_sampling) = painter.calls
+    assert len(first) == 2 and len(second) >= 1
+    assert first_sampling.strength == 0.5 and second_sampling.strength == DETAIL_STRENGTH
+    # The second round sees what the first one painted.
+    assert max(job.image.max() for job in second) > photo.max()
+
+
+def test_every_tile_and_attempt_has_a_seed_of_its_own(model_face: Face) -> None:
+    photo = make_photo(900, 900)
+    faces = [place_face(model_face, 1, (450, 450), 300), place_face(model_face, 2, (100, 100), 40)]
+
+    def list_seeds(options: Options, attempt: int, *chosen: Face) -> list[int]:
+        painter = FakePainter(lighten_mask, size=128)
+        plan = plan_eyes_of(photo, *chosen, attempt=attempt)
+        make_engine(painter, options).paint(photo, plan, ignore_progress)
+        return [job.seed for jobs, _ in painter.calls for job in jobs]
+
+    seeds = list_seeds(Options(), 0, *faces)
+    assert len(set(seeds)) == len(seeds) and min(seeds) >= 0
+    assert list_seeds(Options(), 0, *faces) == seeds
+    # The second face's seed is the same when it is painted alone.
+    assert list_seeds(Options(), 0, faces[1])[0] == seeds[1]
+    for other in (list_seeds(Options(), 1, *faces), list_seeds(Options(seed=-5), 0, *faces)):
+        assert not set(other) & set(seeds)
+
+
+def test_the_options_reach_the_networks(model_face: Face) -> None:
+    photo = make_photo(300, 300)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 40))
+    options = Options(
+        steps=9, guidance=2.0, strength=0.7, scheduler="ddim", tile_size=96, prompt="a cat", negative_prompt=""
+    )
+    painter = FakePainter(lighten_mask)
+    make_engine(painter, options).paint(photo, plan, ignore_progress)
+    jobs, sampling = painter.calls[0]
+    assert sampling == Sampling("ddim", 9, 2.0, 0.7)
+    assert (jobs[0].prompt, jobs[0].negative_prompt) == ("a cat", "")
+    assert jobs[0].image.shape == (96, 96, 3)
+
+
+def test_the_grid_lies_only_where_something_is_edited(model_face: Face) -> None:
+    photo = make_photo(700, 1000)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 80))
+    painter = FakePainter(lighten_mask, size=512)
+    make_engine(painter, Options(tile_scheme="grid", overlap=256)).paint(photo, plan, ignore_progress)
+    ((jobs, _),) = painter.calls
+    assert 1 <= len(jobs) <= 2  # of six
+    assert all(job.mask.any() for job in jobs)
+
+
+def test_nothing_to_paint_loads_no_model() -> None:
+    def load() -> TilePainter:
+        pytest.fail("loaded")
+
+    photo = make_photo(64, 64)
+    painted = StableDiffusionEngine(Options(), Shade(), load).paint(photo, EditPlan(), ignore_progress)
+    np.testing.assert_array_equal(painted, photo)
+
+
+# ---- prompts ---------------------------------------------------------------------------------------------
+
+
+def test_prompts_fit_into_what_the_text_encoder_reads(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    for name in ("image_1.jpg", "image_2.jpg", "image_4.jpg"):
+        for face in faces_of(sample(name)):
+            for words in compose_prompt(sample(name), face, list(Feature), Options()):
+                assert len(words.replace(",", " ,").split()) < 60  # of 75 tokens; these are all plain words
+                assert "no " not in words and "avoid" not in words
+
+
+def test_glasses_are_named_where_they_are(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    hopper, astronaut = (faces_of(sample(name))[0] for name in ("image_2.jpg", "image_3.jpg"))
+    assert "glasses" in compose_prompt(sample("image_2.jpg"), hopper, EYES, Options())[0]
+    assert "glasses" not in compose_prompt(sample("image_3.jpg"), astronaut, EYES, Options())[0]
+
+
+def test_the_light_is_named(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    photo = sample("image_3.jpg")
+    face = faces_of(photo)[0]
+    gray = np.repeat(photo.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    assert "natural light" in compose_prompt(photo, face, EYES, Options())[0]
+    assert "black and white" in compose_prompt(gray, face, EYES, Options())[0]
+    assert "dim light" in compose_prompt(np.asarray(photo // 8, np.uint8), face, EYES, Options())[0]
+
+
+# ---- what comes back unusable ----------------------------------------------------------------------------
+
+
+def test_a_blank_tile_leaves_the_draft_and_says_why(model_face: Face) -> None:
+    photo = make_photo(600, 600)
+    faces = [place_face(model_face, 1, (150, 150), 90), place_face(model_face, 2, (450, 450), 90)]
+    plan = plan_eyes_of(photo, *faces)
+    count = 0
+
+    def fail_first(job: TileJob) -> Pixels | None:
+        nonlocal count
+        count += 1
+        return None if count == 1 else lighten_mask(job)
+
+    engine = make_engine(FakePainter(fail_first))
+    painted = engine.paint(photo, plan, ignore_progress)
+    draft = Shade().paint(photo, plan, ignore_progress)
+    assert dict(engine.notes) == {1: "the picture was empty"}
+    for edit in plan.edits:
+        same = np.array_equal(painted[edit.region.box.slices], draft[edit.region.box.slices])
+        assert same == (edit.face.number == 1)
+    engine.paint(photo, EditPlan(plan.edits[:2], attempt=1), ignore_progress)
+    assert not engine.notes
+
+
+@pytest.mark.parametrize("scheme", ["face", "grid"])
+def test_what_is_no_face_any_more_leaves_the_draft(model_face: Face, scheme: str) -> None:
+    photo = make_photo(400, 400)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
+    noise = np.random.default_rng(0)
+    painter = FakePainter(lambda job: noise.choice(np.array([0, 255], np.uint8), job.image.shape))
+    engine = make_engine(painter, Options(tile_scheme=scheme))
+    painted = engine.paint(photo, plan, ignore_progress)
+    assert dict(engine.notes) == {1: "something else than a face came out"}
+    np.testing.assert_array_equal(painted, Shade().paint(photo, plan, ignore_progress))
+
+
+def test_a_blank_detail_leaves_the_first_round(model_face: Face) -> None:
+    photo = make_photo(900, 900)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (450, 450), 300))
+    painter = FakePainter(lambda job: lighten_mask(job) if len(painter.calls) == 1 else None, size=128)
+    engine = make_engine(painter)
+    painted = engine.paint(photo, plan, ignore_progress)
+    assert len(painter.calls) == 2 and not engine.notes
+    assert painted.max() > photo.max()
+
+
+def test_a_blank_result_is_told_in_the_report_and_the_draft_kept(sample: LoadPhoto) -> None:
+    photo = Photo(sample("image_3.jpg"))
+    engine = StableDiffusionEngine(
+        Options(retries=1), DraftEngine(), lambda: cast(TilePainter, FakePainter(lambda _: None))
+    )
+    result, draft = fix_photo(photo, Options(), engine), fix_photo(photo, Options(), DraftEngine())
+    np.testing.assert_array_equal(result.pixels, draft.pixels)
+    assert result.report.changes
+    assert all("the picture was empty" in change.note and change.kept for change in result.report.changes)
+
+
+# ---- with networks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["face", "grid"])
+def test_a_tiny_model_goes_the_whole_way(sample: LoadPhoto, tiny_model: Path, load_tiny: LoadTiny, scheme: str) -> None:
+    photo = Photo(sample("image_1.jpg"))
+    options = Options(steps=4, retries=1, tile_scheme=scheme)
+    engine = StableDiffusionEngine(options, DraftEngine(), lambda: load_tiny(tiny_model))
+    result = fix_photo(photo, options, engine)
+    assert result.report.changed_outside == 0 and result.report.changes
+    assert all(change.kept for change in result.report.changes), "the draft is always there to fall back on"
+
+
+def test_a_face_comes_out_the_same_alone_and_among_others(
+    monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, faces_of: FindFaces, tiny_model: Path, load_tiny: LoadTiny
+) -> None:
+    monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
+    photo = sample("image_1.jpg")
+    plan = plan_edits(photo, faces_of(photo), Options())
+    pipeline = load_tiny(tiny_model)._pipeline
+    options = Options(steps=4)
+    paintings = []
+    for batch_size, edits in ((1, plan.edits), (4, plan.edits), (4, plan.edits[:2])):
+        engine = StableDiffusionEngine(options, DraftEngine(), partial(TilePainter, pipeline, batch_size))
+        paintings.append(engine.paint(photo, EditPlan(edits), ignore_progress).astype(int))
+    box = plan.edits[0].region.box
+    assert {edit.face.number for edit in plan.edits[:2]} == {1}
+    for other in paintings[1:]:
+        assert np.abs(paintings[0][box.slices] - other[box.slices]).max() <= 1
+
+
+def test_stopping_stops_within_a_step(model_face: Face, tiny_model: Path, load_tiny: LoadTiny) -> None:
+    photo = make_photo(300, 300)
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 40))
+    steps: list[str] = []
+
+    def stop(words: str, _share: float) -> None:
+        steps.append(words)
+        if words == "painting 1 tile":
+            raise KeyboardInterrupt
+
+    engine = StableDiffusionEngine(Options(steps=8), Shade(), lambda: load_tiny(tiny_model))
+    with pytest.raises(KeyboardInterrupt):
+        engine.paint(photo, plan, stop)
+    assert steps.count("painting 1 tile") == 1

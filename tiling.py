@@ -1,0 +1,392 @@
+"""Square tiles of a photo for the diffusion engine: where they lie, how they are cut, how they go back.
+
+A tile has the size that the networks were trained on, whatever the size of the face in the photo. What goes back is
+never the tile itself but the difference that was made to it, and only inside the soft regions: what nobody changed
+keeps its bytes. All work is done on boxes, never on a copy of the whole photo.
+
+Matrices speak of pixel indices, as OpenCV does: the middle of the first pixel is (0, 0).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from photo_types import Alpha, Box, Face, Pixels, Region
+from tile_mask import LATENT_CELL_PX, find_inside, split_bands
+from tile_mask import match_ring as match_ring
+from tile_mask import snap_mask as snap_mask
+
+Plane = NDArray[np.float32]
+Points = NDArray[np.float64]
+
+EYE_DISTANCE_SHARE = 0.30
+"""The outer corners of the eyes lie this share of a tile's side apart: mouth, chin and some hair fit in, too."""
+MOST_ENLARGED = 4.0
+"""A face is enlarged at most this many times: beyond it there is nothing to see, so the tile shows more around it."""
+RIM_SHARE = 0.06
+"""Nothing to be edited comes nearer to a tile's rim than this share: there must be skin around to match."""
+MOST_SHRUNK = 1.3
+"""A face that its tile shows more than this many times smaller than it is, is refined by detail tiles."""
+MOST_DETAIL_TILES = 6
+"""More detail tiles than this cost more than they show: larger faces are refined somewhat below their full size."""
+
+# Standard deviation of the blur before a tile is shrunk, in pixels of the photo: at the finest pattern that the photo
+# can show it leaves two thirds, of what would turn into a false pattern a sixth.
+_SHRINK_SOFTNESS = 0.30
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTile:
+    """A square window on a photo, turned with the face: `size` × `size` pixels.
+
+    `matrix` float32 (2, 3) takes photo pixels to tile pixels; it is a similarity that magnifies `scale` times
+    (tile pixels per photo pixel). Raises ValueError when the three do not fit each other or `size` is no positive
+    multiple of 8.
+    """
+
+    matrix: Plane
+    size: int
+    scale: float
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+        if self.matrix.shape != (2, 3) or self.matrix.dtype != np.float32 or not np.isfinite(self.matrix).all():
+            raise ValueError(
+                f"a tile's matrix needs finite float32 (2, 3), not {self.matrix.dtype} {self.matrix.shape}"
+            )
+        (a, b), (c, d) = self.matrix[:, :2].astype(np.float64)
+        if not (self.scale > 0 and math.isclose(math.hypot(a, c), self.scale, rel_tol=1e-3)):
+            raise ValueError(f"the matrix does not magnify {self.scale:g} times")
+        if max(abs(a - d), abs(b + c)) > 1e-3 * self.scale:
+            raise ValueError("the matrix is no turn and magnification")
+
+    @property
+    def bounds(self) -> Box:
+        """The smallest box of the photo that holds the tile; it may reach over the photo's edge."""
+        rim = np.array([[x, y] for x in (-0.5, self.size - 0.5) for y in (-0.5, self.size - 0.5)])
+        corners = _to_photo(self, rim) + 0.5
+        low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+        return Box(int(low[0]), int(low[1]), max(int(high[0]), int(low[0]) + 1), max(int(high[1]), int(low[1]) + 1))
+
+
+def face_tile(face: Face, photo_shape: tuple[int, ...], size: int, regions: Sequence[Region] = ()) -> FaceTile:
+    """The tile of one face: both eyes, the mouth and what lies around, upright.
+
+    The eyes lie about 30 % of the side apart. The crop grows until `regions` fit, and for small faces, which are
+    enlarged at most four times. Near the edge of the photo, of shape (H, W, …), it moves inward as far as the face
+    stays whole. Raises ValueError when `size` is no positive multiple of 8.
+    """
+    _check_size(size)
+    marks = face.landmarks
+    right, left = marks.right_eye.outer_corner, marks.left_eye.outer_corner
+    across = (left - right)[:2].astype(np.float64)
+    angle = math.atan2(across[1], across[0])
+    # In space, not in the picture: a face turned aside is no smaller.
+    eye_distance = float(np.linalg.norm(left - right))
+    eyes, mouth = (right + left)[:2] / 2, marks.lips[:, :2].mean(axis=0)
+    center = (eyes.astype(np.float64) + mouth) / 2
+    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    needed = (np.concatenate([_face_points(face), _corner_points(regions)]) - center) @ turn.T
+    room = 0.5 - RIM_SHARE
+    side = max(eye_distance / EYE_DISTANCE_SHARE, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
+    center += _move_inward(center, side, turn, needed, photo_shape)
+    scale = size / side
+    matrix = np.empty((2, 3))
+    matrix[:, :2] = scale * turn
+    matrix[:, 2] = (size - 1) / 2 - matrix[:, :2] @ center
+    return FaceTile(matrix.astype(np.float32), size, scale)
+
+
+def upright_tile(box: Box, size: int, scale: float = 1.0) -> FaceTile:
+    """The tile whose top left corner is that of `box`, a box of the photo scaled by `scale`.
+
+    Where the box is smaller than the tile, the tile shows more to the right and below. Raises ValueError when `size`
+    is no positive multiple of 8.
+    """
+    # Pixel middles lie half a pixel in: (index + 0.5) · scale - 0.5.
+    shift = 0.5 * scale - 0.5
+    matrix = np.array([[scale, 0, shift - box.left], [0, scale, shift - box.top]], np.float32)
+    return FaceTile(matrix, size, scale)
+
+
+def detail_tiles(
+    tile: FaceTile,
+    face: Face,
+    photo_shape: tuple[int, ...],
+    size: int,
+    overlap: int,
+    regions: Sequence[Region] = (),
+) -> tuple[FaceTile, ...]:
+    """Tiles that show the edited parts of a large face at about full size; empty when `tile` already does.
+
+    They lie on one grid, turned like `tile`, and overlap by `overlap` tile pixels. They cover `regions`, or without
+    any the eyes and the mouth; those that touch no region, or nothing of the photo, are left out. There are at most
+    `MOST_DETAIL_TILES`. Raises ValueError when `size` is no positive multiple of 8 or `overlap` is not in
+    0 … size / 2.
+    """
+    _check_size(size)
+    if not 0 <= overlap <= size // 2:
+        raise ValueError(f"an overlap of {overlap} px does not suit tiles of {size} px")
+    if tile.scale * MOST_SHRUNK >= 1:
+        return ()
+    needed = _corner_points(regions) if regions else _face_points(face)
+    needed = _apply(tile.matrix.astype(np.float64), needed) + 0.5
+    low, high = needed.min(axis=0), needed.max(axis=0)
+    extent = np.maximum((high - low) / tile.scale, 1.0)  # in photo pixels
+    step, rim = size - overlap, 2 * RIM_SHARE * size
+    least_scale = 1 / MOST_SHRUNK
+    while True:
+        counts = np.maximum(np.ceil((extent * least_scale + rim - overlap) / step), 1)
+        if counts.prod() <= MOST_DETAIL_TILES:
+            break
+        least_scale *= 0.95
+    scale = min(1.0, float(((counts * step + overlap - rim) / extent).min()))
+    if scale < tile.scale * MOST_SHRUNK:
+        return ()
+    zoom = scale / tile.scale
+    origin = (low + high) / 2 * zoom - (counts * step + overlap) / 2
+    tiles: list[FaceTile] = []
+    for row, column in np.ndindex(int(counts[1]), int(counts[0])):
+        matrix = zoom * tile.matrix.astype(np.float64)
+        matrix[:, 2] += 0.5 * zoom - 0.5 - origin - (column * step, row * step)
+        tiles.append(FaceTile(matrix.astype(np.float32), size, scale))
+    if regions:
+        return tuple(one for one in tiles if any(cut_alpha(region, one).any() for region in regions))
+    return tuple(one for one in tiles if one.bounds.clipped(photo_shape[1], photo_shape[0]))
+
+
+def grid_tiles(
+    photo_shape: tuple[int, ...],
+    size: int,
+    overlap: int,
+    regions: Sequence[Region] | None = None,
+    scale: float = 1.0,
+) -> tuple[Box, ...]:
+    """A fixed grid of boxes, `size` px wide and high, over a photo of shape (H, W, …) scaled by `scale`.
+
+    Boxes are in pixels of the scaled photo, row by row, `overlap` px over each other; the last of a row or column
+    moves back to end at the edge, and a photo smaller than a box gets one box of its own size. With `regions`, in
+    pixels of the photo itself, only boxes that touch one of them. Raises ValueError for an overlap not in
+    0 … size - 1.
+    """
+    if not 0 <= overlap < size:
+        raise ValueError(f"an overlap of {overlap} px does not suit tiles of {size} px")
+    height, width = scaled_shape(photo_shape, scale)
+    rows, columns = _grid_starts(height, size, size - overlap), _grid_starts(width, size, size - overlap)
+    boxes = [Box(x, y, min(x + size, width), min(y + size, height)) for y in rows for x in columns]
+    if regions is None:
+        return tuple(boxes)
+    return tuple(box for box in boxes if any(_touches(box, region, scale) for region in regions))
+
+
+def scaled_shape(photo_shape: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """Height and width of a photo of shape (H, W, …) scaled by `scale`, at least one pixel each."""
+    return max(round(photo_shape[0] * scale), 1), max(round(photo_shape[1] * scale), 1)
+
+
+def cut_tile(pixels: Pixels, tile: FaceTile) -> Pixels:
+    """What the tile shows of the photo `pixels` uint8 (H, W, 3): uint8 (size, size, 3).
+
+    Enlarged by Lanczos’ interpolation, shrunk by averages; beyond the photo's edge its outermost pixels go on.
+    """
+    height, width = pixels.shape[:2]
+    margin = math.ceil(5 / min(tile.scale, 1.0))
+    grown = _grow_box(tile.bounds, margin)
+    box = grown.clipped(width, height)
+    if box is None:  # the tile lies wholly outside: it shows the nearest pixel
+        x, y = min(max(grown.left, 0), width - 1), min(max(grown.top, 0), height - 1)
+        box = Box(x, y, x + 1, y + 1)
+    shown = _warp_into(pixels[box.slices], box, tile, cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE)
+    return np.asarray(shown, np.uint8)
+
+
+def cut_alpha(region: Region, tile: FaceTile) -> Alpha:
+    """What the tile shows of a soft mask: float32 (size, size), 0 … 1, 0 outside the region's box.
+
+    Wherever the region is above 0 inside the tile, so is the result, however thin it is.
+    """
+    # With a margin of nothing around, a mask smaller than a tile pixel is averaged, too, and not stepped over.
+    margin = math.ceil(3 / tile.scale) if tile.scale < 1 else 0
+    alpha = np.pad(region.alpha, margin) if margin else region.alpha
+    shown = _warp_into(alpha, _grow_box(region.box, margin), tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    return np.clip(shown, 0, 1).astype(np.float32)
+
+
+def paste_residual(
+    out: Pixels, tile: FaceTile, before: Pixels, after: Pixels, regions: Region | Sequence[Region]
+) -> None:
+    """Add to `out` what was changed in a tile, wherever `regions` are above 0.
+
+    `out` uint8 (H, W, 3) is written in place; `before` and `after` are uint8 (size, size, 3). The difference is
+    brought to the photo's own resolution and added in full: the caller blends by alpha. Where it is 0 the photo keeps
+    its bytes. Raises ValueError when a tile has another shape.
+    """
+    blend_tiles(out, (tile,), (before,), (after,), regions)
+
+
+def blend_tiles(
+    out: Pixels,
+    tiles: Sequence[FaceTile],
+    before: Sequence[Pixels],
+    after: Sequence[Pixels],
+    regions: Region | Sequence[Region],
+) -> None:
+    """Add to `out` what was changed in overlapping tiles of one grid, blended by feather weights.
+
+    Like `paste_residual`, with `before` and `after` for every tile; all of `before` must have been cut before any is
+    pasted. Raises ValueError when the counts or shapes differ or the tiles do not lie on one grid.
+    """
+    if not len(tiles) == len(before) == len(after):
+        raise ValueError(f"{len(tiles)} tiles, {len(before)} before and {len(after)} after do not belong together")
+    if len(tiles) > 1:
+        boxes, shape = place_tiles(tiles)
+        weights: Sequence[Plane | None] = blend_weights(boxes, shape)
+    else:
+        weights = [None] * len(tiles)
+    residuals: list[tuple[FaceTile, Plane]] = []
+    for tile, one, other, weight in zip(tiles, before, after, weights, strict=True):
+        if not one.shape == other.shape == (tile.size, tile.size, 3):
+            raise ValueError(f"tiles of {tile.size} px do not fit {one.shape} and {other.shape}")
+        difference = other.astype(np.float32) - one.astype(np.float32)
+        if difference.any():
+            residuals.append((tile, difference if weight is None else difference * weight[..., None]))
+    if not residuals:
+        return
+    for box, inside in split_bands([regions] if isinstance(regions, Region) else regions):
+        change = np.zeros((box.height, box.width, 3), np.float32)
+        for tile, residual in residuals:
+            if tile.bounds.overlap_ratio(box) > 0:
+                change += _warp_back(residual, tile, box)
+        changed = np.clip(np.rint(out[box.slices] + change), 0, 255).astype(np.uint8)
+        np.copyto(out[box.slices], changed, where=inside[..., None])
+
+
+def place_tiles(tiles: Sequence[FaceTile]) -> tuple[tuple[Box, ...], tuple[int, int]]:
+    """The boxes of tiles on the canvas that they share, and the (height, width) of that canvas.
+
+    Raises ValueError when there are none, or when they are turned or scaled differently or lie off a common grid.
+    """
+    if not tiles:
+        raise ValueError("there is no tile to place")
+    turn = tiles[0].matrix[:, :2]
+    if any(not np.allclose(tile.matrix[:, :2], turn, rtol=1e-4, atol=1e-5) for tile in tiles):
+        raise ValueError("the tiles are turned or scaled differently")
+    exact = np.array([tiles[0].matrix[:, 2] - tile.matrix[:, 2] for tile in tiles], np.float64)
+    starts = np.rint(exact)
+    if np.abs(exact - starts).max() > 0.1:
+        raise ValueError("the tiles do not lie on a common grid")
+    starts -= starts.min(axis=0)
+    boxes = tuple(
+        Box(int(x), int(y), int(x) + tile.size, int(y) + tile.size) for (x, y), tile in zip(starts, tiles, strict=True)
+    )
+    return boxes, (max(box.bottom for box in boxes), max(box.right for box in boxes))
+
+
+def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[Plane, ...]:
+    """How much each of overlapping boxes counts at each of its pixels: float32 (height, width) per box, 0 … 1.
+
+    Weights fall linearly toward the rim of a box and sum to one at every pixel of the canvas, of shape (H, W, …),
+    that any box covers. Raises ValueError when a box reaches over the canvas.
+    """
+    height, width = shape[:2]
+    total = np.zeros((height, width), np.float32)
+    tents: list[Plane] = []
+    for box in boxes:
+        if box.left < 0 or box.top < 0 or box.right > width or box.bottom > height:
+            raise ValueError(f"{box} reaches over a canvas of {width} × {height} px")
+        tents.append(np.outer(_tent(box.height), _tent(box.width)))
+        total[box.slices] += tents[-1]
+    return tuple(tent / total[box.slices] for tent, box in zip(tents, boxes, strict=True))
+
+
+def _grow_box(box: Box, px: int) -> Box:
+    return Box(box.left - px, box.top - px, box.right + px, box.bottom + px)
+
+
+def _check_size(size: int) -> None:
+    if size <= 0 or size % LATENT_CELL_PX:
+        raise ValueError(f"the size of a tile must be a positive multiple of {LATENT_CELL_PX}, not {size}")
+
+
+def _face_points(face: Face) -> Points:
+    """The rims of the eyes and of the lips, float64 (n, 2)."""
+    right, left, lips = face.landmarks.right_eye, face.landmarks.left_eye, face.landmarks.lips
+    parts = (right.upper, right.lower, left.upper, left.lower, lips)
+    return np.concatenate([part[:, :2].astype(np.float64) for part in parts])
+
+
+def _corner_points(regions: Sequence[Region]) -> Points:
+    boxes = [region.box for region in regions]
+    corners = [[x, y] for box in boxes for x in (box.left, box.right - 1) for y in (box.top, box.bottom - 1)]
+    return np.array(corners, np.float64).reshape(-1, 2)
+
+
+def _move_inward(center: Points, side: float, turn: Points, needed: Points, photo_shape: tuple[int, ...]) -> Points:
+    """How far a tile's centre moves to show less beyond the photo's edge, float64 (2,); `needed` stays in."""
+    limit = np.array([photo_shape[1], photo_shape[0]], np.float64) - 1
+    reach = 0.5 * side * float(np.abs(turn[0]).sum())
+    wanted = np.maximum(reach - center, 0) - np.maximum(center + reach - limit, 0)
+    free = side * (0.5 - RIM_SHARE)
+    return turn.T @ np.clip(turn @ wanted, needed.max(axis=0) - free, needed.min(axis=0) + free)
+
+
+def _apply(matrix: Points, points: Points) -> Points:
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def _to_photo(tile: FaceTile, points: Points) -> Points:
+    matrix = tile.matrix.astype(np.float64)
+    return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T
+
+
+def _warp_into(
+    part: NDArray[np.uint8] | Plane, box: Box, tile: FaceTile, interpolation: int, border: int
+) -> NDArray[np.uint8] | Plane:
+    """Bring the photo's part at `box` into the tile; shrunk by averages first, where it is shrunk."""
+    matrix = tile.matrix.astype(np.float64)
+    matrix[:, 2] += matrix[:, :2] @ (box.left, box.top)
+    if tile.scale < 1:
+        width, height = (max(round(side * tile.scale), 1) for side in (box.width, box.height))
+        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        ratio = np.array([width / box.width, height / box.height])
+        matrix[:, 2] += matrix[:, :2] @ (0.5 / ratio - 0.5)
+        matrix[:, :2] /= ratio
+    return cv2.warpAffine(  # type: ignore[return-value]
+        part, matrix, (tile.size, tile.size), flags=interpolation, borderMode=border
+    )
+
+
+def _warp_back(residual: Plane, tile: FaceTile, box: Box) -> Plane:
+    """Bring a tile's residual float32 (size, size, 3) to the photo's pixels in `box`; 0 outside the tile."""
+    matrix = tile.matrix.astype(np.float64)
+    matrix[:, 2] += matrix[:, :2] @ (box.left, box.top)
+    if tile.scale > 1:
+        # As soft as the photo's pixels need it, and no softer: what was enlarged comes back sharp.
+        softness = _SHRINK_SOFTNESS * math.sqrt(tile.scale**2 - 1)
+        residual = cv2.GaussianBlur(residual, (0, 0), softness).astype(np.float32, copy=False)
+    shown = cv2.warpAffine(residual, matrix, (box.width, box.height), flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP)
+    return shown.astype(np.float32, copy=False)
+
+
+def _touches(box: Box, region: Region, scale: float) -> bool:
+    """Whether a box of the photo scaled by `scale` holds anything of the region above 0."""
+    low = math.floor(box.left / scale), math.floor(box.top / scale)
+    high = math.ceil(box.right / scale), math.ceil(box.bottom / scale)
+    return bool(find_inside(region, Box(*low, *high)).any())
+
+
+def _grid_starts(length: int, size: int, step: int) -> list[int]:
+    last = max(length - size, 0)
+    return [*range(0, last, step), last]
+
+
+def _tent(length: int) -> Plane:
+    """Rises from the ends to the middle, never 0, float32 (length,)."""
+    index = np.arange(length, dtype=np.float32) + 0.5
+    return np.minimum(index, length - index)
