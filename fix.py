@@ -37,6 +37,8 @@ OPEN_EYE_RATIO = 0.20
 """An eye with a larger aspect ratio than this is open …"""
 OPEN_BLINK = 0.40
 """… if its blink score is also below this."""
+NARROW_SHARE = 0.3
+"""Who asks for the narrowest opening is content with this much less of both."""
 SMILE_SCORE = 0.50
 """A mouth with a higher smile score than this smiles."""
 TURNED_YAW_DEGREES = 20.0
@@ -70,7 +72,10 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     """Decide for every eye and mouth whether to edit it; each decision carries its reason."""
     eye_edits, eye_skips = plan_eyes(pixels, faces, options)
     mouth_edits, mouth_skips = plan_mouths(pixels, faces, options)
-    return EditPlan((*eye_edits, *mouth_edits), (*eye_skips, *mouth_skips))
+    usual = Options()
+    edits = [replace(edit, goal_share=min(1.0, edit.amount / usual.eye_opening)) for edit in eye_edits]
+    edits += [replace(edit, goal_share=min(1.0, edit.amount / usual.smile_strength)) for edit in mouth_edits]
+    return EditPlan(tuple(edits), (*eye_skips, *mouth_skips))
 
 
 def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress) -> FixResult:
@@ -233,9 +238,12 @@ def _judge(edit: Edit, after: Face | None) -> _Outcome:
     if edit.feature is Feature.MOUTH:
         turned = abs(after.yaw_degrees) > TURNED_YAW_DEGREES
         rose = turned and edit.amount == 1.0 and after.smile - edit.face.smile > TURNED_RISE
-        return _Outcome(after.smile > SMILE_SCORE or rose, after.smile, "the smile did not come out clearly")
+        smiles = after.smile > edit.goal_share * SMILE_SCORE or rose
+        return _Outcome(smiles, after.smile, "the smile did not come out clearly")
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
-    return _Outcome(ratio > OPEN_EYE_RATIO and blink < OPEN_BLINK, ratio, "the eye did not come out clearly open")
+    less = 1.0 - edit.goal_share
+    is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
+    return _Outcome(is_open, ratio, "the eye did not come out clearly open")
 
 
 def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
 from pathlib import Path
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 OUTPUT_FOLDER = Path("data/outputs")
 """Where results go when the user names no place; it is taken from the current folder."""
 
+_MASK_FILES = ("draft.png", "eyes_mask.png", "mouth_mask.png")
+
 _DONE, _UNEXPECTED, _STOPPED = 0, 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code: 0 done, 2 bad input or usage, 1 unexpected, 130 stopped."""
+    # A service may have closed them; nobody reads then, but everybody writes to them.
+    sys.stdout, sys.stderr = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old console may have no arrow
@@ -62,13 +67,19 @@ def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
 
 
 def _say(text: str, stream: TextIO) -> None:
-    """Print a line; above the progress bar, if there is one."""
-    if "tqdm" in sys.modules:
-        from tqdm import tqdm
+    """Print a line; above the progress bar, if there is one. When nobody reads any more the work goes on."""
+    try:
+        if "tqdm" in sys.modules:
+            from tqdm import tqdm
 
-        tqdm.write(text, file=stream)
-    else:
-        print(text, file=stream)
+            tqdm.write(text, file=stream)
+        else:
+            print(text, file=stream)
+        stream.flush()
+    except OSError:
+        # What is still in the buffer would fail once more at the end.
+        with Path(os.devnull).open("w") as nowhere, suppress(OSError, ValueError):
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ def _run(parsed: argparse.Namespace) -> int:
     )  # fmt: skip
     source: Path = parsed.input_path
     if parsed.report is not None:
-        _prepare_report(parsed.report)
+        _prepare_report(parsed.report, source)
     if source.is_dir():
         code = _run_folder(source, parsed.output_path or OUTPUT_FOLDER, parsed.masks_dir, job)
     else:
@@ -135,7 +146,11 @@ def _download_model(options: Options, quiet: bool) -> int:
 
 def _name_output(source: Path, output: Path | None, analyze: bool) -> Path:
     """Where the result of one photo goes: the path that was named, or a name made from the photo's."""
-    if output is not None and not output.is_dir():
+    try:
+        is_folder = output is None or output.is_dir()
+    except OSError as error:
+        raise UnwritablePhoto(f"{output} cannot be written: {error.strerror}; name another file.") from error
+    if output is not None and not is_folder:
         return output
     return (output or OUTPUT_FOLDER) / f"{'analysis' if analyze else 'final'}_{source.stem}.png"
 
@@ -194,7 +209,10 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
     from photo_io import load_photo, save_photo
     from report import analysis_to_json, describe, describe_analysis, draw_analysis, to_json
 
+    # A box drawing never replaces the photo.
+    overwrite = job.overwrite and not job.analyze
     photo = load_photo(source)
+    _check_outputs(source, target, masks_dir, overwrite)
     with _progress_bar(job) as on_progress:
         if job.analyze:
             faces, plan = analyze_photo(photo, job.options, on_progress)
@@ -212,13 +230,25 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
     unknown = [number for number in job.options.faces or () if number > len(faces)]
     if unknown:
         raise BadOption(f"--faces names face {unknown[0]}, but {source} has {len(faces)}; --analyze shows the numbers.")
-    note = save_photo(pixels, original or _plain_photo(pixels, source), target, overwrite=job.overwrite)
+    note = save_photo(pixels, original or _plain_photo(pixels, source), target, overwrite=overwrite)
     if masks_dir is not None:
         _write_masks(masks_dir, photo, plan, job)
     job.entries.append({"input": str(source), "output": str(target), "note": note, **data})
     if not job.quiet:
         _say("\n".join([words, *([note] if note else []), f"Written: {target}"]), sys.stdout)
     return _DONE
+
+
+def _check_outputs(source: Path, target: Path, masks_dir: Path | None, overwrite: bool) -> None:
+    """Find out before any work is done whether all can be written, and that nothing is written over another."""
+    from photo_io import check_output
+
+    check_output(target, source, overwrite=overwrite)
+    for name in _MASK_FILES if masks_dir is not None else ():
+        path = (masks_dir or Path()) / name
+        check_output(path, None)
+        if path.resolve() in (source.resolve(), target.resolve()):
+            raise BadOption(f"--masks_dir would write {path} over the photo or its result; name another folder.")
 
 
 def _plain_photo(pixels: Pixels, source: Path) -> Photo:
@@ -240,26 +270,34 @@ def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
     engine, _ = job.choose_engine()
     draft = engine.fallback if isinstance(engine, RefiningEngine) else engine
     painted = draft.paint(photo.pixels, plan, ignore_progress)
-    save_photo(painted, _plain_photo(painted, photo.path or folder), folder / "draft.png")
-    for name, mask in (("eyes_mask", eyes_mask(shape, edits)), ("mouth_mask", mouth_mask(shape, edits))):
+    draft_name, *mask_names = _MASK_FILES
+    save_photo(painted, _plain_photo(painted, photo.path or folder), folder / draft_name)
+    for name, mask in zip(mask_names, (eyes_mask(shape, edits), mouth_mask(shape, edits)), strict=True):
         gray = mask[:, :, None].repeat(3, axis=2)
-        save_photo(gray, replace(_plain_photo(gray, photo.path or folder), native=mask), folder / f"{name}.png")
+        save_photo(gray, replace(_plain_photo(gray, photo.path or folder), native=mask), folder / name)
 
 
-def _prepare_report(path: Path) -> None:
+def _prepare_report(path: Path, source: Path) -> None:
     """Find out before any work is done whether the report can be written."""
+    from tempfile import TemporaryFile
+
     if path.suffix.lower() != ".json" or path.is_dir():
         raise BadOption(f"--report must name a file that ends in .json, not {path}.")
+    if path.exists() and path.resolve() == source.resolve():
+        raise BadOption(f"--report would replace the photo {path}; name another file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
         raise UnwritablePhoto(f"The report {path} cannot be written: {error.strerror}.") from error
 
 
 def _write_report(path: Path, data: dict[str, object]) -> None:
-    part = path.with_name(f"{path.name}.tmp")
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        part.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        # Plain ASCII: file names may hold bytes that are no text at all.
+        part.write_text(json.dumps(data, indent=2) + "\n", encoding="ascii")
         part.replace(path)
     except OSError as error:
         raise UnwritablePhoto(f"The report {path} cannot be written: {error.strerror}.") from error

@@ -156,6 +156,8 @@ def plan_mouths(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tu
 def _reason_not_to_look(face: Face, options: Options) -> str | None:
     if not options.smile:
         return "making smiles is switched off"
+    if options.smile_strength == 0:
+        return "a smile of strength 0 was asked for"
     if options.faces is not None and face.number not in options.faces:
         return "this face was not chosen"
     distance = _eye_distance(face.landmarks)

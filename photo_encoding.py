@@ -68,7 +68,9 @@ def encode_photo(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo
     else:
         _to_image(samples, has_alpha=alpha is not None).save(file, format_name, **extras)
     if format_name == "JPEG" and photo.format in ("JPEG", "MPO"):
-        notes.append("The JPEG was encoded anew, so values outside the edits can differ by rounding.")
+        notes.append(
+            "JPEG encodes the whole picture anew, so other pixels differ a little too; a PNG keeps them exactly."
+        )
     if photo.format == "MPO":
         notes.append("Further pictures inside the file (such as a depth or brightness map) were left out.")
     return " ".join(notes) or None

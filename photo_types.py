@@ -219,7 +219,8 @@ class Edit:
     """One thing to change: which feature of which face, where, and why.
 
     `measured` crossed `threshold`, so the edit is wanted. `amount` 0 … 1 is how far to go: how wide the
-    eye opens, how broad the smile is.
+    eye opens, how broad the smile is. `goal_share` 0 … 1 is how much of the usual goal has to be reached: less than
+    all of it where less than the default was asked for.
     """
 
     face: Face
@@ -228,6 +229,7 @@ class Edit:
     measured: float
     threshold: float
     amount: float
+    goal_share: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.amount <= 1.0:

@@ -48,7 +48,7 @@ def describe(report: Report) -> str:
     elif report.changed_outside:
         lines.append(f"Warning: {report.changed_outside:,} pixels outside the masks changed.")
     else:
-        lines.append(f"Changed {report.changed_pixels:,} pixels; every other pixel is exactly as it was.")
+        lines.append(f"Edited {report.changed_pixels:,} pixels and touched no other.")
     return "\n".join(lines)
 
 

@@ -179,6 +179,24 @@ def test_progress_never_falls_and_ends_at_one(sample: LoadPhoto, engine: Engine)
     assert told[-1] == 1.0
 
 
+def test_a_weaker_wish_gives_a_weaker_result(sample: LoadPhoto) -> None:
+    photo = Photo(sample("image_2.jpg"))
+    smiles = [
+        fix_photo(photo, Options(smile_strength=strength), DraftEngine()).report.changes[0].after
+        for strength in (0.15, 0.35, 0.5, 1.0)
+    ]
+    assert smiles == sorted(smiles)
+    assert smiles[0] < 0.5 < smiles[2]
+    nothing = fix_photo(photo, Options(smile_strength=0), DraftEngine())
+    assert np.array_equal(nothing.pixels, photo.pixels)
+    closed = Photo(sample("image_3.jpg"))
+    narrow, usual, wide = (
+        fix_photo(closed, Options(eye_opening=opening), DraftEngine()).report.changes[0].after
+        for opening in (0.1, 0.5, 0.9)
+    )
+    assert narrow < usual < wide
+
+
 def test_a_photo_without_a_face_comes_back_as_it_was(sample: LoadPhoto) -> None:
     pixels = sample("image_5.jpg")
     result = fix_photo(Photo(pixels), Options(), DraftEngine())
