@@ -109,7 +109,7 @@ class StableDiffusionEngine:
         else:
             whole = _plan_faces(pixels, plan, size)
             rounds = [[[work] for work in whole], self._plan_details(pixels, whole)]
-        total = sum(len(group) for groups in rounds for group in groups)
+        total = max(sum(len(group) for groups in rounds for group in groups), 1)
         finished = 0
         for number, groups in enumerate(rounds):
             count = sum(len(group) for group in groups)

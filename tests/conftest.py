@@ -92,6 +92,7 @@ def tiny_xl_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def load_tiny() -> Iterator[Callable[[Path], diffusion.TilePainter]]:
     """Loads a model through the real way, in float32 whatever this CPU does best."""
+    pytest.importorskip("torch")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diffusion, "_has_fast_bf16", lambda: False)
 

@@ -19,6 +19,8 @@ from photo_types import Pixels
 from tests.tiny_models import TILE_PX, make_tiny, save_tiny, save_tiny_file
 from weights import Weights, fetch_adapter, find_weights
 
+pytest.importorskip("torch")
+
 LoadTiny = Callable[[Path], TilePainter]
 FEW = Sampling("dpm++", 4, 6.0, 0.5)
 
@@ -219,7 +221,8 @@ def test_an_unusable_picture_is_told_from_the_others(
 
 
 def test_half_precision_that_overflows_is_tried_again_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     pipeline = FakePipeline(lambda count: noise(count) * (np.nan if pipeline.unet.dtype == torch.float16 else 1.0))
     pipeline.unet.dtype = torch.float16
     monkeypatch.setattr("diffusion.make_scheduler", lambda *_: None)
@@ -233,7 +236,8 @@ def test_half_precision_that_overflows_is_tried_again_in_full(monkeypatch: pytes
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("steps", [5, 8, 25, 50])
 def test_a_strength_is_a_noise_level_whatever_the_spacing(scheduler: str, steps: int) -> None:
-    diffusers = pytest.importorskip("diffusers")
+    import diffusers
+
     settings = diffusers.DDIMScheduler(beta_schedule="scaled_linear", steps_offset=1).config
     made = make_scheduler(settings, Sampling(scheduler, steps, 1.0, 0.5))
     made.set_timesteps(steps)
@@ -326,7 +330,6 @@ def test_an_adapter_changes_what_is_painted(tmp_path: Path, tiny_model: Path) ->
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
-    pytest.importorskip("torch")
     assert pick_device("cpu") == "cpu"
     assert pick_device("auto") in {"cpu", "cuda", "mps"}
     with pytest.raises(BadOption, match="cuda:99"):

@@ -20,6 +20,8 @@ from inpaint import StableDiffusionEngine
 from photo_types import Edit, EditPlan, Feature, Options, Photo
 from tests.conftest import LoadPhoto
 
+pytest.importorskip("torch")
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -97,8 +97,6 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
         (("--input_path", ""), "names no file"),
         (("--nonsense",), "--nonsense"),
         (("--engine", "magic"), "magic"),
-        (("--input_path", "scene.png", "--engine", "stable-diffusion", "--model", "./no_model"), "./no_model is not"),
-        (("--input_path", "scene.png", "--model", "text.jpg"), "text.jpg is no .safetensors file"),
         (("--input_path", "scene.png", "--strength", "0"), "--strength must be above 0"),
         (("--input_path", "scene.png", "--strength", "1.1"), "--strength must lie between 0 and 1"),
         (("--input_path", "scene.png", "--steps", "0"), "--steps must lie between 1"),
@@ -108,7 +106,6 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
         (("--input_path", "scene.png", "--tile_size", "512", "--overlap", "300"), "half of --tile_size"),
         (("--input_path", "scene.png", "--retries", "-1"), "--retries must lie between 0"),
         (("--input_path", "scene.png", "--device", "toaster"), "--device must be auto"),
-        (("--download_model", "--model", "./no_model"), "./no_model is not"),
         (("--gradio",), "page in the browser is not in this version"),
         (("--input_path", "scene.png", "--smile_strength", "1.5"), "--smile_strength must lie between 0 and 1"),
         (("--input_path", "scene.png", "--eye_opening", "-0.1"), "--eye_opening must lie between 0 and 1"),
@@ -300,6 +297,23 @@ def test_stable_diffusion_goes_the_whole_way_from_the_command_line(tmp_path: Pat
     assert photo["engine"] == "stable-diffusion" and photo["changed_outside"] == 0
     assert photo["seconds"]["refine"] > 0
     assert read_rgb(tmp_path / "masks" / "draft.png").shape == read_rgb(SAMPLE).shape
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--input_path", "scene.png", "--engine", "stable-diffusion", "--model", "./no_model"), "./no_model is not"),
+        (("--input_path", "scene.png", "--engine", "stable-diffusion"), "forbids to fetch"),
+        (("--input_path", "scene.png", "--model", "text.jpg"), "text.jpg is no .safetensors file"),
+        (("--download_model", "--model", "./no_model"), "./no_model is not"),
+        (("--download_model",), "--offline forbids"),
+    ],
+)
+def test_a_model_that_is_not_there_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    pytest.importorskip("torch")
+    save_scene(tmp_path / "scene.png")
+    (tmp_path / "text.jpg").write_text("this is no model\n")
+    assert words in fail(*arguments, "--offline", cwd=tmp_path)
 
 
 def test_without_weights_the_draft_engine_paints_and_one_line_says_so(
