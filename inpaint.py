@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
+from mouth_mask import narrow_to_lips
 from photo_types import Alpha, Edit, EditPlan, Engine, Options, Pixels, Progress, Region
 from prompts import compose_prompt
 from tiling import (
@@ -104,10 +105,12 @@ class StableDiffusionEngine:
         on_progress("loading Stable Diffusion", _DRAFT_SHARE)
         painter = self._load()
         size = self._options.tile_size or painter.native_size
+        # The draft moved the cheeks; the networks paint eyes and lips only.
+        narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in plan.edits))
         if self._options.tile_scheme == "grid":
-            rounds = [[self._plan_grid(pixels, plan, size)]]
+            rounds = [[self._plan_grid(pixels, narrow, size)]]
         else:
-            whole = _plan_faces(pixels, plan, size)
+            whole = _plan_faces(pixels, narrow, size)
             rounds = [[[work] for work in whole], self._plan_details(pixels, whole)]
         total = max(sum(len(group) for groups in rounds for group in groups), 1)
         finished = 0
@@ -233,7 +236,10 @@ def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult) -> _Do
         return _Done(work, before, before, result.why)
     if _measure_change(before, result.pixels, alpha) > MOST_CHANGED:
         return _Done(work, before, before, "something else than a face came out")
-    return _Done(work, before, match_ring(before, result.pixels, alpha))
+    matched = match_ring(before, result.pixels, alpha).astype(np.float32)
+    # Soft toward the draft: where the networks' part ends the photo's own mask may still be at its fullest.
+    soft = before + alpha[..., None] * (matched - before)
+    return _Done(work, before, np.rint(soft).astype(np.uint8))
 
 
 def _measure_change(before: Pixels, after: Pixels, alpha: Alpha) -> float:

@@ -16,10 +16,11 @@ from mouth_mask import (
     count_smile_windows,
     mouth_mask,
     mouth_region,
+    narrow_to_lips,
     plan_mouths,
     smile_threshold,
 )
-from photo_types import Face, Options, Pixels, Region
+from photo_types import Face, Feature, Options, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 
 Floats = NDArray[np.float32]
@@ -263,3 +264,16 @@ def test_the_whole_mask_is_that_of_the_edits(hopper: tuple[Pixels, Face]) -> Non
     assert not outside.any()
     assert mask.max() == 255
     assert not mouth_mask(pixels.shape, []).any()
+
+
+def test_the_lips_alone_are_a_small_soft_part_of_the_region(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    (edit,), _ = plan_mouths(pixels, faces_of(pixels), Options())
+    narrow = narrow_to_lips(edit)
+    assert narrow.region.box == edit.region.box
+    assert (narrow.region.alpha <= edit.region.alpha).all()
+    assert narrow.region.alpha.sum() < 0.6 * edit.region.alpha.sum()
+    for x, y in edit.face.landmarks.lips[:, :2].astype(int):
+        assert narrow.region.alpha[y - edit.region.box.top, x - edit.region.box.left] > 0.9
+    eye = replace(edit, feature=Feature.LEFT_EYE)
+    assert narrow_to_lips(eye) is eye
