@@ -8,13 +8,13 @@ than any detail, is what keeps a painted eye from looking like a doll's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eye_shape import IRIS_RADIUS, Lids, evaluate_lid
 from photo_look import LUMA
+from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
 
@@ -127,12 +127,6 @@ def choose_catchlight(skin: Array, highlight: float) -> Array:
     level = float(np.clip(1.15 * highlight, 1.35 * float(skin @ LUMA), 250))
     neutral = tint(skin, 0.25)
     return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * min(level, 246), 0, 250), np.float32)
-
-
-def smoothstep(low: float, high: float, value: NDArray[Any]) -> Array:
-    """0 below `low`, 1 above `high`, a smooth S between."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def aperture_alpha(x: Array, y: Array, lids: Lids, softness: float) -> Array:

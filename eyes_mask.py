@@ -15,15 +15,16 @@ hard cases:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eye_shape import EyeFrame, find_frame, landmarks_in_frame
 from faces import find_faces
 from landmarks import EyeLandmarks
 from photo_types import BadOption, Box, Edit, Face, Feature, Options, Pixels, Region, Skip
+from soft_edges import smoothstep
 
 Floats = NDArray[np.float64]
 
@@ -153,19 +154,18 @@ def eye_region(shape: tuple[int, ...], face: Face, feature: Feature) -> Region |
     `shape` is the photo's (H, W, …). Alpha is 1 in the middle and falls smoothly to exactly 0 at the rim. None when
     nothing of it lies inside the photo.
     """
-    frame = _frame_of(face.eye(feature))
-    outline = frame.to_photo(_outline(face, feature, frame))
-    low, high = np.floor(outline.min(axis=0)).astype(int) - 1, np.ceil(outline.max(axis=0)).astype(int) + 2
+    frame = find_frame(face, feature)
+    outline = _outline(face, feature, frame)
+    low, high = np.floor(outline.min(axis=0)).astype(int) - 2, np.ceil(outline.max(axis=0)).astype(int) + 3
     box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    scale = _DRAWN_UNIT_PX / frame.unit
+    scale = _DRAWN_UNIT_PX / frame.unit_px
     size = max(round(box.width * scale), 3), max(round(box.height * scale), 3)
     inside = _fill(outline, box, size) & _fill(_hull(face), box, size)
     # The outermost pixels are the rim's zero, also where the outline touches the box.
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / (_RIM * _DRAWN_UNIT_PX)
-    soft = np.clip(depth, 0.0, 1.0)
-    soft = (soft * soft * (3.0 - 2.0 * soft)).astype(np.float32)
+    soft = smoothstep(0.0, 1.0, depth)
     shrinks = scale > 1.0
     alpha = cv2.resize(soft, (box.width, box.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     part = box.clipped(shape[1], shape[0])
@@ -240,7 +240,7 @@ def _inside_photo(shape: tuple[int, ...], eye: EyeLandmarks) -> NDArray[np.bool_
 def _is_covered(pixels: Pixels, face: Face, feature: Feature) -> bool:
     """Whether the upper lid is far darker than the cheek of its side, as under dark glasses."""
     x, y = np.meshgrid(_LID_ACROSS, _LID_UP)
-    lid = _frame_of(face.eye(feature)).to_photo(np.column_stack([x.ravel(), y.ravel()]))
+    lid = np.column_stack(find_frame(face, feature).to_photo(x.ravel(), y.ravel())).astype(np.float64)
     marks = face.landmarks
     cheek = marks.left_cheek if feature is Feature.LEFT_EYE else marks.right_cheek
     return _median_grey(pixels, lid) < _DARK_LENS_RATIO * _median_grey(pixels, cheek[:, :2].astype(np.float64))
@@ -257,55 +257,21 @@ def _aspect_ratio(eye: EyeLandmarks) -> float:
     return eye.aspect_ratio * eye.width_px / max(width, 1e-6)
 
 
-@dataclass(frozen=True, eq=False)
-class _Frame:
-    """Eye frame: origin midway between the corners, x from the outer (-1) to the inner corner (1), y to the brow.
-
-    `unit` in pixels is half the distance of the corners in space and scales y; `across` is the step of one x in the
-    picture, which is shorter on a turned head.
-    """
-
-    origin: Floats
-    across: Floats
-    up: Floats
-    unit: float
-
-    def to_photo(self, points: Floats) -> Floats:
-        """Photo pixels of points (n, 2) of this frame."""
-        return self.origin + points[:, :1] * self.across + points[:, 1:] * self.up * self.unit
-
-    def from_photo(self, points: Floats) -> Floats:
-        """Frame coordinates of photo points (n, 2)."""
-        steps = np.column_stack([self.across, self.up * self.unit])
-        return np.asarray((points - self.origin) @ np.linalg.inv(steps).T)
-
-
-def _frame_of(eye: EyeLandmarks) -> _Frame:
-    outer, inner = eye.outer_corner.astype(np.float64), eye.inner_corner.astype(np.float64)
-    across = (inner - outer)[:2] / 2
-    length = max(float(np.linalg.norm(across)), 1e-3)
-    up = np.array([across[1], -across[0]]) / length
-    origin = (inner + outer)[:2] / 2
-    if float((eye.brow_lower[:, :2].mean(axis=0) - origin) @ up) < 0:
-        up = -up
-    return _Frame(origin, across, up, max(float(np.linalg.norm(inner - outer)) / 2, length))
-
-
-def _outline(face: Face, feature: Feature, frame: _Frame) -> Floats:
-    """The region's outline in the eye frame, (n, 2): a full ellipse bent along the lash line, kept below the brow."""
+def _outline(face: Face, feature: Feature, frame: EyeFrame) -> Floats:
+    """The region's outline in photo pixels, (n, 2): a full ellipse bent along the lash line, kept below the brow."""
     eye = face.eye(feature)
     other = face.eye(feature.other_eye)
-    gap = float(np.linalg.norm((eye.inner_corner - other.inner_corner)[:2]) / np.linalg.norm(frame.across))
+    gap = float(np.linalg.norm((eye.inner_corner - other.inner_corner)[:2]) / np.linalg.norm(frame.x_axis))
     left, right = -1.0 - _BEYOND_OUTER, 1.0 + min(_BEYOND_INNER, _SHARE_OF_GAP * gap)
     x = np.linspace(left, right, _OUTLINE_POINTS)
     fullness = (1.0 - np.abs(np.linspace(-1.0, 1.0, _OUTLINE_POINTS)) ** _OUTLINE_POWER) ** (1.0 / _OUTLINE_POWER)
-    lids = frame.from_photo((eye.upper[:, :2] + eye.lower[:, :2]).astype(np.float64) / 2)
-    brow = frame.from_photo(eye.brow_lower[:, :2].astype(np.float64))
+    lids = np.column_stack(landmarks_in_frame(frame, (eye.upper + eye.lower) / 2)).astype(np.float64)
+    brow = np.column_stack(landmarks_in_frame(frame, eye.brow_lower)).astype(np.float64)
     lash_line, under_brow = _curve(x, lids), _curve(x, brow) - _BROW_GAP
     height = np.minimum(_ABOVE, np.maximum(under_brow - lash_line, 0.1))
-    top = np.column_stack([x, lash_line + height * fullness])
-    bottom = np.column_stack([x, lash_line - _BELOW * fullness])
-    return np.concatenate([top, bottom[::-1]])
+    top, bottom = lash_line + height * fullness, lash_line - _BELOW * fullness
+    around = frame.to_photo(np.concatenate([x, x[::-1]]), np.concatenate([top, bottom[::-1]]))
+    return np.column_stack(around).astype(np.float64)
 
 
 def _curve(x: Floats, points: Floats) -> Floats:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eye_shape import EyeFrame, Lids, evaluate_lid
 from photo_types import Box
+from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
 
@@ -51,8 +52,7 @@ def visible_alpha(source: Array, frame: EyeFrame, box: Box, x: Array, y: Array) 
     if float(contrast[np.arange(_STEPS[0]), edge].mean()) < _LEAST_CONTRAST:
         return visible
     edge_x = np.interp(y, rows, cv2.GaussianBlur(columns[edge].reshape(-1, 1), (1, 9), 0).ravel()).astype(np.float32)
-    t = np.clip((edge_x - x) / _EDGE_SOFTNESS, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    return smoothstep(0.0, _EDGE_SOFTNESS, edge_x - x)
 
 
 def find_still_height(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: Array) -> Array | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from face_cover import find_lower_rims, measure_mouth_look, measure_sharpness
 from landmarks import Landmarks
 from photo_types import Box, Edit, Face, Feature, MissingModel, Options, Pixels, Region, Skip
+from soft_edges import smoothstep
 
 Floats = NDArray[np.float32]
 
@@ -95,8 +96,8 @@ def mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[Fl
     if not allowed.any():
         return None
     inside = cv2.distanceTransform(allowed, cv2.DIST_L2, 5) / (scale * eye_distance)
-    t = np.clip((inside - _OUTLINE_GAP) / _RIM, 0, 1).astype(np.float32)
-    soft = cv2.GaussianBlur(t * t * (3 - 2 * t), (0, 0), 0.02 * scale * eye_distance + 0.3) * (inside > 0)
+    faded = smoothstep(_OUTLINE_GAP, _OUTLINE_GAP + _RIM, inside)
+    soft = cv2.GaussianBlur(faded, (0, 0), 0.02 * scale * eye_distance + 0.3) * (inside > 0)
     return _fit_region(box, soft.astype(np.float32), shape)
 
 
@@ -117,8 +118,8 @@ def narrow_to_lips(edit: Edit) -> Edit:
     reach = max(1, round(_LIPS_REACH * width * scale))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * round(0.7 * reach) + 1))
     inside = cv2.distanceTransform(cv2.dilate(mask, kernel), cv2.DIST_L2, 5) / (0.6 * reach)
-    t = np.clip(cv2.resize(inside, (box.width, box.height), interpolation=cv2.INTER_LINEAR), 0, 1)
-    soft = (t * t * (3 - 2 * t) * edit.region.alpha).astype(np.float32)
+    depth = cv2.resize(inside, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
+    soft = smoothstep(0.0, 1.0, depth) * edit.region.alpha
     return replace(edit, region=Region(box, soft)) if soft.any() else edit
 
 

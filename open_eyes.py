@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
-from eyeball import EyeLook, aperture_alpha, choose_flesh, render_eyeball, smoothstep
+from eyeball import EyeLook, aperture_alpha, choose_flesh, render_eyeball
 from face_edges import find_still_height, visible_alpha
 from photo_look import LUMA, PhotoLook, luma
 from photo_types import Box, Edit, Pixels
+from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
 

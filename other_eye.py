@@ -21,9 +21,9 @@ from eye_shape import (
     find_frame,
     landmarks_in_frame,
 )
-from eyeball import smoothstep
 from options import Options
 from photo_types import Box, Edit, EditPlan, Pixels
+from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
 

@@ -69,7 +69,7 @@ def encode_photo(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo
         _to_image(samples, has_alpha=alpha is not None).save(file, format_name, **extras)
     if format_name == "JPEG" and photo.format in ("JPEG", "MPO"):
         notes.append(
-            "JPEG encodes the whole picture anew, so other pixels differ a little too; a PNG keeps them exactly."
+            "A JPEG is encoded anew as a whole, so other pixels differ a little, too; a PNG keeps them exactly."
         )
     if photo.format == "MPO":
         notes.append("Further pictures inside the file (such as a depth or brightness map) were left out.")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from landmarks import Landmarks
 from photo_types import Region
+from soft_edges import smoothstep
 
 Floats = NDArray[np.float32]
 
@@ -73,8 +74,7 @@ class SmileGrid:
 
     def window(self, fade: float) -> Floats:
         """0 where alpha is below 1, rising smoothly to 1 over `fade` units inside; float32 (rows, columns)."""
-        t = np.clip(self.depth / fade, 0, 1)
-        soft = cv2.GaussianBlur((t * t * (3 - 2 * t)).astype(np.float32), (0, 0), 1.0)
+        soft = cv2.GaussianBlur(smoothstep(0.0, fade, self.depth), (0, 0), 1.0)
         return np.asarray(soft * (self.depth > 0), np.float32)
 
     def depth_at(self, points: Floats) -> Floats:

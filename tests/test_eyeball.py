@@ -16,11 +16,11 @@ from eyeball import (
     choose_iris,
     choose_sclera,
     render_eyeball,
-    smoothstep,
     tint,
 )
 from options import EYE_COLORS
 from photo_look import LUMA
+from soft_edges import smoothstep
 
 SKIN = np.array([180, 130, 110], np.float32)
 CLOSED, UPPER, LOWER = (np.array(curve, np.float32) for curve in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER))
