@@ -38,6 +38,8 @@ NEARLY_CLOSED = 0.39
 # From here up to CLOSED a second look is taken, at the mirrored face, this much larger than its landmarks.
 _CLOSE_CALL = 0.42
 _MIRROR_PAD = 0.4
+# On smaller faces two views differ by chance, and the more closed one would open lowered eyes.
+_MIRROR_LEAST_EYE_DISTANCE_PX = 38.0
 _MIRROR_SIDE_PX = 480
 # The aspect ratio of an open eye at rest.
 _OPEN_ASPECT_RATIO = 0.3
@@ -116,7 +118,8 @@ def judge_closedness(pixels: Pixels, face: Face) -> dict[Feature, float]:
     narrow and half open eyes stay below `CLOSED` in both. The more closed view counts.
     """
     closedness = {feature: measure_closedness(face, feature) for feature in EYES}
-    if _CLOSE_CALL <= max(closedness.values()) < CLOSED:
+    is_large = face.landmarks.eye_distance_px >= _MIRROR_LEAST_EYE_DISTANCE_PX
+    if is_large and _CLOSE_CALL <= max(closedness.values()) < CLOSED:
         mirrored = _look_in_mirror(pixels, face)
         if mirrored is not None:
             closedness = {

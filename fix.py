@@ -41,9 +41,6 @@ NARROW_SHARE = 0.3
 """Who asks for the narrowest opening is content with this much less of both."""
 SMILE_SCORE = 0.50
 """A mouth with a higher smile score than this smiles."""
-TURNED_YAW_DEGREES = 20.0
-TURNED_RISE = 0.25
-"""On a head turned further than that the score sees half a mouth: there a rise of this much is a smile."""
 MAX_TRIES = 5
 AMOUNT_STEP = 0.20
 """A try that fell short goes this much further next time."""
@@ -236,9 +233,7 @@ def _judge(edit: Edit, after: Face | None) -> _Outcome:
     if after is None:
         return _Outcome(False, edit.measured, "the face was no longer recognised")
     if edit.feature is Feature.MOUTH:
-        turned = abs(after.yaw_degrees) > TURNED_YAW_DEGREES
-        rose = turned and edit.amount == 1.0 and after.smile - edit.face.smile > TURNED_RISE
-        smiles = after.smile > edit.goal_share * SMILE_SCORE or rose
+        smiles = after.smile > edit.goal_share * SMILE_SCORE
         return _Outcome(smiles, after.smile, "the smile did not come out clearly")
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
     less = 1.0 - edit.goal_share
