@@ -117,10 +117,6 @@ class Lids:
     lower: Array
     brow_height: float
 
-    def aperture_height(self, x: Array | float) -> Array:
-        """Height of the opening at `x`, 0 at the corners."""
-        return np.maximum(evaluate_lid(self.upper, x) - evaluate_lid(self.lower, x), 0)
-
 
 def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> Array:
     """Coefficients of the line where the lids of a closed eye meet, from the two rims the landmarks give."""

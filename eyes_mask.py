@@ -131,10 +131,7 @@ def judge_closedness(pixels: Pixels, face: Face) -> dict[Feature, float]:
 
 def _look_in_mirror(pixels: Pixels, face: Face) -> Face | None:
     """The face as it is found in its mirrored surroundings, where its right eye is a left one; None when it is not."""
-    points = face.landmarks.points[:, :2]
-    low, high = points.min(axis=0), points.max(axis=0)
-    box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1).padded(_MIRROR_PAD)
-    part = box.clipped(pixels.shape[1], pixels.shape[0])
+    part = Box.around(face.landmarks.points).padded(_MIRROR_PAD).clipped(pixels.shape[1], pixels.shape[0])
     if part is None:
         return None
     crop = pixels[part.slices][:, ::-1]

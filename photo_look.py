@@ -130,9 +130,7 @@ def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | Non
 
 def _measure_black(pixels: Pixels, face: Face) -> Array:
     """Mean colour of the darkest hundredth of the face."""
-    points = face.landmarks.points[:, :2]
-    low, high = points.min(axis=0), points.max(axis=0)
-    box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1).clipped(pixels.shape[1], pixels.shape[0])
+    box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
     crop = (pixels if box is None else pixels[box.slices]).reshape(-1, 3)
     level = luma(crop)
     return np.asarray(crop[level <= np.percentile(level, 1)].mean(axis=0), np.float32)

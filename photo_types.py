@@ -86,6 +86,12 @@ class Box:
         if self.right <= self.left or self.bottom <= self.top:
             raise ValueError(f"box is empty: {self}")
 
+    @classmethod
+    def around(cls, points: NDArray[np.float32]) -> Box:
+        """The box of the pixels that `points` (n, 2 or more: x, y, …) lie in."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        return cls(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1)
+
     @property
     def width(self) -> int:
         return self.right - self.left
