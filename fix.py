@@ -41,9 +41,11 @@ NARROW_SHARE = 0.3
 """Who asks for the narrowest opening is content with this much less of both."""
 SMILE_SCORE = 0.50
 """A mouth with a higher smile score than this smiles."""
-MAX_TRIES = 5
+MAX_TRIES = 7
 AMOUNT_STEP = 0.20
-"""A try that fell short goes this much further next time."""
+"""A try that fell short opens an eye this much further next time …"""
+SMILE_STEP = 0.10
+"""… and a smile, which is the better the smaller it is, this much."""
 
 
 def ignore_progress(_words: str, _share: float) -> None:
@@ -245,7 +247,8 @@ def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
     """The same edit for the next try: as it was if it was good, else further; None when there is no further."""
     if outcome.good:
         return edit
-    return replace(edit, amount=min(edit.amount + AMOUNT_STEP, 1.0)) if edit.amount < 1.0 else None
+    step = SMILE_STEP if edit.feature is Feature.MOUTH else AMOUNT_STEP
+    return replace(edit, amount=min(edit.amount + step, 1.0)) if edit.amount < 0.999 else None
 
 
 def _note_change(edit: Edit, outcome: _Outcome, *, kept: bool, tries: int) -> Change:

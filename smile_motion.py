@@ -20,9 +20,9 @@ from soft_edges import smoothstep
 Floats = NDArray[np.float32]
 
 # How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in mouth widths.
-CORNER = (0.120, 0.280, -0.070)
+CORNER = (0.135, 0.215, -0.140)
 # How far the middle of the lips rises, and how much less the rim of either lip rises than its inner edge falls.
-_MID_LIP_UP = 0.045
+_MID_LIP_UP = 0.065
 _LIP_THINNING = 0.020
 # Neutral corners lie this far above the middle of the lips (median); those that hang lower have farther to go.
 _NEUTRAL_CORNER_HEIGHT = -0.012
@@ -47,8 +47,8 @@ CHEEK = (
 )  # fmt: skip
 CHEEK_BACK = -0.6  # toward the viewer, as a share of the outward motion: the cheek is round
 _CHIN_UP = (0.036, 0.012, 0.0, 0.0)
-# Of a full smile, at amount 1; half of it makes the gentle one.
-_FULL_GAIN = 1.1
+# Of a full smile, at amount 1; amount 0.5 makes the faintest that most people would call a smile.
+_FULL_GAIN, _GAIN_POWER = 1.1, 1.4
 # At these turns of the head (sine) at most so much of a full smile: the far half of the mouth has less room.
 _GAIN_LIMIT = ((0.2, 0.5), (1.1, 0.85))
 # A mouth is this share of the distance of the outer eye corners (median of adult faces).
@@ -126,7 +126,7 @@ def smile_unit_px(landmarks: Landmarks) -> float:
 def smile_gain(landmarks: Landmarks, amount: float) -> float:
     """Return the share of a full smile to paint for an `amount` 0 … 1: the more turned the head, the less at most."""
     turn = abs(float(face_axes(landmarks)[0, 2]))
-    return min(_FULL_GAIN * amount, float(np.interp(turn, *_GAIN_LIMIT)))
+    return min(_FULL_GAIN * amount**_GAIN_POWER, float(np.interp(turn, *_GAIN_LIMIT)))
 
 
 def smile_motion(landmarks: Landmarks) -> tuple[Floats, Floats]:
