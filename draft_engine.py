@@ -55,7 +55,9 @@ class DraftEngine:
             on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
             rows, columns = edit.region.box.slices
             if edit.feature is Feature.MOUTH:
-                painted[rows, columns] = paint_smile(painted, edit.face, edit.region, edit.amount)
+                settled = _blend_eyes(pixels, painted, edit, plan)
+                smile = paint_smile(settled, edit.face, edit.region, edit.amount)
+                painted[rows, columns] = np.where(edit.region.alpha[..., None] > 0, smile, painted[rows, columns])
             elif is_fit_to_copy(pixels, edit, plan):
                 painted[rows, columns] = copy_other_eye(painted, edit)
             else:
@@ -88,6 +90,18 @@ class DraftEngine:
             roundness=1 + _ROUND_SHARE * (frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6) - 1),
             seed=self._seed + edit.face.number,
         )
+
+
+def _blend_eyes(pixels: Pixels, painted: Pixels, mouth: Edit, plan: EditPlan) -> Pixels:
+    """The photo with the eyes of the mouth's face as they will be seen: a smile moves the skin up to their rims."""
+    settled = painted
+    for eye in plan.edits:
+        if eye.face.number == mouth.face.number and eye.feature is not Feature.MOUTH:
+            settled = painted.copy() if settled is painted else settled
+            part, before = eye.region.box.slices, pixels[eye.region.box.slices].astype(np.float32)
+            mixed = before + eye.region.alpha[..., None] * (painted[part] - before)
+            settled[part] = np.rint(mixed).astype(np.uint8)
+    return settled
 
 
 def _look_at_camera(face: Face, toward_right: float, foreshortening: float) -> tuple[float, float]:

@@ -41,9 +41,11 @@ _CUT_OFF = "the mouth is cut off by the edge of the photo"
 
 # The mask is drawn at this many pixels per eye distance and then enlarged: it is smooth, so nothing is lost.
 _MASK_PX_PER_EYE_DISTANCE = 120
-# The rest in eye distances: keep off the face's outline and the lower lids; width of the soft rim.
+# The rest in eye distances: keep off the face's outline, and off the lower lids behind glasses; without them the
+# lids belong to it, so that it is whole from a little above them on. Width of the soft rim.
 _OUTLINE_GAP = 0.018
-_LID_GAP = 0.13
+_LID_GAP_BEHIND_GLASSES = 0.13
+_ABOVE_LID = 0.115
 _RIM = 0.045
 _ROUNDS_AWAY = 0.002
 # Below the rim of glasses, and beyond what was seen of it.
@@ -80,8 +82,8 @@ def mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[Fl
     across = (left.outer_corner - right.outer_corner)[:2]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     down = np.array([-across[1], across[0]], np.float32)
-    gap = down * _LID_GAP * eye_distance
-    # Everything above a line that runs under both lower lids and across the ridge of the nose is out.
+    gap = down * (_LID_GAP_BEHIND_GLASSES if rims else -_ABOVE_LID) * eye_distance
+    # Everything above a line along both lower lids and across the ridge of the nose is out.
     line = np.concatenate([right.lower[:, :2] + gap, landmarks.nose[2:3, :2], left.lower[::-1, :2] + gap])
     outward = across * 0.6 * eye_distance
     far_up = -down * 3 * eye_distance

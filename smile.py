@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import Landmarks
+from lower_lids import cover_eyes, lift_lower_lids
 from photo_types import Face, Pixels, Region
 from smile_motion import SmileGrid, lay_grid, smile_gain, smile_motion
 from smile_shading import shade_smile
@@ -21,6 +22,7 @@ Doubles = NDArray[np.float64]
 # The motion grows from nothing to its full size over this many mouth widths from the region's rim: less
 # where a mouth corner lies close to the rim, or one corner would rise less than the other.
 _FADE_RANGE = (0.12, 0.34)
+_LID_FADE = 0.03
 # Near the photo's edge a pixel may look back by at most this share of its distance from it.
 _EDGE_SHARE = 0.6
 # The backward map must stay this far from folding over (1 is no change, 0 a fold).
@@ -48,7 +50,9 @@ def paint_smile(pixels: Pixels, face: Face, region: Region, amount: float) -> Pi
     source_y = y + cv2.resize(field[..., 1], size, interpolation=cv2.INTER_CUBIC)
     source = np.ascontiguousarray(pixels[box.slices])
     moved = cv2.remap(source, source_x, source_y, cv2.INTER_LANCZOS4, None, cv2.BORDER_REFLECT)
-    return shade_smile(np.asarray(moved, np.uint8), face.landmarks, box, grid, gain)
+    shaded = shade_smile(np.asarray(moved, np.uint8), face.landmarks, box, grid, gain)
+    seen = cover_eyes(face.landmarks, box, gain)[..., None]
+    return np.asarray(np.where(seen > 0, np.rint(shaded + seen * (source.astype(np.float32) - shaded)), shaded), np.uint8)
 
 
 def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: float) -> Floats:
@@ -63,6 +67,8 @@ def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: 
     field = _spline(places + gain * motions, -gain * motions, grid.nodes.reshape(-1, 2), grid.unit_px)
     fade = float(np.clip(grid.depth_at(landmarks.lips[[0, 10]]).min(), *_FADE_RANGE))
     field = field.reshape(grid.nodes.shape) * grid.window(fade)[..., None]
+    # The lids lie at the region's rim, and what rises above them is not painted: there is little to fade.
+    field += lift_lower_lids(landmarks, grid.nodes, gain) * grid.window(_LID_FADE)[..., None]
     from_left_top, from_right_bottom = grid.nodes - (box.left, box.top), (box.right - 1, box.bottom - 1) - grid.nodes
     limit = (_EDGE_SHARE * np.minimum(from_left_top, from_right_bottom)).clip(1e-3)
     share = 1.0

@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import Landmarks
+from lower_lids import measure_fullness
 from photo_types import Box, Pixels
 from smile_motion import CHEEK, CHEEK_BACK, CORNER, SmileGrid, face_axes
 
 Floats = NDArray[np.float32]
 
-# Relief that a full smile adds to the skin, in mouth widths: the cheek's bulge, the nasolabial fold, the dimple.
+# Relief that a full smile adds to the skin, in mouth widths: the cheek's bulge, the nasolabial fold, the dimple,
+# and the fullness under the eye.
 _BULGE_HEIGHT, _BULGE_RADIUS = 0.150, 0.25
 _FOLD_DEPTH, _FOLD_RADIUS = 0.016, 0.050
 _DIMPLE_DEPTH, _DIMPLE_RADIUS = 0.018, 0.050
+_LID_FULLNESS = 0.030
 # The fold is faint at the nose, deepest in the middle, and ends beside the mouth.
 _FOLD_STRENGTH = (0.25, 1.0, 0.9, 0.0)
 # How strongly slopes toward the light brighten, and hollows darken because less of the room's light gets in.
@@ -98,6 +101,7 @@ def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: 
         weight = _bump(_distance(nodes, bulge), _CHEEK_PATCH)
         brightness.append(float((light * weight).sum() / max(float(weight.sum()), 1e-6)))
 
+    relief += _LID_FULLNESS * measure_fullness(landmarks, grid.nodes)
     from_left = float(np.clip(brightness[1] - brightness[0], -_MAX_LIGHT_FROM_SIDE, _MAX_LIGHT_FROM_SIDE))
     toward_light = (from_left * axes[0] + _LIGHT_FROM_ABOVE * axes[1])[:2]
     slope_y, slope_x = np.gradient(relief, step)
