@@ -37,6 +37,10 @@ _CHEEK_PATCH = 0.15
 _CREASE_DEEPENING = 0.55
 _CREASE_WIDTH = 0.10
 _MAX_CREASE = 0.3
+# The crease that hangs from a corner of the mouth and the pale band beside it even out by this share: here, outward
+# and down from the corner, so far around.
+_EVENING = 1.1
+_EVENED_AT, _EVENED_RADIUS = (0.09, -0.13), 0.085
 # The change fades over this many mouth widths from the region's rim.
 _FADE = 0.15
 # Channels within this distance of white are shaded less and less.
@@ -80,6 +84,7 @@ def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: 
 
     relief = np.zeros((rows, columns), np.float32)
     creases = np.zeros((rows, columns), np.float32)
+    evened = np.zeros((rows, columns), np.float32)
     brightness = []
     for cheek, wing, corner, side in (
         (landmarks.right_cheek, landmarks.nose[7], landmarks.lips[0], -1.0),
@@ -97,6 +102,8 @@ def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: 
         relief += _BULGE_HEIGHT * _bump(_distance(nodes, bulge), _BULGE_RADIUS)
         relief -= _FOLD_DEPTH * strength * _bump(distance, _FOLD_RADIUS)
         relief -= _DIMPLE_DEPTH * _bump(_distance(nodes, (corner + 0.05 * aside)[:2] / unit), _DIMPLE_RADIUS)
+        below_corner = corner + (_EVENED_AT[0] * side * axes[0] + _EVENED_AT[1] * axes[1]) * unit
+        evened = np.maximum(evened, _bump(_distance(nodes, below_corner[:2] / unit), _EVENED_RADIUS))
         creases = np.maximum(creases, strength * _bump(distance, _CREASE_WIDTH))
         weight = _bump(_distance(nodes, bulge), _CHEEK_PATCH)
         brightness.append(float((light * weight).sum() / max(float(weight.sum()), 1e-6)))
@@ -108,8 +115,9 @@ def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: 
     toward = -(slope_x * toward_light[0] + slope_y * toward_light[1])
     toward = np.where(toward > 0, toward, _SHADOW_SHARE * toward)
     hollow = np.maximum(cv2.Laplacian(relief, cv2.CV_32F) / step**2, 0) * _FOLD_RADIUS**2
-    dark_detail = np.clip(light - cv2.GaussianBlur(light, (0, 0), _CREASE_WIDTH / step), -_MAX_CREASE, 0)
-    change = _SLOPE_SHADING * toward - _HOLLOW_SHADING * hollow + _CREASE_DEEPENING * dark_detail * creases
+    detail = np.clip(light - cv2.GaussianBlur(light, (0, 0), _CREASE_WIDTH / step), -_MAX_CREASE, _MAX_CREASE)
+    change = _SLOPE_SHADING * toward - _HOLLOW_SHADING * hollow + _CREASE_DEEPENING * np.minimum(detail, 0) * creases
+    change -= _EVENING * detail * evened
     return np.expm1(gain * change * grid.window(_FADE)).astype(np.float32)
 
 
