@@ -35,6 +35,9 @@ _MOST_YAW_DEGREES = 36.0
 # Faces behind the one in focus: their smiles are missed, and a smile painted on one is sharper than the face.
 _OUT_OF_FOCUS = 0.61
 _BESIDE_SHARPEST = 0.735
+# Lips so far apart, in mouth widths, over a jaw that hangs by this score: the person talks, sings or yawns, and corners
+# pulled up over an open jaw make a grimace. Slightly open mouths have 0.14 and 0.11 at most, singers 0.21 and 0.31.
+_TALKING_GAP, _TALKING_JAW = 0.18, 0.22
 # Lips this close to the photo's edge, in eye distances, have no room to move.
 _EDGE_GAP = 0.02
 _CUT_OFF = "the mouth is cut off by the edge of the photo"
@@ -206,6 +209,8 @@ def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: flo
     gap = _EDGE_GAP * _eye_distance(face.landmarks)
     if (lips < gap).any() or (lips > np.array(pixels.shape[1::-1]) - 1 - gap).any():
         return _CUT_OFF
+    if _lip_gap(face.landmarks) > _TALKING_GAP and face.blendshapes["jawOpen"] > _TALKING_JAW:
+        return "the mouth is wide open, as in talking or singing"
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return f"the head is turned too far to the side ({abs(face.yaw_degrees):.0f}°)"
     sharpness = measure_sharpness(pixels, face.landmarks)
@@ -215,6 +220,12 @@ def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: flo
     if look is None or look.is_covered:
         return "the mouth is covered, or cannot be told from what is around it"
     return None
+
+
+def _lip_gap(landmarks: Landmarks) -> float:
+    """Distance between the lips in mouth widths."""
+    lips, inner = landmarks.lips, landmarks.lips_inner
+    return float(np.linalg.norm(inner[5] - inner[15]) / max(float(np.linalg.norm(lips[10] - lips[0])), 1e-6))
 
 
 def smile_threshold(pixels: Pixels, face: Face) -> float:

@@ -41,7 +41,8 @@ def paint_smile(pixels: Pixels, face: Face, region: Region, amount: float) -> Pi
     box = region.box
     if amount <= 0:
         return pixels[box.slices].copy()
-    gain = smile_gain(face.landmarks, amount)
+    # Who smiles a little already needs the less.
+    gain = smile_gain(face.landmarks, amount) * (1 - face.smile)
     grid = lay_grid(face.landmarks, region)
     field = backward_field(face.landmarks, region, grid, gain)
     size = box.width, box.height

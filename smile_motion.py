@@ -20,9 +20,9 @@ from soft_edges import smoothstep
 Floats = NDArray[np.float32]
 
 # How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in mouth widths.
-CORNER = (0.135, 0.215, -0.140)
+CORNER = (0.120, 0.235, -0.140)
 # How far the middle of the lips rises, and how much less the rim of either lip rises than its inner edge falls.
-_MID_LIP_UP = 0.065
+_MID_LIP_UP = 0.055
 _LIP_THINNING = 0.020
 # Neutral corners lie this far above the middle of the lips (median); those that hang lower have farther to go.
 _NEUTRAL_CORNER_HEIGHT = -0.012
@@ -38,14 +38,15 @@ _FLATTER_WHEN_OPEN = 0.6
 _TURN_UNNOTICED = 0.15
 _FAR_CORNER_LOSS = 0.8
 # Outward and up, in mouth widths of a full smile; the order is that of `Landmarks.left_cheek`.
+# The shape is the one measured, its height a third more: cheeks that rise let the mouth do with less.
 CHEEK = (
-    (0.010, 0.035), (0.010, 0.045), (0.005, 0.025),
-    (0.034, 0.055), (0.066, 0.078), (0.078, 0.074),
-    (0.072, 0.085), (0.095, 0.130), (0.112, 0.188), (0.075, 0.138),
-    (0.094, 0.066), (0.040, 0.048), (0.064, 0.044), (0.082, 0.058), (0.070, 0.040),
-    (0.046, 0.095), (0.034, 0.062),
+    (0.012, 0.046), (0.012, 0.058), (0.006, 0.033),
+    (0.041, 0.072), (0.079, 0.101), (0.094, 0.096),
+    (0.086, 0.111), (0.114, 0.169), (0.134, 0.244), (0.090, 0.221),
+    (0.113, 0.106), (0.048, 0.077), (0.077, 0.070), (0.098, 0.093), (0.084, 0.064),
+    (0.055, 0.152), (0.041, 0.099),
 )  # fmt: skip
-CHEEK_BACK = -0.6  # toward the viewer, as a share of the outward motion: the cheek is round
+CHEEK_BACK = -0.5  # toward the viewer, as a share of the outward motion: the cheek is round
 _CHIN_UP = (0.036, 0.012, 0.0, 0.0)
 # Of a full smile, at amount 1; amount 0.5 makes the faintest that most people would call a smile.
 _FULL_GAIN, _GAIN_POWER = 1.1, 1.4
