@@ -52,6 +52,9 @@ _CHIN_UP = (0.036, 0.012, 0.0, 0.0)
 _FULL_GAIN, _GAIN_POWER = 1.1, 1.4
 # At these turns of the head (sine) at most so much of a full smile: the far half of the mouth has less room.
 _GAIN_LIMIT = ((0.2, 0.5), (1.1, 0.85))
+# At these distances of the outer eye corners in pixels, too: what must go far on few pixels looks drawn, above all
+# where a moustache hides the lips, and had better be given up.
+_SMALL_FACE_LIMIT = ((40.0, 60.0), (0.58, 1.1))
 # A mouth is this share of the distance of the outer eye corners (median of adult faces).
 _MOUTH_TO_EYES = 0.58
 # Lips lie in front of the outer eye corners: the line between them leans by this much from the face's vertical.
@@ -125,9 +128,10 @@ def smile_unit_px(landmarks: Landmarks) -> float:
 
 
 def smile_gain(landmarks: Landmarks, amount: float) -> float:
-    """Return the share of a full smile to paint for an `amount` 0 … 1: the more turned the head, the less at most."""
+    """Return the share of a full smile to paint for an `amount` 0 … 1: on turned and on small heads less at most."""
     turn = abs(float(face_axes(landmarks)[0, 2]))
-    return min(_FULL_GAIN * amount**_GAIN_POWER, float(np.interp(turn, *_GAIN_LIMIT)))
+    room = min(float(np.interp(turn, *_GAIN_LIMIT)), float(np.interp(landmarks.eye_distance_px, *_SMALL_FACE_LIMIT)))
+    return min(_FULL_GAIN * amount**_GAIN_POWER, room)
 
 
 def smile_motion(landmarks: Landmarks) -> tuple[Floats, Floats]:
