@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grain import find_grain
 from landmarks import Landmarks
 from lower_lids import cover_eyes, lift_lower_lids
 from photo_types import Face, Pixels, Region
@@ -50,8 +51,12 @@ def paint_smile(pixels: Pixels, face: Face, region: Region, amount: float) -> Pi
     source_x = x + cv2.resize(field[..., 0], size, interpolation=cv2.INTER_CUBIC)
     source_y = y + cv2.resize(field[..., 1], size, interpolation=cv2.INTER_CUBIC)
     source = np.ascontiguousarray(pixels[box.slices])
-    moved = cv2.remap(source, source_x, source_y, cv2.INTER_LANCZOS4, None, cv2.BORDER_REFLECT)
-    shaded = shade_smile(np.asarray(moved, np.uint8), face.landmarks, box, grid, gain)
+    grain = find_grain(source, face.landmarks.eye_distance_px)
+    clean = source if grain is None else source - grain
+    moved = cv2.remap(clean, source_x, source_y, cv2.INTER_LANCZOS4, None, cv2.BORDER_REFLECT)
+    shaded = shade_smile(np.clip(moved, 0, 255).astype(np.uint8), face.landmarks, box, grid, gain)
+    if grain is not None:
+        shaded = np.clip(np.rint(shaded + grain), 0, 255).astype(np.uint8)
     seen = cover_eyes(face.landmarks, box, gain)[..., None]
     return np.asarray(np.where(seen > 0, np.rint(shaded + seen * (source.astype(np.float32) - shaded)), shaded), np.uint8)
 
