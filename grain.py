@@ -41,9 +41,9 @@ def find_grain(pixels: Pixels, eye_distance_px: float) -> Floats | None:
 
     Edges are left out of it by the size of the step: what is far above the noise is no noise.
     """
-    share = float(smoothstep(*_EYE_DISTANCES_PX, np.float32(eye_distance_px)))
+    share = float(smoothstep(*_EYE_DISTANCES_PX, np.array(eye_distance_px)))
     noise = measure_noise(pixels) if share > 0 else 0.0
-    share *= float(smoothstep(*_NOISE_RANGE, np.float32(noise)))
+    share *= float(smoothstep(*_NOISE_RANGE, np.array(noise)))
     if share == 0:
         return None
     values = pixels.astype(np.float32)

@@ -55,7 +55,7 @@ _ROUNDS_AWAY = 0.002
 _RIM_GAP = 0.03
 _RIM_END = 0.05
 # How far the moved area reaches from the middle of the mouth: sideways, up, down.
-_REACH = (0.74, 0.95, 0.62)
+_REACH = (0.74, 1.08, 0.62)
 
 
 def mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[Floats] = ()) -> Region | None:

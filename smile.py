@@ -16,6 +16,7 @@ from lower_lids import cover_eyes, lift_lower_lids
 from photo_types import Face, Pixels, Region
 from smile_motion import SmileGrid, lay_grid, smile_gain, smile_motion
 from smile_shading import shade_smile
+from soft_edges import smoothstep
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -23,7 +24,7 @@ Doubles = NDArray[np.float64]
 # The motion grows from nothing to its full size over this many mouth widths from the region's rim: less
 # where a mouth corner lies close to the rim, or one corner would rise less than the other.
 _FADE_RANGE = (0.12, 0.34)
-_LID_FADE = 0.03
+_LID_FADE_ALPHAS = (0.90, 0.98)
 # Near the photo's edge a pixel may look back by at most this share of its distance from it.
 _EDGE_SHARE = 0.6
 # The backward map must stay this far from folding over (1 is no change, 0 a fold).
@@ -58,7 +59,9 @@ def paint_smile(pixels: Pixels, face: Face, region: Region, amount: float) -> Pi
     if grain is not None:
         shaded = np.clip(np.rint(shaded + grain), 0, 255).astype(np.uint8)
     seen = cover_eyes(face.landmarks, box, gain)[..., None]
-    return np.asarray(np.where(seen > 0, np.rint(shaded + seen * (source.astype(np.float32) - shaded)), shaded), np.uint8)
+    return np.asarray(
+        np.where(seen > 0, np.rint(shaded + seen * (source.astype(np.float32) - shaded)), shaded), np.uint8
+    )
 
 
 def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: float) -> Floats:
@@ -73,8 +76,8 @@ def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: 
     field = _spline(places + gain * motions, -gain * motions, grid.nodes.reshape(-1, 2), grid.unit_px)
     fade = float(np.clip(grid.depth_at(landmarks.lips[[0, 10]]).min(), *_FADE_RANGE))
     field = field.reshape(grid.nodes.shape) * grid.window(fade)[..., None]
-    # The lids lie at the region's rim, and what rises above them is not painted: there is little to fade.
-    field += lift_lower_lids(landmarks, grid.nodes, gain) * grid.window(_LID_FADE)[..., None]
+    # The lids lie too near the region's rim for that fade; what little they move fades within the rim itself.
+    field += lift_lower_lids(landmarks, grid.nodes, gain) * smoothstep(*_LID_FADE_ALPHAS, grid.alpha)[..., None]
     from_left_top, from_right_bottom = grid.nodes - (box.left, box.top), (box.right - 1, box.bottom - 1) - grid.nodes
     limit = (_EDGE_SHARE * np.minimum(from_left_top, from_right_bottom)).clip(1e-3)
     share = 1.0

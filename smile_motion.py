@@ -68,12 +68,14 @@ class SmileGrid:
     """A coarse grid over a region, its nodes at the centres of equal cells of the region's box.
 
     `nodes` float32 (rows, columns, 2) are photo pixels, `step_px` apart in x and y; `unit_px` is `smile_unit_px`.
-    `depth` float32 (rows, columns) is the distance from where the region's alpha falls below 1, in units: 0 outside.
+    `alpha` float32 (rows, columns) is the region's; `depth`, of the same shape, is the distance from where it falls
+    below 1, in units: 0 outside.
     """
 
     nodes: Floats
     step_px: tuple[float, float]
     unit_px: float
+    alpha: Floats
     depth: Floats
 
     def window(self, fade: float) -> Floats:
@@ -101,7 +103,7 @@ def lay_grid(landmarks: Landmarks, region: Region) -> SmileGrid:
     core = np.pad((alpha > 0.995).astype(np.uint8), 1, mode="edge")
     depth = cv2.distanceTransform(core, cv2.DIST_L2, 5)[1:-1, 1:-1] * (step[0] / unit)
     nodes = np.stack(np.meshgrid(x, y), -1).astype(np.float32)
-    return SmileGrid(nodes, step, unit, np.asarray(depth, np.float32))
+    return SmileGrid(nodes, step, unit, np.asarray(alpha, np.float32), np.asarray(depth, np.float32))
 
 
 def face_axes(landmarks: Landmarks) -> Floats:

@@ -117,6 +117,23 @@ def test_a_profile_is_left_alone(hopper: tuple[Pixels, Face]) -> None:
     assert "turned too far" in reason_for(pixels, replace(face, yaw_degrees=-50.0))
 
 
+def test_a_talking_mouth_is_left_alone(hopper: tuple[Pixels, Face]) -> None:
+    pixels, face = hopper
+    points = face.landmarks.points.copy()
+    points[[14, 17]] += np.float32(0.3) * (face.landmarks.chin[2] - face.landmarks.nose[6])
+    agape = replace(face, landmarks=replace(face.landmarks, points=points))
+    assert not reason_for(pixels, agape)
+    talking = replace(agape, blendshapes={**face.blendshapes, "jawOpen": 0.4})
+    assert "open" in reason_for(pixels, talking)
+    assert not reason_for(pixels, replace(face, blendshapes=talking.blendshapes))
+
+
+@pytest.mark.parametrize("path", ["closed/vid_lp_d12.jpg", "closed/vid_lp_d18.jpg", "pairs/lp_d12/gt_open.jpg"])
+def test_singing_people_are_left_alone(path: str, shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = shared_photo(path)
+    assert "wide open" in reason_for(pixels, faces_of(pixels)[0])
+
+
 def test_a_tiny_face_is_left_alone(hopper: tuple[Pixels, Face], faces_of: FindFaces) -> None:
     pixels, face = hopper
     small = replace(face.landmarks, points=face.landmarks.points * np.float32(0.15))
