@@ -24,7 +24,7 @@ _SKIN_LUMA = (40.0, 85.0, 115.0, 140.0, 200.0)
 _SCLERA_RATIO = (1.05, 1.15, 1.04, 0.98, 0.90)
 # RGB over luma of the same skin and sclera, medians: what both look like in neutral light.
 _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
-_TYPICAL_SCLERA = np.array([1.21, 0.95, 0.89], np.float32)
+_TYPICAL_SCLERA = np.array([1.23, 0.95, 0.86], np.float32)
 # How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
 _CAST_SHARE = 0.75
 
@@ -39,10 +39,10 @@ IRIS_COLORS = {
 # A colour nobody told us: its darkness follows the brows' (luma over skin luma), its hue is a brown that
 # is always more saturated than the skin, whatever the light: next to warm skin a duller brown looks blue.
 # Of 100 open eyes the lower half of the iris had 0.40 of the skin's luma under the darkest brows, 0.79 under the palest.
-_BROW_RATIO = (0.38, 0.78)
-_IRIS_RATIO = (0.34, 0.62)
-_DARK_IRIS_CHROMA = np.array([1.33, 0.92, 0.74], np.float32)
-_PALE_IRIS_CHROMA = np.array([1.18, 0.97, 0.80], np.float32)
+_BROW_RATIO = (0.45, 0.85)
+_IRIS_RATIO = (0.34, 0.64)
+_DARK_IRIS_CHROMA = np.array([1.42, 0.90, 0.66], np.float32)
+_PALE_IRIS_CHROMA = np.array([1.24, 0.95, 0.75], np.float32)
 # Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
 _LIT_SKIN_LUMA = 150.0
 # The flesh in the inner corner: middle and half axes of the rounding it gives the opening, in the eye frame.
@@ -50,7 +50,7 @@ _CARUNCLE = (0.93, 0.0, 0.11, 0.055)
 # The outer corner fades into the skin from here on.
 _OUTER_FADE = (0.80, 1.0)
 # A reflection is as strong as the contrast of the face, from none at the first number on.
-_GLINT_CONTRAST = (0.10, 0.75)
+_GLINT_CONTRAST = (0.05, 0.62)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,7 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
     eye = np.maximum(eye, look.black)
     contrast = float((look.catchlight - look.black) @ LUMA) / 255
     low, high = _GLINT_CONTRAST
-    strength = 0.75 * float(np.clip((contrast - low) / (high - low), 0, 1))
+    strength = 0.82 * float(np.clip((contrast - low) / (high - low), 0, 1))
     glint_alpha = strength * (1 - smoothstep(0.05, 0.17, glint))
     return np.asarray(eye + glint_alpha[..., None] * (look.catchlight - eye), np.float32)
 
@@ -195,12 +195,12 @@ def _paint_iris(x: Array, y: Array, center: tuple[float, float], look: EyeLook) 
     fibres *= look.detail * 0.035 * smoothstep(PUPIL_RATIO, 0.65, distance)
 
     # Light falls in from above and lights the far, lower side of the iris.
-    glow = 1.0 + 0.16 * np.clip(-dy, -1, 1) - 0.10 * look.light_x * dx
+    glow = 1.0 + 0.28 * np.clip(-dy, -1, 1) - 0.10 * look.light_x * dx
     collarette = 1.0 + 0.12 * np.exp(-(((distance - 0.55) / 0.12) ** 2))
     limbus = 1.0 - 0.26 * smoothstep(0.66, 1.0, distance)
     iris = look.iris * (glow * collarette * limbus * (1 + fibres))[..., None]
 
-    pupil = 1 - smoothstep(PUPIL_RATIO - 0.10, PUPIL_RATIO + 0.10, distance)
-    iris = iris * (1 - 0.70 * pupil)[..., None]
+    pupil = 1 - smoothstep(PUPIL_RATIO - 0.08, PUPIL_RATIO + 0.08, distance)
+    iris = iris * (1 - 0.82 * pupil)[..., None]
     coverage = 1 - smoothstep(0.86, 1.10, distance)
     return np.asarray(iris, np.float32), coverage

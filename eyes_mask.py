@@ -55,9 +55,9 @@ _LID_ACROSS = np.linspace(-0.5, 0.5, 15)
 _LID_UP = np.linspace(0.15, 0.55, 9)
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner.
-_BELOW = 0.55
+_BELOW = 0.72
 _ABOVE = 1.3
-_BEYOND_OUTER = 0.45
+_BEYOND_OUTER = 0.72
 _BEYOND_INNER = 0.3
 _BROW_GAP = 0.1
 _RIM = 0.25

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
 from eyeball import EyeLook, aperture_alpha, choose_flesh, render_eyeball
-from face_edges import find_still_height, visible_alpha
+from face_edges import find_still_height, find_strand, visible_alpha
 from photo_look import LUMA, PhotoLook, luma
 from photo_types import Box, Edit, Pixels
 from soft_edges import smoothstep
@@ -33,13 +33,17 @@ LEAST_ROOM_RATIO = 0.7
 """A rim of glasses lowers the upper lid no further than to this part of its height."""
 LASH_CLEARANCE = 0.10
 """Below the closed line the lashes lie at least this far down."""
-LONGEST_LASHES = 0.42
+LONGEST_LASHES = 0.52
 LASH_SHARE_DRAWN = 0.5
 """This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
 TAIL_WIDTH = 0.40
 """What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
-TAIL_HEIGHTS = (-0.50, 0.16)
-"""… if it lies between these heights."""
+TAIL_HEIGHTS = (-0.50, 0.36)
+"""… if it lies between these heights …"""
+LINER_HEIGHT = 0.06
+"""… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
+STRAND_FILL_PX = 3.0
+"""Skin under a strand of hair is made up from so far around."""
 LASH_BAND = 0.06
 """So far above and below the closed line its colour is measured …"""
 LASH_PERCENTILE = 30
@@ -61,6 +65,13 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     gray = luma(source)
 
     lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
+    original = source
+    strand = find_strand(gray, frame, view.box, lids, view.x, view.y)
+    if strand is not None:
+        # Taken off before the skin moves, and laid back where it was.
+        under = np.asarray(strand > 0.05, np.uint8)
+        source = cv2.inpaint(pixels[view.box.slices], under, STRAND_FILL_PX, cv2.INPAINT_TELEA).astype(np.float32)
+        gray = luma(source)
     still = find_still_height(gray, frame, view.box, lids, view.x)
     if still is not None:
         lids = _keep_below(lids, still, view)
@@ -71,7 +82,9 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     skin = _shade_fold(skin, view, lids)
     painted = _paint_eyeball(skin, view, lids, lashes, eye_look, photo_look)
     visible = visible_alpha(gray, frame, view.box, view.x, view.y)[..., None]
-    painted = source + visible * (painted - source)
+    if strand is not None:
+        visible = visible * (1 - strand[..., None])
+    painted = original + visible * (painted - original)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
 
@@ -138,9 +151,12 @@ def _wipe_tail(source: Array, view: _View, photo_look: PhotoLook) -> Array:
     filled = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 5, 0.6)), np.float32)
     lift = (filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0)
     low, high = TAIL_HEIGHTS
-    near = smoothstep(0.90, 1.02, -view.x) * smoothstep(low, low + 0.12, view.y)
+    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
     near *= 1 - smoothstep(high - 0.12, high, view.y)
-    alpha = cv2.GaussianBlur(near * smoothstep(0.04, 0.12, lift), (0, 0), max(0.03 * unit_px, 0.5))[..., None]
+    dark = near * smoothstep(0.04, 0.12, lift)
+    if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
+        return source
+    alpha = cv2.GaussianBlur(dark, (0, 0), max(0.03 * unit_px, 0.5))[..., None]
     grain = photo_look.tile_grain(view.box.height, view.box.width)
     return np.asarray(source + alpha * (filled + grain - source), np.float32)
 
