@@ -38,9 +38,10 @@ IRIS_COLORS = {
 """Named eye colours: luma over skin luma, and RGB over luma."""
 # A colour nobody told us: its darkness follows the brows' (luma over skin luma), its hue is a brown that
 # is always more saturated than the skin, whatever the light: next to warm skin a duller brown looks blue.
-# Of 100 open eyes the lower half of the iris had 0.40 of the skin's luma under the darkest brows, 0.79 under the palest.
+# Of 100 open eyes the lower half of the iris had 0.40 of the skin's luma under the darkest brows and 0.79 under the
+# palest; painted ones need less, for they have no reflections of the surroundings.
 _BROW_RATIO = (0.45, 0.85)
-_IRIS_RATIO = (0.34, 0.64)
+_IRIS_RATIO = (0.40, 0.68)
 _DARK_IRIS_CHROMA = np.array([1.42, 0.90, 0.66], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.24, 0.95, 0.75], np.float32)
 # Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.

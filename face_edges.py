@@ -116,7 +116,8 @@ def find_strand(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: Array, 
     cover = 1 - smoothstep(0.9 * half, 0.9 * half + _STRAND_EDGE, aside)
     to_column = (x - columns[0]) / step
     to_row = (y - rows[0]) / (rows[1] - rows[0])
-    return cv2.remap(cover, to_column, to_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    laid = cv2.remap(cover, to_column, to_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(laid, np.float32)
 
 
 def _trace(gain: Array) -> NDArray[np.intp]:
