@@ -99,7 +99,7 @@ class _Job:
 def _run(parsed: argparse.Namespace) -> int:
     if parsed.gradio:
         raise MissingPackage("The page in the browser is not in this version yet; use --input_path.")
-    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options)}
+    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options) if hasattr(parsed, name.name)}
     options = Options(**chosen)
     if parsed.download_model:
         return _download_model(options, parsed.quiet)
