@@ -24,7 +24,7 @@ from photo_types import BadOption, FixError, MissingPackage, Options
 from ui_api import add_api
 from ui_events import PageEvents
 from ui_session import open_photo, preview_face, shrink
-from ui_style import CSS, EDIT_PAINT, HEAD, KEEP_PAINT, PICK_SCRIPT, make_theme
+from ui_style import EDIT_PAINT, KEEP_PAINT, PICK_SCRIPT, STYLE_SHEET, make_head, make_theme
 from ui_words import TOP, draw_samples
 
 LARGEST_FILE = "100mb"
@@ -98,8 +98,8 @@ def launch(page: Any, folder: Path, host: str, port: int, auth: tuple[str, str] 
             mcp_server=False,
             footer_links=[],
             theme=make_theme(),
-            css=CSS,
-            head=HEAD,
+            css_paths=STYLE_SHEET,
+            head=make_head(),
         )
     except OSError as error:
         raise BadOption(
@@ -130,7 +130,7 @@ def build_page(options: Options, folder: Path) -> Any:
                 height=300,
             )  # fmt: skip
             parts["samples"] = gr.HTML(draw_samples(_load_samples(samples)), js_on_load=PICK_SCRIPT)
-        with gr.Column(visible=False, elem_id="work") as parts["work"]:
+        with gr.Column(visible="hidden", elem_id="work") as parts["work"]:
             with gr.Row(elem_id="bar"):
                 parts["photos"] = gr.HTML(js_on_load=PICK_SCRIPT)
                 parts["more"] = gr.UploadButton(
@@ -157,7 +157,7 @@ def _lay_out_stage(parts: dict[str, Any]) -> None:
                 max_height=560, buttons=["fullscreen"], elem_classes="compare", container=False,
             )  # fmt: skip
             parts["face_hint"] = gr.HTML()
-        with gr.Tab("Before and after", id="result", visible=False) as parts["result_tab"]:
+        with gr.Tab("Compare", id="result", visible=False) as parts["result_tab"]:
             parts["result"] = gr.ImageSlider(
                 label="The photo, before and after", show_label=False, interactive=False, type="filepath",
                 max_height=600, buttons=["fullscreen"], elem_classes="compare", container=False,
@@ -167,6 +167,7 @@ def _lay_out_stage(parts: dict[str, Any]) -> None:
         with gr.Tab("Brush", id="brush") as parts["brush_tab"]:
             gr.HTML('<p class="hint">Paint blue over what must stay as it is, orange over what must be edited too.</p>')
             parts["brush"] = gr.ImageEditor(
+                visible=False,
                 label="Brush", show_label=False, sources=[], transforms=[], layers=False, buttons=[], elem_id="brush",
                 brush=gr.Brush(
                     colors=[_css_color(KEEP_PAINT), _css_color(EDIT_PAINT)], color_mode="fixed", default_size=28
@@ -185,12 +186,13 @@ def _lay_out_panel(parts: dict[str, Any], options: Options) -> None:
             parts["opening"] = gr.Slider(0, 1, options.eye_opening, step=0.05, label="How wide", buttons=[])
             parts["smile"] = gr.Checkbox(label="Smile", container=False)
             parts["strength"] = gr.Slider(0, 1, options.smile_strength, step=0.05, label="How broad", buttons=[])
-        parts["make"] = gr.Button("Fix this photo", variant="primary", elem_id="make")
-        parts["progress"] = gr.HTML(visible=False)
-        parts["engine_state"] = gr.HTML()
-        parts["cancel"] = gr.Button("Cancel", visible=False, elem_id="cancel")
         parts["download"] = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
-        parts["again"] = gr.Button("Another try", visible=False, elem_id="again")
+        with gr.Row(elem_id="after"):
+            parts["make"] = gr.Button("Fix this photo", variant="primary", elem_id="make")
+            parts["again"] = gr.Button("Another try", visible=False, elem_id="again")
+        parts["engine_state"] = gr.HTML()
+        parts["progress"] = gr.HTML(visible=False)
+        parts["cancel"] = gr.Button("Cancel", visible=False, elem_id="cancel")
         parts["report"] = gr.HTML(visible=False)
         with gr.Accordion("Engine and details", open=False, elem_id="advanced") as parts["advanced"]:
             parts["engine"] = gr.Radio(_ENGINE_NAMES, value=options.engine, label="What paints")
@@ -213,6 +215,9 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
     look = [session, parts["seed"], parts["eye_color"]]
     quick = {"show_progress": "hidden", "api_visibility": "private"}
 
+    def slow(place: Any) -> dict[str, Any]:
+        return {"show_progress": "minimal", "show_progress_on": place, "api_visibility": "private"}
+
     def with_event(method: Callable[..., Any], count: int) -> Callable[..., Any]:
         """gradio hands over an event's data only to functions that ask for it by annotation."""
         if count == 1:
@@ -230,9 +235,9 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
         return three
 
     opened = [
-        parts["drop"].upload(events.open_files, [session, parts["drop"]], everything, **quick),
-        parts["more"].upload(events.open_files, [session, parts["more"]], everything, **quick),
-        parts["samples"].pick(with_event(events.open_sample, 1), session, everything, **quick),
+        parts["drop"].upload(events.open_files, [session, parts["drop"]], everything, **slow(parts["drop"])),
+        parts["more"].upload(events.open_files, [session, parts["more"]], everything, **slow(parts["stage"])),
+        parts["samples"].pick(with_event(events.open_sample, 1), session, everything, **slow(parts["drop"])),
         parts["photos"].pick(with_event(events.pick_photo, 1), session, everything, **quick),
     ]
     for step in opened:
@@ -256,7 +261,7 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
     )
 
     parts["masks_tab"].select(events.show_masks, session, [parts["masks"]], **quick)
-    parts["brush_tab"].select(events.show_brush, [session, parts["brush"]], [parts["brush"]], **quick)
+    parts["brush_tab"].select(events.show_brush, session, [parts["brush"]], **quick)
     parts["brush"].change(events.take_strokes, [session, parts["brush"]], None, trigger_mode="always_last", **quick)
 
     settings = [parts[name] for name in ("engine", "seed", "eye_color", "prompt", "negative")]

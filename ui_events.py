@@ -5,11 +5,13 @@ An answer maps the parts of the page that change to their new values. Errors bec
 
 from __future__ import annotations
 
+import html
+import logging
 import queue
-import threading
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,8 @@ from ui_words import (
 
 Answer = dict[Any, Any]
 
+MOST_PHOTOS = 12
+"""At once: they are all kept in memory."""
 ZIP_NAME = "final_photos.zip"
 # How often the bar moves, and how often somebody who left is noticed.
 _TICK_SECONDS = 0.1
@@ -78,15 +82,15 @@ class PageEvents:
 
     def open_files(self, session: Session | None, files: Sequence[str] | str | None) -> Answer:
         """Open the photos that were dropped; one that cannot be read is named in a toast."""
-        import gradio as gr
-
         paths = [Path(files)] if isinstance(files, str) else [Path(file) for file in files or ()]
+        if len(paths) > MOST_PHOTOS:
+            _toast(f"Only the first {MOST_PHOTOS} were opened; the command line takes whole folders.", "Many photos")
         fresh = Session(self._folder / uuid.uuid4().hex)
-        for path in paths:
+        for path in paths[:MOST_PHOTOS]:
             try:
                 fresh.photos.append(open_photo(path, self._options))
             except FixError as error:
-                gr.Warning(_name_only(str(error), path), title=f"{path.name} was not opened")
+                _toast(str(error).replace(str(path), path.name), f"{path.name} was not opened")
         if not fresh.photos:
             return self._answer(drop=None, more=None)
         if session is not None:
@@ -98,11 +102,11 @@ class PageEvents:
         path = self._samples.get(str(_picked(event)))
         return self.open_files(session, [] if path is None else [str(path)])
 
-    def pick_photo(self, session: Session, event: Any) -> Answer:
+    def pick_photo(self, session: Session | None, event: Any) -> Answer:
         """Look at another of the open photos."""
-        number = _number(event, len(session.photos) - 1)
-        if number is None:
-            return {}
+        number = None if session is None else _number(event, len(session.photos) - 1)
+        if session is None or number is None:
+            return self._miss(session)
         session.current = number
         return self._show_photo(session)
 
@@ -110,8 +114,7 @@ class PageEvents:
         import gradio as gr
 
         opened = session.photos[session.current]
-        count = len(session.photos)
-        is_fixed = opened.result is not None
+        session.under_brush = None
         return {
             **self._answer(
                 start=gr.update(visible=False),
@@ -121,29 +124,26 @@ class PageEvents:
                 cards=draw_cards(opened, self._options),
                 views=gr.update(selected="photo"),
                 face_tab=gr.update(visible=bool(opened.faces)),
-                result_tab=gr.update(visible=is_fixed),
                 masks_tab=gr.update(visible=bool(opened.faces)),
                 brush_tab=gr.update(visible=bool(opened.faces)),
                 masks="",
-                brush=None,
-                make=gr.update(
-                    visible=bool(opened.faces), value="Fix this photo" if count == 1 else f"Fix all {count} photos"
-                ),
+                brush=gr.update(value=None, visible=False),
                 advanced=gr.update(visible=bool(opened.faces)),
             ),
+            **self._rest(),
             **self._show_result(session),
         }
 
     # ---- faces -------------------------------------------------------------------------------------------
 
-    def pick_face(self, session: Session, seed: float, eye_color: str, event: Any) -> Answer:
+    def pick_face(self, session: Session | None, seed: float, eye_color: str, event: Any) -> Answer:
         """Look at one face: its switches, and how it would come out."""
         import gradio as gr
 
-        opened = session.photo
-        number = None if opened is None else _number(event, max((face.number for face in opened.faces), default=0))
+        opened = _photo_of(session)
+        number = None if opened is None else _number(event, len(opened.faces))
         if opened is None or number is None or opened.face(number) is None:
-            return {}
+            return self._miss(session)
         opened.selected = number
         return {
             **self.show_face(session, seed, eye_color),
@@ -154,7 +154,7 @@ class PageEvents:
         """Set the switches and sliders as they stand for the face that is looked at, and paint it."""
         import gradio as gr
 
-        opened = None if session is None else session.photo
+        opened = _photo_of(session)
         face = None if opened is None or opened.selected is None else opened.face(opened.selected)
         if session is None or opened is None or face is None:
             return self._answer(wishes=gr.update(visible=False))
@@ -176,7 +176,7 @@ class PageEvents:
 
     def set_wishes(
         self,
-        session: Session,
+        session: Session | None,
         eyes: bool,
         opening: float,
         smile: bool,
@@ -187,13 +187,16 @@ class PageEvents:
         """Take over the switches and sliders of a face, and paint it anew."""
         import gradio as gr
 
-        opened = session.photo
-        if opened is None or opened.selected is None:
-            return {}
+        opened = _photo_of(session)
+        if session is None or opened is None or opened.selected is None:
+            return self._miss(session)
         number = opened.selected
         before = opened.choice(number, self._options)
         opened.choices[number] = FaceChoice(bool(eyes), bool(smile), float(opening), float(strength))
-        answer = self._paint_face(session, opened, number, seed, eye_color)
+        answer = {
+            **self._paint_face(session, opened, number, seed, eye_color),
+            **self._answer(views=gr.update(selected="face")),
+        }
         if (before.eyes, before.smile) != (eyes, smile):
             answer |= self._answer(
                 cards=draw_cards(opened, self._options),
@@ -208,7 +211,8 @@ class PageEvents:
         try:
             view = preview_face(opened, number, options)
         except FixError as error:
-            return self._warn(error)
+            _toast(str(error))
+            return {}
         if view is None:
             return {}
         pair = tuple(session.write_picture(pixels, f"face_{number}") for pixels in (view.before, view.after))
@@ -218,30 +222,40 @@ class PageEvents:
 
     # ---- masks and the brush -----------------------------------------------------------------------------
 
-    def show_masks(self, session: Session) -> Answer:
+    def show_masks(self, session: Session | None) -> Answer:
         """Tint what would be repainted."""
-        return {} if session.photo is None else self._answer(masks=draw_masks(session.photo, self._options))
+        opened = _photo_of(session)
+        return self._miss(session) if opened is None else self._answer(masks=draw_masks(opened, self._options))
 
-    def show_brush(self, session: Session, painted: Mapping[str, Any] | None) -> Answer:
+    def show_brush(self, session: Session | None) -> Answer:
         """Lay the photo under the brush, unless it lies there."""
-        if session.photo is None or (painted or {}).get("background") is not None:
+        import gradio as gr
+
+        opened = _photo_of(session)
+        if session is None or opened is None or session.under_brush is opened:
             return {}
-        return self._answer(brush={"background": shrink(session.photo.photo.pixels, _BRUSH_PX), "layers": [],
-                                   "composite": None})  # fmt: skip
+        session.under_brush = opened
+        background = shrink(opened.photo.pixels, _BRUSH_PX)
+        return self._answer(
+            brush=gr.update(value={"background": background, "layers": [], "composite": None}, visible=True)
+        )
 
     def take_strokes(self, session: Session | None, painted: Mapping[str, Any] | None) -> None:
         """Take over what was painted."""
-        if session is None or session.photo is None or not painted:
+        opened = _photo_of(session)
+        if opened is None or not painted:
             return
         layers: list[Pixels] = [np.asarray(layer, np.uint8) for layer in painted.get("layers") or ()]
-        session.photo.strokes = read_strokes(layers, KEEP_PAINT)
+        opened.strokes = read_strokes(layers, KEEP_PAINT)
 
     # ---- the work ----------------------------------------------------------------------------------------
 
-    def wait(self, session: Session) -> Answer:
+    def wait(self, session: Session | None) -> Answer:
         """Show at once that the work was asked for; it may have to wait for that of others."""
         import gradio as gr
 
+        if session is None:
+            return self._miss(session)
         session.stop.clear()
         return self._answer(
             make=gr.update(visible=False),
@@ -259,57 +273,53 @@ class PageEvents:
             session.stop.set()
 
     def run(
-        self, session: Session, engine: str, seed: float, eye_color: str, prompt: str, negative: str
+        self, session: Session | None, engine: str, seed: float, eye_color: str, prompt: str, negative: str
     ) -> Iterator[Answer]:
         """Fix all open photos, telling how far it is; what was there before stays when it is stopped."""
+        if session is None:
+            return
+        photos, stop = tuple(session.photos), session.stop
+        settings = Settings(engine, int(seed or 0), eye_color, prompt, negative)
+        told: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
+
+        def work() -> str:
+            options = self._set(settings)
+            painter, why_draft = choose_engine(options, quiet=True)
+            for number, opened in enumerate(photos):
+
+                def tell(words: str, share: float, number: int = number) -> None:
+                    told.put((words, (number + share) / len(photos)))
+
+                fix_opened(opened, options, painter, stop, tell)
+                save_opened(opened, session.folder / str(number))
+            return why_draft
+
+        with ThreadPoolExecutor(1) as pool:
+            job = pool.submit(work)
+            try:
+                while not job.done():
+                    wait([job], _TICK_SECONDS)
+                    latest = None
+                    while not told.empty():
+                        latest = told.get()
+                    if latest is not None:
+                        yield self._answer(progress=draw_progress(*latest))
+            finally:
+                # Also when the visitor has left: their work does not hold up others.
+                stop.set()
+        why_draft = "" if _complain(job.exception()) else job.result()
+        if photos and tuple(session.photos) == photos:
+            yield {**self._rest(), **self._show_result(session, why_draft)}
+
+    def _rest(self) -> Answer:
+        """No work is going on."""
         import gradio as gr
 
-        told: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
-        problems: list[FixError] = []
-        why: list[str] = []
-
-        def work() -> None:
-            try:
-                options = self._set(Settings(engine, int(seed or 0), eye_color, prompt, negative))
-                painter, why_draft = choose_engine(options, quiet=True)
-                why.append(why_draft)
-                for number, opened in enumerate(session.photos):
-
-                    def tell(words: str, share: float, number: int = number) -> None:
-                        told.put((words, (number + share) / len(session.photos)))
-
-                    fix_opened(opened, options, painter, session.stop, tell)
-                    save_opened(opened, session.folder)
-            except FixError as error:
-                problems.append(error)
-            except Stopped:
-                return
-
-        worker = threading.Thread(target=work, daemon=True)
-        worker.start()
-        try:
-            while worker.is_alive():
-                worker.join(_TICK_SECONDS)
-                latest = None
-                while not told.empty():
-                    latest = told.get()
-                if latest is not None:
-                    yield self._answer(progress=draw_progress(*latest))
-        finally:
-            # Also when the visitor has left: their work does not hold up others.
-            session.stop.set()
-            worker.join()
-        if problems:
-            gr.Warning(str(problems[0]), title="That did not work")
-        yield {
-            **self._answer(
-                make=gr.update(visible=True),
-                engine_state=gr.update(visible=True),
-                cancel=gr.update(visible=False),
-                progress=gr.update(value="", visible=False),
-            ),
-            **self._show_result(session, why[0] if why else ""),
-        }
+        return self._answer(
+            engine_state=gr.update(visible=True),
+            cancel=gr.update(visible=False),
+            progress=gr.update(value="", visible=False),
+        )
 
     def _set(self, settings: Settings) -> Options:
         return replace(
@@ -329,7 +339,7 @@ class PageEvents:
             return self._answer(
                 result=None,
                 report=gr.update(visible=False),
-                make=gr.update(variant="primary"),
+                make=self._offer_fix(session),
                 result_tab=gr.update(visible=False),
                 download=gr.update(visible=False),
                 again=gr.update(visible=False),
@@ -342,11 +352,23 @@ class PageEvents:
         return self._answer(
             result=pair,
             report=gr.update(value=describe_result(opened, note), visible=True),
-            make=gr.update(variant="secondary"),
+            make=self._offer_fix(session),
             result_tab=gr.update(visible=True),
             views=gr.update(selected="result"),
             download=self._offer_download(session),
             again=gr.update(visible=bool(opened.result.report.changes)),
+        )
+
+    def _offer_fix(self, session: Session) -> Any:
+        import gradio as gr
+
+        opened, count = session.photos[session.current], len(session.photos)
+        again = opened.result is not None
+        first = "Fix this photo" if count == 1 else f"Fix all {count} photos"
+        return gr.update(
+            value="Fix again" if again else first,
+            variant="secondary" if again else "primary",
+            visible=any(photo.faces for photo in session.photos),
         )
 
     def _offer_download(self, session: Session) -> Any:
@@ -359,8 +381,9 @@ class PageEvents:
             return gr.update(visible=True, value=str(files[0]), label=f"Download {files[0].name}")
         target = session.folder / ZIP_NAME
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for file in files:
-                archive.write(file, file.name)
+            for number, file in enumerate(files, 1):
+                is_first = all(other.name != file.name for other in files[: number - 1])
+                archive.write(file, file.name if is_first else f"{file.stem}_{number}{file.suffix}")
         return gr.update(visible=True, value=str(target), label=f"Download all {len(files)} photos")
 
     # ---- settings ----------------------------------------------------------------------------------------
@@ -369,7 +392,7 @@ class PageEvents:
         """Say whether the chosen engine can paint here, and how long it takes."""
         if self._state is None:
             self._state = look_at_diffusion(self._options)
-        opened = None if session is None else session.photo
+        opened = _photo_of(session)
         count = 1
         if opened is not None:
             choices = [opened.choice(face.number, self._options) for face in opened.faces]
@@ -381,11 +404,31 @@ class PageEvents:
     def _answer(self, **values: Any) -> Answer:
         return {self.parts[name]: value for name, value in values.items()}
 
-    def _warn(self, error: FixError) -> Answer:
-        import gradio as gr
-
-        gr.Warning(str(error), title="That did not work")
+    def _miss(self, session: Session | None) -> Answer:
+        """Answer to something that is not there; a page left alone for hours has forgotten its photos."""
+        if session is None or not session.photos:
+            _toast("This page was left alone for so long that it has forgotten your photos; please open them again.")
         return {}
+
+
+def _toast(sentence: str, title: str = "That did not work") -> None:
+    import gradio as gr
+
+    gr.Warning(html.escape(sentence), title=html.escape(title))
+
+
+def _complain(problem: BaseException | None) -> bool:
+    """Tell the visitor what went wrong, if something did; being stopped is nothing wrong."""
+    if isinstance(problem, FixError):
+        _toast(str(problem))
+    elif problem is not None and not isinstance(problem, Stopped):
+        logging.getLogger(__name__).error("The page could not fix a photo.", exc_info=problem)
+        _toast("Something unexpected went wrong; the window that runs this page says what.")
+    return problem is not None
+
+
+def _photo_of(session: Session | None) -> OpenPhoto | None:
+    return None if session is None else session.photo
 
 
 def _picked(event: Any) -> object:
@@ -397,8 +440,3 @@ def _number(event: Any, most: int) -> int | None:
     """The number of what was picked; None when there is no such thing."""
     text = str(_picked(event))
     return int(text) if text.isascii() and text.isdigit() and int(text) <= most else None
-
-
-def _name_only(sentence: str, path: Path) -> str:
-    """The sentence without the folder, which is this program's business and not the visitor's."""
-    return sentence.replace(str(path), path.name)

@@ -129,6 +129,7 @@ class Session:
         self.folder = folder
         self.photos: list[OpenPhoto] = []
         self.current = 0
+        self.under_brush: OpenPhoto | None = None
         self.stop = threading.Event()
         self._count = 0
 

@@ -76,7 +76,7 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
         )
     count = {0: "no face found", 1: "1 face found"}.get(len(opened.faces), f"{len(opened.faces)} faces found")
     alt = html.escape(f"{opened.name}, {count}")
-    source = embed(shrink(opened.photo.pixels, PREVIEW_PX), 88)
+    source = embed(shrink(opened.photo.pixels, PREVIEW_PX), 84)
     return f'<figure class="frame"><img src="{source}" alt="{alt}">{"".join(marks)}</figure>'
 
 
@@ -149,7 +149,8 @@ def describe_result(opened: OpenPhoto, why_draft: str) -> str:
     headline = f"Done: {count} changed." if changed else "Nothing was changed: the photo stays as it was."
     lines = [*describe(report).splitlines(), *(text for text in (opened.note, why_draft) if text)]
     body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
-    return f'<div class="said" role="status"><p>{headline}</p><details><summary>What was done</summary>{body}</details></div>'
+    details = f"<details><summary>What was done</summary>{body}</details>"
+    return f'<div class="said" role="status"><p>{headline}</p>{details}</div>'
 
 
 def draw_progress(words: str, share: float) -> str:
