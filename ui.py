@@ -24,8 +24,8 @@ from photo_types import BadOption, FixError, MissingPackage, Options
 from ui_api import add_api
 from ui_events import PageEvents
 from ui_session import open_photo, preview_face, shrink
-from ui_style import EDIT_PAINT, KEEP_PAINT, PICK_SCRIPT, STYLE_SHEET, make_head, make_theme
-from ui_words import TOP, draw_samples
+from ui_style import PICK_SCRIPT, STYLE_SHEET, make_brush, make_head, make_theme
+from ui_words import BRUSH_HINT, TOP, draw_samples
 
 LARGEST_FILE = "100mb"
 """Larger uploads are refused; the page says so."""
@@ -165,14 +165,11 @@ def _lay_out_stage(parts: dict[str, Any]) -> None:
         with gr.Tab("Masks", id="masks") as parts["masks_tab"]:
             parts["masks"] = gr.HTML()
         with gr.Tab("Brush", id="brush") as parts["brush_tab"]:
-            gr.HTML('<p class="hint">Paint blue over what must stay as it is, orange over what must be edited too.</p>')
+            gr.HTML(BRUSH_HINT)
             parts["brush"] = gr.ImageEditor(
                 visible=False,
                 label="Brush", show_label=False, sources=[], transforms=[], layers=False, buttons=[], elem_id="brush",
-                brush=gr.Brush(
-                    colors=[_css_color(KEEP_PAINT), _css_color(EDIT_PAINT)], color_mode="fixed", default_size=28
-                ),
-                container=False, type="numpy",
+                brush=make_brush(), container=False, type="numpy", height=520,
             )  # fmt: skip
 
 
@@ -262,7 +259,9 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
 
     parts["masks_tab"].select(events.show_masks, session, [parts["masks"]], **quick)
     parts["brush_tab"].select(events.show_brush, session, [parts["brush"]], **quick)
-    parts["brush"].change(events.take_strokes, [session, parts["brush"]], None, trigger_mode="always_last", **quick)
+    parts["brush"].input(
+        events.take_strokes, [session, parts["brush"]], [parts["masks"]], trigger_mode="always_last", **quick
+    )
 
     settings = [parts[name] for name in ("engine", "seed", "eye_color", "prompt", "negative")]
     asked = parts["make"].click(events.wait, session, everything, queue=False, **quick)
@@ -280,10 +279,6 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
 
 def _load_samples(samples: Mapping[str, Path]) -> dict[str, Any]:
     return {name: shrink(np.asarray(load_photo(path).pixels), 640) for name, path in samples.items()}
-
-
-def _css_color(color: tuple[int, int, int]) -> str:
-    return "#" + "".join(f"{value:02x}" for value in color)
 
 
 def _use_folder(folder: Path) -> None:

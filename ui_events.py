@@ -50,15 +50,13 @@ class PageEvents(WorkEvents):
         """Open the photos that were dropped; one that cannot be read is named in a toast."""
         paths = [Path(files)] if isinstance(files, str) else [Path(file) for file in files or ()]
         if len(paths) > MOST_PHOTOS:
-            show_toast(
-                f"Only the first {MOST_PHOTOS} were opened; the command line takes whole folders.", "Many photos"
-            )
+            show_toast(f"Only the first {MOST_PHOTOS} photos were opened; the command line takes whole folders.")
         fresh = Session(self._folder / uuid.uuid4().hex)
         for path in paths[:MOST_PHOTOS]:
             try:
                 fresh.photos.append(open_photo(path, self._options))
             except FixError as error:
-                show_toast(str(error).replace(str(path), path.name), f"{path.name} was not opened")
+                show_toast(str(error).replace(str(path), path.name))
         if not fresh.photos:
             return self.answer(drop=None, more=None)
         if session is not None:
@@ -208,13 +206,14 @@ class PageEvents(WorkEvents):
             brush=gr.update(value={"background": background, "layers": [], "composite": None}, visible=True)
         )
 
-    def take_strokes(self, session: Session | None, painted: Mapping[str, Any] | None) -> None:
-        """Take over what was painted."""
+    def take_strokes(self, session: Session | None, painted: Mapping[str, Any] | None) -> Answer:
+        """Take over what was painted, and show what it makes of the masks."""
         opened = photo_of(session)
         if opened is None or not painted:
-            return
+            return {}
         layers: list[Pixels] = [np.asarray(layer, np.uint8) for layer in painted.get("layers") or ()]
         opened.strokes = read_strokes(layers, KEEP_PAINT)
+        return self.answer(masks=draw_masks(opened, self._options))
 
     # ---- settings ----------------------------------------------------------------------------------------
 

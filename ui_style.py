@@ -72,6 +72,14 @@ def make_theme() -> gradio.themes.Base:
     )
 
 
+def make_brush() -> gradio.Brush:
+    """Return the brush with its two colours: the first protects, the second asks for an edit."""
+    import gradio as gr
+
+    colors = ["#" + "".join(f"{value:02x}" for value in color) for color in (KEEP_PAINT, EDIT_PAINT)]
+    return gr.Brush(colors=list(colors), default_color=colors[0], color_mode="fixed", default_size=36)
+
+
 PICK_SCRIPT = """
 element.addEventListener('click', event => {
   const button = event.target.closest('[data-pick]');

@@ -33,6 +33,12 @@ TOP = """
 """
 
 
+BRUSH_HINT = """
+<p class="hint"><b class="blue">Blue</b> keeps what you paint over as it is, <b class="orange">orange</b> asks to edit
+it too. The palette at the left changes the colour.</p>
+"""
+
+
 def draw_samples(samples: Mapping[str, Pixels]) -> str:
     """The sample photos as a row of buttons."""
     items = []
@@ -123,7 +129,7 @@ def draw_masks(opened: OpenPhoto, options: Options) -> str:
         if plan.edits
         else "Nothing is repainted: every pixel stays as it is."
     )
-    alt = f"The photo with {len(plan.edits)} masks" if plan.edits else "The photo without any mask"
+    alt = "The photo with its masks" if plan.edits else "The photo without any mask"
     return f'<figure class="frame"><img src="{source}" alt="{alt}"></figure><p class="hint">{words}</p>'
 
 

@@ -195,11 +195,11 @@ class WorkEvents:
         return {}
 
 
-def show_toast(sentence: str, title: str = "That did not work") -> None:
+def show_toast(sentence: str) -> None:
     """Show one sentence to the visitor."""
     import gradio as gr
 
-    gr.Warning(html.escape(sentence), title=html.escape(title))
+    gr.Warning(html.escape(sentence, quote=False))
 
 
 def _complain(problem: BaseException | None) -> bool:
