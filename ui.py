@@ -130,7 +130,7 @@ def build_page(options: Options, folder: Path) -> Any:
                 height=300,
             )  # fmt: skip
             parts["samples"] = gr.HTML(draw_samples(_load_samples(samples)), js_on_load=PICK_SCRIPT)
-        with gr.Column(visible="hidden", elem_id="work") as parts["work"]:
+        with gr.Column(visible=False, elem_id="work") as parts["work"]:
             with gr.Row(elem_id="bar"):
                 parts["photos"] = gr.HTML(js_on_load=PICK_SCRIPT)
                 parts["more"] = gr.UploadButton(
@@ -151,7 +151,7 @@ def _lay_out_stage(parts: dict[str, Any]) -> None:
     with gr.Column(scale=7, min_width=340, elem_id="stage"), gr.Tabs(selected="photo") as parts["views"]:
         with gr.Tab("Photo", id="photo"):
             parts["stage"] = gr.HTML(js_on_load=PICK_SCRIPT)
-        with gr.Tab("Face", id="face") as parts["face_tab"]:
+        with gr.Tab("Face", id="face"):
             parts["face"] = gr.ImageSlider(
                 label="The face, before and after", show_label=False, interactive=False, type="filepath",
                 max_height=560, buttons=["fullscreen"], elem_classes="compare", container=False,

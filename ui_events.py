@@ -89,9 +89,6 @@ class PageEvents(WorkEvents):
                 stage=draw_stage(opened, self._options),
                 cards=draw_cards(opened, self._options),
                 views=gr.update(selected="photo"),
-                face_tab=gr.update(visible=bool(opened.faces)),
-                masks_tab=gr.update(visible=bool(opened.faces)),
-                brush_tab=gr.update(visible=bool(opened.faces)),
                 masks="",
                 brush=gr.update(value=None, visible=False),
                 advanced=gr.update(visible=bool(opened.faces)),
@@ -223,6 +220,8 @@ class PageEvents(WorkEvents):
             self._state = look_at_diffusion(self._options)
         opened = photo_of(session)
         count = 1
+        if opened is not None and not opened.faces:
+            return self.answer(engine_state="")
         if opened is not None:
             choices = [opened.choice(face.number, self._options) for face in opened.faces]
             count = sum(bool(choice.eyes or choice.smile) for choice in choices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from brush_strokes import Strokes, apply_strokes, covers
 from fix import plan_edits
@@ -21,11 +22,11 @@ def plan(sample: LoadPhoto, faces_of: FindFaces) -> EditPlan:
     return plan_edits(pixels, faces_of(pixels), Options())
 
 
-def empty() -> np.ndarray:
+def empty() -> NDArray[np.uint8]:
     return np.zeros(SIZE, np.uint8)
 
 
-def paint(box: Box) -> np.ndarray:
+def paint(box: Box) -> NDArray[np.uint8]:
     mask = empty()
     mask[box.top // 4 : box.bottom // 4, box.left // 4 : box.right // 4] = 255
     return mask
