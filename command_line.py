@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="how broad the smile is (default: %(default)s)",
     )  # fmt: skip
     edits.add_argument(
-        "--eye_color", default=default.eye_color, metavar="COLOR",
+        "--eye_color", type=_eye_color, default=default.eye_color, metavar="COLOR",
         help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
     )  # fmt: skip
 
@@ -186,6 +186,12 @@ def _name_and_password(text: str) -> tuple[str, str]:
     if not (name and colon and password):
         raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
     return name, password
+
+
+def _eye_color(text: str) -> str:
+    """As people write it: Brown, gray."""
+    lower = text.strip().lower()
+    return "grey" if lower == "gray" else lower
 
 
 def _face_numbers(text: str) -> tuple[int, ...]:
