@@ -92,11 +92,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_diffusion(parser.add_argument_group("Stable Diffusion"), default)
     how.add_argument("--seed", type=int, default=default.seed, help="the same seed gives the same result")
-    how.add_argument("--gradio", action="store_true", help="open the page in the browser instead")
+    _add_page(parser.add_argument_group("the page in the browser"))
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
     how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
     how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def _add_page(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--gradio", action="store_true", help="show the page, until Ctrl+C")
+    group.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="where it listens; 0.0.0.0 lets others in your network in (default: %(default)s, this computer alone)",
+    )  # fmt: skip
+    group.add_argument("--port", type=_port, default=7860, metavar="N", help="its port (default: %(default)s)")
+    group.add_argument("--auth", type=_name_and_password, metavar="NAME:PASSWORD", help="let in only who gives these")
 
 
 def _add_diffusion(group: argparse._ArgumentGroup, default: Options) -> None:
@@ -163,6 +173,19 @@ def _path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("names no file")
     return Path(text)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"takes a port between 1 and 65535, not {text!r}")
+
+
+def _name_and_password(text: str) -> tuple[str, str]:
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
+    return name, password
 
 
 def _eye_color(text: str) -> str:

@@ -35,6 +35,8 @@ EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 CLOSED = 0.57
 # The less closed eye of such a pair was at 0.44 or more; wide open eyes stay below 0.35, the open one of a wink at 0.1.
 NEARLY_CLOSED = 0.39
+# Narrow and half open eyes, which are opened only when asked for this face; wide open ones stay below.
+_NARROW = 0.35
 # From here up to CLOSED a second look is taken, at the mirrored face, this much larger than its landmarks.
 _CLOSE_CALL = 0.42
 _MIRROR_PAD = 0.4
@@ -81,8 +83,12 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
     skips: list[Skip] = []
     for face in faces:
         closedness = judge_closedness(pixels, face)
+        choice = options.choose_for(face.number)
         closed = find_closed(closedness)
-        reasons = {feature: _reason_to_leave(pixels, face, feature, closed, options) for feature in EYES}
+        if choice.eyes and not closed:
+            closed = frozenset(feature for feature in EYES if closedness[feature] >= _NARROW)
+        is_off = choice.eyes is False
+        reasons = {feature: _reason_to_leave(pixels, face, feature, closed, options, is_off) for feature in EYES}
         for feature, other in (EYES, EYES[::-1]):
             measured = closedness[feature]
             reason = reasons[feature]
@@ -92,8 +98,8 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
             if region is None:
                 skips.append(Skip(face, feature, reason or "it lies outside the photo", measured, CLOSED))
             else:
-                threshold = CLOSED if measured >= CLOSED else NEARLY_CLOSED
-                edits.append(Edit(face, feature, region, measured, threshold, options.eye_opening))
+                threshold = next((least for least in (CLOSED, NEARLY_CLOSED) if measured >= least), _NARROW)
+                edits.append(Edit(face, feature, region, measured, threshold, float(choice.eye_opening or 0.0)))
     return edits, skips
 
 
@@ -188,10 +194,10 @@ def eyes_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8
 
 
 def _reason_to_leave(
-    pixels: Pixels, face: Face, feature: Feature, closed: frozenset[Feature], options: Options
+    pixels: Pixels, face: Face, feature: Feature, closed: frozenset[Feature], options: Options, is_off: bool
 ) -> str | None:
     """Why an eye is left alone, in words for the user; None when it is to be opened."""
-    if not options.eyes:
+    if is_off:
         return "opening eyes is switched off"
     if options.faces is not None and face.number not in options.faces:
         return "this face was not chosen"

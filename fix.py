@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from brush_strokes import Strokes, apply_strokes
 from eyes_mask import plan_eyes
 from faces import find_faces, look_again
 from mouth_mask import plan_mouths
@@ -75,16 +76,29 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     return EditPlan(tuple(edits), (*eye_skips, *mouth_skips))
 
 
-def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress) -> FixResult:
+def fix_photo(
+    photo: Photo,
+    options: Options,
+    engine: Engine,
+    on_progress: Progress = ignore_progress,
+    *,
+    faces: tuple[Face, ...] | None = None,
+    strokes: Strokes | None = None,
+) -> FixResult:
     """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
 
-    The command line, the page, the tests and the benchmark all go through here. Raises FixError.
+    The command line, the page, the tests and the benchmark all go through here. `faces` are those that
+    `analyze_photo` found in it, None has them searched for. `strokes` are what the user painted over it.
+    Raises FixError.
     """
     clock = _Clock()
     with clock("find"):
-        faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
+        if faces is None:
+            faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         plan = plan_edits(photo.pixels, faces, options)
+        if strokes is not None:
+            plan = apply_strokes(plan, strokes, photo.pixels.shape)
     if isinstance(engine, RefiningEngine):
         draft_progress, rest = _scale_progress(on_progress, 0.4, 0.05), _scale_progress(on_progress, 0.45, 0.55)
         draft = _paint_until_good(photo.pixels, plan, engine.fallback, clock, draft_progress)

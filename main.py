@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from command_line import BAD_INPUT, build_parser
-from options import BadOption, FixError, MissingPackage, Options, UnreadablePhoto, UnwritablePhoto
+from options import BadOption, FixError, Options, UnreadablePhoto, UnwritablePhoto
 
 if TYPE_CHECKING:
     from photo_types import EditPlan, Engine, Photo, Pixels, Progress
@@ -97,10 +97,10 @@ class _Job:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    if parsed.gradio:
-        raise MissingPackage("The page in the browser is not in this version yet; use --input_path.")
-    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options)}
+    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options) if hasattr(parsed, name.name)}
     options = Options(**chosen)
+    if parsed.gradio:
+        return _show_page(options, parsed)
     if parsed.download_model:
         return _download_model(options, parsed.quiet)
     if parsed.input_path is None:
@@ -119,6 +119,17 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.report is not None:
         _write_report(parsed.report, {"photos": job.entries})
     return code
+
+
+def _show_page(options: Options, parsed: argparse.Namespace) -> int:
+    """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
+    if parsed.input_path is not None:
+        raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
+    from ui import serve
+
+    with suppress(KeyboardInterrupt):
+        serve(options, parsed.host, parsed.port, parsed.auth, lambda text: _say(text, sys.stderr))
+    return _DONE
 
 
 def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:

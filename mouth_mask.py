@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from face_cover import find_lower_rims, measure_mouth_look, measure_sharpness
 from landmarks import Landmarks
-from photo_types import Box, Edit, Face, Feature, MissingModel, Options, Pixels, Region, Skip
+from photo_types import Box, Edit, Face, FaceChoice, Feature, MissingModel, Options, Pixels, Region, Skip
 from soft_edges import smoothstep
 
 Floats = NDArray[np.float32]
@@ -165,25 +165,26 @@ def plan_mouths(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tu
     sharpest = max((measure_sharpness(pixels, face.landmarks) for face in faces), default=0.0) if faces[1:] else 0.0
     for face in faces:
         threshold = SMILE_THRESHOLD
-        reason = _reason_not_to_look(face, options)
+        choice = options.choose_for(face.number)
+        reason = _reason_not_to_look(face, options, choice)
         region = None
         if reason is None:
             threshold = smile_threshold(pixels, face)
-            reason = _reason_to_leave(pixels, face, threshold, sharpest)
+            reason = _reason_to_leave(pixels, face, threshold, sharpest, is_asked=choice.smile is True)
         if reason is None:
             region = mouth_region(pixels.shape, face.landmarks, find_lower_rims(pixels, face.landmarks))
             reason = None if region else _CUT_OFF
         if region is None:
             skips.append(Skip(face, Feature.MOUTH, str(reason), face.smile, threshold))
         else:
-            edits.append(Edit(face, Feature.MOUTH, region, face.smile, threshold, options.smile_strength))
+            edits.append(Edit(face, Feature.MOUTH, region, face.smile, threshold, float(choice.smile_strength or 0.0)))
     return edits, skips
 
 
-def _reason_not_to_look(face: Face, options: Options) -> str | None:
-    if not options.smile:
+def _reason_not_to_look(face: Face, options: Options, choice: FaceChoice) -> str | None:
+    if choice.smile is False:
         return "making smiles is switched off"
-    if options.smile_strength == 0:
+    if choice.smile_strength == 0:
         return "a smile of strength 0 was asked for"
     if options.faces is not None and face.number not in options.faces:
         return "this face was not chosen"
@@ -196,8 +197,9 @@ def _reason_not_to_look(face: Face, options: Options) -> str | None:
     return None
 
 
-def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: float) -> str | None:
-    if face.smile >= threshold:
+def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: float, *, is_asked: bool) -> str | None:
+    """Why a mouth is left alone; one that was asked for also where it is only faintly smiling or out of focus."""
+    if face.smile >= (_CLEAR_SMILE if is_asked else threshold):
         return "already smiling" if face.smile >= _CLEAR_SMILE else "already smiling a little"
     # A lower lip that touches the edge can still smile; the corners and the line between the lips must be seen.
     lips = np.concatenate([face.landmarks.lips[[0, 10], :2], face.landmarks.lips_inner[:, :2]])
@@ -207,7 +209,7 @@ def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: flo
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return f"the head is turned too far to the side ({abs(face.yaw_degrees):.0f}°)"
     sharpness = measure_sharpness(pixels, face.landmarks)
-    if sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
+    if not is_asked and sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
         return "the face is too blurred beside the others to tell whether it smiles"
     look = measure_mouth_look(pixels, face.landmarks)
     if look is None or look.is_covered:

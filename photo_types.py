@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from landmarks import EyeLandmarks, Landmarks
 from options import (
     BadOption,
+    FaceChoice,
     FixError,
     MissingModel,
     MissingPackage,
@@ -36,6 +37,7 @@ __all__ = [
     "EditPlan",
     "Engine",
     "Face",
+    "FaceChoice",
     "Feature",
     "FixError",
     "FixResult",
