@@ -24,7 +24,7 @@ TEXTS = [
 ]
 HEAVY = {"accelerate", "diffusers", "gradio", "mediapipe", "torch", "transformers"}
 ENGINES = {"draft_engine", "inpaint"}
-MODEL_ENDINGS = {".caffemodel", ".prototxt", ".task", ".xml"}
+MODEL_ENDINGS = {".caffemodel", ".onnx", ".prototxt", ".task", ".xml"}
 
 
 def find_imports(path: Path, module_level_only: bool = False) -> set[str]:
@@ -77,6 +77,7 @@ def test_imports_never_run_in_a_circle(name: str) -> None:
         ("photo_types", {"landmarks", "options"}),
         ("report", {"landmarks", "options", "photo_types"}),
         ("faces", {"face_boxes", "landmarks", "options", "photo_types"}),
+        ("resemblance", {"landmarks", "options", "photo_types"}),
         ("tiling", {"landmarks", "options", "photo_types", "tile_mask"}),
     ],
 )
