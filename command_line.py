@@ -82,7 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="how broad the smile is (default: %(default)s)",
     )  # fmt: skip
     edits.add_argument(
-        "--eye_color", default=default.eye_color, metavar="COLOR",
+        "--eye_color", type=_eye_color, default=default.eye_color, metavar="COLOR",
         help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
     )  # fmt: skip
 
@@ -163,6 +163,12 @@ def _path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("names no file")
     return Path(text)
+
+
+def _eye_color(text: str) -> str:
+    """As people write it: Brown, gray."""
+    lower = text.strip().lower()
+    return "grey" if lower == "gray" else lower
 
 
 def _face_numbers(text: str) -> tuple[int, ...]:

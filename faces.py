@@ -6,15 +6,9 @@ upright crop that the face fills; where it sees no face, or not the same one twi
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -32,10 +26,9 @@ from face_boxes import (
     plan_levels,
     share_inside,
 )
+from landmarker import read_landmarks
 from landmarks import Landmarks, Points
-from photo_types import Box, Face, MissingModel, MissingPackage, Pixels, Progress
-
-_MODEL_FILE = Path(__file__).parent / "face_landmarker.task"
+from photo_types import Box, Face, Pixels, Progress
 
 # Finer levels are not searched once they can only add faces smaller than this share of the largest one found:
 # bystanders, too small to be edited.
@@ -44,6 +37,10 @@ _BYSTANDER_RATIO = 0.4
 _PART_OF_FACE = 0.5
 # As the photo stands, on its left side, on its right side, upside down; for photos that lost their EXIF tag.
 _QUARTER_TURNS = (0, 1, 3, 2)
+# Heads tilted by more than the SSD was trained on; tried only where nobody was seen.
+_TILTS_DEGREES = (-40.0, 40.0)
+# A view whose whites are darker than the first number is lifted until they are as bright as the second.
+_DARK_WHITE, _LIFTED_WHITE = 110.0, 220.0
 # So many faces are asked which way is up; the first that is sure decides.
 _WITNESSES = 3
 # Two looks whose rolls differ by more than this many degrees disagree about which way is up.
@@ -74,6 +71,8 @@ def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Fac
     tell = on_progress or (lambda _text, _done: None)
     tell("looking for faces", 0.0)
     frame, turns, looks = _search_coarsely(pixels)
+    if not looks:
+        frame, turns, looks = pixels, 0, _search_harder(pixels)
     tell("looking for faces", 0.5)
     looks = _search(frame, _choose_fine_level(frame, looks), looks)
     tell("looking for faces", 1.0)
@@ -132,6 +131,45 @@ def _search_coarsely(pixels: Pixels) -> tuple[Pixels, int, list[_Look]]:
     return best
 
 
+def _search_harder(pixels: Pixels) -> list[_Look]:
+    """The faces of a photo in which none stands out: in the dark, or on heads that are tilted far to one side."""
+    height, width = pixels.shape[:2]
+    scale = min(COARSE_SIDES[1] / max(height, width), 1.0)
+    small = _lift(_shrink(pixels, max(round(width * scale), 1), max(round(height * scale), 1)))
+    to_small = np.diag([small.shape[1] / width, small.shape[0] / height, 1.0])
+    side = math.ceil(math.hypot(*small.shape[:2]))
+    looks: list[_Look] = []
+    for tilt in (0.0, *_TILTS_DEGREES):
+        # Turned like this, a head with this tilt stands upright.
+        turn = _shift(side / 2, side / 2) @ _turn(tilt) @ _shift(-small.shape[1] / 2, -small.shape[0] / 2)
+        level = cv2.warpAffine(small, turn[:2], (side, side), borderMode=cv2.BORDER_REPLICATE)
+        back = np.linalg.inv(turn @ to_small)
+        for level_side in plan_levels(small, COARSE_SIDES):
+            found = find_boxes(level.astype(np.uint8, copy=False), level_side)
+            looks = _examine(pixels, [_place(candidate, back) for candidate in found], looks, tilt)
+    return looks
+
+
+def _place(candidate: Candidate, to_photo: NDArray[np.float64]) -> Candidate:
+    """The upright box in the photo with the centre and the size of one found in a turned level."""
+    left, top, right, bottom = candidate.corners
+    x, y, _ = to_photo @ ((left + right) / 2, (top + bottom) / 2, 1.0)
+    reach = 0.5 * max(right - left, bottom - top) * math.sqrt(abs(np.linalg.det(to_photo[:2, :2])))
+    return replace(candidate, corners=(x - reach, y - reach, x + reach, y + reach))
+
+
+def _lift(view: Pixels) -> Pixels:
+    """A dark view made as bright as photos are; another one as it is."""
+    white = float(np.percentile(view, 99))
+    if white >= _DARK_WHITE:
+        return view
+    return cv2.convertScaleAbs(view, alpha=_LIFTED_WHITE / max(white, 1.0)).astype(np.uint8, copy=False)
+
+
+def _shrink(pixels: Pixels, width: int, height: int) -> Pixels:
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def _is_upside_down(pixels: Pixels, looks: list[_Look]) -> bool:
     """Whether landmarks were laid on faces that stand on their heads.
 
@@ -172,12 +210,12 @@ def _choose_fine_level(pixels: Pixels, looks: list[_Look]) -> list[int]:
     return chosen
 
 
-def _examine(pixels: Pixels, candidates: list[Candidate], looks: list[_Look]) -> list[_Look]:
-    """Look at the boxes that are not part of a face already seen."""
+def _examine(pixels: Pixels, candidates: list[Candidate], looks: list[_Look], tilt: float = 0.0) -> list[_Look]:
+    """Look, with the head tilted by so many degrees, at the boxes that are not part of a face already seen."""
     for candidate in candidates:
         if any(share_inside(candidate.corners, _bounds(look.points)) > _PART_OF_FACE for look in looks):
             continue
-        look = _look_twice(pixels, candidate)
+        look = _look_twice(pixels, candidate, tilt)
         if look is not None:
             looks = _merge(looks, look)
     return looks
@@ -186,12 +224,12 @@ def _examine(pixels: Pixels, candidates: list[Candidate], looks: list[_Look]) ->
 # ---- landmarks ------------------------------------------------------------------------------------------
 
 
-def _look_twice(pixels: Pixels, candidate: Candidate) -> _Look | None:
+def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float) -> _Look | None:
     """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible."""
     left, top, right, bottom = candidate.corners
     center = (left + right) / 2, (top + bottom) / 2
     for ratio in _BOX_TO_CROP:
-        look = _look(pixels, _Crop(center, ratio * max(right - left, bottom - top)), candidate.confidence)
+        look = _look(pixels, _Crop(center, ratio * max(right - left, bottom - top), tilt), candidate.confidence)
         if look is None or overlap_ratio(_bounds(look.points), candidate.corners) < _LEAST_AGREEMENT:
             continue
         again = _look(pixels, _crop_of(look.points), candidate.confidence)
@@ -212,19 +250,15 @@ def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
     box = Box(x0, y0, x1, y1).clipped(width, height)
     if box is None:
         return None
-    part = pixels[box.slices]
     shrink = min(_CROP_PX / crop.side, 1.0)
     small = max(round(box.width * shrink), 1), max(round(box.height * shrink), 1)
-    if small != (box.width, box.height):
-        part = cv2.resize(part, small, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    part = _shrink(pixels[box.slices], *small) if shrink < 1 else pixels[box.slices]
     to_part = np.diag([small[0] / box.width, small[1] / box.height, 1.0]) @ _shift(-box.left, -box.top)
     scale = _CROP_PX / crop.side
-    angle = math.radians(crop.roll)
-    turn = np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1]])
     to_crop = (
         _shift(_CROP_PX / 2, _CROP_PX / 2)
         @ np.diag([scale, scale, 1.0])
-        @ turn
+        @ _turn(crop.roll)
         @ _shift(-crop.center[0], -crop.center[1])
     )
     # Half a pixel: warpAffine counts from pixel centres, landmarks from the corner of the picture.
@@ -232,40 +266,14 @@ def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
     view = cv2.warpAffine(
         part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    result = _read_landmarks(np.ascontiguousarray(view))
-    if result is None:
+    seen = read_landmarks(_lift(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
+    if seen is None:
         return None
-    points, blendshapes, (yaw, pitch, roll) = result
+    points, (yaw, pitch, roll) = seen.points, seen.pose
     back = np.linalg.inv(to_crop)
     flat = np.column_stack([points[:, :2] * _CROP_PX, np.ones(len(points))]) @ back.T
     placed = np.column_stack([flat[:, :2], points[:, 2] * _CROP_PX / scale]).astype(np.float32)
-    return _Look(placed, blendshapes, (yaw, pitch, _wrap(roll + crop.roll)), confidence)
-
-
-def _read_landmarks(view: NDArray[np.uint8]) -> tuple[Points, dict[str, float], tuple[float, float, float]] | None:
-    """Points in 0 … 1 of the view, blendshapes, and yaw, pitch, roll in degrees."""
-    with _LOCK, _quiet():
-        landmarker, image_type, rgb = _load_landmarker()
-        result = landmarker.detect(image_type(image_format=rgb, data=view))
-    if not result.face_landmarks:
-        return None
-    points = np.array([(p.x, p.y, p.z) for p in result.face_landmarks[0]], dtype=np.float32)
-    if not np.isfinite(points).all():
-        return None
-    blendshapes = {shape.category_name: float(shape.score) for shape in result.face_blendshapes[0]}
-    return points, blendshapes, _pose(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64))
-
-
-def _pose(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Yaw, pitch and roll in degrees of a pose matrix, with the signs that Face promises.
-
-    The columns are the head's axes (its left, up, forward) in a space with x right, y up and z to the camera.
-    """
-    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
-    left, forward = axes[:, 0], axes[:, 2]
-    yaw = math.degrees(math.atan2(forward[0], forward[2]))
-    pitch = -math.degrees(math.atan2(forward[1], math.hypot(forward[0], forward[2])))
-    return yaw, pitch, -math.degrees(math.atan2(left[1], left[0]))
+    return _Look(placed, seen.blendshapes, (yaw, pitch, _wrap(roll + crop.roll)), confidence)
 
 
 def _crop_of(points: Points) -> _Crop:
@@ -273,8 +281,7 @@ def _crop_of(points: Points) -> _Crop:
     landmarks = Landmarks(points)
     across = (landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner)[:2]
     roll = math.degrees(math.atan2(float(across[1]), float(across[0])))
-    angle = math.radians(roll)
-    turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    turn = _turn(roll)[:2, :2]
     upright = points[:, :2] @ turn.T
     low, high = upright.min(axis=0), upright.max(axis=0)
     center = turn.T @ ((low + high) / 2)
@@ -283,6 +290,12 @@ def _crop_of(points: Points) -> _Crop:
 
 def _shift(x: float, y: float) -> NDArray[np.float64]:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def _turn(degrees: float) -> NDArray[np.float64]:
+    """What turns a picture counter-clockwise by this angle about its origin."""
+    angle = math.radians(degrees)
+    return np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1.0]])
 
 
 def _wrap(degrees: float) -> float:
@@ -347,54 +360,3 @@ def _to_face(look: _Look, pixels: Pixels) -> Face:
     yaw, pitch, roll = look.pose
     box = bounds or Box(0, 0, width, height)
     return Face(0, box, look.confidence, Landmarks(look.points), look.blendshapes, yaw, pitch, roll)
-
-
-# ---- models ---------------------------------------------------------------------------------------------
-
-# The landmarker may not be entered by two threads.
-_LOCK = threading.Lock()
-
-
-@lru_cache(maxsize=1)
-def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
-    """The landmarker, MediaPipe's image type and its name for RGB."""
-    if not _MODEL_FILE.is_file():
-        raise MissingModel(f"The model file {_MODEL_FILE.name} is missing beside the program.")
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
-    except ImportError as error:
-        raise MissingPackage("The package mediapipe is not installed: pip install -r requirements.txt") from error
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_buffer=_MODEL_FILE.read_bytes(), delegate=BaseOptions.Delegate.CPU),
-        output_face_blendshapes=True,
-        output_facial_transformation_matrixes=True,
-        num_faces=1,
-        min_face_detection_confidence=0.2,
-        min_face_presence_confidence=0.2,
-    )
-    try:
-        landmarker = vision.FaceLandmarker.create_from_options(options)
-    except (RuntimeError, ValueError) as error:
-        raise MissingModel(f"The face landmark model {_MODEL_FILE.name} is damaged.") from error
-    return landmarker, mediapipe.Image, mediapipe.ImageFormat.SRGB
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Drop what MediaPipe's native code writes to the error stream; Python's own errors are exceptions and pass."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # There is no error stream to protect.
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)

@@ -34,6 +34,8 @@ EXIF_IFD, GPS_IFD, XMP_TAG = 34665, 34853, 700
 # Pillow warns at this size and raises at twice it; `_refuse_unfit` refuses before anything is decoded.
 Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 1_000_000
 
+# Little- and big-endian, each with 32- or 64-bit offsets.
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 _RAW_ENDINGS = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"}
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L"}
@@ -78,6 +80,10 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
                 image.load()
                 return _gather(image, file, head)
         except UnidentifiedImageError as error:
+            if head[:4] in _TIFF_STARTS:
+                raise UnreadablePhoto(
+                    f"{path} is a kind of TIFF that cannot be read, or damaged; export it as plain 8- or 16-bit RGB."
+                ) from error
             raise UnreadablePhoto(
                 f"{path} is no photo that can be read; use a JPEG, PNG, WebP, TIFF or BMP file."
             ) from error

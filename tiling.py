@@ -218,18 +218,6 @@ def cut_alpha(region: Region, tile: FaceTile) -> Alpha:
     return np.clip(shown, 0, 1).astype(np.float32)
 
 
-def paste_residual(
-    out: Pixels, tile: FaceTile, before: Pixels, after: Pixels, regions: Region | Sequence[Region]
-) -> None:
-    """Add to `out` what was changed in a tile, wherever `regions` are above 0.
-
-    `out` uint8 (H, W, 3) is written in place; `before` and `after` are uint8 (size, size, 3). The difference is
-    brought to the photo's own resolution and added in full: the caller blends by alpha. Where it is 0 the photo keeps
-    its bytes. Raises ValueError when a tile has another shape.
-    """
-    blend_tiles(out, (tile,), (before,), (after,), regions)
-
-
 def blend_tiles(
     out: Pixels,
     tiles: Sequence[FaceTile],
@@ -237,10 +225,12 @@ def blend_tiles(
     after: Sequence[Pixels],
     regions: Region | Sequence[Region],
 ) -> None:
-    """Add to `out` what was changed in overlapping tiles of one grid, blended by feather weights.
+    """Add to `out` what was changed in overlapping tiles of one grid, wherever `regions` are above 0.
 
-    Like `paste_residual`, with `before` and `after` for every tile; all of `before` must have been cut before any is
-    pasted. Raises ValueError when the counts or shapes differ or the tiles do not lie on one grid.
+    `out` uint8 (H, W, 3) is written in place; `before` and `after` are uint8 (size, size, 3) for every tile; all of
+    `before` must have been cut before any is pasted. The differences are blended by feather weights, brought to the
+    photo's own resolution and added in full: the caller blends by alpha. Where they are 0 the photo keeps its bytes.
+    Raises ValueError when the counts or shapes differ or the tiles do not lie on one grid.
     """
     if not len(tiles) == len(before) == len(after):
         raise ValueError(f"{len(tiles)} tiles, {len(before)} before and {len(after)} after do not belong together")

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import face_boxes
-import faces
+import landmarker
 from faces import find_faces, look_again
 from photo_types import Face, Feature, MissingModel, Pixels
 from tests.conftest import ROOT, SAMPLES, FindFaces, LoadPhoto
@@ -66,6 +66,22 @@ def test_every_face_of_a_group_is_found_and_numbered_in_reading_order(sample: Lo
     for face, after in itertools.pairwise(found):
         is_same_row = after.box.top < face.box.bottom
         assert after.box.left > face.box.left if is_same_row else after.box.top > face.box.top
+
+
+@pytest.mark.parametrize("degrees", [-40.0, 0.0, 40.0])
+@pytest.mark.parametrize("brightness", [0.25, 1.0])
+def test_a_face_that_fills_a_dark_or_tilted_picture_is_found(
+    sample: LoadPhoto, faces_of: FindFaces, degrees: float, brightness: float
+) -> None:
+    pixels = sample("image_1.jpg")
+    face = max(faces_of(pixels), key=lambda face: face.box.width)
+    box = face.box.padded(0.08).clipped(pixels.shape[1], pixels.shape[0])
+    assert box is not None
+    turned, matrix = _turn(pixels[box.slices], degrees)
+    (found,) = find_faces((turned * brightness).astype(np.uint8))
+    expected = (face.landmarks.points[:, :2] - (box.left, box.top)) @ matrix[:, :2].T + matrix[:, 2]
+    assert _shift_ratio(found.landmarks.points, expected, found) < 0.06
+    assert found.roll_degrees == pytest.approx(face.roll_degrees + degrees, abs=6)
 
 
 @pytest.mark.parametrize("name", ["image_5.jpg"])
@@ -160,7 +176,7 @@ def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
 @pytest.fixture
 def fresh_models() -> Iterator[None]:
     """Models are loaded anew inside the test, and again after it."""
-    loaders = (face_boxes._load_network, faces._load_landmarker)
+    loaders = (face_boxes._load_network, landmarker._load_landmarker)
     for loader in loaders:
         loader.cache_clear()
     yield
@@ -170,7 +186,7 @@ def fresh_models() -> Iterator[None]:
 
 @pytest.mark.usefixtures("fresh_models")
 @pytest.mark.parametrize(
-    ("module", "name"), [(face_boxes, "_LAYERS_FILE"), (face_boxes, "_WEIGHTS_FILE"), (faces, "_MODEL_FILE")]
+    ("module", "name"), [(face_boxes, "_LAYERS_FILE"), (face_boxes, "_WEIGHTS_FILE"), (landmarker, "_MODEL_FILE")]
 )
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
 def test_missing_or_damaged_model_is_named(

@@ -90,6 +90,11 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
     assert set(EYE_COLORS) == set(IRIS_COLORS)
 
 
+@pytest.mark.parametrize(("text", "color"), [("Brown", "brown"), ("gray", "grey"), ("#6B4A2F", "#6b4a2f")])
+def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> None:
+    assert command_line.build_parser().parse_args(["--eye_color", text]).eye_color == color
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -474,6 +474,8 @@ def test_paths_that_are_no_file(tmp_path: Path, photo_file: Path) -> None:
         ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
         ("camera.NEF", b"II*\0" + bytes(40), "camera raw"),
         ("page.pdf", b"%PDF-1.7" + bytes(40), "no photo that can be read"),
+        ("odd.tif", b"II*\0" + bytes(40), "a kind of TIFF"),
+        ("large.tiff", b"II+\0\x08\0\0\0" + bytes(40), "a kind of TIFF|damaged"),
     ],
 )
 def test_files_that_are_no_photo(tmp_path: Path, name: str, content: bytes, words: str) -> None:

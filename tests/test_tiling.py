@@ -28,7 +28,6 @@ from tiling import (
     face_tile,
     grid_tiles,
     match_ring,
-    paste_residual,
     place_tiles,
     scaled_shape,
     snap_mask,
@@ -185,7 +184,7 @@ def test_a_generator_that_changes_nothing_leaves_the_photo_as_it_was(
     out = photo.copy()
     shown = cut_tile(photo, tile)
     assert shown.shape == (SIZE, SIZE, 3) and shown.dtype == np.uint8
-    paste_residual(out, tile, shown, shown.copy(), regions)
+    blend_tiles(out, (tile,), (shown,), (shown.copy(),), regions)
     assert np.array_equal(out, photo)
 
 
@@ -220,7 +219,7 @@ def test_bytes_outside_the_regions_stay_at_every_size_of_photo(real_face: Face, 
         tile = face_tile(face, shape, 512, regions)
         out = photo.copy()
         before = cut_tile(photo, tile)
-        paste_residual(out, tile, before, invert(before), regions)
+        blend_tiles(out, (tile,), (before,), (invert(before),), regions)
         changed = (out != photo).any(axis=2)
         assert changed.any()
         for region in regions:
@@ -263,7 +262,7 @@ def test_a_change_arrives_where_it_was_made(real_face: Face, eye_distance: float
     rows, columns = np.mgrid[:512, :512]
     spot = 100 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 12**2))
     out = photo.copy()
-    paste_residual(out, tile, before, (before + spot[..., None]).astype(np.uint8), whole)
+    blend_tiles(out, (tile,), (before,), ((before + spot[..., None]).astype(np.uint8),), whole)
     change = out[..., 0].astype(np.float64) - 80
     assert change.max() > 85
     rows, columns = np.mgrid[:1800, :2000]
@@ -282,7 +281,7 @@ def test_what_is_cut_and_put_back_is_what_was_there(sample: LoadPhoto, real_face
     marked[box.slices] = np.clip(marked[box.slices] + bump[..., None], 0, 255).astype(np.uint8)
     region = Region(box, np.ones((box.height, box.width), np.float32))
     out = photo.copy()
-    paste_residual(out, tile, cut_tile(photo, tile), cut_tile(marked, tile), region)
+    blend_tiles(out, (tile,), (cut_tile(photo, tile),), (cut_tile(marked, tile),), region)
     miss = np.abs(out[box.slices].astype(int) - marked[box.slices].astype(int))
     assert miss.mean() < 1.0
 
@@ -296,7 +295,7 @@ def test_two_regions_over_each_other_change_once() -> None:
         Region(Box(30, 30, 60, 60), np.ones((30, 30), np.float32)),
     ]
     out = photo.copy()
-    paste_residual(out, tile, before, before + np.uint8(20), regions)
+    blend_tiles(out, (tile,), (before,), (before + np.uint8(20),), regions)
     assert set(np.unique(out)) == {100, 120}
 
 
@@ -306,7 +305,7 @@ def test_tiles_that_do_not_fit_are_refused() -> None:
     region = Region(Box(0, 0, 64, 64), np.ones((64, 64), np.float32))
     good, bad = np.zeros((64, 64, 3), np.uint8), np.zeros((32, 64, 3), np.uint8)
     with pytest.raises(ValueError, match="do not fit"):
-        paste_residual(out, tile, good, bad, region)
+        blend_tiles(out, (tile,), (good,), (bad,), region)
     with pytest.raises(ValueError, match="belong together"):
         blend_tiles(out, (tile,), (good, good), (good,), region)
 

@@ -1,0 +1,106 @@
+"""What MediaPipe's FaceLandmarker says of one picture of one face: 478 points, 52 scores and the pose."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from landmarks import Points
+from photo_types import MissingModel, MissingPackage, Pixels
+
+_MODEL_FILE = Path(__file__).parent / "face_landmarker.task"
+# The landmarker may not be entered by two threads.
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One face: `points` float32 (478, 3) and `blendshapes`, both in 0 … 1, and yaw, pitch, roll in degrees."""
+
+    points: Points
+    blendshapes: Mapping[str, float]
+    pose: tuple[float, float, float]
+
+
+def read_landmarks(view: Pixels) -> Reading | None:
+    """Read the one face that `view` uint8 (H, W, 3) RGB shows; None when the network sees none.
+
+    The signs of the pose are those of `Face`. Raises MissingModel, MissingPackage.
+    """
+    with _LOCK, _quiet():
+        landmarker, image_type, rgb = _load_landmarker()
+        result = landmarker.detect(image_type(image_format=rgb, data=view))
+    if not result.face_landmarks:
+        return None
+    points = np.array([(p.x, p.y, p.z) for p in result.face_landmarks[0]], dtype=np.float32)
+    if not np.isfinite(points).all():
+        return None
+    blendshapes = {shape.category_name: float(shape.score) for shape in result.face_blendshapes[0]}
+    return Reading(points, blendshapes, _pose(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)))
+
+
+def _pose(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Yaw, pitch and roll in degrees of a pose matrix, with the signs that Face promises.
+
+    The columns are the head's axes (its left, up, forward) in a space with x right, y up and z to the camera.
+    """
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    left, forward = axes[:, 0], axes[:, 2]
+    yaw = math.degrees(math.atan2(forward[0], forward[2]))
+    pitch = -math.degrees(math.atan2(forward[1], math.hypot(forward[0], forward[2])))
+    return yaw, pitch, -math.degrees(math.atan2(left[1], left[0]))
+
+
+@lru_cache(maxsize=1)
+def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
+    """The landmarker, MediaPipe's image type and its name for RGB."""
+    if not _MODEL_FILE.is_file():
+        raise MissingModel(f"The model file {_MODEL_FILE.name} is missing beside the program.")
+    os.environ.setdefault("GLOG_minloglevel", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+    except ImportError as error:
+        raise MissingPackage("The package mediapipe is not installed: pip install -r requirements.txt") from error
+    options = vision.FaceLandmarkerOptions(
+        base_options=BaseOptions(model_asset_buffer=_MODEL_FILE.read_bytes(), delegate=BaseOptions.Delegate.CPU),
+        output_face_blendshapes=True,
+        output_facial_transformation_matrixes=True,
+        num_faces=1,
+        min_face_detection_confidence=0.2,
+        min_face_presence_confidence=0.2,
+    )
+    try:
+        landmarker = vision.FaceLandmarker.create_from_options(options)
+    except (RuntimeError, ValueError) as error:
+        raise MissingModel(f"The face landmark model {_MODEL_FILE.name} is damaged.") from error
+    return landmarker, mediapipe.Image, mediapipe.ImageFormat.SRGB
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what MediaPipe's native code writes to the error stream; Python's own errors are exceptions and pass."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # There is no error stream to protect.
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(sink)
