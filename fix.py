@@ -6,7 +6,7 @@ Everything else in the program either serves one of these steps or calls `fix_ph
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -32,6 +32,7 @@ from photo_types import (
     Region,
     Report,
 )
+from references import Reference, choose_donors
 
 OPEN_EYE_RATIO = 0.20
 """An eye with a larger aspect ratio than this is open …"""
@@ -41,6 +42,8 @@ NARROW_SHARE = 0.3
 """Who asks for the narrowest opening is content with this much less of both."""
 SMILE_SCORE = 0.50
 """A mouth with a higher smile score than this smiles."""
+DONOR_SHARE = 0.75
+"""An eye that was carried over from another photo keeps at least this part of the aspect ratio it has there."""
 MAX_TRIES = 5
 AMOUNT_STEP = 0.20
 """A try that fell short goes this much further next time."""
@@ -75,9 +78,17 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     return EditPlan(tuple(edits), (*eye_skips, *mouth_skips))
 
 
-def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress) -> FixResult:
+def fix_photo(
+    photo: Photo,
+    options: Options,
+    engine: Engine,
+    on_progress: Progress = ignore_progress,
+    *,
+    references: Sequence[Reference] = (),
+) -> FixResult:
     """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
 
+    Eyes are carried over from `references` where they show the same person, see `references.read_reference`.
     The command line, the page, the tests and the benchmark all go through here. Raises FixError.
     """
     clock = _Clock()
@@ -85,6 +96,7 @@ def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progr
         faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         plan = plan_edits(photo.pixels, faces, options)
+        plan = choose_donors(photo.pixels, faces, plan, references, options)
     if isinstance(engine, RefiningEngine):
         draft_progress, rest = _scale_progress(on_progress, 0.4, 0.05), _scale_progress(on_progress, 0.45, 0.55)
         draft = _paint_until_good(photo.pixels, plan, engine.fallback, clock, draft_progress)
@@ -138,8 +150,9 @@ def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Cl
                     _note_change(edit, o, kept=True, tries=tries) for edit, o in zip(edits, outcomes, strict=True)
                 ]
                 continue
+            loses_donor = any(edit.donor and not outcome.good for edit, outcome in zip(edits, outcomes, strict=True))
             for edit, outcome in zip(edits, outcomes, strict=True):
-                further = _go_further(edit, outcome)
+                further = _drop_donor(edit) if loses_donor else _go_further(edit, outcome)
                 # The last try is for what is good already: the rest of the face must not cost it.
                 if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
                     changes.append(_note_change(edit, outcome, kept=False, tries=tries))
@@ -236,6 +249,11 @@ def _judge(edit: Edit, after: Face | None) -> _Outcome:
         smiles = after.smile > edit.goal_share * SMILE_SCORE
         return _Outcome(smiles, after.smile, "the smile did not come out clearly")
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
+    if edit.donor is not None:
+        # Narrow eyes are somebody's own: what counts is what the donor's look like.
+        own = edit.donor.opening * edit.donor.face.eye(edit.feature).aspect_ratio
+        is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < OPEN_BLINK
+        return _Outcome(is_open, ratio, f"the eye from {edit.donor.name} did not come out clearly open")
     less = 1.0 - edit.goal_share
     is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
     return _Outcome(is_open, ratio, "the eye did not come out clearly open")
@@ -248,9 +266,17 @@ def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
     return replace(edit, amount=min(edit.amount + AMOUNT_STEP, 1.0)) if edit.amount < 1.0 else None
 
 
+def _drop_donor(edit: Edit) -> Edit:
+    """The same edit with the next donor, or with none: both eyes of a face always have the same one."""
+    if edit.donor is None:
+        return edit
+    return replace(edit, donors=edit.donors[1:], no_donor=f"eyes from {edit.donor.name} did not come out clearly open")
+
+
 def _note_change(edit: Edit, outcome: _Outcome, *, kept: bool, tries: int) -> Change:
     before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
-    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, "" if kept else outcome.why)
+    note = ("" if edit.donor else edit.no_donor) if kept else outcome.why
+    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, edit.donor if kept else None)
 
 
 def _group_by_face(edits: Iterable[Edit]) -> list[tuple[Face, list[Edit]]]:
