@@ -77,6 +77,8 @@ class DraftEngine:
     def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, look: PhotoLook) -> EyeLook:
         frame = find_frame(edit.face, edit.feature)
         iris = None if self._eye_color else find_iris_color(pixels, edit, plan)
+        if iris is None and not self._eye_color:
+            iris = edit.iris
         light = _find_light(pixels, edit.face)
         skin = measure_eye_skin(pixels, edit.face, edit.feature, look.skin)
         low, high = _DETAIL_UNIT_PX

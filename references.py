@@ -14,16 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from donor_fit import fit_eyes
 from eye_shape import EYEBALL_DEPTH, IRIS_CENTER, find_frame, landmarks_in_frame
 from eyes_mask import NEARLY_CLOSED, eye_region, measure_closedness
 from faces import find_faces
 from landmarks import Landmarks
-from photo_look import measure_look
+from other_eye import measure_iris
+from photo_look import LUMA, measure_look
 from photo_types import BadOption, Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels
 from resemblance import SAME_PERSON, Description, describe_face, measure_distance
 
+Array = NDArray[np.float32]
 EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 MOST_TURNED_DEGREES = 16.0
@@ -47,6 +50,8 @@ MOST_DONORS = 2
 # Real lashes, and the line drawn along them, reach further beyond the outer corner than what is rendered; in half eye
 # widths.
 _BEYOND_OUTER = 0.85
+# Both irises have one colour, to within this part of the skin's luma, and are darker than this part of it.
+_SAME_IRIS, _BRIGHTEST_IRIS = 0.20, 0.85
 # What is kept around a face, in its own widths and heights.
 _SURROUNDINGS = 0.5
 # In a burst from one spot a person stays within so many eye distances, and keeps the size within this factor.
@@ -101,11 +106,16 @@ def _cut_head(pixels: Pixels, face: Face) -> Head:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A face of the right person, and what speaks for it or against it: `penalty` is lower for better ones."""
+    """A face of the right person, and what speaks for it or against it.
+
+    `penalty` is lower for better ones. `iris` float32 (3,) is the colour of its irises as the target's light shows
+    them, if they can be seen: it is of use where the eye itself is not.
+    """
 
     donor: Donor
     penalty: float
     why_not: str = ""
+    iris: Array | None = None
 
 
 def choose_donors(
@@ -234,17 +244,32 @@ def _examine(pixels: Pixels, face: Face, head: Head, name: str, distance: float)
             why = f"what surrounds the eyes looks different {where}, as with other glasses or hair ({agreement:.2f})"
     smile = abs(face.smile - other.smile)
     penalty = turned / 10 + nodded / 10 + 0.5 * smile + distance + 2 * closedness + (1 - donor.opening)
-    return _Candidate(donor, penalty + (1 - donor.measured.get("agreement", 0.0)), why)
+    penalty += 1 - donor.measured.get("agreement", 0.0)
+    is_seen = closedness < NEARLY_CLOSED and max(gaze) <= 1
+    iris = _find_iris(head, look.skin, other_look.skin) if is_seen else None
+    return _Candidate(donor, penalty, why, iris)
+
+
+def _find_iris(head: Head, skin: Array, head_skin: Array) -> Array | None:
+    """The colour of the irises of a head, brought from the light on its skin to that on another; None if in doubt."""
+    right, left = (measure_iris(head.pixels, head.face.eye(eye)) for eye in EYES)
+    if right is None or left is None:
+        return None
+    # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
+    level = float(head_skin @ LUMA)
+    if np.abs(right - left).max() > _SAME_IRIS * level or float((right + left) @ LUMA) > 2 * _BRIGHTEST_IRIS * level:
+        return None
+    return np.asarray(np.clip((right + left) / 2 * skin / np.maximum(head_skin, 1.0), 0, 255), np.float32)
 
 
 def expect_opening(face: Face, donor: Face) -> float:
     """How much of the height of the donor's eyes suits this face's expression: 1 all … 0.7.
 
-    A broader smile narrows the eyes, raised brows widen them; eyes torn open wide are let down a little.
+    A broad smile narrows the eyes, a slight one hardly, and raised brows widen them.
     """
-    smile = 1 - 0.50 * float(np.clip(face.smile - donor.smile, 0, 1))
+    smile = 1 - 0.75 * float(np.clip(face.smile**2 - donor.smile**2, 0, 1))
     brows = 1 - 0.25 * float(np.clip(donor.blendshapes["browInnerUp"] - face.blendshapes["browInnerUp"], 0, 1))
-    return max(smile * brows, 0.7)
+    return max(smile * brows, 0.70)
 
 
 def _measure_gaze(face: Face) -> tuple[float, float]:
@@ -273,11 +298,14 @@ def _settle(shape: tuple[int, ...], edit: Edit, candidates: Iterable[_Candidate]
         region = eye_region(shape, edit.face, edit.feature, beyond_outer=_BEYOND_OUTER) or edit.region
         return replace(edit, region=region, donors=tuple(good[:MOST_DONORS]))
     if candidates:
-        return replace(edit, no_donor=f"no eyes were carried over: {candidates[0].why_not}")
+        iris = next((candidate.iris for candidate in candidates if candidate.iris is not None), None)
+        took = "" if iris is None else "only their colour"
+        words = f"{took or 'nothing'} was taken from the reference photos: {candidates[0].why_not}"
+        return replace(edit, no_donor=words, iris=iris)
     if math.isinf(nearest):
-        return replace(edit, no_donor="no eyes were carried over: the reference photos show no face")
+        return replace(edit, no_donor="nothing was taken from the reference photos: they show no face")
     return replace(
         edit,
-        no_donor="no eyes were carried over: nobody in the reference photos is clearly this person "
+        no_donor="nothing was taken from the reference photos: nobody in them is clearly this person "
         f"(distance {nearest:.2f}, below {SAME_PERSON:.2f} is needed)",
     )
