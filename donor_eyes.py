@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from donor_fit import Fit
-from donor_light import calm_color, clear_haze, match_light, soften_highlights
+from donor_light import calm_color, calm_grain, clear_haze, match_light, soften_highlights
 from eye_shape import EyeFrame, find_frame
 from photo_look import PhotoLook
 from photo_types import Box, Donor, Edit, Pixels
@@ -64,7 +64,7 @@ def carry_over(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLo
     alike = _skin_alike(view)
     gain = match_light(target, donated, alike, view.unit_px)
     donated = clear_haze(soften_highlights(donated * gain, gain, look), gain, look, donor_look)
-    donated = calm_color(donated, target, alike, view.unit_px)
+    donated = calm_grain(calm_color(donated, target, alike, view.unit_px), target, alike)
     donated = _match_grain(donated, fit, look, donor_look)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)

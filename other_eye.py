@@ -205,7 +205,7 @@ def _find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[floa
         step = outer - inner
         return min(float(np.median(step[:8])), float(np.median(step[8:])))
 
-    radii = np.linspace(0.36, 0.48, 5)
+    radii = np.linspace(0.39, 0.48, 4)
     usual = max(((start_x, start_y, float(radius)) for radius in radii), key=lambda circle: score(*circle))
     tried = [
         (start_x + float(dx), start_y + float(dy), float(radius))
