@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from donor_choice import choose_donors
 from eyes_mask import plan_eyes
 from faces import find_faces, look_again
 from mouth_mask import plan_mouths
@@ -33,7 +34,7 @@ from photo_types import (
     Region,
     Report,
 )
-from references import Reference, choose_donors
+from references import Reference
 
 OPEN_EYE_RATIO = 0.20
 """An eye with a larger aspect ratio than this is open …"""
@@ -151,8 +152,11 @@ def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Cl
                     _note_change(edit, o, kept=True, tries=tries) for edit, o in zip(edits, outcomes, strict=True)
                 ]
                 continue
-            loses_donor = any(edit.donor and not outcome.good for edit, outcome in zip(edits, outcomes, strict=True))
-            for edit, outcome in zip(edits, outcomes, strict=True):
+            pairs = list(zip(edits, outcomes, strict=True))
+            # Both eyes of a face have the same donor; the mouth has one of its own.
+            failed = {edit.feature is Feature.MOUTH for edit, outcome in pairs if edit.donor and not outcome.good}
+            for edit, outcome in pairs:
+                loses_donor = (edit.feature is Feature.MOUTH) in failed
                 further = _drop_donor(edit) if loses_donor else _go_further(edit, outcome)
                 # The last try is for what is good already: the rest of the face must not cost it.
                 if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
@@ -268,10 +272,11 @@ def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
 
 
 def _drop_donor(edit: Edit) -> Edit:
-    """The same edit with the next donor, or with none: both eyes of a face always have the same one."""
+    """The same edit with the next donor, or with none."""
     if edit.donor is None:
         return edit
-    return replace(edit, donors=edit.donors[1:], no_donor=f"eyes from {edit.donor.name} did not come out clearly open")
+    what = "the smile did not come out clearly" if edit.feature is Feature.MOUTH else "it did not come out clearly open"
+    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {what}")
 
 
 def _note_change(edit: Edit, outcome: _Outcome, *, kept: bool, tries: int) -> Change:
