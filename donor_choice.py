@@ -32,7 +32,7 @@ MOST_TURNED_FOR_MOUTH_DEGREES = 9.0
 """A mouth stands out more."""
 LEAST_SIZE_RATIO = 0.5
 """A donor's face has at least this part of the size of the target's, else it is too coarse."""
-MOST_BLUR_RATIO = 0.035
+MOST_BLUR_RATIO = 0.015
 """A donor's edges are spread over no more than this part of its eye distance …"""
 MOST_BLUR_GROWTH = 1.6
 """… or over no more than this many times what the target's own are, plus half a pixel."""
@@ -46,7 +46,7 @@ MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered, or its smile is drawn."""
 
 # Both irises have one colour, to within this part of the skin's luma, and are darker than this part of it.
-_SAME_IRIS, _BRIGHTEST_IRIS = 0.20, 0.85
+_SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 
 
 @dataclass(frozen=True, eq=False)
