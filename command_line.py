@@ -85,6 +85,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--eye_color", type=_eye_color, default=default.eye_color, metavar="COLOR",
         help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
     )  # fmt: skip
+    edits.add_argument(
+        "--min_resemblance", type=float, default=default.min_resemblance, metavar="0-1",
+        help="put a face back that resembles itself less than this after an edit (default: %(default)s)",
+    )  # fmt: skip
 
     how = parser.add_argument_group("how")
     how.add_argument(

@@ -51,7 +51,8 @@ class Options:
     """What the user can choose. The one source of defaults for the command line, the page and the benchmark.
 
     `eye_opening` and `smile_strength` run from 0 to 1. `eye_color` is one of `EYE_COLORS` or `#rrggbb`, None means
-    the program's own choice. `faces` are numbers as the report gives them, None means all.
+    the program's own choice. `faces` are numbers as the report gives them, None means all. A face that resembles itself
+    less than `min_resemblance`, 0 … 1, after an edit is put back.
 
     The others are for Stable Diffusion alone. `strength` 0 … 1 is the share of noise to start with, at 1 nothing of the
     draft is left. `steps` counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how
@@ -66,6 +67,7 @@ class Options:
     smile_strength: float = 0.5
     eye_color: str | None = None
     faces: tuple[int, ...] | None = None
+    min_resemblance: float = 0.6
     seed: int = 0
     model: str = DEFAULT_MODEL
     device: str = "auto"
@@ -87,7 +89,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise BadOption(f"--engine must be one of {', '.join(ENGINES)}, not {self.engine!r}.")
-        for name in ("eye_opening", "smile_strength", "strength"):
+        for name in ("eye_opening", "smile_strength", "min_resemblance", "strength"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadOption(f"--{name} must lie between 0 and 1, not {getattr(self, name):g}.")
         if not (

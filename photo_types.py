@@ -300,7 +300,10 @@ class RefiningEngine(Engine, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What became of one edit: the value before and after, and whether it was kept."""
+    """What became of one edit: the value before and after, and whether it was kept.
+
+    `resemblance` is how much the whole face still looked like itself, -1 … 1 the same; None if it was not asked.
+    """
 
     face: Face
     feature: Feature
@@ -309,6 +312,7 @@ class Change:
     kept: bool
     tries: int
     note: str = ""
+    resemblance: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

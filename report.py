@@ -96,6 +96,7 @@ def to_json(report: Report) -> dict[str, object]:
                 "kept": change.kept,
                 "tries": change.tries,
                 "note": change.note,
+                "resemblance": _number(change.resemblance),
             }
             for change in report.changes
         ],
@@ -169,6 +170,9 @@ def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
     sentences = [" and ".join(done) or "left alone"]
     for note, features in _group((change.note, change.feature) for change in changes if not change.kept):
         sentences.append(f"{_name_features(features).capitalize()} put back as before{': ' + note if note else ''}")
+    alike = [change.resemblance for change in changes if change.kept and change.resemblance is not None]
+    if alike:
+        sentences.append(f"Resemblance to before {min(alike):.2f} of 1")
     reasons = _group((skip.reason, skip.feature) for skip in skips)
     if len(reasons) == 1 and len(sentences) == 1 and not done:
         return f"left alone: {reasons[0][0]}."

@@ -76,7 +76,6 @@ def test_imports_never_run_in_a_circle(name: str) -> None:
         ("landmarks", set()),
         ("photo_types", {"landmarks", "options"}),
         ("report", {"landmarks", "options", "photo_types"}),
-        ("faces", {"face_boxes", "landmarks", "options", "photo_types"}),
         ("resemblance", {"landmarks", "options", "photo_types"}),
         ("landmarker", {"landmarks", "options", "photo_types"}),
         ("faces", {"face_boxes", "landmarker", "landmarks", "options", "photo_types"}),

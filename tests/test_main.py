@@ -114,6 +114,7 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("--gradio",), "page in the browser is not in this version"),
         (("--input_path", "scene.png", "--smile_strength", "1.5"), "--smile_strength must lie between 0 and 1"),
         (("--input_path", "scene.png", "--eye_opening", "-0.1"), "--eye_opening must lie between 0 and 1"),
+        (("--input_path", "scene.png", "--min_resemblance", "2"), "--min_resemblance must lie between 0 and 1"),
         (("--input_path", "scene.png", "--eye_opening", "nan"), "--eye_opening must lie between 0 and 1"),
         (("--input_path", "scene.png", "--smile_strength", "much"), "much"),
         (("--input_path", "scene.png", "--eye_color", "pink"), "--eye_color must be brown"),
