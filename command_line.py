@@ -54,6 +54,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="the result; its ending names its format (default: data/outputs/final_NAME.png); "
         "a folder when the input is one",
     )  # fmt: skip
+    files.add_argument(
+        "--reference_path", type=_path, nargs="+", action="extend", metavar="PHOTO",
+        help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
+    )  # fmt: skip
     files.add_argument("--overwrite", action="store_true", help="allow the result to replace the input photo")
     files.add_argument(
         "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
@@ -66,6 +70,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="change nothing: list the faces and what would be done, and draw numbered boxes",
     )  # fmt: skip
     edits.add_argument("--faces", type=_face_numbers, metavar="1,3", help="only these faces, numbered as in --analyze")
+    edits.add_argument(
+        "--reference_face", type=int, default=default.reference_face, metavar="N",
+        help="only this face of the reference photos (default: whoever is the same person)",
+    )  # fmt: skip
     edits.add_argument(
         "--eyes", action=argparse.BooleanOptionalAction, default=default.eyes, help="open closed eyes (default: yes)"
     )

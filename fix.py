@@ -6,7 +6,7 @@ Everything else in the program either serves one of these steps or calls `fix_ph
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -32,6 +32,7 @@ from photo_types import (
     Region,
     Report,
 )
+from references import Reference, choose_donors
 from resemblance import Likeness
 
 OPEN_EYE_RATIO = 0.20
@@ -42,6 +43,8 @@ NARROW_SHARE = 0.3
 """Who asks for the narrowest opening is content with this much less of both."""
 SMILE_SCORE = 0.50
 """A mouth with a higher smile score than this smiles."""
+DONOR_SHARE = 0.75
+"""An eye that was carried over from another photo keeps at least this part of the aspect ratio it has there."""
 MAX_TRIES = 5
 AMOUNT_STEP = 0.20
 """A try that fell short goes this much further next time."""
@@ -76,9 +79,17 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     return EditPlan(tuple(edits), (*eye_skips, *mouth_skips))
 
 
-def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress) -> FixResult:
+def fix_photo(
+    photo: Photo,
+    options: Options,
+    engine: Engine,
+    on_progress: Progress = ignore_progress,
+    *,
+    references: Sequence[Reference] = (),
+) -> FixResult:
     """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
 
+    Eyes are carried over from `references` where they show the same person, see `references.read_reference`.
     The command line, the page, the tests and the benchmark all go through here. Raises FixError.
     """
     clock = _Clock()
@@ -86,6 +97,7 @@ def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progr
         faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         plan = plan_edits(photo.pixels, faces, options)
+        plan = choose_donors(photo.pixels, faces, plan, references, options)
     gate = _Gate(photo.pixels, options.min_resemblance, clock)
     if isinstance(engine, RefiningEngine):
         draft_progress, rest = _scale_progress(on_progress, 0.4, 0.05), _scale_progress(on_progress, 0.45, 0.55)
@@ -138,15 +150,17 @@ def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, gate: _Gat
                 changes += _note_changes(edits, outcomes, kept=True, tries=tries)
                 continue
             if all(outcome.is_estranged for outcome in outcomes):
-                estranged[face.number] = outcomes
+                if not any(edit.donor for edit in edits):
+                    estranged[face.number] = outcomes
                 if tries < MAX_TRIES and any(edit.amount > 0 for edit in edits):
-                    again += [_hold_back(edit) for edit in edits]
+                    again += _hold_back(edits)
                     continue
             if face.number in estranged:
                 changes += _note_changes(edits, estranged[face.number], kept=False, tries=tries)
                 continue
+            loses_donor = any(edit.donor and not outcome.good for edit, outcome in zip(edits, outcomes, strict=True))
             for edit, outcome in zip(edits, outcomes, strict=True):
-                further = _go_further(edit, outcome)
+                further = _drop_donor(edit) if loses_donor else _go_further(edit, outcome)
                 # The last try is for what is good already: the rest of the face must not cost it.
                 if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
                     changes += _note_changes([edit], [outcome], kept=False, tries=tries)
@@ -269,6 +283,11 @@ def _judge(edit: Edit, after: Face | None) -> _Outcome:
         smiles = after.smile > edit.goal_share * SMILE_SCORE
         return _Outcome(smiles, after.smile, "the smile did not come out clearly")
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
+    if edit.donor is not None:
+        # Narrow eyes are somebody's own: what counts is what the donor's look like.
+        own = edit.donor.opening * edit.donor.face.eye(edit.feature).aspect_ratio
+        is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < OPEN_BLINK
+        return _Outcome(is_open, ratio, f"the eye from {edit.donor.name} did not come out clearly open")
     less = 1.0 - edit.goal_share
     is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
     return _Outcome(is_open, ratio, "the eye did not come out clearly open")
@@ -281,16 +300,29 @@ def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
     return replace(edit, amount=min(edit.amount + AMOUNT_STEP, 1.0)) if edit.amount < 1.0 else None
 
 
-def _hold_back(edit: Edit) -> Edit:
-    return replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0))
+def _hold_back(edits: list[Edit]) -> list[Edit]:
+    """The edits of a face that came out as someone else: without a donor, or less of each."""
+    if any(edit.donor for edit in edits):
+        return [_drop_donor(edit, "made somebody else of the face") for edit in edits]
+    return [replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0)) for edit in edits]
+
+
+def _drop_donor(edit: Edit, why: str = "did not come out clearly open") -> Edit:
+    """The same edit with the next donor, or with none: both eyes of a face always have the same one."""
+    if edit.donor is None:
+        return edit
+    return replace(edit, donors=edit.donors[1:], no_donor=f"eyes from {edit.donor.name} {why}")
 
 
 def _note_changes(edits: list[Edit], outcomes: list[_Outcome], *, kept: bool, tries: int) -> list[Change]:
     changes = []
     for edit, outcome in zip(edits, outcomes, strict=True):
         before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
-        why = "" if kept else outcome.why
-        changes.append(Change(edit.face, edit.feature, before, outcome.value, kept, tries, why, outcome.resemblance))
+        note = ("" if edit.donor else edit.no_donor) if kept else outcome.why
+        donor = edit.donor if kept else None
+        changes.append(
+            Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, donor, outcome.resemblance)
+        )
     return changes
 
 

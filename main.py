@@ -22,6 +22,7 @@ from options import BadOption, FixError, MissingPackage, Options, UnreadablePhot
 
 if TYPE_CHECKING:
     from photo_types import EditPlan, Engine, Photo, Pixels, Progress
+    from references import Reference
 
 OUTPUT_FOLDER = Path("data/outputs")
 """Where results go when the user names no place; it is taken from the current folder."""
@@ -88,6 +89,7 @@ class _Job:
 
     options: Options
     choose_engine: Callable[[], tuple[Engine, str]]
+    read_references: Callable[[], Sequence[Reference]]
     analyze: bool
     overwrite: bool
     quiet: bool
@@ -107,6 +109,7 @@ def _run(parsed: argparse.Namespace) -> int:
         raise BadOption("Name a photo with --input_path; --help lists every option.")
     job = _Job(
         options, cache(lambda: _choose_engine(options, parsed.quiet)),
+        cache(lambda: _read_references(parsed.reference_path or (), partial(_say, stream=sys.stderr))),
         parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug,
     )  # fmt: skip
     source: Path = parsed.input_path
@@ -119,6 +122,27 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.report is not None:
         _write_report(parsed.report, {"photos": job.entries})
     return code
+
+
+def _read_references(paths: Sequence[Path], say: Callable[[str], None]) -> list[Reference]:
+    """The photos that may give eyes to others; in a folder a photo that cannot be read is passed over."""
+    from photo_io import load_photo
+    from references import read_reference
+
+    found = []
+    for path in paths:
+        for file in _list_photos(path, leave_out_results=True) if path.is_dir() else [path]:
+            try:
+                found.append(read_reference(load_photo(file)))
+            except UnreadablePhoto as error:
+                if not path.is_dir():
+                    raise
+                say(f"error: {error}")
+    return found
+
+
+def _is_same(path: Path | None, other: Path) -> bool:
+    return path is not None and path.exists() and other.exists() and path.samefile(other)
 
 
 def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:
@@ -220,7 +244,9 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
             pixels, original = draw_analysis(photo.pixels, faces, plan), None
         else:
             engine, why_draft = job.choose_engine()
-            result = fix_photo(photo, job.options, engine, on_progress)
+            # The photo itself may lie among the references: it has nothing to give.
+            references = [r for r in job.read_references() if not _is_same(r.path, source)]
+            result = fix_photo(photo, job.options, engine, on_progress, references=references)
             faces, plan = result.report.faces, result.plan
             words, data = describe(result.report), to_json(result.report)
             if why_draft and result.report.changes and why_draft not in job.said:

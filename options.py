@@ -51,8 +51,9 @@ class Options:
     """What the user can choose. The one source of defaults for the command line, the page and the benchmark.
 
     `eye_opening` and `smile_strength` run from 0 to 1. `eye_color` is one of `EYE_COLORS` or `#rrggbb`, None means
-    the program's own choice. `faces` are numbers as the report gives them, None means all. A face that resembles itself
-    less than `min_resemblance`, 0 … 1, after an edit is put back.
+    the program's own choice. `faces` are numbers as the report gives them, None means all. `reference_face` is the one
+    face of each reference photo that may give its eyes, None means whoever is the same person. A face that
+    resembles itself less than `min_resemblance`, 0 … 1, after an edit is put back.
 
     The others are for Stable Diffusion alone. `strength` 0 … 1 is the share of noise to start with, at 1 nothing of the
     draft is left. `steps` counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how
@@ -67,6 +68,7 @@ class Options:
     smile_strength: float = 0.5
     eye_color: str | None = None
     faces: tuple[int, ...] | None = None
+    reference_face: int | None = None
     min_resemblance: float = 0.6
     seed: int = 0
     model: str = DEFAULT_MODEL
@@ -102,6 +104,8 @@ class Options:
             )
         if self.faces is not None and (not self.faces or min(self.faces) < 1):
             raise BadOption("--faces takes the numbers of faces, counted from 1, such as 1,3.")
+        if self.reference_face is not None and self.reference_face < 1:
+            raise BadOption("--reference_face takes the number of a face, counted from 1.")
         self._check_diffusion()
 
     def _check_diffusion(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from photo_types import Box, Change, Edit, EditPlan, Face, Feature, Pixels, Region, Report, Skip
+from photo_types import Box, Change, Donor, Edit, EditPlan, Face, Feature, Pixels, Region, Report, Skip
 
 JSON_SCHEMA_VERSION = 1
 """Rises when a key of the JSON report is renamed, removed or changes its meaning; new keys leave it as it is."""
@@ -97,6 +97,7 @@ def to_json(report: Report) -> dict[str, object]:
                 "tries": change.tries,
                 "note": change.note,
                 "resemblance": _number(change.resemblance),
+                "donor": _donor_to_json(change.donor),
             }
             for change in report.changes
         ],
@@ -187,8 +188,19 @@ def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
     before = sum(change.before for change in opened) / len(opened)
     after = sum(change.after for change in opened) / len(opened)
     notes = "".join(f"; {note}" for note in dict.fromkeys(change.note.rstrip(".") for change in opened) if note)
-    what = _name_features([change.feature for change in opened])
+    what = _name_features([change.feature for change in opened]) + _describe_donors(opened)
     return [f"opened {what} (eye aspect ratio {before:.2f} → {after:.2f}{notes})"]
+
+
+def _describe_donors(changes: Sequence[Change]) -> str:
+    """Whose eyes were carried over, and how near that face is to this one; empty where none were."""
+    donors = {id(change.donor): change.donor for change in changes if change.donor is not None}
+    words = [
+        f"{donor.name}, face {donor.face.number}"
+        + (f", distance {donor.measured['distance']:.2f}" if "distance" in donor.measured else "")
+        for donor in donors.values()
+    ]
+    return f" with their own from {' and '.join(words)}" if words else ""
 
 
 def _describe_smile_done(changes: Sequence[Change]) -> list[str]:
@@ -260,6 +272,13 @@ def _describe_pose(face: Face) -> str:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(float(value), 4)
+
+
+def _donor_to_json(donor: Donor | None) -> dict[str, object] | None:
+    if donor is None:
+        return None
+    measured = {name: _number(value) for name, value in donor.measured.items()}
+    return {"photo": donor.name, "face": donor.face.number, "opening": _number(donor.opening), **measured}
 
 
 def _box_to_json(box: Box) -> dict[str, int]:
