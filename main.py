@@ -105,17 +105,21 @@ def _run(parsed: argparse.Namespace) -> int:
     options = Options(**chosen)
     if parsed.download_model:
         return _download_model(options, parsed.quiet)
-    if parsed.input_path is None:
+    if parsed.input_path is None and parsed.burst is None:
         raise BadOption("Name a photo with --input_path; --help lists every option.")
     job = _Job(
         options, cache(lambda: _choose_engine(options, parsed.quiet)),
         cache(lambda: _read_references(parsed.reference_path or (), partial(_say, stream=sys.stderr))),
         parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug,
     )  # fmt: skip
-    source: Path = parsed.input_path
+    source: Path = parsed.input_path or parsed.burst
     if parsed.report is not None:
         _prepare_report(parsed.report, source)
-    if source.is_dir():
+    if parsed.burst is not None:
+        code = _run_burst(parsed, job)
+    elif parsed.contact_sheet is not None:
+        raise BadOption("--contact_sheet shows who came from where; it goes with --burst.")
+    elif source.is_dir():
         code = _run_folder(source, parsed.output_path or OUTPUT_FOLDER, parsed.masks_dir, job)
     else:
         code = _run_photo(source, _name_output(source, parsed.output_path, job.analyze), parsed.masks_dir, job)
@@ -263,6 +267,60 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
     if not job.quiet:
         _say("\n".join([words, *([note] if note else []), f"Written: {target}"]), sys.stdout)
     return _DONE
+
+
+def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
+    """Make the best of several photos of one group, write what comes of it, and say so."""
+    from burst import burst_to_json, choose_base, describe_burst, fix_burst, read_frame
+    from contact_sheet import draw_contact_sheet
+    from photo_io import check_output, load_photo, save_photo
+
+    paths, kept, sheet = _list_burst(parsed), parsed.input_path, parsed.contact_sheet
+    target = parsed.output_path or OUTPUT_FOLDER / f"best_{parsed.burst.resolve().name}.png"
+    for path in paths:
+        check_output(target, path, overwrite=job.overwrite)
+        if sheet is not None:
+            check_output(sheet, path)
+    if sheet is not None and sheet.resolve() == target.resolve():
+        raise BadOption("--contact_sheet and --output_path name the same file; name two.")
+    engine, why_draft = job.choose_engine()
+    with _progress_bar(job) as on_progress:
+        frames = []
+        for number, path in enumerate(paths):
+            on_progress("looking at the photos", 0.6 * number / len(paths))
+            frames.append(read_frame(load_photo(path)))
+        base = choose_base(frames, job.options) if kept is None else paths.index(kept)
+        photo = load_photo(paths[base])
+        result = fix_burst(
+            photo, frames, base, job.options, engine, lambda words, share: on_progress(words, 0.6 + 0.4 * share)
+        )
+    note = save_photo(result.pixels, photo, target, overwrite=job.overwrite)
+    words = [describe_burst(result, frames), *filter(None, [why_draft, note]), f"Written: {target}"]
+    if sheet is not None:
+        picture = draw_contact_sheet(result, frames)
+        save_photo(picture, _plain_photo(picture, paths[base]), sheet)
+        words.append(f"Written: {sheet}")
+    data = burst_to_json(result, frames)
+    job.entries.append({"input": str(paths[base]), "output": str(target), "note": note, **data})
+    if not job.quiet:
+        _say("\n".join(words), sys.stdout)
+    return _DONE
+
+
+def _list_burst(parsed: argparse.Namespace) -> list[Path]:
+    """The photos of a burst, the one to keep among them; flags that do not go with it are refused."""
+    for flag in ("analyze", "masks_dir", "reference_path"):
+        if getattr(parsed, flag):
+            raise BadOption(f"--{flag} does not go with --burst.")
+    folder: Path = parsed.burst
+    kept: Path | None = parsed.input_path
+    if not folder.is_dir():
+        raise UnreadablePhoto(f"--burst takes a folder of photos; {folder} is none.")
+    paths = [path for path in _list_photos(folder, leave_out_results=True) if kept is None or not _is_same(kept, path)]
+    paths = paths if kept is None else [kept, *paths]
+    if len(paths) < 2:
+        raise BadOption(f"--burst takes two photos or more; {folder} has one.")
+    return paths
 
 
 def _check_outputs(source: Path, target: Path, masks_dir: Path | None, overwrite: bool) -> None:

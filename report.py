@@ -39,10 +39,7 @@ _INK = (0, 0, 0)
 def describe(report: Report) -> str:
     """Return what was found, done and left alone, as lines of plain words without a final line break."""
     lines = [_count_faces(report.faces)]
-    for face in report.faces:
-        changes = [change for change in report.changes if change.face.number == face.number]
-        skips = [skip for skip in report.skips if skip.face.number == face.number]
-        lines.append(f"Face {face.number}: {_describe_face(changes, skips)}")
+    lines += [f"Face {face.number}: {describe_outcome(report, face)}" for face in report.faces]
     if not any(change.kept for change in report.changes):
         lines.append("Nothing was changed: the result is the photo as it was.")
     elif report.changed_outside:
@@ -50,6 +47,13 @@ def describe(report: Report) -> str:
     else:
         lines.append(f"Edited {report.changed_pixels:,} pixels and touched no other.")
     return "\n".join(lines)
+
+
+def describe_outcome(report: Report, face: Face) -> str:
+    """Return what was done to one face of the report and what was left alone, as sentences."""
+    changes = [change for change in report.changes if change.face.number == face.number]
+    skips = [skip for skip in report.skips if skip.face.number == face.number]
+    return _describe_face(changes, skips)
 
 
 def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
