@@ -26,6 +26,7 @@ from photo_types import (
     Photo,
     Pixels,
     Progress,
+    Report,
 )
 from references import Head, Reference, read_reference
 from report import describe_outcome, to_json
@@ -41,6 +42,8 @@ _FAINT_SMILE, _SMILE_SPAN = 0.15, 0.40
 _POOR, _GOOD = 0.5, 0.75
 # A face with less than this of the detail that the person's sharpest has is blurred.
 _BLURRED = 0.45
+# A whole face is taken from a frame where it has more than this; of a softer one the eyes alone.
+_SHARP_ENOUGH = 0.65
 # Another frame has to be better by this much in all.
 _CLEARLY_BETTER = 0.5
 # In registered frames a person who has moved by so many eye distances seems as unlike as this distance of looks.
@@ -71,13 +74,16 @@ class Frame:
 class Take:
     """Where one face of the kept photo comes from: the index of the frame, and why, in words.
 
-    `frame` is None where the face stays as it was. `shots` are the indices of the person's face in each frame.
+    `frame` is None where the face did not come whole from another. `shots` are the indices of the person's face in
+    each frame. `outcome` is what was edited then, in words; `eyes_from` the frame that gave its eyes, if one did.
     """
 
     face: Face
     frame: int | None
     words: str
     shots: tuple[int | None, ...]
+    outcome: str = ""
+    eyes_from: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +158,7 @@ def fix_burst(
     fixed = fix_photo(
         assembled, options, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
     )
+    takes = [_add_outcome(take, fixed.report, frames) for take in takes]
     changed = (photo.pixels != fixed.pixels).any(axis=2)
     changed_pixels = int(np.count_nonzero(changed))
     for region in (*regions, *(edit.region for edit in fixed.plan.edits)):
@@ -161,14 +168,10 @@ def fix_burst(
 
 def describe_burst(result: BurstResult, frames: Sequence[Frame]) -> str:
     """Return which photo was kept, whose face came from which other, and what was edited then, as lines of words."""
-    fix = result.fix.report
     lines = [f"Kept {frames[result.base].reference.name} of {len(frames)} photos."]
     for take in result.takes:
-        # The faces were found anew in the photo put together; they stand where they stood.
-        now = max(fix.faces, key=lambda face: face.box.overlap_ratio(take.face.box), default=None)
-        edited = now is not None and any(change.face.number == now.number for change in fix.changes)
-        more = f" {describe_outcome(fix, now)}" if now is not None and edited else ""
-        lines.append(f"Face {take.face.number}: {take.words}.{more}")
+        outcome = f" {take.outcome[0].upper()}{take.outcome[1:]}" if take.outcome else ""
+        lines.append(f"Face {take.face.number}: {take.words}.{outcome}")
     if result.changed_outside:
         lines.append(f"Warning: {result.changed_outside:,} pixels outside the masks changed.")
     else:
@@ -180,7 +183,12 @@ def burst_to_json(result: BurstResult, frames: Sequence[Frame]) -> dict[str, obj
     """Return the report of the kept photo as `to_json` does, with the key `burst` for where its faces come from."""
     names = [frame.reference.name for frame in frames]
     faces = [
-        {"face": take.face.number, "from": None if take.frame is None else names[take.frame], "reason": take.words}
+        {
+            "face": take.face.number,
+            "from": None if take.frame is None else names[take.frame],
+            "eyes_from": None if take.eyes_from is None else names[take.eyes_from],
+            "reason": take.words,
+        }
         for take in result.takes
     ]
     return {
@@ -189,6 +197,17 @@ def burst_to_json(result: BurstResult, frames: Sequence[Frame]) -> dict[str, obj
         "changed_outside": result.changed_outside,
         "burst": {"photos": names, "kept": names[result.base], "faces": faces},
     }
+
+
+def _add_outcome(take: Take, report: Report, frames: Sequence[Frame]) -> Take:
+    """The take with what `fix_photo` did to its face; the faces were found anew then, but stand where they stood."""
+    now = max(report.faces, key=lambda face: face.box.overlap_ratio(take.face.box), default=None)
+    changes = [change for change in report.changes if now is not None and change.face.number == now.number]
+    if now is None or not changes:
+        return take
+    donors = [change.donor.name for change in changes if change.kept and change.donor is not None]
+    eyes_from = [index for index, frame in enumerate(frames) if frame.reference.name in donors]
+    return replace(take, outcome=describe_outcome(report, now), eyes_from=eyes_from[0] if eyes_from else None)
 
 
 # ---- who is who ----------------------------------------------------------------------------------------
@@ -320,6 +339,8 @@ def _choose_take(
             continue
         head = frames[index].heads[shots[index] or 0]
         why = find_obstacle(face, head.face)
+        if not why and _measure_sharpness(frames, shots, index) < _SHARP_ENOUGH:
+            why = "it is less sharp there"
         transplant = None if why else transplant_face(pixels, face, head.pixels, head.face)
         if transplant is not None:
             why = _find_flaw(pixels, face, head, transplant, options)

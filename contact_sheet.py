@@ -16,15 +16,15 @@ _FILLED = 0.72
 _PAPER, _INK, _PALE = (250, 250, 248), (40, 40, 40), (225, 225, 222)
 # Orange and blue differ for colour-blind eyes too.
 _TAKEN, _KEPT = (235, 120, 0), (60, 140, 215)
-_FRAME_PX = 5
+_FRAME_PX = 6
 _MARGIN = 36
 
 
 def draw_contact_sheet(result: BurstResult, frames: Sequence[Frame]) -> Pixels:
     """Return the sheet of a best take as uint8 (h, w, 3).
 
-    The column of the photo that was kept is framed in blue, a face that came whole from another one in orange there;
-    the last column shows the result.
+    A face that came whole from another photo is framed in orange there, one that gave only its eyes in thin orange, and
+    what was kept in blue; the last column shows the result.
     """
     rows, columns = len(result.takes), len(frames) + 1
     width = _MARGIN + columns * (_WIDTH + _GAP) + _GAP
@@ -35,13 +35,16 @@ def draw_contact_sheet(result: BurstResult, frames: Sequence[Frame]) -> Pixels:
     for row, take in enumerate(result.takes):
         top = _HEAD + row * (_HEIGHT + _GAP)
         _write(sheet, str(take.face.number), 8, top + _HEIGHT // 2, _INK)
-        chosen = result.base if take.frame is None else take.frame
         for column, shot in enumerate(take.shots):
             head = frames[column].heads[shot] if shot is not None else None
             cell = np.full((_HEIGHT, _WIDTH, 3), _PALE, np.uint8) if head is None else _cut(head.pixels, head.face)
             _place(sheet, cell, column, top)
-            if column == chosen:
-                _frame(sheet, column, top, _KEPT if take.frame is None else _TAKEN)
+            if column == take.frame:
+                _frame(sheet, column, top, _TAKEN, _FRAME_PX)
+            elif column == take.eyes_from:
+                _frame(sheet, column, top, _TAKEN, _FRAME_PX // 2)
+            elif column == result.base and take.frame is None:
+                _frame(sheet, column, top, _KEPT, _FRAME_PX)
         _place(sheet, _cut(result.pixels, take.face), len(frames), top)
     return sheet
 
@@ -70,9 +73,9 @@ def _place(sheet: Pixels, cell: Pixels, column: int, top: int) -> None:
     sheet[top : top + _HEIGHT, _left(column) : _left(column) + _WIDTH] = cell
 
 
-def _frame(sheet: Pixels, column: int, top: int, color: tuple[int, int, int]) -> None:
+def _frame(sheet: Pixels, column: int, top: int, color: tuple[int, int, int], width: int) -> None:
     corners = (_left(column), top), (_left(column) + _WIDTH - 1, top + _HEIGHT - 1)
-    cv2.rectangle(sheet, *corners, color, _FRAME_PX)
+    cv2.rectangle(sheet, *corners, color, width)
 
 
 def _write(sheet: Pixels, text: str, left: int, bottom: int, color: tuple[int, int, int]) -> None:

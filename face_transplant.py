@@ -24,6 +24,8 @@ Mask = NDArray[np.bool_]
 _MOST_TURN = {"yaw": 8.0, "pitch": 9.0, "roll": 12.0}
 # What no expression moves may lie this far apart, in eye distances, once one frame is laid over the other.
 _MOST_MISFIT = 0.045
+# So may, on an average, the outlines of the face, and so may the chins: a jaw that dropped makes another face.
+_MOST_OUTLINE_MISFIT, _MOST_JAW = 0.085, 0.10
 # Faces that differ more in size than this were not taken from one spot.
 _MOST_SCALE = 1.25
 # Lengths in distances of the outer eye corners. The line keeps this far from eyes, brows and lips, and from the
@@ -48,6 +50,11 @@ _MOST_GAIN = 1.6
 # A face that was less sharp is sharpened up to so much; more shows its noise.
 _MOST_SHARPENING = 1.7
 _DETAIL = (0.008, 0.03)
+# Times the median of the detail on plain skin.
+_NOISE = 3.0
+# Single pixels that differ from their neighbours by more than so many times what is usual on the face are sparks: the
+# sensor's noise, which other light would make brighter.
+_SPARKS = 5.0
 # The same for judging frames, in pixels of a face with so many between the eyes.
 _DETAIL_PX, _DETAIL_BAND = 128.0, (1.0, 2.5)
 
@@ -73,7 +80,11 @@ def find_obstacle(face: Face, donor: Face) -> str:
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if not 1 / _MOST_SCALE < scale < _MOST_SCALE:
         return "the face is of another size there"
-    return "the head has moved too much" if misfit > _MOST_MISFIT else ""
+    outline = _measure_misses(donor.landmarks.oval, face.landmarks.oval, matrix) / face.landmarks.eye_distance_px
+    jaw = _measure_misses(donor.landmarks.chin, face.landmarks.chin, matrix)[-1] / face.landmarks.eye_distance_px
+    if misfit > _MOST_MISFIT or outline.mean() > _MOST_OUTLINE_MISFIT:
+        return "the head has moved too much"
+    return "the mouth is open otherwise there" if jaw > _MOST_JAW else ""
 
 
 def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> Transplant | None:
@@ -90,12 +101,13 @@ def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> T
     matrix[:, 2] -= corner
     here = pixels[box.slices].astype(np.float32)
     size = (box.width, box.height)
-    there = cv2.warpAffine(other, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(other, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    there = np.asarray(warped, np.uint8)
     covered = cv2.warpAffine(np.ones(other.shape[:2], np.uint8), matrix, size) > 0
     own = face.landmarks.points[:, :2] - corner
     foreign = donor.landmarks.points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     parts = _find_parts(_move(face.landmarks, own), _move(donor.landmarks, foreign), covered, eye_distance)
-    lit = _match_light(there.astype(np.float32), here, parts, eye_distance)
+    lit = _match_light(_remove_sparks(there, parts), here, parts, eye_distance)
     line = _draw_line(here, lit, parts, eye_distance)
     if line is None:
         return None
@@ -141,8 +153,13 @@ def _lay_over(face: Face, donor: Face) -> tuple[NDArray[np.float64], float]:
     """The similarity (2, 3) from the donor's photo to the face's, and how far it misses, in eye distances."""
     points, places = _still_points(donor.landmarks), _still_points(face.landmarks)
     matrix = fit_similarity(points, places)
-    misses = np.linalg.norm(points @ matrix[:, :2].T + matrix[:, 2] - places, axis=1)
-    return matrix, float(misses.mean() / face.landmarks.eye_distance_px)
+    return matrix, float(_measure_misses(points, places, matrix).mean() / face.landmarks.eye_distance_px)
+
+
+def _measure_misses(points: NDArray[Any], places: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far `points` (n, 2 or 3), moved by `matrix`, lie from `places`, (n,) in pixels."""
+    moved = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    return np.linalg.norm(moved - places[:, :2], axis=1)
 
 
 def _move(marks: Landmarks, xy: NDArray[Any]) -> Landmarks:
@@ -211,24 +228,35 @@ def _disk(radius: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
+def _remove_sparks(there: Pixels, parts: _Parts) -> Plane:
+    """`there` without single pixels much lighter or darker than what is around them, float32 (h, w, 3)."""
+    calm = cv2.medianBlur(there, 3).astype(np.float32)
+    away = np.abs(there - calm).max(axis=2)
+    usual = float(np.median(away[parts.face])) if parts.face.any() else 0.0
+    return np.where((away > _SPARKS * max(usual, 1.0))[..., None], calm, there).astype(np.float32)
+
+
 def _match_light(there: Plane, here: Plane, parts: _Parts, eye_distance: float) -> Plane:
     """`there` with the exposure, the sharpness and the tint of skin and lips that `here` has; all (h, w, 3)."""
     if not parts.bare.any():
         return there
     skins = [np.median(picture[parts.bare], axis=0) for picture in (here, there)]
     lit = there * np.clip(skins[0] / np.maximum(skins[1], 1.0), 1 / _MOST_GAIN, _MOST_GAIN)
-    lit = _match_detail(lit.astype(np.float32), here, parts.face, eye_distance)
+    lit = _match_detail(lit.astype(np.float32), here, parts, eye_distance)
     known = _blur((parts.bare | parts.lips).astype(np.float32), _TINT_REACH[-1] / 10 * eye_distance)
     return lit + _spread(_tint(here) - _tint(lit), known, _TINT_REACH, eye_distance)
 
 
-def _match_detail(there: Plane, here: Plane, face: Mask, eye_distance: float) -> Plane:
-    """`there`, sharpened where it has less fine detail than `here`; both (h, w, 3)."""
+def _match_detail(there: Plane, here: Plane, parts: _Parts, eye_distance: float) -> Plane:
+    """`there`, sharpened where it has less fine detail than `here`, its noise left as it is; both (h, w, 3)."""
     fine, coarse = (max(size * eye_distance, 0.5) for size in _DETAIL)
     details = [_blur(picture, fine) - _blur(picture, coarse) for picture in (there, here)]
-    theirs, ours = (float(detail[face].std()) for detail in details)
+    theirs, ours = (float(detail[parts.core].std()) for detail in details)
     gain = min(max(ours / max(theirs, 1e-6), 1.0), _MOST_SHARPENING)
-    return np.asarray(there + (gain - 1) * details[0], np.float32)
+    # What is no stronger than on plain skin is noise.
+    noise = _NOISE * float(np.median(np.abs(details[0][parts.bare])))
+    clear = np.sign(details[0]) * np.maximum(np.abs(details[0]) - noise, 0)
+    return np.asarray(there + (gain - 1) * clear, np.float32)
 
 
 def _draw_line(here: Plane, there: Plane, parts: _Parts, eye_distance: float) -> NDArray[np.float32] | None:

@@ -271,56 +271,24 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
 
 def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
     """Make the best of several photos of one group, write what comes of it, and say so."""
-    from burst import burst_to_json, choose_base, describe_burst, fix_burst, read_frame
-    from contact_sheet import draw_contact_sheet
-    from photo_io import check_output, load_photo, save_photo
+    from burst_files import BurstFiles, make_best_take
 
-    paths, kept, sheet = _list_burst(parsed), parsed.input_path, parsed.contact_sheet
-    target = parsed.output_path or OUTPUT_FOLDER / f"best_{parsed.burst.resolve().name}.png"
-    for path in paths:
-        check_output(target, path, overwrite=job.overwrite)
-        if sheet is not None:
-            check_output(sheet, path)
-    if sheet is not None and sheet.resolve() == target.resolve():
-        raise BadOption("--contact_sheet and --output_path name the same file; name two.")
-    engine, why_draft = job.choose_engine()
-    with _progress_bar(job) as on_progress:
-        frames = []
-        for number, path in enumerate(paths):
-            on_progress("looking at the photos", 0.6 * number / len(paths))
-            frames.append(read_frame(load_photo(path)))
-        base = choose_base(frames, job.options) if kept is None else paths.index(kept)
-        photo = load_photo(paths[base])
-        result = fix_burst(
-            photo, frames, base, job.options, engine, lambda words, share: on_progress(words, 0.6 + 0.4 * share)
-        )
-    note = save_photo(result.pixels, photo, target, overwrite=job.overwrite)
-    words = [describe_burst(result, frames), *filter(None, [why_draft, note]), f"Written: {target}"]
-    if sheet is not None:
-        picture = draw_contact_sheet(result, frames)
-        save_photo(picture, _plain_photo(picture, paths[base]), sheet)
-        words.append(f"Written: {sheet}")
-    data = burst_to_json(result, frames)
-    job.entries.append({"input": str(paths[base]), "output": str(target), "note": note, **data})
-    if not job.quiet:
-        _say("\n".join(words), sys.stdout)
-    return _DONE
-
-
-def _list_burst(parsed: argparse.Namespace) -> list[Path]:
-    """The photos of a burst, the one to keep among them; flags that do not go with it are refused."""
     for flag in ("analyze", "masks_dir", "reference_path"):
         if getattr(parsed, flag):
             raise BadOption(f"--{flag} does not go with --burst.")
     folder: Path = parsed.burst
-    kept: Path | None = parsed.input_path
     if not folder.is_dir():
         raise UnreadablePhoto(f"--burst takes a folder of photos; {folder} is none.")
-    paths = [path for path in _list_photos(folder, leave_out_results=True) if kept is None or not _is_same(kept, path)]
-    paths = paths if kept is None else [kept, *paths]
-    if len(paths) < 2:
-        raise BadOption(f"--burst takes two photos or more; {folder} has one.")
-    return paths
+    target = parsed.output_path or OUTPUT_FOLDER / f"best_{folder.resolve().name}.png"
+    photos = tuple(_list_photos(folder, leave_out_results=True))
+    files = BurstFiles(photos, parsed.input_path, target, parsed.contact_sheet, job.overwrite)
+    engine, why_draft = job.choose_engine()
+    with _progress_bar(job) as on_progress:
+        words, entry = make_best_take(files, job.options, engine, on_progress)
+    job.entries.append(entry)
+    if not job.quiet:
+        _say("\n".join(filter(None, [words, why_draft])), sys.stdout)
+    return _DONE
 
 
 def _check_outputs(source: Path, target: Path, masks_dir: Path | None, overwrite: bool) -> None:

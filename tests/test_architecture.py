@@ -93,7 +93,7 @@ def test_imports_point_down(name: str) -> None:
     assert "main" not in below
     if name != "main":
         assert "ui" not in below
-    if name not in {"main", "ui", "burst", "contact_sheet"}:
+    if name not in {"main", "ui", "burst", "burst_files", "contact_sheet"}:
         assert "fix" not in below, "only the command line, the page and the best take use the whole"
     if name not in {"main", "ui", "engines"}:
         assert "engines" not in below, "only the command line and the page choose an engine"
