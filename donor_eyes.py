@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from donor_fit import Fit
 from eye_shape import EyeFrame, find_frame
-from photo_look import PhotoLook
+from photo_look import LUMA, PhotoLook
 from photo_types import Box, Donor, Edit, Pixels
 from soft_edges import smoothstep
 
@@ -35,6 +35,8 @@ _BROW_GAP = (0.05, 0.30)
 _LIGHT_WIDTH = 0.40
 """Light changes over this width; what is finer belongs to the skin."""
 _MOST_GAIN = 2.5
+_COLOR_WIDTH = 0.12
+"""Blotches of colour noise are about so wide, or smaller."""
 _GRAIN_SIGMA_PX = 1.5
 
 
@@ -64,7 +66,9 @@ def carry_over(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLo
     target = pixels[view.box.slices].astype(np.float32)
     donated = _lower_lid(_warp(donor.pixels, fit, view.box), view, donor)
     donated = _match_sharpness(donated, fit, look, donor_look)
-    donated = donated * _match_light(target, donated, view)
+    gain = _match_light(target, donated, view)
+    donated = _soften_highlights(donated * gain, gain, look)
+    donated = _calm_color(donated, target, view)
     donated = _match_grain(donated, fit, look, donor_look)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
@@ -201,6 +205,34 @@ def _match_light(target: Array, donated: Array, view: _View) -> Array:
     gain = (gain + 1e-4 * middle) / (total + 1e-4)[..., None]
     limit = np.log(_MOST_GAIN)
     return np.exp(np.clip(gain, -limit, limit)).astype(np.float32)
+
+
+def _soften_highlights(donated: Array, gain: Array, look: PhotoLook) -> Array:
+    """Brightening a dark photo stretches what is brighter than skin: above its level differences stay as they were."""
+    level = max(float(look.skin @ LUMA), 1.0)
+    gray = donated @ LUMA
+    over = np.maximum(gray - level, 0)
+    growth = np.maximum(gain @ LUMA, 1.0)
+    return np.asarray(donated * ((gray - over + over / growth) / np.maximum(gray, 1.0))[..., None], np.float32)
+
+
+def _calm_color(donated: Array, target: Array, view: _View) -> Array:
+    """Smooth the hue of the donated eye where it is noisier than the target's, as brightened dark photos are."""
+    ring = _skin_alike(view) > 0.5
+    if ring.sum() < 12:
+        return donated
+    width = max(_COLOR_WIDTH * view.unit_px, 0.8)
+
+    def measure(picture: Array) -> tuple[Array, Array, float]:
+        hue = picture - (picture @ LUMA)[..., None]
+        smooth = np.asarray(cv2.GaussianBlur(hue, (0, 0), width), np.float32)
+        return hue, smooth, float(np.median(np.abs(hue - smooth)[ring]))
+
+    hue, smooth, noise = measure(donated)
+    excess = 1 - measure(target)[2] / max(noise, 1e-3)
+    if excess <= 0:
+        return donated
+    return np.asarray(donated + min(1.5 * excess, 1.0) * (smooth - hue), np.float32)
 
 
 def _skin_alike(view: _View) -> Array:

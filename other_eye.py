@@ -21,6 +21,7 @@ from eye_shape import (
     find_frame,
     landmarks_in_frame,
 )
+from landmarks import EyeLandmarks
 from options import Options
 from photo_types import Box, Edit, EditPlan, Pixels
 from soft_edges import smoothstep
@@ -85,7 +86,11 @@ def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
     if not _is_open(pixels, edit, plan):
         return None
-    eye = edit.face.eye(edit.feature.other_eye)
+    return measure_iris(pixels, edit.face.eye(edit.feature.other_eye))
+
+
+def measure_iris(pixels: Pixels, eye: EyeLandmarks) -> Array | None:
+    """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels."""
     x, y = eye.iris[0, :2]
     radius = float(np.linalg.norm(eye.iris[1:, :2] - eye.iris[0, :2], axis=1).mean())
     reach = int(radius) + 2

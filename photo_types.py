@@ -243,7 +243,8 @@ class Edit:
     `measured` crossed `threshold`, so the edit is wanted. `amount` 0 … 1 is how far to go: how wide the
     eye opens, how broad the smile is. `goal_share` 0 … 1 is how much of the usual goal has to be reached: less than
     all of it where less than the default was asked for. `donors` are faces to carry the feature over from, the best
-    first; where there is none it is rendered, and `no_donor` says in words why, if a donor was looked for.
+    first; where there is none it is rendered, and `no_donor` says in words why, if a donor was looked for. `iris`
+    float32 (3,) is the RGB of the irises as this photo shows them, where it is known.
     """
 
     face: Face
@@ -255,6 +256,7 @@ class Edit:
     goal_share: float = 1.0
     donors: tuple[Donor, ...] = ()
     no_donor: str = ""
+    iris: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.amount <= 1.0:

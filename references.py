@@ -14,15 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from donor_fit import fit_eyes
-from eyes_mask import NEARLY_CLOSED, measure_closedness
+from eye_shape import EYEBALL_DEPTH, IRIS_CENTER, find_frame, landmarks_in_frame
+from eyes_mask import NEARLY_CLOSED, eye_region, measure_closedness
 from faces import find_faces
 from landmarks import Landmarks
-from photo_look import measure_look
+from other_eye import measure_iris
+from photo_look import LUMA, measure_look
 from photo_types import BadOption, Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels
 from resemblance import SAME_PERSON, Description, describe_face, measure_distance
 
+Array = NDArray[np.float32]
 EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 MOST_TURNED_DEGREES = 16.0
@@ -36,11 +40,18 @@ MOST_BLUR_GROWTH = 1.6
 """… or over no more than this many times what the target's own are, plus half a pixel."""
 LEAST_AGREEMENT = 0.55
 """How alike the surroundings of the eyes must be: glasses on one of the two photos, or hair, make them differ."""
+MOST_ASIDE, MOST_UP = 0.22, 0.10
+"""How far the irises may stand off where they look at the camera, in half eye widths."""
 CLEAR_LEAD = 0.15
 """Two faces of one photo that lie closer together than this, as seen from a third, cannot be told apart by looks."""
 MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered."""
 
+# Real lashes, and the line drawn along them, reach further beyond the outer corner than what is rendered; in half eye
+# widths.
+_BEYOND_OUTER = 0.85
+# Both irises have one colour, to within this part of the skin's luma, and are darker than this part of it.
+_SAME_IRIS, _BRIGHTEST_IRIS = 0.20, 0.85
 # What is kept around a face, in its own widths and heights.
 _SURROUNDINGS = 0.5
 # In a burst from one spot a person stays within so many eye distances, and keeps the size within this factor.
@@ -95,11 +106,16 @@ def _cut_head(pixels: Pixels, face: Face) -> Head:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A face of the right person, and what speaks for it or against it: `penalty` is lower for better ones."""
+    """A face of the right person, and what speaks for it or against it.
+
+    `penalty` is lower for better ones. `iris` float32 (3,) is the colour of its irises as the target's light shows
+    them, if they can be seen: it is of use where the eye itself is not.
+    """
 
     donor: Donor
     penalty: float
     why_not: str = ""
+    iris: Array | None = None
 
 
 def choose_donors(
@@ -132,7 +148,7 @@ def choose_donors(
     edits = []
     for edit in plan.edits:
         if edit.feature in EYES:
-            edit = _settle(edit, found[edit.face.number], nearest.get(edit.face.number, math.inf))
+            edit = _settle(pixels.shape, edit, found[edit.face.number], nearest.get(edit.face.number, math.inf))
         edits.append(edit)
     return replace(plan, edits=tuple(edits))
 
@@ -190,6 +206,7 @@ def _examine(pixels: Pixels, face: Face, head: Head, name: str, distance: float)
     """See whether the eyes of `head`, who is the same person, are worth having for `face`."""
     other = head.face
     closedness = max(measure_closedness(other, eye) for eye in EYES)
+    gaze = _measure_gaze(other)
     turned, nodded = abs(face.yaw_degrees - other.yaw_degrees), abs(face.pitch_degrees - other.pitch_degrees)
     size = other.landmarks.eye_distance_px / max(face.landmarks.eye_distance_px, 1e-6)
     look, other_look = measure_look(pixels, face), measure_look(head.pixels, other)
@@ -197,6 +214,8 @@ def _examine(pixels: Pixels, face: Face, head: Head, name: str, distance: float)
     measured = {
         "distance": distance,
         "closedness": closedness,
+        "gaze_aside": gaze[0],
+        "gaze_up": gaze[1],
         "turned_degrees": turned,
         "nodded_degrees": nodded,
         "size_ratio": size,
@@ -209,6 +228,8 @@ def _examine(pixels: Pixels, face: Face, head: Head, name: str, distance: float)
         why = f"the eyes are not clearly open {where}"
     elif not _is_inside(head.pixels, other):
         why = f"the eyes are cut off by the edge of the photo {where}"
+    elif max(gaze) > 1:
+        why = f"the eyes look away from the camera {where}"
     elif turned > MOST_TURNED_DEGREES or nodded > MOST_NODDED_DEGREES:
         why = f"the head is turned too differently {where} ({max(turned, nodded):.0f}°)"
     elif size < LEAST_SIZE_RATIO:
@@ -223,17 +244,45 @@ def _examine(pixels: Pixels, face: Face, head: Head, name: str, distance: float)
             why = f"what surrounds the eyes looks different {where}, as with other glasses or hair ({agreement:.2f})"
     smile = abs(face.smile - other.smile)
     penalty = turned / 10 + nodded / 10 + 0.5 * smile + distance + 2 * closedness + (1 - donor.opening)
-    return _Candidate(donor, penalty + (1 - donor.measured.get("agreement", 0.0)), why)
+    penalty += 1 - donor.measured.get("agreement", 0.0)
+    is_seen = closedness < NEARLY_CLOSED and max(gaze) <= 1
+    iris = _find_iris(head, look.skin, other_look.skin) if is_seen else None
+    return _Candidate(donor, penalty, why, iris)
+
+
+def _find_iris(head: Head, skin: Array, head_skin: Array) -> Array | None:
+    """The colour of the irises of a head, brought from the light on its skin to that on another; None if in doubt."""
+    right, left = (measure_iris(head.pixels, head.face.eye(eye)) for eye in EYES)
+    if right is None or left is None:
+        return None
+    # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
+    level = float(head_skin @ LUMA)
+    if np.abs(right - left).max() > _SAME_IRIS * level or float((right + left) @ LUMA) > 2 * _BRIGHTEST_IRIS * level:
+        return None
+    return np.asarray(np.clip((right + left) / 2 * skin / np.maximum(head_skin, 1.0), 0, 255), np.float32)
 
 
 def expect_opening(face: Face, donor: Face) -> float:
     """How much of the height of the donor's eyes suits this face's expression: 1 all … 0.7.
 
-    A broader smile narrows the eyes, raised brows widen them; eyes torn open wide are let down a little.
+    A broad smile narrows the eyes, a slight one hardly, and raised brows widen them.
     """
-    smile = 1 - 0.20 * float(np.clip(face.smile - donor.smile, 0, 1))
+    smile = 1 - 0.75 * float(np.clip(face.smile**2 - donor.smile**2, 0, 1))
     brows = 1 - 0.25 * float(np.clip(donor.blendshapes["browInnerUp"] - face.blendshapes["browInnerUp"], 0, 1))
-    return max(smile * brows, 0.7)
+    return max(smile * brows, 0.70)
+
+
+def _measure_gaze(face: Face) -> tuple[float, float]:
+    """How far the eyes look aside and up or down from the camera, where 1 is the most that a donor may."""
+    irises = []
+    for eye in EYES:
+        x, y = landmarks_in_frame(find_frame(face, eye), face.eye(eye).iris[:1])
+        irises.append((float(x[0]), float(y[0])))
+    (right_x, right_y), (left_x, left_y) = irises
+    # x runs to the nose in both frames: half the difference is the way both look, the mean is their squint.
+    aside = (right_x - left_x) / 2 + EYEBALL_DEPTH * math.sin(math.radians(face.yaw_degrees))
+    up = (right_y + left_y) / 2 - IRIS_CENTER[1]
+    return abs(aside) / MOST_ASIDE, abs(up) / MOST_UP
 
 
 def _is_inside(pixels: Pixels, face: Face) -> bool:
@@ -241,18 +290,22 @@ def _is_inside(pixels: Pixels, face: Face) -> bool:
     return bool(((points >= 0) & (points < (pixels.shape[1], pixels.shape[0]))).all())
 
 
-def _settle(edit: Edit, candidates: Iterable[_Candidate], nearest: float) -> Edit:
+def _settle(shape: tuple[int, ...], edit: Edit, candidates: Iterable[_Candidate], nearest: float) -> Edit:
     """The edit with its donors, best first, or with the reason why it has none."""
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     good = [candidate.donor for candidate in candidates if not candidate.why_not]
     if good:
-        return replace(edit, donors=tuple(good[:MOST_DONORS]))
+        region = eye_region(shape, edit.face, edit.feature, beyond_outer=_BEYOND_OUTER) or edit.region
+        return replace(edit, region=region, donors=tuple(good[:MOST_DONORS]))
     if candidates:
-        return replace(edit, no_donor=f"no eyes were carried over: {candidates[0].why_not}")
+        iris = next((candidate.iris for candidate in candidates if candidate.iris is not None), None)
+        took = "" if iris is None else "only their colour"
+        words = f"{took or 'nothing'} was taken from the reference photos: {candidates[0].why_not}"
+        return replace(edit, no_donor=words, iris=iris)
     if math.isinf(nearest):
-        return replace(edit, no_donor="no eyes were carried over: the reference photos show no face")
+        return replace(edit, no_donor="nothing was taken from the reference photos: they show no face")
     return replace(
         edit,
-        no_donor="no eyes were carried over: nobody in the reference photos is clearly this person "
+        no_donor="nothing was taken from the reference photos: nobody in them is clearly this person "
         f"(distance {nearest:.2f}, below {SAME_PERSON:.2f} is needed)",
     )
