@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from landmarks import Landmarks
 from photo_types import Box, Face, Pixels, Region
 from resemblance import fit_similarity
+from seam import draw_line, fade_over
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -33,15 +34,11 @@ _MOST_SCALE = 1.25
 _AROUND_FEATURES, _INSIDE_OUTLINE = 0.10, 0.05
 # Skin this far from them is plain.
 _BARE_FROM = 0.06
+# Pictures of faces no larger than this between the eyes tell the place well enough; a correction this large is wrong.
+_SETTLED_PX, _MOST_SETTLED = 100.0, 0.15
+_SETTLE_STEPS, _SETTLE_BLUR = (40, 1e-4), 5
 # Half the width over which one frame fades into the other.
 _FADE = 0.045
-# The line is looked for on so many rays from the middle of the face, at so many places on each, and moves by at most
-# so many places from ray to ray.
-_RAYS, _PLACES, _BEND = 180, 40, 2
-# What lies farther out is a little cheaper: more of the face then comes from one frame.
-_OUTWARD = 6.0
-# What a slope of one gray level in each channel costs beside a difference of one.
-_EDGES = 2.0
 # How far brightness on the line reaches into the face, and how finely the tint of its skin is taken over, in eye
 # distances, the coarse first.
 _LIGHT_REACH = (1.0, 0.5, 0.25)
@@ -97,21 +94,23 @@ def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> T
     if box is None:
         return None
     corner = np.array([box.left, box.top], np.float64)
-    matrix, _ = _lay_over(face, donor)
-    matrix[:, 2] -= corner
     here = pixels[box.slices].astype(np.float32)
     size = (box.width, box.height)
+    own = face.landmarks.points[:, :2] - corner
+    matrix, _ = _lay_over(face, donor)
+    matrix[:, 2] -= corner
+    matrix = _settle(matrix, here, other, _move(face.landmarks, own))
     warped = cv2.warpAffine(other, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     there = np.asarray(warped, np.uint8)
     covered = cv2.warpAffine(np.ones(other.shape[:2], np.uint8), matrix, size) > 0
-    own = face.landmarks.points[:, :2] - corner
     foreign = donor.landmarks.points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     parts = _find_parts(_move(face.landmarks, own), _move(donor.landmarks, foreign), covered, eye_distance)
     lit = _match_light(_remove_sparks(there, parts), here, parts, eye_distance)
-    line = _draw_line(here, lit, parts, eye_distance)
+    inside = _shrink(parts.face, _INSIDE_OUTLINE * eye_distance)
+    line = draw_line(here, lit, parts.core, inside, max(_FADE / 1.5 * eye_distance, 0.8))
     if line is None:
         return None
-    alpha = _fade(line, size, eye_distance)
+    alpha = fade_over(line, covered.shape, max(_FADE * eye_distance, 1.0))
     seam = (4 * alpha * (1 - alpha)).astype(np.float32)
     painted = lit + _spread(here - lit, seam, _LIGHT_REACH, eye_distance)
     mixed = here + alpha[..., None] * (painted - here)
@@ -175,6 +174,39 @@ def _feature_outlines(marks: Landmarks) -> list[NDArray[np.float32]]:
         marks.lips,
         np.concatenate([marks.nose[2:], marks.lips[:10]]),
     ]
+
+
+def _settle(matrix: NDArray[np.float64], here: Plane, other: Pixels, marks: Landmarks) -> NDArray[np.float64]:
+    """The `matrix` (2, 3) from `other` to `here`, brought to where the two pictures agree best; `marks` are of `here`.
+
+    Landmarks of closed eyes and of open ones lie differently; skin, brows, nose and glasses tell the place better.
+    Source of the method: Evangelidis and Psarakis, "Parametric Image Alignment Using Enhanced Correlation
+    Coefficient Maximization", 2008. Where they disagree widely the matrix stays as it is.
+    """
+    eye_distance = marks.eye_distance_px
+    scale = min(1.0, _SETTLED_PX / eye_distance)
+    grow = np.diag([scale, scale, 1.0])
+    first = np.vstack([matrix, [0, 0, 1]])
+    gray = cv2.resize(here, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).mean(axis=2)
+    height, width = gray.shape
+    theirs = cv2.warpAffine(other, (grow @ first)[:2], (width, height), flags=cv2.INTER_AREA).mean(axis=2)
+    changing = [np.concatenate([eye.upper, eye.lower]) for eye in (marks.right_eye, marks.left_eye)]
+    moving = [_fill((height, width), part * scale) for part in (*changing, marks.lips)]
+    steady = _fill((height, width), marks.oval * scale)
+    steady &= ~_grow(np.any(moving, axis=0), _AROUND_FEATURES * eye_distance * scale)
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, *_SETTLE_STEPS)
+    try:
+        _, shift = cv2.findTransformECC(
+            gray.astype(np.float32), theirs.astype(np.float32), np.eye(2, 3, dtype=np.float32),
+            cv2.MOTION_AFFINE, stop, steady.astype(np.uint8), _SETTLE_BLUR,
+        )  # fmt: skip
+    except cv2.error:  # it did not converge
+        return matrix
+    settled = np.linalg.inv(grow) @ np.linalg.inv(np.vstack([shift, [0, 0, 1]])) @ grow @ first
+    back = np.linalg.inv(first)[:2]
+    outline = marks.oval[:, :2] @ back[:, :2].T + back[:, 2]
+    misses = _measure_misses(outline, marks.oval, settled[:2])
+    return settled[:2] if misses.max() < _MOST_SETTLED * eye_distance else matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,98 +289,6 @@ def _match_detail(there: Plane, here: Plane, parts: _Parts, eye_distance: float)
     noise = _NOISE * float(np.median(np.abs(details[0][parts.bare])))
     clear = np.sign(details[0]) * np.maximum(np.abs(details[0]) - noise, 0)
     return np.asarray(there + (gain - 1) * clear, np.float32)
-
-
-def _draw_line(here: Plane, there: Plane, parts: _Parts, eye_distance: float) -> NDArray[np.float32] | None:
-    """The closed line (rays, 2) around the core and within the face along which the two frames differ least.
-
-    Found by dynamic programming over rays from the middle. Source of the idea: Efros and Freeman, "Image Quilting",
-    2001. None where the core reaches out of the face.
-    """
-    soft = max(_FADE / 1.5 * eye_distance, 0.8)
-    calm = [_blur(picture, soft) for picture in (here, there)]
-    difference = np.abs(calm[0] - calm[1]).sum(axis=2)
-    slopes = [np.hypot(*np.gradient(picture.sum(axis=2))) for picture in calm]
-    price = (difference + _EDGES * np.maximum(*slopes)).astype(np.float32)
-    rows, columns = np.nonzero(parts.core)
-    middle = np.array([columns.mean(), rows.mean()])
-    angles = np.linspace(0, 2 * np.pi, _RAYS, endpoint=False)
-    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    reach = np.arange(0, max(here.shape[:2]), dtype=np.float64)
-    ray = middle + reach[None, :, None] * directions[:, None]
-    inner = _last_inside(parts.core, ray)
-    outer = _first_outside(_shrink(parts.face, _INSIDE_OUTLINE * eye_distance), ray)
-    inner = np.minimum(inner, outer - 2)
-    if (inner < 1).any():
-        return None
-    share = np.linspace(0, 1, _PLACES)
-    radius = inner[:, None] + (outer - inner)[:, None] * share
-    places = middle + radius[..., None] * directions[:, None]
-    costs = _sample(price, places) + _OUTWARD * (1 - share)
-    return places[np.arange(_RAYS), _shortest_ring(costs)].astype(np.float32)
-
-
-def _last_inside(mask: Mask, ray: NDArray[np.float64]) -> NDArray[np.float64]:
-    seen = _sample(mask.astype(np.float32), ray) > 0.5
-    return (ray.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)).astype(np.float64)
-
-
-def _first_outside(mask: Mask, ray: NDArray[np.float64]) -> NDArray[np.float64]:
-    seen = _sample(mask.astype(np.float32), ray) < 0.5
-    return np.argmax(seen, axis=1).astype(np.float64)
-
-
-def _sample(plane: Plane, places: NDArray[np.float64]) -> Plane:
-    x, y = (np.ascontiguousarray(places[..., i], np.float32) for i in (0, 1))
-    return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
-
-
-def _shortest_ring(costs: Plane) -> NDArray[np.intp]:
-    """The cheapest place on each ray, (rays,), of a path that closes; costs (rays, places)."""
-    start = int(_walk(np.concatenate([costs, costs, costs]), None)[len(costs)])
-    return _walk(costs, start)
-
-
-def _walk(costs: Plane, start: int | None) -> NDArray[np.intp]:
-    """The cheapest path over the rays in order; with `start` it begins there, and ends where it can close."""
-    count, places = costs.shape
-    offsets = range(-_BEND, _BEND + 1)
-    total = costs[0].astype(np.float64)
-    if start is not None:
-        total = np.where(np.arange(places) == start, total, np.inf)
-    came = np.zeros((count, places), np.intp)
-    for row in range(1, count):
-        options = np.stack([_shift(total, offset) for offset in offsets])
-        best = options.argmin(axis=0)
-        came[row] = np.clip(np.arange(places) + best - _BEND, 0, places - 1)
-        total = options[best, np.arange(places)] + costs[row]
-    if start is not None:
-        total = np.where(np.abs(np.arange(places) - start) <= _BEND, total, np.inf)
-    path = np.zeros(count, np.intp)
-    path[-1] = int(total.argmin())
-    for row in range(count - 1, 0, -1):
-        path[row - 1] = came[row, path[row]]
-    return path
-
-
-def _shift(values: NDArray[np.float64], offset: int) -> NDArray[np.float64]:
-    """`values[i + offset]` at i, infinite beyond the ends."""
-    shifted = np.full_like(values, np.inf)
-    if offset >= 0:
-        shifted[: len(values) - offset] = values[offset:]
-    else:
-        shifted[-offset:] = values[:offset]
-    return shifted
-
-
-def _fade(line: NDArray[np.float32], shape: tuple[int, int], eye_distance: float) -> Plane:
-    """1 within the line, 0 beyond, with a soft edge over it; float32 (h, w)."""
-    mask = np.zeros(shape[::-1], np.uint8)
-    cv2.fillPoly(mask, [np.round(line * 16).astype(np.int32)], (1,), shift=4)
-    width = max(_FADE * eye_distance, 1.0)
-    within = cv2.distanceTransform(mask, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
-    ramp = np.clip(0.5 + within / (2 * width), 0.0, 1.0)
-    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
 
 
 def _spread(difference: Plane, weight: Plane, reaches: tuple[float, ...], eye_distance: float) -> Plane:
