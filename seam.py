@@ -12,6 +12,8 @@ Mask = NDArray[np.bool_]
 # The line is looked for on so many rays from the middle, at so many places on each, and moves by at most so many places
 # from ray to ray.
 _RAYS, _PLACES, _BEND = 180, 40, 2
+# From the middle to where the inside ends it is at least so much of the way to where the core does.
+_LEAST_ROOM = 0.5
 # What lies farther out is a little cheaper: more then comes from one picture.
 _OUTWARD = 6.0
 # What a slope of one gray level in each channel costs beside a difference of one.
@@ -23,7 +25,7 @@ def draw_line(here: Plane, there: Plane, core: Mask, inside: Mask, soft_px: floa
 
     `here` and `there` float32 (h, w, 3), the masks bool (h, w); what is finer than `soft_px` does not count.
     Found by dynamic programming over rays from the middle. Source of the idea: Efros and Freeman, "Image Quilting",
-    2001. None where the core is not all inside.
+    2001. It cuts off a little of the core where that is not all inside; where it would cut off much there is none.
     """
     calm = [cv2.GaussianBlur(picture, (0, 0), soft_px) for picture in (here, there)]
     difference = np.abs(calm[0] - calm[1]).sum(axis=2)
@@ -37,9 +39,9 @@ def draw_line(here: Plane, there: Plane, core: Mask, inside: Mask, soft_px: floa
     ray = middle + reach[None, :, None] * directions[:, None]
     inner = _last_inside(core, ray)
     outer = _first_outside(inside, ray)
-    inner = np.minimum(inner, outer - 2)
-    if (inner < 1).any():
+    if (outer < np.maximum(_LEAST_ROOM * inner, 3)).any():
         return None
+    inner = np.minimum(inner, outer - 2)
     share = np.linspace(0, 1, _PLACES)
     radius = inner[:, None] + (outer - inner)[:, None] * share
     places = middle + radius[..., None] * directions[:, None]

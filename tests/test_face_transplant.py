@@ -128,7 +128,7 @@ def test_the_line_keeps_to_where_both_agree() -> None:
     assert radius.min() > 19 and radius.max() < 27
     alpha = fade_over(line, (80, 80), 2.0)
     assert alpha[40, 40] == 1 and alpha[0, 0] == 0 and np.abs(np.diff(alpha)).max() < 0.45
-    assert draw_line(here, there, away < 38, away < 36, 0.8) is None
+    assert draw_line(here, there, away < 38, away < 15, 0.8) is None
 
 
 def test_a_blurred_face_has_less_detail(open_photo: Pixels, face: Face) -> None:
