@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_transplant import Transplant, find_obstacle, measure_detail, transplant_face
+from face_transplant import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
 from faces import look_again
 from fix import fix_photo, ignore_progress
 from photo_types import (
@@ -46,6 +46,8 @@ _BLURRED = 0.45
 _SHARP_ENOUGH = 0.65
 # Another frame has to be better by this much in all.
 _CLEARLY_BETTER = 0.5
+# A face whose outline lies an eye distance off counts as so much worse: of two good ones the one nearer is taken.
+_MOVED = 6.0
 # In registered frames a person who has moved by so many eye distances seems as unlike as this distance of looks.
 _FAR, _FAR_COSTS = 4.0, 0.5
 # A transplanted smile may measure this much less than it did in its own frame.
@@ -329,10 +331,13 @@ def _choose_take(
     if not faults:
         return Take(face, None, "looks good as it is", shots), None
     wanted = _score(frames, shots, base, options) + _CLEARLY_BETTER
-    ranked = sorted(range(len(frames)), key=lambda index: -_score(frames, shots, index, options))
-    better = [index for index in ranked if index != base and _score(frames, shots, index, options) > wanted]
+    better = []
+    for index, shot in enumerate(shots):
+        score = _score(frames, shots, index, options)
+        if index != base and shot is not None and score > wanted:
+            better.append((_MOVED * measure_movement(face, frames[index].heads[shot].face) - score, index))
     words = f"no photo has it with {' and '.join(faults)}"
-    for index in better:
+    for _, index in sorted(better):
         still = _find_faults(frames, shots, index, options)
         brought = [fault for fault in faults if fault not in still]
         if not brought or any(fault not in faults for fault in still):

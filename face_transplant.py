@@ -77,11 +77,17 @@ def find_obstacle(face: Face, donor: Face) -> str:
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if not 1 / _MOST_SCALE < scale < _MOST_SCALE:
         return "the face is of another size there"
-    outline = _measure_misses(donor.landmarks.oval, face.landmarks.oval, matrix) / face.landmarks.eye_distance_px
     jaw = _measure_misses(donor.landmarks.chin, face.landmarks.chin, matrix)[-1] / face.landmarks.eye_distance_px
-    if misfit > _MOST_MISFIT or outline.mean() > _MOST_OUTLINE_MISFIT:
+    if misfit > _MOST_MISFIT or measure_movement(face, donor) > _MOST_OUTLINE_MISFIT:
         return "the head has moved too much"
     return "the mouth is open otherwise there" if jaw > _MOST_JAW else ""
+
+
+def measure_movement(face: Face, donor: Face) -> float:
+    """How far the outline of `donor`, laid over `face`, lies from its outline: a mean, in eye distances."""
+    matrix, _ = _lay_over(face, donor)
+    misses = _measure_misses(donor.landmarks.oval, face.landmarks.oval, matrix)
+    return float(misses.mean() / face.landmarks.eye_distance_px)
 
 
 def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> Transplant | None:
