@@ -146,6 +146,10 @@ def fix_burst(
     pixels = photo.pixels.copy()
     takes, regions = [], []
     people = _follow_people(frames, base)
+    unknown = [number for number in options.faces or () if number > len(people)]
+    if unknown:
+        name = frames[base].reference.name
+        raise BadOption(f"--faces names face {unknown[0]}, but {name} has {len(people)}; --analyze shows the numbers.")
     for number, shots in enumerate(people):
         on_progress("comparing the photos", 0.2 * number / len(people))
         take, transplant = _choose_take(photo.pixels, frames, base, shots, options)

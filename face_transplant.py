@@ -32,6 +32,8 @@ _MOST_SCALE = 1.25
 # Lengths in distances of the outer eye corners. The line keeps this far from eyes, brows and lips, and from the
 # outline of the face, which is hair and background beyond.
 _AROUND_FEATURES, _INSIDE_OUTLINE = 0.10, 0.05
+# Beside an eye at the edge of a turned face it may come nearer to the outline.
+_BESIDE_CORE = 0.015
 # Skin this far from them is plain.
 _BARE_FROM = 0.06
 # Pictures of faces no larger than this between the eyes tell the place well enough; a correction this large is wrong.
@@ -44,6 +46,8 @@ _FADE = 0.045
 _LIGHT_REACH = (1.0, 0.5, 0.25)
 _TINT_REACH = (1.0, 0.5, 0.25, 0.12)
 _MOST_GAIN = 1.6
+# This is fine enough for both: so many pixels between the eyes.
+_SPREAD_PX = 80.0
 # A face that was less sharp is sharpened up to so much; more shows its noise.
 _MOST_SHARPENING = 1.7
 _DETAIL = (0.008, 0.03)
@@ -113,6 +117,7 @@ def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> T
     parts = _find_parts(_move(face.landmarks, own), _move(donor.landmarks, foreign), covered, eye_distance)
     lit = _match_light(_remove_sparks(there, parts), here, parts, eye_distance)
     inside = _shrink(parts.face, _INSIDE_OUTLINE * eye_distance)
+    inside |= parts.core & _shrink(parts.face, _BESIDE_CORE * eye_distance)
     line = draw_line(here, lit, parts.core, inside, max(_FADE / 1.5 * eye_distance, 0.8))
     if line is None:
         return None
@@ -299,15 +304,21 @@ def _match_detail(there: Plane, here: Plane, parts: _Parts, eye_distance: float)
 
 def _spread(difference: Plane, weight: Plane, reaches: tuple[float, ...], eye_distance: float) -> Plane:
     """The difference (h, w, 3) that two frames have where `weight` (h, w) 0 … 1 is, carried smoothly to everywhere."""
-    spread = np.zeros_like(difference)
+    height, width = weight.shape
+    # What is carried is smooth: in a large face it is reckoned small.
+    scale = min(1.0, _SPREAD_PX / eye_distance)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    known = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    weighed = cv2.resize(difference * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    spread = np.zeros_like(weighed)
     for reach in reaches:
-        sigma = reach * eye_distance / 2
-        near = _blur(weight, sigma)
-        rest = _blur((difference - spread) * weight[..., None], sigma)
+        sigma = reach * eye_distance * scale / 2
+        near = _blur(np.asarray(known, np.float32), sigma)
+        rest = _blur(np.asarray(weighed - spread * known[..., None], np.float32), sigma)
         # Where nothing is near this scale has nothing to say.
         trust = near / (near + 0.25 * float(near.max()))
         spread = spread + (trust / np.maximum(near, 1e-6))[..., None] * rest
-    return spread.astype(np.float32)
+    return np.asarray(cv2.resize(spread, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def _blur(picture: Plane, sigma: float) -> Plane:

@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 # from ray to ray.
 _RAYS, _PLACES, _BEND = 180, 40, 2
 # From the middle to where the inside ends it is at least so much of the way to where the core does.
-_LEAST_ROOM = 0.5
+_LEAST_ROOM = 0.75
 # What lies farther out is a little cheaper: more then comes from one picture.
 _OUTWARD = 6.0
 # What a slope of one gray level in each channel costs beside a difference of one.

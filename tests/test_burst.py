@@ -125,6 +125,11 @@ def test_faces_left_out_stay_as_they_are(photos: list[Photo], frames: list[Frame
     assert {take.words for take in result.takes} == {"left out", "looks good as it is"}
 
 
+def test_a_face_that_is_not_there_is_said(photos: list[Photo], frames: list[Frame]) -> None:
+    with pytest.raises(BadOption, match=r"names face 9, but one\.jpg has 5"):
+        fix_burst(photos[0], frames, 0, Options(faces=(1, 9)), DraftEngine())
+
+
 def test_a_stranger_gives_nothing(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_2.jpg")
     closed = Photo(close_eyes(pixels, faces_of(pixels)[0]), path=Path("her.jpg"))
