@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from donor_fit import Fit
+from donor_light import calm_color, calm_grain, clear_haze, match_light, soften_highlights
 from eye_shape import EyeFrame, find_frame
-from photo_look import LUMA, PhotoLook
+from photo_look import PhotoLook
 from photo_types import Box, Donor, Edit, Pixels
 from soft_edges import smoothstep
 
@@ -32,12 +33,6 @@ _CREASE = (0.30, 0.70)
 """Above the donor's upper lid its skin fades into the target's own between these heights …"""
 _BROW_GAP = (0.05, 0.30)
 """… and below either brow by these."""
-_LIGHT_WIDTH = 0.40
-"""Light changes over this width; what is finer belongs to the skin."""
-_MOST_GAIN = 2.5
-_COLOR_WIDTH = 0.12
-"""Blotches of colour noise are about so wide, or smaller."""
-_GRAIN_SIGMA_PX = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +61,10 @@ def carry_over(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLo
     target = pixels[view.box.slices].astype(np.float32)
     donated = _lower_lid(_warp(donor.pixels, fit, view.box), view, donor)
     donated = _match_sharpness(donated, fit, look, donor_look)
-    gain = _match_light(target, donated, view)
-    donated = _soften_highlights(donated * gain, gain, look)
-    donated = _calm_color(donated, target, view)
+    alike = _skin_alike(view)
+    gain = match_light(target, donated, alike, view.unit_px)
+    donated = clear_haze(soften_highlights(donated * gain, gain, look), gain, look, donor_look)
+    donated = calm_grain(calm_color(donated, target, alike, view.unit_px), target, alike)
     donated = _match_grain(donated, fit, look, donor_look)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
@@ -177,62 +173,6 @@ def _match_sharpness(donated: Array, fit: Fit, look: PhotoLook, donor_look: Phot
     if missing <= 0.05:
         return donated
     return np.asarray(cv2.GaussianBlur(donated, (0, 0), float(np.sqrt(missing))), np.float32)
-
-
-def _match_light(target: Array, donated: Array, view: _View) -> Array:
-    """What to multiply the donated eye by, float32 (h, w, 3): the light of the target over the donor's, smooth.
-
-    It is measured on the skin that looks alike with open and closed eyes, and drawn in over the eye from there.
-    """
-    sigma = 0.06 * view.unit_px
-    here, there = (np.log(cv2.GaussianBlur(part, (0, 0), max(sigma, 0.6)) + 4.0) for part in (target, donated))
-    ratio = here - there
-    weight = _skin_alike(view)
-    if weight.sum() < 12:
-        return np.ones_like(donated)
-    strong = weight > 0.5
-    middle = np.median(ratio[strong], axis=0) if strong.any() else np.median(ratio.reshape(-1, 3), axis=0)
-    # Glints, hairs and rims of glasses lie on one of the two only.
-    spread = max(1.4826 * float(np.median(np.abs(ratio - middle)[strong])) if strong.any() else 0.1, 0.05)
-    off = np.linalg.norm(ratio - middle, axis=2) / (3 * spread)
-    weight = weight / (1 + off**4)
-    gain = np.zeros_like(ratio)
-    total = np.zeros_like(weight)
-    # Wide blurs reach the middle, narrow ones keep the rim seamless: each weighs more the narrower it is.
-    for width, share in ((_LIGHT_WIDTH, 1.0), (2.5 * _LIGHT_WIDTH, 0.05)):
-        gain += share * cv2.GaussianBlur(ratio * weight[..., None], (0, 0), width * view.unit_px)
-        total += share * cv2.GaussianBlur(weight, (0, 0), width * view.unit_px)
-    gain = (gain + 1e-4 * middle) / (total + 1e-4)[..., None]
-    limit = np.log(_MOST_GAIN)
-    return np.exp(np.clip(gain, -limit, limit)).astype(np.float32)
-
-
-def _soften_highlights(donated: Array, gain: Array, look: PhotoLook) -> Array:
-    """Brightening a dark photo stretches what is brighter than skin: above its level differences stay as they were."""
-    level = max(float(look.skin @ LUMA), 1.0)
-    gray = donated @ LUMA
-    over = np.maximum(gray - level, 0)
-    growth = np.maximum(gain @ LUMA, 1.0)
-    return np.asarray(donated * ((gray - over + over / growth) / np.maximum(gray, 1.0))[..., None], np.float32)
-
-
-def _calm_color(donated: Array, target: Array, view: _View) -> Array:
-    """Smooth the hue of the donated eye where it is noisier than the target's, as brightened dark photos are."""
-    ring = _skin_alike(view) > 0.5
-    if ring.sum() < 12:
-        return donated
-    width = max(_COLOR_WIDTH * view.unit_px, 0.8)
-
-    def measure(picture: Array) -> tuple[Array, Array, float]:
-        hue = picture - (picture @ LUMA)[..., None]
-        smooth = np.asarray(cv2.GaussianBlur(hue, (0, 0), width), np.float32)
-        return hue, smooth, float(np.median(np.abs(hue - smooth)[ring]))
-
-    hue, smooth, noise = measure(donated)
-    excess = 1 - measure(target)[2] / max(noise, 1e-3)
-    if excess <= 0:
-        return donated
-    return np.asarray(donated + min(1.5 * excess, 1.0) * (smooth - hue), np.float32)
 
 
 def _skin_alike(view: _View) -> Array:

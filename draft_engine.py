@@ -13,7 +13,7 @@ from donor_fit import Fit, fit_eyes
 from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
-from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
+from other_eye import copy_other_eye, find_iris_color, match_other_eye
 from photo_look import PhotoLook, luma, measure_eye_skin, measure_look
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
@@ -58,7 +58,7 @@ class DraftEngine:
                 looks[edit.face.number] = measure_look(pixels, edit.face)
             if edit.feature is Feature.MOUTH:
                 painted[rows, columns] = paint_smile(painted, edit.face, edit.region, edit.amount)
-            elif is_fit_to_copy(pixels, edit, plan):
+            elif edit.donor is not None and edit.donor.mirrored:
                 painted[rows, columns] = copy_other_eye(painted, edit)
             elif edit.donor is not None:
                 donor = edit.donor

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from eyes_mask import plan_eyes
 from faces import find_faces, look_again
 from mouth_mask import plan_mouths
+from other_eye import offer_other_eyes
 from photo_types import (
     Change,
     Edit,
@@ -76,7 +77,7 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     usual = Options()
     edits = [replace(edit, goal_share=min(1.0, edit.amount / usual.eye_opening)) for edit in eye_edits]
     edits += [replace(edit, goal_share=min(1.0, edit.amount / usual.smile_strength)) for edit in mouth_edits]
-    return EditPlan(tuple(edits), (*eye_skips, *mouth_skips))
+    return offer_other_eyes(pixels, EditPlan(tuple(edits), (*eye_skips, *mouth_skips)))
 
 
 def fix_photo(
@@ -285,7 +286,7 @@ def _judge(edit: Edit, after: Face | None) -> _Outcome:
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
     if edit.donor is not None:
         # Narrow eyes are somebody's own: what counts is what the donor's look like.
-        own = edit.donor.opening * edit.donor.face.eye(edit.feature).aspect_ratio
+        own = edit.donor.opening * edit.donor_eye.aspect_ratio
         is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < OPEN_BLINK
         return _Outcome(is_open, ratio, f"the eye from {edit.donor.name} did not come out clearly open")
     less = 1.0 - edit.goal_share

@@ -223,16 +223,18 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Donor:
-    """A face of the same person in another photo, whose eyes or mouth can be carried over.
+    """A face of the same person, whose eyes or mouth can be carried over.
 
-    `pixels` uint8 (H, W, 3) is the other photo, `name` what the user calls it. `opening` 0 … 1 is how much of the
-    height of its open eyes suits the face that gets them. `measured` holds what was found when it was chosen, by name.
+    `pixels` uint8 (H, W, 3) is its photo, `name` what the user calls it. `opening` 0 … 1 is how much of the
+    height of its open eyes suits the face that gets them. `mirrored` if it is the same face in the same photo, and an
+    eye comes from the other side. `measured` holds what was found when it was chosen, by name.
     """
 
     pixels: Pixels
     face: Face
     name: str
     opening: float = 1.0
+    mirrored: bool = False
     measured: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -266,6 +268,13 @@ class Edit:
     def donor(self) -> Donor | None:
         """The face to carry the feature over from, if any."""
         return self.donors[0] if self.donors else None
+
+    @property
+    def donor_eye(self) -> EyeLandmarks:
+        """The eye that is carried over. Raises ValueError without a donor, and for the mouth."""
+        if self.donor is None:
+            raise ValueError("there is no donor")
+        return self.donor.face.eye(self.feature.other_eye if self.donor.mirrored else self.feature)
 
 
 @dataclass(frozen=True, eq=False)

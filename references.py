@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from donor_fit import fit_eyes
 from eye_shape import EYEBALL_DEPTH, IRIS_CENTER, find_frame, landmarks_in_frame
-from eyes_mask import NEARLY_CLOSED, eye_region, measure_closedness
+from eyes_mask import NEARLY_CLOSED, measure_closedness
 from faces import find_faces
 from landmarks import Landmarks
-from other_eye import measure_iris
+from other_eye import measure_iris, widen
 from photo_look import LUMA, measure_look
 from photo_types import BadOption, Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels
 from resemblance import SAME_PERSON, Description, describe_face, measure_distance
@@ -47,9 +47,6 @@ CLEAR_LEAD = 0.15
 MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered."""
 
-# Real lashes, and the line drawn along them, reach further beyond the outer corner than what is rendered; in half eye
-# widths.
-_BEYOND_OUTER = 0.85
 # Both irises have one colour, to within this part of the skin's luma, and are darker than this part of it.
 _SAME_IRIS, _BRIGHTEST_IRIS = 0.20, 0.85
 # What is kept around a face, in its own widths and heights.
@@ -221,7 +218,7 @@ def _examine(pixels: Pixels, face: Face, head: Head, name: str, distance: float)
         "size_ratio": size,
         "blur_px": blur,
     }
-    donor = Donor(head.pixels, other, name, expect_opening(face, other), measured)
+    donor = Donor(head.pixels, other, name, expect_opening(face, other), measured=measured)
     where = f"in {name}"
     why = ""
     if closedness >= NEARLY_CLOSED:
@@ -252,7 +249,7 @@ def _examine(pixels: Pixels, face: Face, head: Head, name: str, distance: float)
 
 def _find_iris(head: Head, skin: Array, head_skin: Array) -> Array | None:
     """The colour of the irises of a head, brought from the light on its skin to that on another; None if in doubt."""
-    right, left = (measure_iris(head.pixels, head.face.eye(eye)) for eye in EYES)
+    right, left = (measure_iris(head.pixels, head.face, eye) for eye in EYES)
     if right is None or left is None:
         return None
     # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
@@ -295,8 +292,9 @@ def _settle(shape: tuple[int, ...], edit: Edit, candidates: Iterable[_Candidate]
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     good = [candidate.donor for candidate in candidates if not candidate.why_not]
     if good:
-        region = eye_region(shape, edit.face, edit.feature, beyond_outer=_BEYOND_OUTER) or edit.region
-        return replace(edit, region=region, donors=tuple(good[:MOST_DONORS]))
+        return replace(widen(shape, edit), donors=(*edit.donors, *good[:MOST_DONORS]))
+    if edit.donors:
+        return edit
     if candidates:
         iris = next((candidate.iris for candidate in candidates if candidate.iris is not None), None)
         took = "" if iris is None else "only their colour"

@@ -200,7 +200,7 @@ def _describe_donors(changes: Sequence[Change]) -> str:
     """Whose eyes were carried over, and how near that face is to this one; empty where none were."""
     donors = {id(change.donor): change.donor for change in changes if change.donor is not None}
     words = [
-        f"{donor.name}, face {donor.face.number}"
+        (donor.name if donor.mirrored else f"{donor.name}, face {donor.face.number}")
         + (f", distance {donor.measured['distance']:.2f}" if "distance" in donor.measured else "")
         for donor in donors.values()
     ]
