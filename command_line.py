@@ -25,6 +25,7 @@ _EXAMPLES = """examples:
   python main.py --input_path group.jpg --analyze
   python main.py --input_path group.jpg --faces 1,3 --no-smile
   python main.py --input_path holiday/ --output_path holiday_fixed/
+  python main.py --burst burst/ --output_path best.jpg --contact_sheet who.png
 """
 
 
@@ -58,6 +59,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--reference_path", type=_path, nargs="+", action="extend", metavar="PHOTO",
         help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
     )  # fmt: skip
+    files.add_argument(
+        "--burst", type=_path, metavar="FOLDER",
+        help="photos of one group, taken one after the other: the best one is kept, and each face that another one "
+        "shows better is put right; --input_path names the one to keep",
+    )  # fmt: skip
+    files.add_argument(
+        "--contact_sheet", type=_path, metavar="PHOTO", help="with --burst, also write a picture of who came from where"
+    )
     files.add_argument("--overwrite", action="store_true", help="allow the result to replace the input photo")
     files.add_argument(
         "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
@@ -96,6 +105,10 @@ def build_parser() -> argparse.ArgumentParser:
     edits.add_argument(
         "--eye_color", type=_eye_color, default=default.eye_color, metavar="COLOR",
         help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--min_resemblance", type=float, default=default.min_resemblance, metavar="0-1",
+        help="put a face back that resembles itself less than this after an edit (default: %(default)s)",
     )  # fmt: skip
 
     how = parser.add_argument_group("how")

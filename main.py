@@ -105,17 +105,21 @@ def _run(parsed: argparse.Namespace) -> int:
     options = Options(**chosen)
     if parsed.download_model:
         return _download_model(options, parsed.quiet)
-    if parsed.input_path is None:
+    if parsed.input_path is None and parsed.burst is None:
         raise BadOption("Name a photo with --input_path; --help lists every option.")
     job = _Job(
         options, cache(lambda: _choose_engine(options, parsed.quiet)),
         cache(lambda: _read_references(parsed.reference_path or (), partial(_say, stream=sys.stderr))),
         parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug,
     )  # fmt: skip
-    source: Path = parsed.input_path
+    source: Path = parsed.input_path or parsed.burst
     if parsed.report is not None:
         _prepare_report(parsed.report, source)
-    if source.is_dir():
+    if parsed.burst is not None:
+        code = _run_burst(parsed, job)
+    elif parsed.contact_sheet is not None:
+        raise BadOption("--contact_sheet shows who came from where; it goes with --burst.")
+    elif source.is_dir():
         code = _run_folder(source, parsed.output_path or OUTPUT_FOLDER, parsed.masks_dir, job)
     else:
         code = _run_photo(source, _name_output(source, parsed.output_path, job.analyze), parsed.masks_dir, job)
@@ -262,6 +266,28 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
     job.entries.append({"input": str(source), "output": str(target), "note": note, **data})
     if not job.quiet:
         _say("\n".join([words, *([note] if note else []), f"Written: {target}"]), sys.stdout)
+    return _DONE
+
+
+def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
+    """Make the best of several photos of one group, write what comes of it, and say so."""
+    from burst_files import BurstFiles, make_best_take
+
+    for flag in ("analyze", "masks_dir", "reference_path"):
+        if getattr(parsed, flag):
+            raise BadOption(f"--{flag} does not go with --burst.")
+    folder: Path = parsed.burst
+    if not folder.is_dir():
+        raise UnreadablePhoto(f"--burst takes a folder of photos; {folder} is none.")
+    target = parsed.output_path or OUTPUT_FOLDER / f"best_{folder.resolve().name}.png"
+    photos = tuple(_list_photos(folder, leave_out_results=True))
+    files = BurstFiles(photos, parsed.input_path, target, parsed.contact_sheet, job.overwrite)
+    engine, why_draft = job.choose_engine()
+    with _progress_bar(job) as on_progress:
+        words, entry = make_best_take(files, job.options, engine, on_progress)
+    job.entries.append(entry)
+    if not job.quiet:
+        _say("\n".join(filter(None, [words, why_draft])), sys.stdout)
     return _DONE
 
 

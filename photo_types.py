@@ -335,7 +335,10 @@ class RefiningEngine(Engine, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What became of one edit: the value before and after, whether it was kept, and whom it was carried over from."""
+    """What became of one edit: the value before and after, whether it was kept, and whom it was carried over from.
+
+    `resemblance` is how much the whole face still looked like itself, -1 … 1 the same; None if it was not asked.
+    """
 
     face: Face
     feature: Feature
@@ -345,6 +348,7 @@ class Change:
     tries: int
     note: str = ""
     donor: Donor | None = None
+    resemblance: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

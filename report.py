@@ -39,10 +39,7 @@ _INK = (0, 0, 0)
 def describe(report: Report) -> str:
     """Return what was found, done and left alone, as lines of plain words without a final line break."""
     lines = [_count_faces(report.faces)]
-    for face in report.faces:
-        changes = [change for change in report.changes if change.face.number == face.number]
-        skips = [skip for skip in report.skips if skip.face.number == face.number]
-        lines.append(f"Face {face.number}: {_describe_face(changes, skips)}")
+    lines += [f"Face {face.number}: {describe_outcome(report, face)}" for face in report.faces]
     if not any(change.kept for change in report.changes):
         lines.append("Nothing was changed: the result is the photo as it was.")
     elif report.changed_outside:
@@ -50,6 +47,13 @@ def describe(report: Report) -> str:
     else:
         lines.append(f"Edited {report.changed_pixels:,} pixels and touched no other.")
     return "\n".join(lines)
+
+
+def describe_outcome(report: Report, face: Face) -> str:
+    """Return what was done to one face of the report and what was left alone, as sentences."""
+    changes = [change for change in report.changes if change.face.number == face.number]
+    skips = [skip for skip in report.skips if skip.face.number == face.number]
+    return _describe_face(changes, skips)
 
 
 def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
@@ -96,6 +100,7 @@ def to_json(report: Report) -> dict[str, object]:
                 "kept": change.kept,
                 "tries": change.tries,
                 "note": change.note,
+                "resemblance": _number(change.resemblance),
                 "donor": _donor_to_json(change.donor),
             }
             for change in report.changes
@@ -170,6 +175,9 @@ def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
     sentences = [" and ".join(done) or "left alone"]
     for note, features in _group((change.note, change.feature) for change in changes if not change.kept):
         sentences.append(f"{_name_features(features).capitalize()} put back as before{': ' + note if note else ''}")
+    alike = [change.resemblance for change in changes if change.kept and change.resemblance is not None]
+    if alike:
+        sentences.append(f"Resemblance to before {min(alike):.2f} of 1")
     reasons = _group((skip.reason, skip.feature) for skip in skips)
     if len(reasons) == 1 and len(sentences) == 1 and not done:
         return f"left alone: {reasons[0][0]}."

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from compositing import composite
 from donor_painting import paint_from_donor
 from draft_engine import DraftEngine
 from faces import look_again
-from fix import composite, ignore_progress, plan_edits
+from fix import ignore_progress, plan_edits
 from mouth_mask import mouth_region
 from photo_types import Donor, Edit, EditPlan, Feature, Options, Pixels
 from tests.conftest import LoadPhoto

@@ -12,10 +12,11 @@ from typing import cast
 import numpy as np
 import pytest
 
+from compositing import composite, count_changes
 from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
 from draft_engine import DraftEngine
 from eyes_mask import eye_region
-from fix import composite, count_changes, fix_photo, ignore_progress, plan_edits
+from fix import fix_photo, ignore_progress, plan_edits
 from inpaint import DETAIL_STRENGTH, StableDiffusionEngine
 from landmarks import Landmarks
 from photo_types import Box, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress

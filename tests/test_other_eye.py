@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compositing import composite
 from draft_engine import DraftEngine
 from eye_shape import IRIS_CENTER, find_frame
 from eyes_mask import eye_region
 from faces import look_again
-from fix import composite, fix_photo, ignore_progress, plan_edits
+from fix import fix_photo, ignore_progress, plan_edits
 from landmarks import Landmarks
 from other_eye import copy_other_eye, find_iris, find_iris_color, is_fit_to_copy, match_other_eye
 from photo_types import Edit, EditPlan, Face, Feature, Options, Photo, Pixels

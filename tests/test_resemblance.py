@@ -83,7 +83,7 @@ def test_a_fit_brings_points_to_their_places() -> None:
     places = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
     # Twice as large, a quarter turn clockwise, moved by (5, 7).
     points = np.array([[5.0, 7.0], [5.0, 11.0], [3.0, 7.0]])
-    matrix = resemblance._fit(points, places)
+    matrix = resemblance.fit_similarity(points, places)
     np.testing.assert_allclose(points @ matrix[:, :2].T + matrix[:, 2], places, atol=1e-9)
 
 
