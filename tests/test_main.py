@@ -20,6 +20,7 @@ from benchmark.synthetic_blink import close_eyes
 from eyeball import IRIS_COLORS
 from faces import find_faces
 from options import EYE_COLORS, Options
+from tests.donor_photos import make_moments
 
 ROOT = Path(main.__file__).parent
 SAMPLE = ROOT / "data" / "inputs" / "image_1.jpg"
@@ -497,3 +498,37 @@ def test_a_mistake_with_a_burst_gets_one_sentence(tmp_path: Path, arguments: tup
     (tmp_path / "lonely").mkdir()
     save_scene(tmp_path / "lonely" / "a.png")
     assert words in fail(*arguments, cwd=tmp_path)
+
+
+# ---- reference photos ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `blinking.png`, and in `others/` another photo of the person and one that is none."""
+    folder = tmp_path_factory.mktemp("album")
+    (folder / "others").mkdir()
+    moments = make_moments(lambda name: read_rgb(ROOT / "data" / "inputs" / name))
+    Image.fromarray(moments.blinking).save(folder / "blinking.png")
+    Image.fromarray(moments.other).save(folder / "others" / "open.png")
+    (folder / "others" / "broken.jpg").write_text("no photo\n")
+    return folder
+
+
+def test_own_eyes_come_from_a_folder_of_photos(album: Path, tmp_path: Path) -> None:
+    done = run(
+        "-i", album / "blinking.png", "-o", "fixed.png", "--reference_path", album / "others", album / "blinking.png",
+        "--report", "report.json", "--engine", "draft", "--no-smile", cwd=tmp_path,
+    )  # fmt: skip
+    assert "broken.jpg" in done.stderr
+    assert "opened both eyes from open.png, face 1, distance 0." in done.stdout
+    changes = json.loads((tmp_path / "report.json").read_text(encoding="ascii"))["photos"][0]["changes"]
+    assert {change["donor"]["photo"] for change in changes} == {"open.png"}
+    assert all(0 < change["donor"]["distance"] < 0.85 for change in changes)
+
+
+def test_a_reference_that_cannot_be_read_is_an_error(album: Path, tmp_path: Path) -> None:
+    assert "broken.jpg" in fail(
+        "-i", album / "blinking.png", "--reference_path", album / "others" / "broken.jpg", cwd=tmp_path
+    )
+    assert "nowhere" in fail("-i", album / "blinking.png", "--reference_path", "nowhere", cwd=tmp_path)
