@@ -84,6 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="only this face of the reference photos (default: whoever is the same person)",
     )  # fmt: skip
     edits.add_argument(
+        "--smile_from_reference", action="store_true", default=default.smile_from_reference,
+        help="take the smile, too, from a reference photo in which the person smiles",
+    )  # fmt: skip
+    edits.add_argument(
         "--eyes", action=argparse.BooleanOptionalAction, default=default.eyes, help="open closed eyes (default: yes)"
     )
     edits.add_argument(

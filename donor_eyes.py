@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from donor_fit import Fit
-from donor_light import calm_color, calm_grain, clear_haze, match_light, soften_highlights
+from donor_fit import Fit, map_box, warp_donor
+from donor_light import match_donor
 from eye_shape import EyeFrame, find_frame
 from photo_look import PhotoLook
 from photo_types import Box, Donor, Edit, Pixels
@@ -52,20 +52,15 @@ class _View:
     own_brow: Array
 
 
-def carry_over(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLook, donor_look: PhotoLook) -> Pixels:
+def carry_eye(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLook, donor_look: PhotoLook) -> Pixels:
     """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the donor's eye in it, uint8 (h, w, 3).
 
     `look` and `donor_look` are those of the two faces. Neither photo is written to.
     """
     view = _plan_view(pixels, edit, donor, fit)
     target = pixels[view.box.slices].astype(np.float32)
-    donated = _lower_lid(_warp(donor.pixels, fit, view.box), view, donor)
-    donated = _match_sharpness(donated, fit, look, donor_look)
-    alike = _skin_alike(view)
-    gain = match_light(target, donated, alike, view.unit_px)
-    donated = clear_haze(soften_highlights(donated * gain, gain, look), gain, look, donor_look)
-    donated = calm_grain(calm_color(donated, target, alike, view.unit_px), target, alike)
-    donated = _match_grain(donated, fit, look, donor_look)
+    donated = _lower_lid(warp_donor(donor.pixels, fit, view.box), view, donor)
+    donated = match_donor(target, donated, _skin_alike(view), view.unit_px, fit.scale, look, donor_look)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
     for brow in (view.brow, view.own_brow):
@@ -95,19 +90,8 @@ def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
 
 def _frame_of_donor(frame: EyeFrame, fit: Fit, box: Box) -> tuple[Array, Array]:
     """The donor's eye frame coordinates of every pixel of a box of the target."""
-    map_x, map_y = _map(fit, box)
+    map_x, map_y = map_box(fit, box)
     return frame.to_frame(map_x, map_y)
-
-
-def _map(fit: Fit, box: Box) -> tuple[Array, Array]:
-    """The donor's pixel for every pixel of a box of the target, two arrays (h, w)."""
-    columns, rows = np.meshgrid(
-        np.arange(box.left, box.right, dtype=np.float64), np.arange(box.top, box.bottom, dtype=np.float64)
-    )
-    m = fit.to_donor
-    map_x = m[0, 0] * columns + m[0, 1] * rows + m[0, 2]
-    map_y = m[1, 0] * columns + m[1, 1] * rows + m[1, 2]
-    return map_x.astype(np.float32), map_y.astype(np.float32)
 
 
 def _height_at(frame: EyeFrame, points: Array, x: Array) -> Array:
@@ -115,23 +99,6 @@ def _height_at(frame: EyeFrame, points: Array, x: Array) -> Array:
     along, height = frame.to_frame(points[:, 0], points[:, 1])
     order = np.argsort(along)
     return np.interp(x, along[order], height[order]).astype(np.float32)
-
-
-def _warp(pixels: Pixels, fit: Fit, box: Box) -> Array:
-    """The donor's photo as it lies over a box of the target, float32 (h, w, 3)."""
-    map_x, map_y = _map(fit, box)
-    reach = 4
-    low_x, low_y = int(map_x.min()) - reach, int(map_y.min()) - reach
-    high_x, high_y = int(map_x.max()) + reach + 1, int(map_y.max()) + reach + 1
-    part = Box(low_x, low_y, high_x, high_y).clipped(pixels.shape[1], pixels.shape[0])
-    if part is None:
-        return np.zeros((*map_x.shape, 3), np.float32)
-    source = pixels[part.slices].astype(np.float32)
-    if fit.scale > 1:
-        # Remapping picks single pixels; before a reduction they are averaged.
-        source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * np.sqrt(fit.scale**2 - 1) + 1e-3), np.float32)
-    moved = cv2.remap(source, map_x - part.left, map_y - part.top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
 
 
 def _lower_lid(donated: Array, view: _View, donor: Donor) -> Array:
@@ -166,28 +133,9 @@ def _upright(view: _View) -> tuple[float, float]:
     return float(step[0]), float(step[1])
 
 
-def _match_sharpness(donated: Array, fit: Fit, look: PhotoLook, donor_look: PhotoLook) -> Array:
-    """Blur the donated eye where its photo is sharper than the target."""
-    own = donor_look.blur_sigma_px / fit.scale
-    missing = look.blur_sigma_px**2 - own**2
-    if missing <= 0.05:
-        return donated
-    return np.asarray(cv2.GaussianBlur(donated, (0, 0), float(np.sqrt(missing))), np.float32)
-
-
 def _skin_alike(view: _View) -> Array:
     """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
     lids = np.hypot(view.x / 1.25, (view.y - 0.05) / 0.80)
     brow = np.minimum(view.brow, view.own_brow)
     weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, view.y - brow))
     return weight * (1 - smoothstep(1.5, 1.9, np.abs(view.x))) * (view.y > -1.4)
-
-
-def _match_grain(donated: Array, fit: Fit, look: PhotoLook, donor_look: PhotoLook) -> Array:
-    """Add the grain that the target's skin has more than the donor's."""
-    have = float(donor_look.grain.std()) / max(fit.scale, 1.0)
-    want = float(look.grain.std())
-    missing = np.sqrt(max(want**2 - have**2, 0.0)) / max(want, 1e-3)
-    if missing < 0.2:
-        return donated
-    return donated + missing * look.tile_grain(*donated.shape[:2])

@@ -61,10 +61,11 @@ class Fit:
         return np.asarray(inverse[:2])
 
 
-def fit_eyes(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face) -> dict[Feature, Fit]:
-    """Lay both eyes of `donor_face` over those of `face`; both photos are uint8 (H, W, 3).
+def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face) -> dict[Feature, Fit]:
+    """Lay `donor_face` over `face`; both photos are uint8 (H, W, 3).
 
-    Each eye has a fit of its own, near to the one that suits both.
+    Each eye has a fit of its own, near to the one that suits both. That of the mouth is the latter, moved so that the
+    nose ends in one place.
     """
     unit = face.landmarks.eye_distance_px
     start = _fit_landmarks(face, donor_face)
@@ -81,13 +82,22 @@ def fit_eyes(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
     looks = [(_even_light(window, s * size, size), _even_light(donor_window, s * size, size)) for s in _SMOOTHING]
     both = np.maximum(*masks)
     for look, donor_look in looks:
-        between, _ = _register(look, donor_look, both, middle, size, between, doubt)
-    fits = {}
+        between, agreement = _register(look, donor_look, both, middle, size, between, doubt)
+    whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
+    fits = {Feature.MOUTH: Fit(_move_nose(whole, face, donor_face), agreement)}
     for feature, mask in zip(_EYES, masks, strict=True):
         origin = find_frame(face, feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
         own, agreement = _register(*looks[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
         fits[feature] = Fit((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
     return fits
+
+
+def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
+    """The matrix (2, 3) with a shift such that tip and base of the nose lie over each other: a nod moves them."""
+    here, there = (other.landmarks.nose[5:7, :2].mean(axis=0).astype(np.float64) for other in (face, donor))
+    moved = matrix.copy()
+    moved[:, 2] += there - (matrix[:, :2] @ here + matrix[:, 2])
+    return moved
 
 
 def _middle(face: Face) -> Matrix:
@@ -231,3 +241,31 @@ def _to_matrix(numbers: Matrix, origin: Matrix, size: float) -> Matrix:
     linear = np.array([[1 + larger + stretch, skew - turn], [skew + turn, 1 + larger - stretch]])
     shift = np.array([right, down]) * size + origin - linear @ origin
     return np.vstack([np.hstack([linear, shift[:, None]]), [0, 0, 1]])
+
+
+def map_box(fit: Fit, box: Box) -> tuple[Array, Array]:
+    """The donor's pixel for every pixel of a box of the target, two arrays (h, w)."""
+    columns, rows = np.meshgrid(
+        np.arange(box.left, box.right, dtype=np.float64), np.arange(box.top, box.bottom, dtype=np.float64)
+    )
+    m = fit.to_donor
+    map_x = m[0, 0] * columns + m[0, 1] * rows + m[0, 2]
+    map_y = m[1, 0] * columns + m[1, 1] * rows + m[1, 2]
+    return map_x.astype(np.float32), map_y.astype(np.float32)
+
+
+def warp_donor(pixels: Pixels, fit: Fit, box: Box) -> Array:
+    """The donor's photo as it lies over a box of the target, float32 (h, w, 3)."""
+    map_x, map_y = map_box(fit, box)
+    reach = 4
+    low_x, low_y = int(map_x.min()) - reach, int(map_y.min()) - reach
+    high_x, high_y = int(map_x.max()) + reach + 1, int(map_y.max()) + reach + 1
+    part = Box(low_x, low_y, high_x, high_y).clipped(pixels.shape[1], pixels.shape[0])
+    if part is None:
+        return np.zeros((*map_x.shape, 3), np.float32)
+    source = pixels[part.slices].astype(np.float32)
+    if fit.scale > 1:
+        # Remapping picks single pixels; before a reduction they are averaged.
+        source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * np.sqrt(fit.scale**2 - 1) + 1e-3), np.float32)
+    moved = cv2.remap(source, map_x - part.left, map_y - part.top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)

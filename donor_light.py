@@ -19,6 +19,21 @@ _COLOR_WIDTH = 0.12
 """Blotches of colour noise are about so wide, or smaller."""
 
 
+def match_donor(
+    target: Array, donated: Array, weight: Array, unit_px: float, scale: float, look: PhotoLook, donor_look: PhotoLook
+) -> Array:
+    """A donated part float32 (h, w, 3) with the sharpness, light, colours and grain of the photo it goes into.
+
+    `weight` (h, w) says where `target` and `donated` show the same skin, `unit_px` is half the width of an eye, `scale`
+    the donor's pixels for one of the target.
+    """
+    donated = match_sharpness(donated, scale, look, donor_look)
+    gain = match_light(target, donated, weight, unit_px)
+    donated = clear_haze(soften_highlights(donated * gain, gain, look), gain, look, donor_look)
+    donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
+    return match_grain(donated, scale, look, donor_look)
+
+
 def match_light(target: Array, donated: Array, weight: Array, unit_px: float) -> Array:
     """What to multiply a donated eye by, float32 (h, w, 3): the light of the target over the donor's, smooth.
 
@@ -113,3 +128,22 @@ def calm_grain(donated: Array, target: Array, weight: Array) -> Array:
     calm, noise = measure(donated)
     excess = 1 - measure(target)[1] / max(noise, 1e-3)
     return np.asarray(donated + min(1.5 * max(excess, 0.0), 1.0) * (calm - donated), np.float32)
+
+
+def match_sharpness(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Blur a donated part where its photo is sharper than the target; `scale` is donor pixels for a target pixel."""
+    own = donor_look.blur_sigma_px / scale
+    missing = look.blur_sigma_px**2 - own**2
+    if missing <= 0.05:
+        return donated
+    return np.asarray(cv2.GaussianBlur(donated, (0, 0), float(np.sqrt(missing))), np.float32)
+
+
+def match_grain(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Add the grain that the target's skin has more than the donor's; `scale` is donor pixels for a target pixel."""
+    have = float(donor_look.grain.std()) / max(scale, 1.0)
+    want = float(look.grain.std())
+    missing = np.sqrt(max(want**2 - have**2, 0.0)) / max(want, 1e-3)
+    if missing < 0.2:
+        return donated
+    return donated + missing * look.tile_grain(*donated.shape[:2])

@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from donor_eyes import carry_over
-from donor_fit import Fit, fit_eyes
+from donor_painting import paint_from_donor
 from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
-from other_eye import copy_other_eye, find_iris_color, match_other_eye
+from other_eye import find_iris_color, match_other_eye
 from photo_look import PhotoLook, luma, measure_eye_skin, measure_look
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
@@ -48,26 +47,18 @@ class DraftEngine:
         """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted."""
         painted = pixels.copy()
         looks: dict[int, PhotoLook] = {}
-        fits: dict[int, dict[Feature, Fit]] = {}
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
         for index, edit in enumerate(edits):
             on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
             rows, columns = edit.region.box.slices
-            if edit.face.number not in looks and edit.feature is not Feature.MOUTH:
-                looks[edit.face.number] = measure_look(pixels, edit.face)
-            if edit.feature is Feature.MOUTH:
+            if edit.donor is not None:
+                painted[rows, columns] = paint_from_donor(pixels, painted, edit, edit.donor)
+            elif edit.feature is Feature.MOUTH:
                 painted[rows, columns] = paint_smile(painted, edit.face, edit.region, edit.amount)
-            elif edit.donor is not None and edit.donor.mirrored:
-                painted[rows, columns] = copy_other_eye(painted, edit)
-            elif edit.donor is not None:
-                donor = edit.donor
-                if edit.face.number not in fits:
-                    fits[edit.face.number] = fit_eyes(pixels, edit.face, donor.pixels, donor.face)
-                donor_look = measure_look(donor.pixels, donor.face)
-                fit = fits[edit.face.number][edit.feature]
-                painted[rows, columns] = carry_over(painted, edit, donor, fit, looks[edit.face.number], donor_look)
             else:
+                if edit.face.number not in looks:
+                    looks[edit.face.number] = measure_look(pixels, edit.face)
                 look = looks[edit.face.number]
                 eye_look = self._plan_eye(pixels, edit, plan, look)
                 painted[rows, columns] = open_eye(painted, match_other_eye(pixels, edit, plan), eye_look, look)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from donor_choice import choose_donors
 from eyes_mask import plan_eyes
 from faces import find_faces, look_again
 from mouth_mask import plan_mouths
@@ -33,7 +34,7 @@ from photo_types import (
     Region,
     Report,
 )
-from references import Reference, choose_donors
+from references import Reference
 from resemblance import Likeness
 
 OPEN_EYE_RATIO = 0.20
@@ -159,9 +160,12 @@ def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, gate: _Gat
             if face.number in estranged:
                 changes += _note_changes(edits, estranged[face.number], kept=False, tries=tries)
                 continue
-            loses_donor = any(edit.donor and not outcome.good for edit, outcome in zip(edits, outcomes, strict=True))
-            for edit, outcome in zip(edits, outcomes, strict=True):
-                further = _drop_donor(edit) if loses_donor else _go_further(edit, outcome)
+            pairs = list(zip(edits, outcomes, strict=True))
+            # Both eyes of a face have the same donor; the mouth has one of its own.
+            failed = {edit.feature is Feature.MOUTH for edit, outcome in pairs if edit.donor and not outcome.good}
+            for edit, outcome in pairs:
+                loses_donor = (edit.feature is Feature.MOUTH) in failed
+                further = _drop_donor(edit, _name_miss(edit)) if loses_donor else _go_further(edit, outcome)
                 # The last try is for what is good already: the rest of the face must not cost it.
                 if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
                     changes += _note_changes([edit], [outcome], kept=False, tries=tries)
@@ -304,15 +308,21 @@ def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
 def _hold_back(edits: list[Edit]) -> list[Edit]:
     """The edits of a face that came out as someone else: without a donor, or less of each."""
     if any(edit.donor for edit in edits):
-        return [_drop_donor(edit, "made somebody else of the face") for edit in edits]
+        return [_drop_donor(edit, "it made somebody else of the face") for edit in edits]
     return [replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0)) for edit in edits]
 
 
-def _drop_donor(edit: Edit, why: str = "did not come out clearly open") -> Edit:
-    """The same edit with the next donor, or with none: both eyes of a face always have the same one."""
+def _drop_donor(edit: Edit, why: str) -> Edit:
+    """The same edit with the next donor, or with none; `why` the present one is of no use."""
     if edit.donor is None:
         return edit
-    return replace(edit, donors=edit.donors[1:], no_donor=f"eyes from {edit.donor.name} {why}")
+    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {why}")
+
+
+def _name_miss(edit: Edit) -> str:
+    """What is said of a donor with whom an edit missed its end."""
+    is_mouth = edit.feature is Feature.MOUTH
+    return "the smile did not come out clearly" if is_mouth else "it did not come out clearly open"
 
 
 def _note_changes(edits: list[Edit], outcomes: list[_Outcome], *, kept: bool, tries: int) -> list[Change]:

@@ -52,8 +52,9 @@ class Options:
 
     `eye_opening` and `smile_strength` run from 0 to 1. `eye_color` is one of `EYE_COLORS` or `#rrggbb`, None means
     the program's own choice. `faces` are numbers as the report gives them, None means all. `reference_face` is the one
-    face of each reference photo that may give its eyes, None means whoever is the same person. A face that
-    resembles itself less than `min_resemblance`, 0 … 1, after an edit is put back.
+    face of each reference photo that may give its eyes, None means whoever is the same person;
+    `smile_from_reference` takes their smiles, too. A face that resembles itself less than
+    `min_resemblance`, 0 … 1, after an edit is put back.
 
     The others are for Stable Diffusion alone. `strength` 0 … 1 is the share of noise to start with, at 1 nothing of the
     draft is left. `steps` counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how
@@ -69,6 +70,7 @@ class Options:
     eye_color: str | None = None
     faces: tuple[int, ...] | None = None
     reference_face: int | None = None
+    smile_from_reference: bool = False
     min_resemblance: float = 0.6
     seed: int = 0
     model: str = DEFAULT_MODEL

@@ -122,7 +122,7 @@ def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
 def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
     """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels."""
     frame = find_frame(face, feature)
-    iris_x, iris_y, radius = _find_iris(pixels, face.eye(feature), frame)
+    iris_x, iris_y, radius = find_iris(pixels, face.eye(feature), frame)
     # Lower half only: the upper one lies in the shadow of the lid.
     angles, shares = np.meshgrid(np.radians(np.linspace(190, 350, 17)), np.linspace(0.5, 0.85, 4))
     round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
@@ -164,7 +164,7 @@ def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, do
     from its lower half.
     """
     eye = edit.face.eye(edit.feature.other_eye)
-    iris_x, iris_y, radius = _find_iris(pixels, eye, donor)
+    iris_x, iris_y, radius = find_iris(pixels, eye, donor)
     shift = 2 * (IRIS_CENTER[0] - iris_x)
     if abs(shift) < _LEAST_GAZE_SHIFT:
         return copied
@@ -186,7 +186,7 @@ def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, do
     return np.asarray(moved + (opening * new)[..., None] * (iris - moved), np.float32)
 
 
-def _find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
+def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
     """Centre and radius of the iris in the eye frame, where the step from dark to bright at its sides is greatest.
 
     The landmarks stay near the middle when somebody looks far aside. After Daugman, "High confidence visual recognition

@@ -197,19 +197,19 @@ def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
 
 
 def _describe_donors(changes: Sequence[Change]) -> str:
-    """Whose eyes were carried over, and how near that face is to this one; empty where none were."""
+    """Where eyes or a smile were carried over from, and how near that face is to this one; empty if from nowhere."""
     donors = {id(change.donor): change.donor for change in changes if change.donor is not None}
     words = [
         (donor.name if donor.mirrored else f"{donor.name}, face {donor.face.number}")
         + (f", distance {donor.measured['distance']:.2f}" if "distance" in donor.measured else "")
         for donor in donors.values()
     ]
-    return f" with their own from {' and '.join(words)}" if words else ""
+    return f" from {' and '.join(words)}" if words else ""
 
 
 def _describe_smile_done(changes: Sequence[Change]) -> list[str]:
     return [
-        f"made the mouth smile (smile score {change.before:.2f} → {change.after:.2f}"
+        f"made the mouth smile{_describe_donors([change])} (smile score {change.before:.2f} → {change.after:.2f}"
         f"{'; ' + change.note.rstrip('.') if change.note else ''})"
         for change in changes
         if change.kept and change.feature is Feature.MOUTH

@@ -111,7 +111,7 @@ def test_json_holds_every_part_and_only_what_json_knows() -> None:
     assert data["changes"] == [
         {
             "face": 1, "feature": "mouth", "before": 0.1235, "after": None, "kept": False, "tries": 1,
-            "note": "no face was seen any more", "resemblance": None,
+            "note": "no face was seen any more", "donor": None, "resemblance": None,
         }
     ]  # fmt: skip
     assert data["skips"] == [
