@@ -88,15 +88,21 @@ def go_further(edit: Edit, outcome: Outcome) -> Edit | None:
 def hold_back(edits: list[Edit]) -> list[Edit]:
     """The edits of a face that came out as someone else: without a donor, or less of each."""
     if any(edit.donor for edit in edits):
-        return [drop_donor(edit, "made somebody else of the face") for edit in edits]
+        return [drop_donor(edit, "it made somebody else of the face") for edit in edits]
     return [replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0)) for edit in edits]
 
 
-def drop_donor(edit: Edit, why: str = "did not come out clearly open") -> Edit:
-    """The same edit with the next donor, or with none: both eyes of a face always have the same one."""
+def drop_donor(edit: Edit, why: str) -> Edit:
+    """The same edit with the next donor, or with none; `why` the present one is of no use."""
     if edit.donor is None:
         return edit
-    return replace(edit, donors=edit.donors[1:], no_donor=f"eyes from {edit.donor.name} {why}")
+    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {why}")
+
+
+def name_miss(edit: Edit) -> str:
+    """What is said of a donor with whom an edit missed its end."""
+    is_mouth = edit.feature is Feature.MOUTH
+    return "the smile did not come out clearly" if is_mouth else "it did not come out clearly open"
 
 
 def note_changes(edits: list[Edit], outcomes: list[Outcome], *, kept: bool, tries: int) -> list[Change]:
