@@ -77,7 +77,7 @@ class Take:
     """Where one face of the kept photo comes from: the index of the frame, and why, in words.
 
     `frame` is None where the face did not come whole from another. `shots` are the indices of the person's face in
-    each frame. `outcome` is what was edited then, in words; `eyes_from` the frame that gave its eyes, if one did.
+    each frame. `outcome` is what was edited then, in words; `parts_from` the frame that gave eyes or smile alone.
     """
 
     face: Face
@@ -85,7 +85,7 @@ class Take:
     words: str
     shots: tuple[int | None, ...]
     outcome: str = ""
-    eyes_from: int | None = None
+    parts_from: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,8 +161,9 @@ def fix_burst(
             regions.append(transplant.region)
     others = [frame.reference for index, frame in enumerate(frames) if index != base]
     assembled = replace(photo, pixels=pixels)
+    theirs = replace(options, smile_from_reference=True)
     fixed = fix_photo(
-        assembled, options, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
+        assembled, theirs, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
     )
     takes = [_add_outcome(take, fixed.report, frames) for take in takes]
     changed = (photo.pixels != fixed.pixels).any(axis=2)
@@ -192,7 +193,7 @@ def burst_to_json(result: BurstResult, frames: Sequence[Frame]) -> dict[str, obj
         {
             "face": take.face.number,
             "from": None if take.frame is None else names[take.frame],
-            "eyes_from": None if take.eyes_from is None else names[take.eyes_from],
+            "parts_from": None if take.parts_from is None else names[take.parts_from],
             "reason": take.words,
         }
         for take in result.takes
@@ -212,8 +213,8 @@ def _add_outcome(take: Take, report: Report, frames: Sequence[Frame]) -> Take:
     if now is None or not changes:
         return take
     donors = [change.donor.name for change in changes if change.kept and change.donor is not None]
-    eyes_from = [index for index, frame in enumerate(frames) if frame.reference.name in donors]
-    return replace(take, outcome=describe_outcome(report, now), eyes_from=eyes_from[0] if eyes_from else None)
+    parts_from = [index for index, frame in enumerate(frames) if frame.reference.name in donors]
+    return replace(take, outcome=describe_outcome(report, now), parts_from=parts_from[0] if parts_from else None)
 
 
 # ---- who is who ----------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ _MARGIN = 36
 def draw_contact_sheet(result: BurstResult, frames: Sequence[Frame]) -> Pixels:
     """Return the sheet of a best take as uint8 (h, w, 3).
 
-    A face that came whole from another photo is framed in orange there, one that gave only its eyes in thin orange, and
-    what was kept in blue; the last column shows the result.
+    A face that came whole from another photo is framed in orange there, one that gave only eyes or smile in thin
+    orange, and what was kept in blue; the last column shows the result.
     """
     rows, columns = len(result.takes), len(frames) + 1
     width = _MARGIN + columns * (_WIDTH + _GAP) + _GAP
@@ -41,7 +41,7 @@ def draw_contact_sheet(result: BurstResult, frames: Sequence[Frame]) -> Pixels:
             _place(sheet, cell, column, top)
             if column == take.frame:
                 _frame(sheet, column, top, _TAKEN, _FRAME_PX)
-            elif column == take.eyes_from:
+            elif column == take.parts_from:
                 _frame(sheet, column, top, _TAKEN, _FRAME_PX // 2)
             elif column == result.base and take.frame is None:
                 _frame(sheet, column, top, _KEPT, _FRAME_PX)

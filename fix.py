@@ -15,7 +15,7 @@ import numpy as np
 from compositing import composite, count_changes
 from donor_choice import choose_donors
 from eyes_mask import plan_eyes
-from faces import find_faces, look_again
+from faces import find_faces
 from mouth_mask import plan_mouths
 from other_eye import offer_other_eyes
 from photo_types import (
@@ -34,22 +34,9 @@ from photo_types import (
     Report,
 )
 from references import Reference
-from resemblance import Likeness
+from verdict import Gate, Outcome, drop_donor, go_further, hold_back, judge_edit, name_miss, note_changes
 
-OPEN_EYE_RATIO = 0.20
-"""An eye with a larger aspect ratio than this is open …"""
-OPEN_BLINK = 0.40
-"""… if its blink score is also below this."""
-NARROW_SHARE = 0.3
-"""Who asks for the narrowest opening is content with this much less of both."""
-SMILE_SCORE = 0.50
-"""A mouth with a higher smile score than this smiles."""
-DONOR_SHARE = 0.75
-"""An eye that was carried over from another photo keeps at least this part of the aspect ratio it has there."""
 MAX_TRIES = 5
-NOT_CLEAR = "it did not come out clearly"
-AMOUNT_STEP = 0.20
-"""A try that fell short goes this much further next time."""
 
 
 def ignore_progress(_words: str, _share: float) -> None:
@@ -100,13 +87,13 @@ def fix_photo(
     with clock("plan"):
         plan = plan_edits(photo.pixels, faces, options)
         plan = choose_donors(photo.pixels, faces, plan, references, options)
-    gate = _Gate(photo.pixels, options.min_resemblance, clock)
+    gate = Gate(photo.pixels, options.min_resemblance)
     if isinstance(engine, RefiningEngine):
         draft_progress, rest = _scale_progress(on_progress, 0.4, 0.05), _scale_progress(on_progress, 0.45, 0.55)
-        draft = _paint_until_good(photo.pixels, plan, engine.fallback, gate, draft_progress)
-        result = _refine(photo.pixels, plan, draft, engine, gate, rest)
+        draft = _paint_until_good(photo.pixels, plan, engine.fallback, gate, clock, draft_progress)
+        result = _refine(photo.pixels, plan, draft, engine, gate, clock, rest)
     else:
-        result = _paint_until_good(photo.pixels, plan, engine, gate, _scale_progress(on_progress, 0.4, 0.6))
+        result = _paint_until_good(photo.pixels, plan, engine, gate, clock, _scale_progress(on_progress, 0.4, 0.6))
     with clock("measure"):
         changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, result.kept)
     on_progress("done", 1.0)
@@ -123,14 +110,16 @@ class _Painted:
     changes: tuple[Change, ...]
 
 
-def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, gate: _Gate, on_progress: Progress) -> _Painted:
+def _paint_until_good(
+    pixels: Pixels, plan: EditPlan, engine: Engine, gate: Gate, clock: _Clock, on_progress: Progress
+) -> _Painted:
     """Paint, measure, and paint again what fell short; what never comes right is taken back.
 
     Every try starts from the untouched photo. A face is done when all its edits are; until then none of them is in
     the result. Where somebody came out as someone else, less is tried, and all taken back if that falls short.
     """
-    clock, final = gate.clock, pixels
-    estranged: dict[int, list[_Outcome]] = {}
+    final = pixels
+    estranged: dict[int, list[Outcome]] = {}
     kept: list[Edit] = []
     changes: list[Change] = []
     pending = list(plan.edits)
@@ -144,47 +133,53 @@ def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, gate: _Gat
             candidate = composite(pixels, painted, pending)
         again: list[Edit] = []
         for face, edits in _group_by_face(pending):
-            outcomes = gate.judge(candidate, face, edits)
+            with clock("measure"):
+                outcomes = gate.judge(candidate, face, edits)
             if all(outcome.good for outcome in outcomes):
                 with clock("composite"):
                     final = composite(final, painted, edits)
                 kept += edits
-                changes += _note_changes(edits, outcomes, kept=True, tries=tries)
+                changes += note_changes(edits, outcomes, kept=True, tries=tries)
                 continue
             if all(outcome.is_estranged for outcome in outcomes):
                 if not any(edit.donor for edit in edits):
                     estranged[face.number] = outcomes
                 if tries < MAX_TRIES and any(edit.amount > 0 for edit in edits):
-                    again += _hold_back(edits)
+                    again += hold_back(edits)
                     continue
             if face.number in estranged:
-                changes += _note_changes(edits, estranged[face.number], kept=False, tries=tries)
+                changes += note_changes(edits, estranged[face.number], kept=False, tries=tries)
                 continue
             pairs = list(zip(edits, outcomes, strict=True))
             # Both eyes of a face have the same donor; the mouth has one of its own.
             failed = {edit.feature is Feature.MOUTH for edit, outcome in pairs if edit.donor and not outcome.good}
             for edit, outcome in pairs:
                 loses_donor = (edit.feature is Feature.MOUTH) in failed
-                further = _drop_donor(edit, NOT_CLEAR) if loses_donor else _go_further(edit, outcome)
+                further = drop_donor(edit, name_miss(edit)) if loses_donor else go_further(edit, outcome)
                 # The last try is for what is good already: the rest of the face must not cost it.
                 if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
-                    changes += _note_changes([edit], [outcome], kept=False, tries=tries)
+                    changes += note_changes([edit], [outcome], kept=False, tries=tries)
                 else:
                     again.append(further)
         pending = again
-    changes += _note_changes(pending, [_judge(edit, None) for edit in pending], kept=False, tries=MAX_TRIES)
+    changes += note_changes(pending, [judge_edit(edit, None) for edit in pending], kept=False, tries=MAX_TRIES)
     changes.sort(key=lambda change: change.face.number)
     return _Painted(final, tuple(kept), tuple(changes))
 
 
 def _refine(
-    pixels: Pixels, plan: EditPlan, draft: _Painted, engine: RefiningEngine, gate: _Gate, on_progress: Progress
+    pixels: Pixels,
+    plan: EditPlan,
+    draft: _Painted,
+    engine: RefiningEngine,
+    gate: Gate,
+    clock: _Clock,
+    on_progress: Progress,
 ) -> _Painted:
     """Have every face painted by the refining engine; a face that comes out wrong at each try stays as in `draft`.
 
     Of a face the edits that the draft brought about are asked for, as far as it had to go; or all, if it failed in all.
     """
-    clock = gate.clock
     succeeded = {edit.face.number for edit in draft.kept}
     pending = [*draft.kept, *(edit for edit in plan.edits if edit.face.number not in succeeded)]
     refined: list[tuple[Pixels, list[Edit]]] = []
@@ -205,10 +200,11 @@ def _refine(
                 why[face.number] = engine.notes[face.number]
                 again += edits
                 continue
-            outcomes = gate.judge(candidate, face, edits)
+            with clock("measure"):
+                outcomes = gate.judge(candidate, face, edits)
             if all(outcome.good for outcome in outcomes):
                 refined.append((painted, edits))
-                changes[face.number] = _note_changes(edits, outcomes, kept=True, tries=attempt + 1)
+                changes[face.number] = note_changes(edits, outcomes, kept=True, tries=attempt + 1)
             else:
                 why[face.number] = next(outcome.why for outcome in outcomes if not outcome.good)
                 again += edits
@@ -242,93 +238,6 @@ def _merge_refined(
 def _make_solid(edit: Edit) -> Edit:
     """The edit with a hard mask, to copy what was blended already."""
     return replace(edit, region=replace(edit.region, alpha=(edit.region.alpha > 0).astype(np.float32)))
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What one edit led to: whether it did what it should, the value measured, and the words if it did not.
-
-    `resemblance` of the face to itself is measured once all its edits did what they should.
-    """
-
-    good: bool
-    value: float
-    why: str
-    resemblance: float | None = None
-
-    @property
-    def is_estranged(self) -> bool:
-        """Whether the edit did what it should, and somebody else seems to look out of the face."""
-        return not self.good and self.resemblance is not None
-
-
-class _Gate:
-    """Decides which faces of a painted photo may stay: those that came out as wished and still are themselves."""
-
-    def __init__(self, pixels: Pixels, min_resemblance: float, clock: _Clock) -> None:
-        self.clock = clock
-        self._likeness, self._least = Likeness(pixels), min_resemblance
-
-    def judge(self, candidate: Pixels, face: Face, edits: list[Edit]) -> list[_Outcome]:
-        """What the edits of one face led to in `candidate`, uint8 (H, W, 3), in their order."""
-        with self.clock("measure"):
-            after = look_again(candidate, face)
-            outcomes = [_judge(edit, after) for edit in edits]
-            if not all(outcome.good for outcome in outcomes):
-                return outcomes
-            same = self._likeness.measure(candidate, face)
-            why = f"it no longer looked like the same person (resemblance {same:.2f})"
-            return [replace(o, good=same >= self._least, why=why, resemblance=same) for o in outcomes]
-
-
-def _judge(edit: Edit, after: Face | None) -> _Outcome:
-    if after is None:
-        return _Outcome(False, edit.measured, "the face was no longer recognised")
-    if edit.feature is Feature.MOUTH:
-        smiles = after.smile > edit.goal_share * SMILE_SCORE
-        return _Outcome(smiles, after.smile, "the smile did not come out clearly")
-    ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
-    if edit.donor is not None:
-        # Narrow eyes are somebody's own: what counts is what the donor's look like.
-        own = edit.donor.opening * edit.donor_eye.aspect_ratio
-        is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < OPEN_BLINK
-        return _Outcome(is_open, ratio, f"the eye from {edit.donor.name} did not come out clearly open")
-    less = 1.0 - edit.goal_share
-    is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
-    return _Outcome(is_open, ratio, "the eye did not come out clearly open")
-
-
-def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
-    """The same edit for the next try: as it was if it was good, else further; None when there is no further."""
-    if outcome.good:
-        return edit
-    return replace(edit, amount=min(edit.amount + AMOUNT_STEP, 1.0)) if edit.amount < 1.0 else None
-
-
-def _hold_back(edits: list[Edit]) -> list[Edit]:
-    """The edits of a face that came out as someone else: without a donor, or less of each."""
-    if any(edit.donor for edit in edits):
-        return [_drop_donor(edit, "it made somebody else of the face") for edit in edits]
-    return [replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0)) for edit in edits]
-
-
-def _drop_donor(edit: Edit, why: str) -> Edit:
-    """The same edit with the next donor, or with none."""
-    if edit.donor is None:
-        return edit
-    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {why}")
-
-
-def _note_changes(edits: list[Edit], outcomes: list[_Outcome], *, kept: bool, tries: int) -> list[Change]:
-    changes = []
-    for edit, outcome in zip(edits, outcomes, strict=True):
-        before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
-        note = ("" if edit.donor else edit.no_donor) if kept else outcome.why
-        donor = edit.donor if kept else None
-        changes.append(
-            Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, donor, outcome.resemblance)
-        )
-    return changes
 
 
 def _group_by_face(edits: Iterable[Edit]) -> list[tuple[Face, list[Edit]]]:

@@ -165,5 +165,5 @@ def test_men_with_closed_eyes_get_their_own_from_the_next_photo(shared_photo: Lo
     assert choose_base(frames, NO_SMILE) == 1
     result = fix_burst(group[0], frames, 0, NO_SMILE, DraftEngine())
     assert result.takes[0].frame is None and not result.takes[0].outcome
-    assert all(1 in (take.frame, take.eyes_from) for take in result.takes[1:])
+    assert all(1 in (take.frame, take.parts_from) for take in result.takes[1:])
     assert result.changed_outside == 0

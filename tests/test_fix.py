@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-import fix
+import verdict
 from compositing import composite, count_changes, merge_regions
 from draft_engine import DraftEngine
 from fix import analyze_photo, fix_photo
@@ -197,10 +197,10 @@ class _Doubts:
 
 
 def test_less_is_tried_where_somebody_else_came_out(sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fix, "Likeness", _Doubts([0.2]))
+    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.2]))
     photo = Photo(sample("image_3.jpg"))
     usual = fix_photo(photo, Options(smile=False, min_resemblance=0), DraftEngine())
-    monkeypatch.setattr(fix, "Likeness", _Doubts([0.2]))
+    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.2]))
     less = fix_photo(photo, Options(smile=False), DraftEngine())
     assert [change.tries for change in less.report.changes] == [2, 2]
     assert [change.resemblance for change in less.report.changes] == [0.9, 0.9]
@@ -210,7 +210,7 @@ def test_less_is_tried_where_somebody_else_came_out(sample: LoadPhoto, monkeypat
 
 def test_a_refined_stranger_is_left_for_the_draft(sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
     # The draft passes, the refined face never does.
-    monkeypatch.setattr(fix, "Likeness", _Doubts([0.9, 0.1, 0.1, 0.1]))
+    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.9, 0.1, 0.1, 0.1]))
     photo, engine = Photo(sample("image_3.jpg")), Refine(bad=set())
     result = fix_photo(photo, Options(smile=False), engine)
     assert len(engine.plans) == 3
