@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from donor_fit import Fit, fit_face
+from donor_light import measure_saturation
 from eye_shape import EYEBALL_DEPTH, IRIS_CENTER, find_frame, landmarks_in_frame
 from eyes_mask import NEARLY_CLOSED, measure_closedness
 from other_eye import measure_iris, widen
@@ -36,12 +37,14 @@ MOST_BLUR_RATIO = 0.015
 """A donor's edges are spread over no more than this part of its eye distance …"""
 MOST_BLUR_GROWTH = 1.6
 """… or over no more than this many times what the target's own are, plus half a pixel."""
-LEAST_AGREEMENT = 0.55
+LEAST_AGREEMENT = 0.60
 """How alike the surroundings of the eyes must be: glasses on one of the two photos, or hair, make them differ."""
 MOST_ASIDE, MOST_UP = 0.22, 0.10
 """How far the irises may stand off where they look at the camera, in half eye widths."""
 LEAST_SMILE = 0.55
 """The smile score of a mouth that is carried over."""
+LEAST_SATURATION_RATIO = 0.3
+"""A donor's skin has at least this part of the target's colour: a grey eye does not suit a coloured face."""
 MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered, or its smile is drawn."""
 
@@ -121,6 +124,7 @@ def _examine(pixels: Pixels, match: _Match, is_mouth: bool) -> _Candidate:
         "nodded_degrees": abs(face.pitch_degrees - other.pitch_degrees),
         "size_ratio": size,
         "blur_px": other_look.blur_sigma_px / max(size, 1e-6),
+        "saturation_ratio": min(measure_saturation(other_look) / max(measure_saturation(look), 1e-3), 99.0),
     }
     if is_mouth:
         measured["smile"] = other.smile
@@ -173,6 +177,8 @@ def _judge_view(face: Face, measured: dict[str, float], look: PhotoLook, is_mout
         return f"the head is turned too differently {where} ({turned:.0f}°)"
     if measured["size_ratio"] < LEAST_SIZE_RATIO:
         return f"the face is too small {where} ({measured['size_ratio']:.2f} of the size here)"
+    if measured["saturation_ratio"] < LEAST_SATURATION_RATIO:
+        return f"the colours are too pale {where}"
     most = max(MOST_BLUR_RATIO * face.landmarks.eye_distance_px, MOST_BLUR_GROWTH * look.blur_sigma_px + 0.5)
     return f"the face is blurred {where}" if measured["blur_px"] > most else ""
 

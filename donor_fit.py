@@ -212,8 +212,9 @@ def _register(
          slope_x * x - slope_y * y, slope_x * y + slope_y * x], axis=1,
     )  # fmt: skip
     wanted = look[rows, columns]
-    # Neighbours say the same: about one pixel in so many says something of its own.
-    share = 1.0 / (6 * max((_SMOOTHING[0] * size) ** 2, 1.0))
+    # Neighbours say the same: about one pixel in so many says something of its own. With more say, light that falls
+    # otherwise in the other photo would draw it away from the landmarks.
+    share = 1.0 / (30 * max((_SMOOTHING[0] * size) ** 2, 1.0))
     beliefs = np.diag(doubt**-2.0)
     numbers = np.zeros(6)
     for _ in range(_ROUNDS):

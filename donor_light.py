@@ -15,6 +15,8 @@ _LIGHT_WIDTH = 0.40
 _MOST_GAIN = 2.5
 _HAZE_SHARE = 0.8
 """Of the difference of the two photos' blacks so much is taken away."""
+_PALER = 0.7
+"""A skin with less than this part of the donor's colour is paler not by its light alone."""
 _COLOR_WIDTH = 0.12
 """Blotches of colour noise are about so wide, or smaller."""
 
@@ -27,11 +29,26 @@ def match_donor(
     `weight` (h, w) says where `target` and `donated` show the same skin, `unit_px` is half the width of an eye, `scale`
     the donor's pixels for one of the target.
     """
-    donated = match_sharpness(donated, scale, look, donor_look)
+    donated = match_sharpness(match_saturation(donated, look, donor_look), scale, look, donor_look)
     gain = match_light(target, donated, weight, unit_px)
     donated = clear_haze(soften_highlights(donated * gain, gain, look), gain, look, donor_look)
     donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
     return match_grain(donated, scale, look, donor_look)
+
+
+def measure_saturation(look: PhotoLook) -> float:
+    """How far the skin is from grey, as a part of its luma."""
+    level = float(look.skin @ LUMA)
+    return float(np.abs(look.skin - level).mean()) / max(level, 1.0)
+
+
+def match_saturation(donated: Array, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Make a donated part as pale as a target that has less colour than its photo: grey for a grey one."""
+    share = measure_saturation(look) / max(measure_saturation(donor_look), 1e-3)
+    if share >= _PALER:
+        return donated
+    gray = (donated @ LUMA)[..., None]
+    return np.asarray(gray + share * (donated - gray), np.float32)
 
 
 def match_light(target: Array, donated: Array, weight: Array, unit_px: float) -> Array:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from donor_light import calm_color, calm_grain, clear_haze, match_grain, match_light, match_sharpness, soften_highlights
-from photo_look import PhotoLook
+from donor_light import (
+    calm_color,
+    calm_grain,
+    clear_haze,
+    match_grain,
+    match_light,
+    match_saturation,
+    match_sharpness,
+    measure_saturation,
+    soften_highlights,
+)
+from photo_look import LUMA, PhotoLook
 
 SHAPE = (40, 40, 3)
 
@@ -78,6 +90,17 @@ def test_specks_are_taken_out_only_where_the_target_has_none() -> None:
     weight = np.ones(SHAPE[:2], np.float32)
     assert np.allclose(calm_grain(specked, calm, weight)[2:-2, 2:-2], 100)
     assert np.array_equal(calm_grain(specked, specked, weight), specked)
+
+
+def test_a_grey_photo_gets_a_grey_eye_and_a_coloured_one_keeps_its_own() -> None:
+    grey = make_look()
+    colored = replace(grey, skin=np.array([180, 140, 110], np.float32))
+    blue = np.full(SHAPE, 80, np.float32)
+    blue[..., 2] = 160
+    paled = match_saturation(blue, grey, colored)
+    assert np.ptp(paled, axis=2).max() < 1 and paled.mean() == pytest.approx(float(blue[0, 0] @ LUMA), abs=1)
+    assert match_saturation(blue, colored, colored) is blue
+    assert measure_saturation(grey) == pytest.approx(0, abs=1e-3) and measure_saturation(colored) > 0.1
 
 
 def test_a_sharper_donor_is_blurred_and_a_softer_one_left() -> None:

@@ -141,6 +141,11 @@ def test_a_face_that_is_too_small_or_too_blurred_gives_no_eyes(moments: Moments)
         assert all(edit.donors == () and words in edit.no_donor for edit in edits), edits[0].no_donor
 
 
+def test_a_grey_photo_gives_no_eyes_to_a_coloured_one(moments: Moments) -> None:
+    grey = moments.open.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
+    assert all("too pale" in edit.no_donor for edit in choose(moments, read_reference(Photo(grey))).edits)
+
+
 def test_the_best_of_several_photos_comes_first(moments: Moments, reference: Reference) -> None:
     same = read_reference(Photo(moments.open, path=Path("same.jpg")))
     worse = turn(reference, 8.0)
