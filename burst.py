@@ -355,7 +355,7 @@ def _choose_take(
         if transplant is not None:
             why = _find_flaw(pixels, face, head, transplant, options)
         elif not why:
-            why = "the face is cut off or covered"
+            why = "the face is cut off or turned too far"
         name = frames[index].reference.name
         if transplant is not None and not why:
             return Take(face, index, f"whole face from {name}, with {' and '.join(brought)}", shots), transplant
