@@ -26,6 +26,9 @@ MEAN_ASPECT_RATIO = 0.27
 # Iris of the same open eyes: centre and radius.
 IRIS_CENTER = (-0.06, 0.135)
 IRIS_RADIUS = 0.43
+EYEBALL_DEPTH = 0.55
+"""The middle of the eyeball lies this far behind the corners of the eye: on a turned head the iris of an eye that looks
+at the camera therefore stands off the middle."""
 
 # How much of this person's own deviation from the mean closed line the opened lids keep.
 OWN_SHAPE_RATIO = 0.5

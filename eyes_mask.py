@@ -154,14 +154,18 @@ def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
     return frozenset(feature for feature in EYES if closedness[feature] >= NEARLY_CLOSED)
 
 
-def eye_region(shape: tuple[int, ...], face: Face, feature: Feature) -> Region | None:
+def eye_region(
+    shape: tuple[int, ...], face: Face, feature: Feature, *, beyond_outer: float = _BEYOND_OUTER, below: float = _BELOW
+) -> Region | None:
     """Return the soft mask of one eye: from under the lashes to just below the brow, inside the face's outline.
+
+    `beyond_outer` and `below` are how far it reaches past the outer corner and below the lash line, in half eye widths.
 
     `shape` is the photo's (H, W, …). Alpha is 1 in the middle and falls smoothly to exactly 0 at the rim. None when
     nothing of it lies inside the photo.
     """
     frame = find_frame(face, feature)
-    outline = _outline(face, feature, frame)
+    outline = _outline(face, feature, frame, beyond_outer, below)
     low, high = np.floor(outline.min(axis=0)).astype(int) - 2, np.ceil(outline.max(axis=0)).astype(int) + 3
     box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     scale = _DRAWN_UNIT_PX / frame.unit_px
@@ -263,19 +267,19 @@ def _aspect_ratio(eye: EyeLandmarks) -> float:
     return eye.aspect_ratio * eye.width_px / max(width, 1e-6)
 
 
-def _outline(face: Face, feature: Feature, frame: EyeFrame) -> Floats:
+def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float, below: float) -> Floats:
     """The region's outline in photo pixels, (n, 2): a full ellipse bent along the lash line, kept below the brow."""
     eye = face.eye(feature)
     other = face.eye(feature.other_eye)
     gap = float(np.linalg.norm((eye.inner_corner - other.inner_corner)[:2]) / np.linalg.norm(frame.x_axis))
-    left, right = -1.0 - _BEYOND_OUTER, 1.0 + min(_BEYOND_INNER, _SHARE_OF_GAP * gap)
+    left, right = -1.0 - beyond_outer, 1.0 + min(_BEYOND_INNER, _SHARE_OF_GAP * gap)
     x = np.linspace(left, right, _OUTLINE_POINTS)
     fullness = (1.0 - np.abs(np.linspace(-1.0, 1.0, _OUTLINE_POINTS)) ** _OUTLINE_POWER) ** (1.0 / _OUTLINE_POWER)
     lids = np.column_stack(landmarks_in_frame(frame, (eye.upper + eye.lower) / 2)).astype(np.float64)
     brow = np.column_stack(landmarks_in_frame(frame, eye.brow_lower)).astype(np.float64)
     lash_line, under_brow = _curve(x, lids), _curve(x, brow) - _BROW_GAP
     height = np.minimum(_ABOVE, np.maximum(under_brow - lash_line, 0.1))
-    top, bottom = lash_line + height * fullness, lash_line - _BELOW * fullness
+    top, bottom = lash_line + height * fullness, lash_line - below * fullness
     around = frame.to_photo(np.concatenate([x, x[::-1]]), np.concatenate([top, bottom[::-1]]))
     return np.column_stack(around).astype(np.float64)
 

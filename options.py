@@ -74,7 +74,10 @@ class Options:
 
     `eye_opening` and `smile_strength` run from 0 to 1. `eye_color` is one of `EYE_COLORS` or `#rrggbb`, None means
     the program's own choice. `faces` are numbers as the report gives them, None means all.
-    `choices` maps such numbers to what is wanted for that face alone.
+    `choices` maps such numbers to what is wanted for that face alone. `reference_face` is the one
+    face of each reference photo that may give its eyes, None means whoever is the same person;
+    `smile_from_reference` takes their smiles, too. A face that resembles itself less than `min_resemblance`, 0 … 1,
+    after an edit is put back.
 
     The others are for Stable Diffusion alone. `strength` 0 … 1 is the share of noise to start with, at 1 nothing of the
     draft is left. `steps` counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how
@@ -89,6 +92,9 @@ class Options:
     smile_strength: float = 0.5
     eye_color: str | None = None
     faces: tuple[int, ...] | None = None
+    reference_face: int | None = None
+    smile_from_reference: bool = False
+    min_resemblance: float = 0.6
     seed: int = 0
     model: str = DEFAULT_MODEL
     device: str = "auto"
@@ -111,7 +117,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise BadOption(f"--engine must be one of {', '.join(ENGINES)}, not {self.engine!r}.")
-        for name in ("eye_opening", "smile_strength", "strength"):
+        for name in ("eye_opening", "smile_strength", "min_resemblance", "strength"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadOption(f"--{name} must lie between 0 and 1, not {getattr(self, name):g}.")
         if not (
@@ -124,6 +130,8 @@ class Options:
             )
         if self.faces is not None and (not self.faces or min(self.faces) < 1):
             raise BadOption("--faces takes the numbers of faces, counted from 1, such as 1,3.")
+        if self.reference_face is not None and self.reference_face < 1:
+            raise BadOption("--reference_face takes the number of a face, counted from 1.")
         self._check_diffusion()
 
     def choose_for(self, face_number: int) -> FaceChoice:

@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compositing import composite
 from draft_engine import DraftEngine
 from faces import look_again
-from fix import composite, ignore_progress, plan_edits
+from fix import ignore_progress, plan_edits
 from photo_look import luma
 from photo_types import EditPlan, Feature, Options, Pixels
 from tests.conftest import FindFaces, LoadPhoto
