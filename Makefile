@@ -2,7 +2,7 @@
 # make test   format, lint, types and tests, in an environment with everything
 # make lint   the same without the tests
 # make bench  time and measure every photo in data/inputs
-# make ui     the page in the browser
+# make ui     the page in the browser, at http://127.0.0.1:7860
 # make clean  remove the environment and all caches
 
 PYTHON ?= $(shell for python in python3.11 python3; do \
@@ -14,12 +14,20 @@ PIP := $(RUN) -m pip install -qq --disable-pip-version-check
 DRAFT_READY := $(VENV)/.draft-ready
 ALL_READY := $(VENV)/.all-ready
 
+# The tests of the page drive a real browser. Where it is missing and may be installed, it is; else they are skipped.
+GET_CHROMIUM := command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing Chromium for the tests of the page ..." && \
+	apt-get update -qq >/dev/null 2>&1 && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends chromium >/dev/null 2>&1; } || \
+	echo "Chromium is not here and could not be installed: the tests in the browser will be skipped."
+
 .PHONY: demo test lint bench ui clean
 
 demo: $(DRAFT_READY)
 	@$(RUN) main.py --input_path data/inputs/image_1.jpg --output_path data/outputs/final_image_1.png
 
 test: lint
+	@$(GET_CHROMIUM)
 	@$(RUN) -m pytest
 
 lint: $(ALL_READY)

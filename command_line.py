@@ -25,6 +25,7 @@ _EXAMPLES = """examples:
   python main.py --input_path group.jpg --analyze
   python main.py --input_path group.jpg --faces 1,3 --no-smile
   python main.py --input_path holiday/ --output_path holiday_fixed/
+  python main.py --burst burst/ --output_path best.jpg --contact_sheet who.png
 """
 
 
@@ -54,6 +55,18 @@ def build_parser() -> argparse.ArgumentParser:
         help="the result; its ending names its format (default: data/outputs/final_NAME.png); "
         "a folder when the input is one",
     )  # fmt: skip
+    files.add_argument(
+        "--reference_path", type=_path, nargs="+", action="extend", metavar="PHOTO",
+        help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
+    )  # fmt: skip
+    files.add_argument(
+        "--burst", type=_path, metavar="FOLDER",
+        help="photos of one group, taken one after the other: the best one is kept, and each face that another one "
+        "shows better is put right; --input_path names the one to keep",
+    )  # fmt: skip
+    files.add_argument(
+        "--contact_sheet", type=_path, metavar="PHOTO", help="with --burst, also write a picture of who came from where"
+    )
     files.add_argument("--overwrite", action="store_true", help="allow the result to replace the input photo")
     files.add_argument(
         "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
@@ -66,6 +79,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="change nothing: list the faces and what would be done, and draw numbered boxes",
     )  # fmt: skip
     edits.add_argument("--faces", type=_face_numbers, metavar="1,3", help="only these faces, numbered as in --analyze")
+    edits.add_argument(
+        "--reference_face", type=int, default=default.reference_face, metavar="N",
+        help="only this face of the reference photos (default: whoever is the same person)",
+    )  # fmt: skip
+    edits.add_argument(
+        "--smile_from_reference", action="store_true", default=default.smile_from_reference,
+        help="take the smile, too, from a reference photo in which the person smiles",
+    )  # fmt: skip
     edits.add_argument(
         "--eyes", action=argparse.BooleanOptionalAction, default=default.eyes, help="open closed eyes (default: yes)"
     )
@@ -85,6 +106,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--eye_color", type=_eye_color, default=default.eye_color, metavar="COLOR",
         help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
     )  # fmt: skip
+    edits.add_argument(
+        "--min_resemblance", type=float, default=default.min_resemblance, metavar="0-1",
+        help="put a face back that resembles itself less than this after an edit (default: %(default)s)",
+    )  # fmt: skip
 
     how = parser.add_argument_group("how")
     how.add_argument(
@@ -92,11 +117,21 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_diffusion(parser.add_argument_group("Stable Diffusion"), default)
     how.add_argument("--seed", type=int, default=default.seed, help="the same seed gives the same result")
-    how.add_argument("--gradio", action="store_true", help="open the page in the browser instead")
+    _add_page(parser.add_argument_group("the page in the browser"))
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
     how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
     how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def _add_page(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--gradio", action="store_true", help="show the page, until Ctrl+C")
+    group.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="where it listens; 0.0.0.0 lets others in your network in (default: %(default)s, this computer alone)",
+    )  # fmt: skip
+    group.add_argument("--port", type=_port, default=7860, metavar="N", help="its port (default: %(default)s)")
+    group.add_argument("--auth", type=_name_and_password, metavar="NAME:PASSWORD", help="let in only who gives these")
 
 
 def _add_diffusion(group: argparse._ArgumentGroup, default: Options) -> None:
@@ -163,6 +198,19 @@ def _path(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("names no file")
     return Path(text)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"takes a port between 1 and 65535, not {text!r}")
+
+
+def _name_and_password(text: str) -> tuple[str, str]:
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
+    return name, password
 
 
 def _eye_color(text: str) -> str:

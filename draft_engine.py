@@ -8,19 +8,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eye_shape import find_frame
+from donor_painting import paint_from_donor
+from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
-from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
+from other_eye import find_iris_color, match_other_eye
 from photo_look import PhotoLook, luma, measure_eye_skin, measure_look
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
 
 Array = NDArray[np.float32]
 
-# The middle of the eyeball lies this far behind the corners of the eye, in half eye widths: on a turned head the iris
-# of an eye that looks at the camera therefore stands off the middle.
-_EYEBALL_DEPTH = 0.55
 _MAX_GAZE = 0.20
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
 _ROUND_SHARE = 0.7
@@ -54,12 +52,12 @@ class DraftEngine:
         for index, edit in enumerate(edits):
             on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
             rows, columns = edit.region.box.slices
-            if edit.feature is Feature.MOUTH:
+            if edit.donor is not None:
+                painted[rows, columns] = paint_from_donor(pixels, painted, edit, edit.donor)
+            elif edit.feature is Feature.MOUTH:
                 settled = _blend_eyes(pixels, painted, edit, plan)
                 smile = paint_smile(settled, edit.face, edit.region, edit.amount)
                 painted[rows, columns] = np.where(edit.region.alpha[..., None] > 0, smile, painted[rows, columns])
-            elif is_fit_to_copy(pixels, edit, plan):
-                painted[rows, columns] = copy_other_eye(painted, edit)
             else:
                 if edit.face.number not in looks:
                     looks[edit.face.number] = measure_look(pixels, edit.face)
@@ -72,6 +70,8 @@ class DraftEngine:
     def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, look: PhotoLook) -> EyeLook:
         frame = find_frame(edit.face, edit.feature)
         iris = None if self._eye_color else find_iris_color(pixels, edit, plan)
+        if iris is None and not self._eye_color:
+            iris = edit.iris
         light = _find_light(pixels, edit.face)
         skin = measure_eye_skin(pixels, edit.face, edit.feature, look.skin)
         low, high = _DETAIL_UNIT_PX
@@ -108,8 +108,8 @@ def _look_at_camera(face: Face, toward_right: float, foreshortening: float) -> t
     """Where the iris stands off its mean place, in frame units, when the person looks at the camera."""
     low, high = _CAMERA_YAW_DEGREES
     attention = 1.0 - 0.6 * float(np.clip((abs(face.yaw_degrees) - low) / (high - low), 0, 1))
-    across = -_EYEBALL_DEPTH * math.sin(math.radians(face.yaw_degrees)) * attention * toward_right / foreshortening
-    up = 0.3 * _EYEBALL_DEPTH * math.sin(math.radians(face.pitch_degrees))
+    across = -EYEBALL_DEPTH * math.sin(math.radians(face.yaw_degrees)) * attention * toward_right / foreshortening
+    up = 0.3 * EYEBALL_DEPTH * math.sin(math.radians(face.pitch_degrees))
     return float(np.clip(across, -_MAX_GAZE, _MAX_GAZE)), float(np.clip(up, -0.06, 0.06))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from draft_engine import DraftEngine
@@ -53,6 +54,21 @@ def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
 
     wanted = LoadOptions(weights, options.device, adapter, options.low_vram, options.compile)
     return StableDiffusionEngine(options, draft, lambda: load_painter(wanted))
+
+
+@dataclass(frozen=True)
+class DiffusionState:
+    """Whether Stable Diffusion can paint without fetching anything; `why` not, as a sentence."""
+
+    is_ready: bool
+    has_card: bool
+    why: str
+
+
+def look_at_diffusion(options: Options) -> DiffusionState:
+    """Find out, without loading or fetching anything, whether Stable Diffusion can paint here."""
+    why = _find_obstacle(replace(options, offline=True))
+    return DiffusionState(not why, not why and _has_graphics_card(), why)
 
 
 def _find_obstacle(options: Options) -> str:

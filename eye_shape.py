@@ -26,11 +26,16 @@ MEAN_ASPECT_RATIO = 0.27
 # Iris of the same open eyes: centre and radius.
 IRIS_CENTER = (-0.06, 0.135)
 IRIS_RADIUS = 0.43
+EYEBALL_DEPTH = 0.55
+"""The middle of the eyeball lies this far behind the corners of the eye: on a turned head the iris of an eye that looks
+at the camera therefore stands off the middle."""
 
 # How much of this person's own deviation from the mean closed line the opened lids keep.
 OWN_SHAPE_RATIO = 0.5
 # A smile pushes the lower lid up and narrows the eye: at a full smile to this part of the height.
-SMILING_HEIGHT_RATIO = 0.80
+SMILING_HEIGHT_RATIO = 0.78
+# A far eye, seen at this part of its width or less, opens to this part of the height: both shrink on the way round.
+FORESHORTENED_WIDTH, FORESHORTENED_HEIGHT_RATIO = 0.60, 0.76
 # How high the upper lid stands at amount 0 and 1, as a part of the mean open eye.
 LEAST_HEIGHT_RATIO = 0.62
 MOST_HEIGHT_RATIO = 1.32
@@ -146,6 +151,8 @@ def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -
     own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
     height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
     height *= 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
+    seen = float(np.linalg.norm(frame.x_axis)) / frame.unit_px
+    height *= float(np.interp(seen, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
     lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own
     # The rim must never rise above the closed line: it is the lower lid, and it stays or sinks.

@@ -21,10 +21,10 @@ Array = NDArray[np.float32]
 PUPIL_RATIO = 0.36
 # Sclera luma over the luma of the skin below the eye, by that luma: read off 53 open eyes.
 _SKIN_LUMA = (40.0, 85.0, 115.0, 140.0, 200.0)
-_SCLERA_RATIO = (1.22, 1.38, 1.12, 0.99, 0.93)
+_SCLERA_RATIO = (1.05, 1.15, 1.04, 0.98, 0.90)
 # RGB over luma of the same skin and sclera, medians: what both look like in neutral light.
 _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
-_TYPICAL_SCLERA = np.array([1.21, 0.95, 0.89], np.float32)
+_TYPICAL_SCLERA = np.array([1.23, 0.95, 0.86], np.float32)
 # How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
 _CAST_SHARE = 0.75
 
@@ -38,12 +38,20 @@ IRIS_COLORS = {
 """Named eye colours: luma over skin luma, and RGB over luma."""
 # A colour nobody told us: its darkness follows the brows' (luma over skin luma), its hue is a brown that
 # is always more saturated than the skin, whatever the light: next to warm skin a duller brown looks blue.
-_BROW_RATIO = (0.40, 0.75)
-_IRIS_RATIO = (0.46, 0.68)
-_DARK_IRIS_CHROMA = np.array([1.42, 0.89, 0.66], np.float32)
-_PALE_IRIS_CHROMA = np.array([1.18, 0.97, 0.78], np.float32)
+# Of 100 open eyes the lower half of the iris had 0.40 of the skin's luma under the darkest brows and 0.79 under the
+# palest; painted ones need less, for they have no reflections of the surroundings.
+_BROW_RATIO = (0.45, 0.85)
+_IRIS_RATIO = (0.40, 0.68)
+_DARK_IRIS_CHROMA = np.array([1.42, 0.90, 0.66], np.float32)
+_PALE_IRIS_CHROMA = np.array([1.24, 0.95, 0.75], np.float32)
 # Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
-_LIT_SKIN_LUMA = 170.0
+_LIT_SKIN_LUMA = 150.0
+# The flesh in the inner corner: middle and half axes of the rounding it gives the opening, in the eye frame.
+_CARUNCLE = (0.93, 0.0, 0.11, 0.055)
+# The outer corner fades into the skin from here on.
+_OUTER_FADE = (0.80, 1.0)
+# A reflection is as strong as the contrast of the face, from none at the first number on.
+_GLINT_CONTRAST = (0.05, 0.62)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,16 +132,20 @@ def choose_iris(color: str | None, skin: Array, brow_ratio: float) -> Array:
 
 def choose_catchlight(skin: Array, highlight: float) -> Array:
     """Colour float32 (3,) of the light's reflection: the light itself, a little brighter than the brightest skin."""
-    level = float(np.clip(1.15 * highlight, 1.35 * float(skin @ LUMA), 250))
+    level = float(np.clip(1.05 * highlight, 1.15 * float(skin @ LUMA), 240))
     neutral = tint(skin, 0.25)
-    return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * min(level, 246), 0, 250), np.float32)
+    return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * level, 0, 250), np.float32)
 
 
 def aperture_alpha(x: Array, y: Array, lids: Lids, softness: float) -> Array:
     """Where the eyeball shows: float32 0 … 1, its edge `softness` units wide."""
     upper, lower = evaluate_lid(lids.upper, x), evaluate_lid(lids.lower, x)
-    inside = np.minimum(upper - y, y - lower)
-    return np.where(np.abs(x) < 1, smoothstep(-softness / 2, softness / 2, inside), np.float32(0))
+    # The lower lid is a moist, rounded rim: its edge is twice as soft as that under the lashes.
+    slit = smoothstep(-softness / 2, softness / 2, upper - y) * smoothstep(-softness, softness, y - lower)
+    slit = np.where(np.abs(x) < 1, slit, np.float32(0)) * (1 - smoothstep(*_OUTER_FADE, -x))
+    middle_x, middle_y, across, up = _CARUNCLE
+    corner = 1 - smoothstep(0.6, 1.2, np.hypot((x - middle_x) / across, (y - middle_y) / up))
+    return np.asarray(np.maximum(slit, 0.8 * corner), np.float32)
 
 
 def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], look: EyeLook) -> Array:
@@ -146,7 +158,7 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
     eye = sclera + coverage[..., None] * (iris - sclera)
 
     # The upper lid and its lashes shade the top third; the lower rim barely does.
-    shadow = 1 - 0.50 * np.exp(-below_lid / 0.11) - 0.16 * np.exp(-above_rim / 0.05)
+    shadow = 1 - 0.58 * np.exp(-below_lid / 0.14) - 0.14 * np.exp(-above_rim / 0.07)
     eye = eye * np.clip(shadow, 0.2, 1)[..., None]
 
     radius = IRIS_RADIUS
@@ -155,16 +167,19 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
     glint = np.hypot((x - light_x) / look.roundness, (y - light_y) * 1.05) / radius
     # Nothing in a hazy photo is black, and no pupil either.
     eye = np.maximum(eye, look.black)
-    glint_alpha = 0.80 * (1 - smoothstep(0.06, 0.19, glint))
+    contrast = float((look.catchlight - look.black) @ LUMA) / 255
+    low, high = _GLINT_CONTRAST
+    strength = 0.82 * float(np.clip((contrast - low) / (high - low), 0, 1))
+    glint_alpha = strength * (1 - smoothstep(0.05, 0.17, glint))
     return np.asarray(eye + glint_alpha[..., None] * (look.catchlight - eye), np.float32)
 
 
 def _shade_sclera(x: Array, y: Array, look: EyeLook) -> Array:
     """A moist ball: darker to the corners, pink at the inner one."""
-    ball = 1 - 0.20 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.5 - 0.06 * np.clip(-look.light_x * x, 0, 1)
+    ball = 1 - 0.30 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 - 0.06 * np.clip(-look.light_x * x, 0, 1)
     sclera = look.sclera * ball[..., None]
-    inner = 0.75 * smoothstep(0.70, 0.98, x)
-    outer = 0.45 * smoothstep(0.72, 1.0, -x)
+    inner = 0.85 * smoothstep(0.62, 0.92, x)
+    outer = 0.60 * smoothstep(0.62, 0.98, -x)
     return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(look.skin) - sclera), np.float32)
 
 
@@ -181,12 +196,12 @@ def _paint_iris(x: Array, y: Array, center: tuple[float, float], look: EyeLook) 
     fibres *= look.detail * 0.035 * smoothstep(PUPIL_RATIO, 0.65, distance)
 
     # Light falls in from above and lights the far, lower side of the iris.
-    glow = 1.0 + 0.22 * np.clip(-dy, -1, 1) - 0.10 * look.light_x * dx
+    glow = 1.0 + 0.28 * np.clip(-dy, -1, 1) - 0.10 * look.light_x * dx
     collarette = 1.0 + 0.12 * np.exp(-(((distance - 0.55) / 0.12) ** 2))
-    limbus = 1.0 - 0.50 * smoothstep(0.74, 1.0, distance)
+    limbus = 1.0 - 0.26 * smoothstep(0.66, 1.0, distance)
     iris = look.iris * (glow * collarette * limbus * (1 + fibres))[..., None]
 
-    pupil = 1 - smoothstep(PUPIL_RATIO - 0.06, PUPIL_RATIO + 0.06, distance)
-    iris = iris * (1 - 0.80 * pupil)[..., None]
-    coverage = 1 - smoothstep(0.93, 1.07, distance)
+    pupil = 1 - smoothstep(PUPIL_RATIO - 0.08, PUPIL_RATIO + 0.08, distance)
+    iris = iris * (1 - 0.82 * pupil)[..., None]
+    coverage = 1 - smoothstep(0.86, 1.10, distance)
     return np.asarray(iris, np.float32), coverage

@@ -35,6 +35,8 @@ EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 CLOSED = 0.57
 # The less closed eye of such a pair was at 0.44 or more; wide open eyes stay below 0.35, the open one of a wink at 0.1.
 NEARLY_CLOSED = 0.39
+# Narrow and half open eyes, which are opened only when asked for this face; wide open ones stay below.
+_NARROW = 0.35
 # From here up to CLOSED a second look is taken, at the mirrored face, this much larger than its landmarks.
 _CLOSE_CALL = 0.42
 _MIRROR_PAD = 0.4
@@ -55,9 +57,9 @@ _LID_ACROSS = np.linspace(-0.5, 0.5, 15)
 _LID_UP = np.linspace(0.15, 0.55, 9)
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner.
-_BELOW = 0.55
+_BELOW = 0.72
 _ABOVE = 1.3
-_BEYOND_OUTER = 0.45
+_BEYOND_OUTER = 0.72
 _BEYOND_INNER = 0.3
 _BROW_GAP = 0.1
 _RIM = 0.25
@@ -81,8 +83,12 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
     skips: list[Skip] = []
     for face in faces:
         closedness = judge_closedness(pixels, face)
+        choice = options.choose_for(face.number)
         closed = find_closed(closedness)
-        reasons = {feature: _reason_to_leave(pixels, face, feature, closed, options) for feature in EYES}
+        if choice.eyes and not closed:
+            closed = frozenset(feature for feature in EYES if closedness[feature] >= _NARROW)
+        is_off = choice.eyes is False
+        reasons = {feature: _reason_to_leave(pixels, face, feature, closed, options, is_off) for feature in EYES}
         for feature, other in (EYES, EYES[::-1]):
             measured = closedness[feature]
             reason = reasons[feature]
@@ -92,8 +98,8 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
             if region is None:
                 skips.append(Skip(face, feature, reason or "it lies outside the photo", measured, CLOSED))
             else:
-                threshold = CLOSED if measured >= CLOSED else NEARLY_CLOSED
-                edits.append(Edit(face, feature, region, measured, threshold, options.eye_opening))
+                threshold = next((least for least in (CLOSED, NEARLY_CLOSED) if measured >= least), _NARROW)
+                edits.append(Edit(face, feature, region, measured, threshold, float(choice.eye_opening or 0.0)))
     return edits, skips
 
 
@@ -148,14 +154,18 @@ def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
     return frozenset(feature for feature in EYES if closedness[feature] >= NEARLY_CLOSED)
 
 
-def eye_region(shape: tuple[int, ...], face: Face, feature: Feature) -> Region | None:
+def eye_region(
+    shape: tuple[int, ...], face: Face, feature: Feature, *, beyond_outer: float = _BEYOND_OUTER, below: float = _BELOW
+) -> Region | None:
     """Return the soft mask of one eye: from under the lashes to just below the brow, inside the face's outline.
+
+    `beyond_outer` and `below` are how far it reaches past the outer corner and below the lash line, in half eye widths.
 
     `shape` is the photo's (H, W, …). Alpha is 1 in the middle and falls smoothly to exactly 0 at the rim. None when
     nothing of it lies inside the photo.
     """
     frame = find_frame(face, feature)
-    outline = _outline(face, feature, frame)
+    outline = _outline(face, feature, frame, beyond_outer, below)
     low, high = np.floor(outline.min(axis=0)).astype(int) - 2, np.ceil(outline.max(axis=0)).astype(int) + 3
     box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     scale = _DRAWN_UNIT_PX / frame.unit_px
@@ -188,10 +198,10 @@ def eyes_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8
 
 
 def _reason_to_leave(
-    pixels: Pixels, face: Face, feature: Feature, closed: frozenset[Feature], options: Options
+    pixels: Pixels, face: Face, feature: Feature, closed: frozenset[Feature], options: Options, is_off: bool
 ) -> str | None:
     """Why an eye is left alone, in words for the user; None when it is to be opened."""
-    if not options.eyes:
+    if is_off:
         return "opening eyes is switched off"
     if options.faces is not None and face.number not in options.faces:
         return "this face was not chosen"
@@ -257,19 +267,19 @@ def _aspect_ratio(eye: EyeLandmarks) -> float:
     return eye.aspect_ratio * eye.width_px / max(width, 1e-6)
 
 
-def _outline(face: Face, feature: Feature, frame: EyeFrame) -> Floats:
+def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float, below: float) -> Floats:
     """The region's outline in photo pixels, (n, 2): a full ellipse bent along the lash line, kept below the brow."""
     eye = face.eye(feature)
     other = face.eye(feature.other_eye)
     gap = float(np.linalg.norm((eye.inner_corner - other.inner_corner)[:2]) / np.linalg.norm(frame.x_axis))
-    left, right = -1.0 - _BEYOND_OUTER, 1.0 + min(_BEYOND_INNER, _SHARE_OF_GAP * gap)
+    left, right = -1.0 - beyond_outer, 1.0 + min(_BEYOND_INNER, _SHARE_OF_GAP * gap)
     x = np.linspace(left, right, _OUTLINE_POINTS)
     fullness = (1.0 - np.abs(np.linspace(-1.0, 1.0, _OUTLINE_POINTS)) ** _OUTLINE_POWER) ** (1.0 / _OUTLINE_POWER)
     lids = np.column_stack(landmarks_in_frame(frame, (eye.upper + eye.lower) / 2)).astype(np.float64)
     brow = np.column_stack(landmarks_in_frame(frame, eye.brow_lower)).astype(np.float64)
     lash_line, under_brow = _curve(x, lids), _curve(x, brow) - _BROW_GAP
     height = np.minimum(_ABOVE, np.maximum(under_brow - lash_line, 0.1))
-    top, bottom = lash_line + height * fullness, lash_line - _BELOW * fullness
+    top, bottom = lash_line + height * fullness, lash_line - below * fullness
     around = frame.to_photo(np.concatenate([x, x[::-1]]), np.concatenate([top, bottom[::-1]]))
     return np.column_stack(around).astype(np.float64)
 

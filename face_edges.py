@@ -23,13 +23,20 @@ _X_RANGE, _Y_RANGE = (0.10, 1.35), (-0.55, 1.00)
 _STEPS = (48, 48)
 # Luma that the nose must stand out by, on average along its edge, to be believed.
 _LEAST_CONTRAST = 5.0
-_EDGE_SOFTNESS = 0.06
+_EDGE_SOFTNESS = 0.12
 # A rim is looked for between these heights over the closed lash line and under the brow.
 _RIM_ABOVE_LINE, _RIM_BELOW_BROW = 0.30, 0.20
 _RIM_X_RANGE = (-1.15, 1.05)
 # Luma over the lid's that an edge must have along this share of its length to count as one.
 _RIM_CONTRAST, _RIM_SHARE = 0.12, 0.75
 _RIM_MARGIN = 0.06
+# A strand of hair is looked for in this part of the eye frame, as a dark line narrower than _STRAND_WIDTH.
+_STRAND_X, _STRAND_Y, _STRAND_STEPS = (-1.35, 1.20), (0.85, -0.50), (64, 120)
+_STRAND_WIDTH = 0.30
+# It is darker than the skin beside it by this much of the skin's luma, along this share of its way both above and
+# below the lashes; near these nothing can be told.
+_STRAND_CONTRAST, _STRAND_SHARE, _STRAND_LASHES = 0.10, 0.92, 0.18
+_STRAND_EDGE = 0.06
 
 
 def visible_alpha(source: Array, frame: EyeFrame, box: Box, x: Array, y: Array) -> Array:
@@ -51,7 +58,7 @@ def visible_alpha(source: Array, frame: EyeFrame, box: Box, x: Array, y: Array) 
     edge = _trace(contrast)
     if float(contrast[np.arange(_STEPS[0]), edge].mean()) < _LEAST_CONTRAST:
         return visible
-    edge_x = np.interp(y, rows, cv2.GaussianBlur(columns[edge].reshape(-1, 1), (1, 9), 0).ravel()).astype(np.float32)
+    edge_x = np.interp(y, rows, cv2.GaussianBlur(columns[edge].reshape(-1, 1), (1, 17), 0).ravel()).astype(np.float32)
     return smoothstep(0.0, _EDGE_SOFTNESS, edge_x - x)
 
 
@@ -79,6 +86,38 @@ def find_still_height(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: A
         return None
     heights = cv2.GaussianBlur(grid_y[np.arange(len(path)), path].reshape(-1, 1), (1, 9), 0).ravel() - _RIM_MARGIN
     return np.asarray(np.interp(x, columns, heights), np.float32)
+
+
+def find_strand(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: Array, y: Array) -> Array | None:
+    """How far a strand of hair that hangs across the eye covers each pixel, float32 0 … 1 like `x`; None without one.
+
+    `source` float32 (h, w) is the luma of `box`, `x` and `y` (h, w) its frame coordinates.
+    """
+    rows = np.linspace(*_STRAND_Y, _STRAND_STEPS[0], dtype=np.float32)
+    columns = np.linspace(*_STRAND_X, _STRAND_STEPS[1], dtype=np.float32)
+    map_x, map_y = frame.to_photo(*np.meshgrid(columns, rows))
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.02 * frame.unit_px, 0.5))
+    sampled = cv2.remap(smooth, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    step = (_STRAND_X[1] - _STRAND_X[0]) / (_STRAND_STEPS[1] - 1)
+    # Only along the row: lashes, creases and brows lie across it and are no ridge in it.
+    kernel = np.ones((1, round(_STRAND_WIDTH / step) | 1), np.uint8)
+    ridge = (cv2.morphologyEx(sampled, cv2.MORPH_CLOSE, kernel) - sampled) / max(float(np.median(sampled)), 1.0)
+    path = _trace(np.clip(ridge, 0, 2 * _STRAND_CONTRAST))
+    along = ridge[np.arange(len(rows)), path] > _STRAND_CONTRAST
+    away = rows - evaluate_lid(lids.closed, columns[path])
+    for part in (away > _STRAND_LASHES, away < -_STRAND_LASHES):
+        if part.sum() < 4 or float(along[part].mean()) < _STRAND_SHARE:
+            return None
+    # Short hair to the eye's scale: it bends once at most, and is as wide above the lashes as below.
+    path_x = np.polyval(np.polyfit(rows, columns[path], 2), rows)
+    aside = np.abs(columns[None, :] - path_x[:, None])
+    covered = ((ridge > _STRAND_CONTRAST / 2) & (aside < _STRAND_WIDTH)).sum(axis=1)
+    half = 0.5 * step * float(np.median(covered[np.abs(away) > _STRAND_LASHES]))
+    cover = 1 - smoothstep(0.9 * half, 0.9 * half + _STRAND_EDGE, aside)
+    to_column = (x - columns[0]) / step
+    to_row = (y - rows[0]) / (rows[1] - rows[0])
+    laid = cv2.remap(cover, to_column, to_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(laid, np.float32)
 
 
 def _trace(gain: Array) -> NDArray[np.intp]:

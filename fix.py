@@ -6,16 +6,19 @@ Everything else in the program either serves one of these steps or calls `fix_ph
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from brush_strokes import Strokes, apply_strokes
+from compositing import composite, count_changes
+from donor_choice import choose_donors
 from eyes_mask import plan_eyes
-from faces import find_faces, look_again
+from faces import find_faces
 from mouth_mask import plan_mouths
+from other_eye import offer_other_eyes
 from photo_types import (
     Change,
     Edit,
@@ -29,23 +32,12 @@ from photo_types import (
     Pixels,
     Progress,
     RefiningEngine,
-    Region,
     Report,
 )
+from references import Reference
+from verdict import Gate, Outcome, drop_donor, go_further, hold_back, judge_edit, name_miss, note_changes
 
-OPEN_EYE_RATIO = 0.20
-"""An eye with a larger aspect ratio than this is open …"""
-OPEN_BLINK = 0.40
-"""… if its blink score is also below this."""
-NARROW_SHARE = 0.3
-"""Who asks for the narrowest opening is content with this much less of both."""
-SMILE_SCORE = 0.50
-"""A mouth with a higher smile score than this smiles."""
 MAX_TRIES = 7
-AMOUNT_STEP = 0.20
-"""A try that fell short opens an eye this much further next time …"""
-SMILE_STEP = 0.10
-"""… and a smile, which is the better the smaller it is, this much."""
 
 
 def ignore_progress(_words: str, _share: float) -> None:
@@ -74,25 +66,41 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     usual = Options()
     edits = [replace(edit, goal_share=min(1.0, edit.amount / usual.eye_opening)) for edit in eye_edits]
     edits += [replace(edit, goal_share=min(1.0, edit.amount / usual.smile_strength)) for edit in mouth_edits]
-    return EditPlan(tuple(edits), (*eye_skips, *mouth_skips))
+    return offer_other_eyes(pixels, EditPlan(tuple(edits), (*eye_skips, *mouth_skips)))
 
 
-def fix_photo(photo: Photo, options: Options, engine: Engine, on_progress: Progress = ignore_progress) -> FixResult:
+def fix_photo(
+    photo: Photo,
+    options: Options,
+    engine: Engine,
+    on_progress: Progress = ignore_progress,
+    *,
+    faces: tuple[Face, ...] | None = None,
+    strokes: Strokes | None = None,
+    references: Sequence[Reference] = (),
+) -> FixResult:
     """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
 
-    The command line, the page, the tests and the benchmark all go through here. Raises FixError.
+    The command line, the page, the tests and the benchmark all go through here. `faces` are those that
+    `analyze_photo` found in it, None has them searched for. `strokes` are what the user painted over it. Eyes are
+    carried over from `references` where they show the same person, see `references.read_reference`. Raises FixError.
     """
     clock = _Clock()
     with clock("find"):
-        faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
+        if faces is None:
+            faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         plan = plan_edits(photo.pixels, faces, options)
+        if strokes is not None:
+            plan = apply_strokes(plan, strokes, photo.pixels.shape)
+        plan = choose_donors(photo.pixels, faces, plan, references, options)
+    gate = Gate(photo.pixels, options.min_resemblance)
     if isinstance(engine, RefiningEngine):
         draft_progress, rest = _scale_progress(on_progress, 0.4, 0.05), _scale_progress(on_progress, 0.45, 0.55)
-        draft = _paint_until_good(photo.pixels, plan, engine.fallback, clock, draft_progress)
-        result = _refine(photo.pixels, plan, draft, engine, clock, rest)
+        draft = _paint_until_good(photo.pixels, plan, engine.fallback, gate, clock, draft_progress)
+        result = _refine(photo.pixels, plan, draft, engine, gate, clock, rest)
     else:
-        result = _paint_until_good(photo.pixels, plan, engine, clock, _scale_progress(on_progress, 0.4, 0.6))
+        result = _paint_until_good(photo.pixels, plan, engine, gate, clock, _scale_progress(on_progress, 0.4, 0.6))
     with clock("measure"):
         changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, result.kept)
     on_progress("done", 1.0)
@@ -109,13 +117,16 @@ class _Painted:
     changes: tuple[Change, ...]
 
 
-def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Clock, on_progress: Progress) -> _Painted:
+def _paint_until_good(
+    pixels: Pixels, plan: EditPlan, engine: Engine, gate: Gate, clock: _Clock, on_progress: Progress
+) -> _Painted:
     """Paint, measure, and paint again what fell short; what never comes right is taken back.
 
-    Every try starts from the untouched photo. A face is done when all its edits are; until then none of
-    them is in the result.
+    Every try starts from the untouched photo. A face is done when all its edits are; until then none of them is in
+    the result. Where somebody came out as someone else, less is tried, and all taken back if that falls short.
     """
     final = pixels
+    estranged: dict[int, list[Outcome]] = {}
     kept: list[Edit] = []
     changes: list[Change] = []
     pending = list(plan.edits)
@@ -130,31 +141,47 @@ def _paint_until_good(pixels: Pixels, plan: EditPlan, engine: Engine, clock: _Cl
         again: list[Edit] = []
         for face, edits in _group_by_face(pending):
             with clock("measure"):
-                after = look_again(candidate, face)
-            outcomes = [_judge(edit, after) for edit in edits]
+                outcomes = gate.judge(candidate, face, edits)
             if all(outcome.good for outcome in outcomes):
                 with clock("composite"):
                     final = composite(final, painted, edits)
                 kept += edits
-                changes += [
-                    _note_change(edit, o, kept=True, tries=tries) for edit, o in zip(edits, outcomes, strict=True)
-                ]
+                changes += note_changes(edits, outcomes, kept=True, tries=tries)
                 continue
-            for edit, outcome in zip(edits, outcomes, strict=True):
-                further = _go_further(edit, outcome)
+            if all(outcome.is_estranged for outcome in outcomes):
+                if not any(edit.donor for edit in edits):
+                    estranged[face.number] = outcomes
+                if tries < MAX_TRIES and any(edit.amount > 0 for edit in edits):
+                    again += hold_back(edits)
+                    continue
+            if face.number in estranged:
+                changes += note_changes(edits, estranged[face.number], kept=False, tries=tries)
+                continue
+            pairs = list(zip(edits, outcomes, strict=True))
+            # Both eyes of a face have the same donor; the mouth has one of its own.
+            failed = {edit.feature is Feature.MOUTH for edit, outcome in pairs if edit.donor and not outcome.good}
+            for edit, outcome in pairs:
+                loses_donor = (edit.feature is Feature.MOUTH) in failed
+                further = drop_donor(edit, name_miss(edit)) if loses_donor else go_further(edit, outcome)
                 # The last try is for what is good already: the rest of the face must not cost it.
                 if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
-                    changes.append(_note_change(edit, outcome, kept=False, tries=tries))
+                    changes += note_changes([edit], [outcome], kept=False, tries=tries)
                 else:
                     again.append(further)
         pending = again
-    changes += [_note_change(edit, _judge(edit, None), kept=False, tries=MAX_TRIES) for edit in pending]
+    changes += note_changes(pending, [judge_edit(edit, None) for edit in pending], kept=False, tries=MAX_TRIES)
     changes.sort(key=lambda change: change.face.number)
     return _Painted(final, tuple(kept), tuple(changes))
 
 
 def _refine(
-    pixels: Pixels, plan: EditPlan, draft: _Painted, engine: RefiningEngine, clock: _Clock, on_progress: Progress
+    pixels: Pixels,
+    plan: EditPlan,
+    draft: _Painted,
+    engine: RefiningEngine,
+    gate: Gate,
+    clock: _Clock,
+    on_progress: Progress,
 ) -> _Painted:
     """Have every face painted by the refining engine; a face that comes out wrong at each try stays as in `draft`.
 
@@ -181,12 +208,10 @@ def _refine(
                 again += edits
                 continue
             with clock("measure"):
-                after = look_again(candidate, face)
-            outcomes = [_judge(edit, after) for edit in edits]
+                outcomes = gate.judge(candidate, face, edits)
             if all(outcome.good for outcome in outcomes):
                 refined.append((painted, edits))
-                pairs = zip(edits, outcomes, strict=True)
-                changes[face.number] = [_note_change(edit, o, kept=True, tries=attempt + 1) for edit, o in pairs]
+                changes[face.number] = note_changes(edits, outcomes, kept=True, tries=attempt + 1)
             else:
                 why[face.number] = next(outcome.why for outcome in outcomes if not outcome.good)
                 again += edits
@@ -222,96 +247,11 @@ def _make_solid(edit: Edit) -> Edit:
     return replace(edit, region=replace(edit.region, alpha=(edit.region.alpha > 0).astype(np.float32)))
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What one edit led to: whether it did what it should, the value measured, and the words if it did not."""
-
-    good: bool
-    value: float
-    why: str
-
-
-def _judge(edit: Edit, after: Face | None) -> _Outcome:
-    if after is None:
-        return _Outcome(False, edit.measured, "the face was no longer recognised")
-    if edit.feature is Feature.MOUTH:
-        smiles = after.smile > edit.goal_share * SMILE_SCORE
-        return _Outcome(smiles, after.smile, "the smile did not come out clearly")
-    ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
-    less = 1.0 - edit.goal_share
-    is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
-    return _Outcome(is_open, ratio, "the eye did not come out clearly open")
-
-
-def _go_further(edit: Edit, outcome: _Outcome) -> Edit | None:
-    """The same edit for the next try: as it was if it was good, else further; None when there is no further."""
-    if outcome.good:
-        return edit
-    step = SMILE_STEP if edit.feature is Feature.MOUTH else AMOUNT_STEP
-    return replace(edit, amount=min(edit.amount + step, 1.0)) if edit.amount < 0.999 else None
-
-
-def _note_change(edit: Edit, outcome: _Outcome, *, kept: bool, tries: int) -> Change:
-    before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
-    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, "" if kept else outcome.why)
-
-
 def _group_by_face(edits: Iterable[Edit]) -> list[tuple[Face, list[Edit]]]:
     groups: dict[int, tuple[Face, list[Edit]]] = {}
     for edit in edits:
         groups.setdefault(edit.face.number, (edit.face, []))[1].append(edit)
     return list(groups.values())
-
-
-def composite(pixels: Pixels, painted: Pixels, edits: Iterable[Edit]) -> Pixels:
-    """Blend `painted` into `pixels`, both uint8 (H, W, 3), through the soft regions of `edits`.
-
-    Where no region reaches, the result holds the bytes of `pixels`. Neither input is written to.
-    """
-    result = pixels.copy()
-    for patch in merge_regions([edit.region for edit in edits]):
-        rows, columns = patch.box.slices
-        original = pixels[rows, columns].astype(np.float32)
-        mixed = original + patch.alpha[..., None] * (painted[rows, columns].astype(np.float32) - original)
-        result[rows, columns] = np.where(patch.alpha[..., None] > 0, np.rint(mixed), original).astype(np.uint8)
-    return result
-
-
-def merge_regions(regions: list[Region]) -> list[Region]:
-    """Join regions whose boxes touch, so that no pixel lies in two: where they overlap the stronger alpha counts."""
-    merged: list[Region] = []
-    for region in regions:
-        joined = region
-        while True:
-            touching = [other for other in merged if other.box.overlap_ratio(joined.box) > 0]
-            if not touching:
-                break
-            for other in touching:
-                merged.remove(other)
-                joined = _join(joined, other)
-        merged.append(joined)
-    return merged
-
-
-def _join(one: Region, other: Region) -> Region:
-    box = one.box.union(other.box)
-    alpha = np.zeros((box.height, box.width), np.float32)
-    for region in (one, other):
-        top, left = region.box.top - box.top, region.box.left - box.left
-        part = alpha[top : top + region.box.height, left : left + region.box.width]
-        np.maximum(part, region.alpha, out=part)
-    return Region(box, alpha)
-
-
-def count_changes(before: Pixels, after: Pixels, edits: Iterable[Edit]) -> tuple[int, int]:
-    """Count the pixels that differ, and those among them that lie outside every region of `edits`."""
-    differs = before != after
-    # Three slices are ten times faster than any(axis=2) on rows of three.
-    changed: NDArray[np.bool_] = differs[..., 0] | differs[..., 1] | differs[..., 2]
-    total = int(np.count_nonzero(changed))
-    for edit in edits:
-        changed[edit.region.box.slices] &= edit.region.alpha == 0
-    return total, int(np.count_nonzero(changed))
 
 
 class _Clock:

@@ -102,11 +102,13 @@ class StableDiffusionEngine:
         if not plan.edits:
             return pixels.copy()
         out = self._fallback.paint(pixels, plan, lambda words, part: on_progress(words, _DRAFT_SHARE * part))
+        # The draft moved the cheeks; the networks paint eyes and lips only. The person's own eyes are real already.
+        narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in plan.edits if edit.donor is None))
+        if not narrow.edits:
+            return out
         on_progress("loading Stable Diffusion", _DRAFT_SHARE)
         painter = self._load()
         size = self._options.tile_size or painter.native_size
-        # The draft moved the cheeks; the networks paint eyes and lips only.
-        narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in plan.edits))
         if self._options.tile_scheme == "grid":
             rounds = [[self._plan_grid(pixels, narrow, size)]]
         else:

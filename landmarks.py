@@ -154,6 +154,11 @@ class Landmarks:
         return self._pick(_NOSE)
 
     @property
+    def nose_tip(self) -> Points:
+        """The tip of the nose, float32 (3,)."""
+        return self.points[_NOSE_TIP]
+
+    @property
     def chin(self) -> Points:
         """The middle line below the lower lip, float32 (4, 3), downward; the chin's edge is in `oval`."""
         return self._pick(_CHIN)

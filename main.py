@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from command_line import BAD_INPUT, build_parser
-from options import BadOption, FixError, MissingPackage, Options, UnreadablePhoto, UnwritablePhoto
+from options import BadOption, FixError, Options, UnreadablePhoto, UnwritablePhoto
 
 if TYPE_CHECKING:
     from photo_types import EditPlan, Engine, Photo, Pixels, Progress
+    from references import Reference
 
 OUTPUT_FOLDER = Path("data/outputs")
 """Where results go when the user names no place; it is taken from the current folder."""
@@ -88,6 +89,7 @@ class _Job:
 
     options: Options
     choose_engine: Callable[[], tuple[Engine, str]]
+    read_references: Callable[[], Sequence[Reference]]
     analyze: bool
     overwrite: bool
     quiet: bool
@@ -97,28 +99,65 @@ class _Job:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    if parsed.gradio:
-        raise MissingPackage("The page in the browser is not in this version yet; use --input_path.")
-    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options)}
+    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options) if hasattr(parsed, name.name)}
     options = Options(**chosen)
+    if parsed.gradio:
+        return _show_page(options, parsed)
     if parsed.download_model:
         return _download_model(options, parsed.quiet)
-    if parsed.input_path is None:
+    if parsed.input_path is None and parsed.burst is None:
         raise BadOption("Name a photo with --input_path; --help lists every option.")
     job = _Job(
         options, cache(lambda: _choose_engine(options, parsed.quiet)),
+        cache(lambda: _read_references(parsed.reference_path or (), partial(_say, stream=sys.stderr))),
         parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug,
     )  # fmt: skip
-    source: Path = parsed.input_path
+    source: Path = parsed.input_path or parsed.burst
     if parsed.report is not None:
         _prepare_report(parsed.report, source)
-    if source.is_dir():
+    if parsed.burst is not None:
+        code = _run_burst(parsed, job)
+    elif parsed.contact_sheet is not None:
+        raise BadOption("--contact_sheet shows who came from where; it goes with --burst.")
+    elif source.is_dir():
         code = _run_folder(source, parsed.output_path or OUTPUT_FOLDER, parsed.masks_dir, job)
     else:
         code = _run_photo(source, _name_output(source, parsed.output_path, job.analyze), parsed.masks_dir, job)
     if parsed.report is not None:
         _write_report(parsed.report, {"photos": job.entries})
     return code
+
+
+def _show_page(options: Options, parsed: argparse.Namespace) -> int:
+    """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
+    if parsed.input_path is not None:
+        raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
+    from ui import serve
+
+    with suppress(KeyboardInterrupt):
+        serve(options, parsed.host, parsed.port, parsed.auth, lambda text: _say(text, sys.stderr))
+    return _DONE
+
+
+def _read_references(paths: Sequence[Path], say: Callable[[str], None]) -> list[Reference]:
+    """The photos that may give eyes to others; in a folder a photo that cannot be read is passed over."""
+    from photo_io import load_photo
+    from references import read_reference
+
+    found = []
+    for path in paths:
+        for file in _list_photos(path, leave_out_results=True) if path.is_dir() else [path]:
+            try:
+                found.append(read_reference(load_photo(file)))
+            except UnreadablePhoto as error:
+                if not path.is_dir():
+                    raise
+                say(f"error: {error}")
+    return found
+
+
+def _is_same(path: Path | None, other: Path) -> bool:
+    return path is not None and path.exists() and other.exists() and path.samefile(other)
 
 
 def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:
@@ -220,7 +259,9 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
             pixels, original = draw_analysis(photo.pixels, faces, plan), None
         else:
             engine, why_draft = job.choose_engine()
-            result = fix_photo(photo, job.options, engine, on_progress)
+            # The photo itself may lie among the references: it has nothing to give.
+            references = [r for r in job.read_references() if not _is_same(r.path, source)]
+            result = fix_photo(photo, job.options, engine, on_progress, references=references)
             faces, plan = result.report.faces, result.plan
             words, data = describe(result.report), to_json(result.report)
             if why_draft and result.report.changes and why_draft not in job.said:
@@ -236,6 +277,28 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
     job.entries.append({"input": str(source), "output": str(target), "note": note, **data})
     if not job.quiet:
         _say("\n".join([words, *([note] if note else []), f"Written: {target}"]), sys.stdout)
+    return _DONE
+
+
+def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
+    """Make the best of several photos of one group, write what comes of it, and say so."""
+    from burst_files import BurstFiles, make_best_take
+
+    for flag in ("analyze", "masks_dir", "reference_path"):
+        if getattr(parsed, flag):
+            raise BadOption(f"--{flag} does not go with --burst.")
+    folder: Path = parsed.burst
+    if not folder.is_dir():
+        raise UnreadablePhoto(f"--burst takes a folder of photos; {folder} is none.")
+    target = parsed.output_path or OUTPUT_FOLDER / f"best_{folder.resolve().name}.png"
+    photos = tuple(_list_photos(folder, leave_out_results=True))
+    files = BurstFiles(photos, parsed.input_path, target, parsed.contact_sheet, job.overwrite)
+    engine, why_draft = job.choose_engine()
+    with _progress_bar(job) as on_progress:
+        words, entry = make_best_take(files, job.options, engine, on_progress)
+    job.entries.append(entry)
+    if not job.quiet:
+        _say("\n".join(filter(None, [words, why_draft])), sys.stdout)
     return _DONE
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from face_cover import find_lower_rims, measure_mouth_look, measure_sharpness
 from landmarks import Landmarks
-from photo_types import Box, Edit, Face, Feature, MissingModel, Options, Pixels, Region, Skip
+from photo_types import Box, Edit, Face, FaceChoice, Feature, MissingModel, Options, Pixels, Region, Skip
 from soft_edges import smoothstep
 
 Floats = NDArray[np.float32]
@@ -47,7 +47,7 @@ _MASK_PX_PER_EYE_DISTANCE = 120
 # The rest in eye distances: keep off the face's outline, and off the lower lids behind glasses; without them the
 # lids belong to it, so that it is whole from a little above them on. Width of the soft rim.
 _OUTLINE_GAP = 0.018
-_LID_GAP_BEHIND_GLASSES = 0.13
+_LID_GAP = 0.13
 _ABOVE_LID = 0.115
 _RIM = 0.045
 _ROUNDS_AWAY = 0.002
@@ -58,11 +58,13 @@ _RIM_END = 0.05
 _REACH = (0.74, 1.08, 0.62)
 
 
-def mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[Floats] = ()) -> Region | None:
+def mouth_region(
+    shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[Floats] = (), *, with_lids: bool = True
+) -> Region | None:
     """Return the soft mask of all that a smile moves; None when it lies outside the photo.
 
     `shape` is the photo's (H, W, …). `rims` are the lower rims of glasses, each float32 (n, 2) in photo pixels; they
-    and what lies above stay out. Alpha is 1 inside and falls smoothly to 0 at the rim, except at the photo's edge.
+    and what lies above stay out, as do the lower lids behind them or without `with_lids`. Alpha is 1 inside and falls smoothly to 0 at the rim, except at the photo's edge.
     """
     right, left = landmarks.right_eye, landmarks.left_eye
     eye_distance = _eye_distance(landmarks)
@@ -85,7 +87,7 @@ def mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[Fl
     across = (left.outer_corner - right.outer_corner)[:2]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     down = np.array([-across[1], across[0]], np.float32)
-    gap = down * (_LID_GAP_BEHIND_GLASSES if rims else -_ABOVE_LID) * eye_distance
+    gap = down * (_LID_GAP if rims or not with_lids else -_ABOVE_LID) * eye_distance
     # Everything above a line along both lower lids and across the ridge of the nose is out.
     line = np.concatenate([right.lower[:, :2] + gap, landmarks.nose[2:3, :2], left.lower[::-1, :2] + gap])
     outward = across * 0.6 * eye_distance
@@ -126,6 +128,16 @@ def narrow_to_lips(edit: Edit) -> Edit:
     depth = cv2.resize(inside, (box.width, box.height), interpolation=cv2.INTER_LINEAR)
     soft = smoothstep(0.0, 1.0, depth) * edit.region.alpha
     return replace(edit, region=Region(box, soft)) if soft.any() else edit
+
+
+def spare_lids(shape: tuple[int, ...], edit: Edit) -> Edit:
+    """The edit of a mouth in a photo of `shape` with the lower lids out of its region: another photo's do not fit."""
+    box, below = edit.region.box, mouth_region(shape, edit.face.landmarks, with_lids=False)
+    if below is None:
+        return edit
+    alpha = np.zeros(shape[:2], np.float32)
+    alpha[below.box.slices] = below.alpha
+    return replace(edit, region=Region(box, np.minimum(alpha[box.slices], edit.region.alpha)))
 
 
 def _reach_outline(mouth: Floats, across: Floats, down: Floats, eye_distance: float) -> Floats:
@@ -170,25 +182,26 @@ def plan_mouths(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tu
     sharpest = max((measure_sharpness(pixels, face.landmarks) for face in faces), default=0.0) if faces[1:] else 0.0
     for face in faces:
         threshold = SMILE_THRESHOLD
-        reason = _reason_not_to_look(face, options)
+        choice = options.choose_for(face.number)
+        reason = _reason_not_to_look(face, options, choice)
         region = None
         if reason is None:
             threshold = smile_threshold(pixels, face)
-            reason = _reason_to_leave(pixels, face, threshold, sharpest)
+            reason = _reason_to_leave(pixels, face, threshold, sharpest, is_asked=choice.smile is True)
         if reason is None:
             region = mouth_region(pixels.shape, face.landmarks, find_lower_rims(pixels, face.landmarks))
             reason = None if region else _CUT_OFF
         if region is None:
             skips.append(Skip(face, Feature.MOUTH, str(reason), face.smile, threshold))
         else:
-            edits.append(Edit(face, Feature.MOUTH, region, face.smile, threshold, options.smile_strength))
+            edits.append(Edit(face, Feature.MOUTH, region, face.smile, threshold, float(choice.smile_strength or 0.0)))
     return edits, skips
 
 
-def _reason_not_to_look(face: Face, options: Options) -> str | None:
-    if not options.smile:
+def _reason_not_to_look(face: Face, options: Options, choice: FaceChoice) -> str | None:
+    if choice.smile is False:
         return "making smiles is switched off"
-    if options.smile_strength == 0:
+    if choice.smile_strength == 0:
         return "a smile of strength 0 was asked for"
     if options.faces is not None and face.number not in options.faces:
         return "this face was not chosen"
@@ -201,8 +214,9 @@ def _reason_not_to_look(face: Face, options: Options) -> str | None:
     return None
 
 
-def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: float) -> str | None:
-    if face.smile >= threshold:
+def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: float, *, is_asked: bool) -> str | None:
+    """Why a mouth is left alone; one that was asked for also where it is only faintly smiling or out of focus."""
+    if face.smile >= (_CLEAR_SMILE if is_asked else threshold):
         return "already smiling" if face.smile >= _CLEAR_SMILE else "already smiling a little"
     # A lower lip that touches the edge can still smile; the corners and the line between the lips must be seen.
     lips = np.concatenate([face.landmarks.lips[[0, 10], :2], face.landmarks.lips_inner[:, :2]])
@@ -214,7 +228,7 @@ def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: flo
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return f"the head is turned too far to the side ({abs(face.yaw_degrees):.0f}°)"
     sharpness = measure_sharpness(pixels, face.landmarks)
-    if sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
+    if not is_asked and sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
         return "the face is too blurred beside the others to tell whether it smiles"
     look = measure_mouth_look(pixels, face.landmarks)
     if look is None or look.is_covered:

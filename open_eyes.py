@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
 from eyeball import EyeLook, aperture_alpha, choose_flesh, render_eyeball
-from face_edges import find_still_height, visible_alpha
+from face_edges import find_still_height, find_strand, visible_alpha
 from photo_look import LUMA, PhotoLook, luma
 from photo_types import Box, Edit, Pixels
 from soft_edges import smoothstep
@@ -33,9 +33,21 @@ LEAST_ROOM_RATIO = 0.7
 """A rim of glasses lowers the upper lid no further than to this part of its height."""
 LASH_CLEARANCE = 0.10
 """Below the closed line the lashes lie at least this far down."""
-LONGEST_LASHES = 0.42
+LONGEST_LASHES = 0.52
 LASH_SHARE_DRAWN = 0.5
 """This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
+TAIL_WIDTH = 0.40
+"""What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
+TAIL_HEIGHTS = (-0.50, 0.36)
+"""… if it lies between these heights …"""
+LINER_HEIGHT = 0.06
+"""… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
+STRAND_FILL_PX = 3.0
+"""Skin under a strand of hair is made up from so far around."""
+LASH_BAND = 0.06
+"""So far above and below the closed line its colour is measured …"""
+LASH_PERCENTILE = 30
+"""… on the darker pixels, up to this percentile."""
 LOWER_REACH = 0.62
 """Skin further below the lower rim than this does not move."""
 SUPERSAMPLED_UNIT_PX = 72.0
@@ -53,16 +65,26 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     gray = luma(source)
 
     lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
+    original = source
+    strand = find_strand(gray, frame, view.box, lids, view.x, view.y)
+    if strand is not None:
+        # Taken off before the skin moves, and laid back where it was.
+        under = np.asarray(strand > 0.05, np.uint8)
+        source = cv2.inpaint(pixels[view.box.slices], under, STRAND_FILL_PX, cv2.INPAINT_TELEA).astype(np.float32)
+        gray = luma(source)
     still = find_still_height(gray, frame, view.box, lids, view.x)
     if still is not None:
         lids = _keep_below(lids, still, view)
-    lashes = _measure_lashes(gray, view, lids)
-    clean = _wipe_lower_lashes(source, view, lids, lashes, eye_look.skin)
+    lashes = _measure_lashes(source, gray, view, lids)
+    source = _wipe_tail(source, view, photo_look)
+    clean = _wipe_lower_lashes(source, view, lids, lashes, eye_look.skin, photo_look)
     skin = _slide_lids(source, clean, view, lids, lashes, still)
     skin = _shade_fold(skin, view, lids)
     painted = _paint_eyeball(skin, view, lids, lashes, eye_look, photo_look)
     visible = visible_alpha(gray, frame, view.box, view.x, view.y)[..., None]
-    painted = source + visible * (painted - source)
+    if strand is not None:
+        visible = visible * (1 - strand[..., None])
+    painted = original + visible * (painted - original)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
 
@@ -76,12 +98,17 @@ class _View:
     y: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lashes:
-    """`darkness` 0 … 1: how dark the closed lash line is against the lid. `reach`: how far below it lashes hang."""
+    """The lashes of the closed eye.
+
+    `darkness` 0 … 1: how dark the closed lash line is against the lid. `reach`: how far below it lashes hang.
+    `color` float32 (3,): RGB of its darker part.
+    """
 
     darkness: float
     reach: float
+    color: Array
 
 
 def _keep_below(lids: Lids, still: Array, view: _View) -> Lids:
@@ -91,13 +118,13 @@ def _keep_below(lids: Lids, still: Array, view: _View) -> Lids:
     return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
 
 
-def _measure_lashes(gray: Array, view: _View, lids: Lids) -> Lashes:
+def _measure_lashes(source: Array, gray: Array, view: _View, lids: Lids) -> Lashes:
     """Profile of darkness across the closed line, averaged along the middle of the eye."""
     offset = view.y - evaluate_lid(lids.closed, view.x)
     middle = np.abs(view.x) < 0.75
     skin = gray[middle & (offset < -0.45) & (offset > -0.75)]
     if skin.size == 0:
-        return Lashes(0.5, LASH_CLEARANCE)
+        return Lashes(0.5, LASH_CLEARANCE, np.full(3, 30, np.float32))
     level = max(float(np.median(skin)), 1.0)
     steps = np.arange(-LONGEST_LASHES, 0.16, 0.03)
     profile = []
@@ -108,10 +135,35 @@ def _measure_lashes(gray: Array, view: _View, lids: Lids) -> Lashes:
     darkness = float(np.clip(dark.max(), 0.1, 0.9))
     below = steps[(dark > 0.35 * darkness) & (steps < 0)]
     reach = -float(below.min()) if below.size else LASH_CLEARANCE
-    return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)))
+    line = middle & (np.abs(offset) < LASH_BAND)
+    dark_line = source[line & (gray <= np.percentile(gray[line], LASH_PERCENTILE))] if line.any() else source[:1, 0]
+    color = np.asarray(np.median(dark_line, axis=0), np.float32)
+    return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)), color)
 
 
-def _wipe_lower_lashes(source: Array, view: _View, lids: Lids, lashes: Lashes, skin: Array) -> Array:
+def _wipe_tail(source: Array, view: _View, photo_look: PhotoLook) -> Array:
+    """The picture without the dark run of lashes and liner that a closed eye draws on beyond its outer corner."""
+    unit_px = view.frame.unit_px
+    size = max(3, round(TAIL_WIDTH * unit_px) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * unit_px, 0.6))
+    filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
+    filled = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 5, 0.6)), np.float32)
+    lift = (filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0)
+    low, high = TAIL_HEIGHTS
+    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
+    near *= 1 - smoothstep(high - 0.12, high, view.y)
+    dark = near * smoothstep(0.04, 0.12, lift)
+    if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
+        return source
+    alpha = cv2.GaussianBlur(dark, (0, 0), max(0.03 * unit_px, 0.5))[..., None]
+    grain = photo_look.tile_grain(view.box.height, view.box.width)
+    return np.asarray(source + alpha * (filled + grain - source), np.float32)
+
+
+def _wipe_lower_lashes(
+    source: Array, view: _View, lids: Lids, lashes: Lashes, skin: Array, photo_look: PhotoLook
+) -> Array:
     """The skin without the lashes of the closed eye that hang over it: thin dark hairs are closed away."""
     unit_px = view.frame.unit_px
     size = max(3, round(0.45 * unit_px) | 1)
@@ -128,9 +180,8 @@ def _wipe_lower_lashes(source: Array, view: _View, lids: Lids, lashes: Lashes, s
     near *= np.abs(view.x) < 1.25
     alpha = near * smoothstep(0.02, 0.08, lift)
     alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), max(0.03 * unit_px, 0.5)), np.float32)[..., None]
-    grain = source - smooth
-    hair = np.clip(-(grain @ LUMA) / 12.0, 0, 1)[..., None]
-    return np.asarray(source + alpha * (closed + grain * (1 - hair) * 0.5 - source), np.float32)
+    grain = photo_look.tile_grain(view.box.height, view.box.width)
+    return np.asarray(source + alpha * (closed + grain - source), np.float32)
 
 
 def _slide_lids(source: Array, clean: Array, view: _View, lids: Lids, lashes: Lashes, still: Array | None) -> Array:
@@ -184,7 +235,7 @@ def _paint_eyeball(
     x, y = view.frame.grid(box, factor)
     center = (IRIS_CENTER[0] + eye_look.gaze[0], IRIS_CENTER[1] + eye_look.gaze[1])
     eye = render_eyeball(x, y, lids, center, eye_look)
-    alpha = aperture_alpha(x, y, lids, softness=0.03)
+    alpha = aperture_alpha(x, y, lids, softness=0.05)
     lash_alpha = _lash_alpha(x, y, lids, lashes, eye_look)
     rim_alpha = _rim_alpha(x, y, lids)
 
@@ -199,10 +250,11 @@ def _paint_eyeball(
     coverage = reduce(alpha)[..., None]
     eye = reduce(eye * alpha[..., None])
     painted = skin * (1 - coverage) + eye
-    rim = 0.38 * reduce(rim_alpha)[..., None]
+    rim = 0.45 * reduce(rim_alpha)[..., None]
     painted = painted + rim * (choose_flesh(eye_look.skin) - painted)
     lash = reduce(lash_alpha)[..., None]
-    lash_color = np.maximum(eye_look.skin * np.array([0.16, 0.14, 0.14], np.float32), eye_look.black)
+    # Pale lashes on a pale lid must still close the eye's outline; dark ones are seen through the skin between them.
+    lash_color = np.maximum(np.minimum(0.75 * lashes.color, 0.45 * eye_look.skin), eye_look.black)
     painted = painted + lash * (lash_color - painted)
     grain = photo_look.tile_grain(box.height, box.width)
     return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
@@ -214,10 +266,13 @@ def _lash_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLoo
     below = evaluate_lid(lids.lower, x) - y
     span = smoothstep(0.0, 0.35, 1 - np.abs(x))
     toward_temple = np.clip(0.5 - 0.5 * x, 0, 1)
-    width = 0.034 + 0.030 * toward_temple
-    strength = np.clip(0.12 + 0.72 * lashes.darkness, 0, 0.80) * (0.60 + 0.40 * toward_temple)
+    # No lash line is even: its density wanders, and it thins out toward the nose.
+    random = np.random.default_rng(eye_look.seed + 2)
+    uneven = 1 + 0.10 * sum(np.cos(f * x + random.uniform(0, 2 * np.pi)) for f in (7, 12, 19))
+    width = (0.030 + 0.036 * toward_temple) * uneven
+    strength = np.clip(0.15 + 0.75 * lashes.darkness, 0, 0.80) * (0.50 + 0.50 * toward_temple)
     upper = np.exp(-((above / width) ** 2)) * strength * span
-    lower = 0.28 * lashes.darkness * np.exp(-(((below - 0.045) / 0.04) ** 2)) * span * (0.5 + 0.5 * toward_temple)
+    lower = 0.16 * lashes.darkness * np.exp(-(((below - 0.05) / 0.06) ** 2)) * span * toward_temple * uneven
     hairs = _hair_alpha(x, y, lids, lashes, eye_look)
     return np.asarray(np.maximum(np.maximum(upper, lower), hairs), np.float32)
 
@@ -235,19 +290,20 @@ def _hair_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLoo
     to_pixels = cv2.getAffineTransform(corners, np.array([[0, 0], [width - 1, 0], [0, height - 1]], np.float32))
     unit = float(np.sqrt(abs(np.linalg.det(to_pixels[:, :2]))))
     steps = np.linspace(0, 1, 8, dtype=np.float32)
-    for root_x in np.linspace(-0.97, 0.80, 34):
-        root = float(root_x + random.normal(0, 0.015))
+    # Denser to the temple.
+    for root_x in -0.97 + 1.7 * np.linspace(0, 1, 46) ** 1.25:
+        root = float(root_x + random.normal(0, 0.022))
         outward = -(root + 0.15) * 0.55 + random.normal(0, 0.06)
-        length = (0.13 + 0.10 * np.clip(-root + 0.4, 0, 1.4)) * random.uniform(0.7, 1.1) * (0.5 + lashes.darkness)
+        length = (0.13 + 0.10 * np.clip(-root + 0.4, 0, 1.4)) * random.uniform(0.45, 1.1) * (0.5 + lashes.darkness)
         hair_x = root + length * outward * steps
         hair_y = float(evaluate_lid(lids.upper, root)) - 0.02 + length * (0.25 * steps + 0.75 * steps**2)
         points = to_pixels[:, :2] @ np.stack([hair_x, hair_y]) + to_pixels[:, 2:]
         for start, end, thickness in zip(
-            points.T[:-1], points.T[1:], np.linspace(0.026, 0.010, 7).tolist(), strict=True
+            points.T[:-1], points.T[1:], np.linspace(0.020, 0.007, 7).tolist(), strict=True
         ):
             ends = [(round(float(point[0]) * 16), round(float(point[1]) * 16)) for point in (start, end)]
             cv2.line(canvas, ends[0], ends[1], (1.0,), max(1, round(thickness * unit)), cv2.LINE_8, 4)
-    return canvas * np.float32(0.75 * visible)
+    return canvas * np.float32(0.60 * visible)
 
 
 def _rim_alpha(x: Array, y: Array, lids: Lids) -> Array:

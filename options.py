@@ -7,7 +7,8 @@ finds these names in `photo_types`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 ENGINES = ("auto", "draft", "stable-diffusion")
 EYE_COLORS = ("brown", "hazel", "green", "blue", "grey")
@@ -47,11 +48,36 @@ class NotEnoughMemory(FixError):
 
 
 @dataclass(frozen=True)
+class FaceChoice:
+    """What the user wants for one face; None leaves it to the program and to the options of the whole photo.
+
+    `eyes` and `smile` at False leave them alone. At True they are edited also where the program would not by itself,
+    because the eyes are only narrow or the smile is a faint one. `eye_opening` and `smile_strength` run from 0 to 1.
+    Raises BadOption.
+    """
+
+    eyes: bool | None = None
+    smile: bool | None = None
+    eye_opening: float | None = None
+    smile_strength: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("eye_opening", "smile_strength"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 <= value <= 1.0:
+                raise BadOption(f"{name} of a face must lie between 0 and 1, not {value:g}.")
+
+
+@dataclass(frozen=True)
 class Options:
     """What the user can choose. The one source of defaults for the command line, the page and the benchmark.
 
     `eye_opening` and `smile_strength` run from 0 to 1. `eye_color` is one of `EYE_COLORS` or `#rrggbb`, None means
     the program's own choice. `faces` are numbers as the report gives them, None means all.
+    `choices` maps such numbers to what is wanted for that face alone. `reference_face` is the one
+    face of each reference photo that may give its eyes, None means whoever is the same person;
+    `smile_from_reference` takes their smiles, too. A face that resembles itself less than `min_resemblance`, 0 … 1,
+    after an edit is put back.
 
     The others are for Stable Diffusion alone. `strength` 0 … 1 is the share of noise to start with, at 1 nothing of the
     draft is left. `steps` counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how
@@ -66,6 +92,9 @@ class Options:
     smile_strength: float = 0.5
     eye_color: str | None = None
     faces: tuple[int, ...] | None = None
+    reference_face: int | None = None
+    smile_from_reference: bool = False
+    min_resemblance: float = 0.6
     seed: int = 0
     model: str = DEFAULT_MODEL
     device: str = "auto"
@@ -83,11 +112,12 @@ class Options:
     low_vram: bool = False
     compile: bool = False
     offline: bool = False
+    choices: Mapping[int, FaceChoice] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
             raise BadOption(f"--engine must be one of {', '.join(ENGINES)}, not {self.engine!r}.")
-        for name in ("eye_opening", "smile_strength", "strength"):
+        for name in ("eye_opening", "smile_strength", "min_resemblance", "strength"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise BadOption(f"--{name} must lie between 0 and 1, not {getattr(self, name):g}.")
         if not (
@@ -100,7 +130,22 @@ class Options:
             )
         if self.faces is not None and (not self.faces or min(self.faces) < 1):
             raise BadOption("--faces takes the numbers of faces, counted from 1, such as 1,3.")
+        if self.reference_face is not None and self.reference_face < 1:
+            raise BadOption("--reference_face takes the number of a face, counted from 1.")
         self._check_diffusion()
+
+    def choose_for(self, face_number: int) -> FaceChoice:
+        """What is wanted for one face: its own choice, filled up with that for the whole photo.
+
+        `eyes` and `smile` are None where the program decides; both numbers are set.
+        """
+        own = self.choices.get(face_number, FaceChoice())
+        return FaceChoice(
+            own.eyes if own.eyes is not None or self.eyes else False,
+            own.smile if own.smile is not None or self.smile else False,
+            self.eye_opening if own.eye_opening is None else own.eye_opening,
+            self.smile_strength if own.smile_strength is None else own.smile_strength,
+        )
 
     def _check_diffusion(self) -> None:
         for name, known in (("scheduler", SCHEDULERS), ("tile_scheme", TILE_SCHEMES)):

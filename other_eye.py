@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from donor_light import match_light
 from eye_shape import (
     IRIS_CENTER,
     IRIS_RADIUS,
@@ -21,8 +22,11 @@ from eye_shape import (
     find_frame,
     landmarks_in_frame,
 )
+from eyes_mask import eye_region
+from landmarks import EyeLandmarks
 from options import Options
-from photo_types import Box, Edit, EditPlan, Pixels
+from photo_look import LUMA, luma
+from photo_types import Donor, Edit, EditPlan, Face, Feature, Pixels
 from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
@@ -32,11 +36,18 @@ LEAST_ASPECT_RATIO = 0.18
 MOST_BLINK = 0.35
 LEAST_WIDTH_PX = 10.0
 MOST_YAW_DEGREES = 20.0
-# Moved further than this, in frame units, a mirrored iris drags the lids along; then the eye is rendered instead.
-MOST_GAZE_SHIFT = 0.14
+# Moved further than this, in frame units, a mirrored iris leaves too little white to fill its place with.
+MOST_GAZE_SHIFT = 0.45
+_LEAST_GAZE_SHIFT = 0.02
+# The iris is looked for so far aside of its landmarks, and taken to be there if its rim is so many times clearer.
+_IRIS_SEARCH, _CLEARLY_BETTER = 0.25, 2.0
+# A smaller iris shows no colour of its own.
+_LEAST_IRIS_PX = 2.0
+# Further aside the lids hide so much of it that white is taken for it.
+_MOST_ASIDE = 0.33
 DEFAULT_AMOUNT = Options().eye_opening
-# Skin around the eyes whose tone is matched: a ring at this distance, in frame units.
-_RING = (1.10, 1.45)
+# How far the region reaches past the outer corner and below the lash line, in half eye widths.
+_BEYOND_OUTER, _BELOW = 0.85, 0.75
 
 
 def _is_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
@@ -53,6 +64,26 @@ def _is_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
         and edit.face.blink(other) < MOST_BLINK
         and eye.width_px >= LEAST_WIDTH_PX
     )
+
+
+def offer_other_eyes(pixels: Pixels, plan: EditPlan) -> EditPlan:
+    """The plan in which an eye has the face's other one as its donor, where that is open and seen well enough."""
+    edits = []
+    for edit in plan.edits:
+        if edit.feature is not Feature.MOUTH and is_fit_to_copy(pixels, edit, plan):
+            donor = Donor(pixels, edit.face, f"the {edit.feature.other_eye.value}", mirrored=True)
+            edit = replace(widen(pixels.shape, edit), donors=(donor,))
+        edits.append(edit)
+    return replace(plan, edits=tuple(edits))
+
+
+def widen(shape: tuple[int, ...], edit: Edit) -> Edit:
+    """The edit with a region that holds real lashes, and a line drawn along them: rendered ones are shorter.
+
+    `shape` is the photo's (H, W, …).
+    """
+    region = eye_region(shape, edit.face, edit.feature, beyond_outer=_BEYOND_OUTER, below=_BELOW)
+    return edit if region is None else replace(edit, region=region)
 
 
 def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
@@ -85,21 +116,24 @@ def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
     if not _is_open(pixels, edit, plan):
         return None
-    eye = edit.face.eye(edit.feature.other_eye)
-    x, y = eye.iris[0, :2]
-    radius = float(np.linalg.norm(eye.iris[1:, :2] - eye.iris[0, :2], axis=1).mean())
-    reach = int(radius) + 2
-    box = Box(int(x) - reach, int(y) - reach, int(x) + reach + 1, int(y) + reach + 1)
-    clipped = box.clipped(pixels.shape[1], pixels.shape[0])
-    if clipped is None:
-        return None
-    rows, columns = np.mgrid[clipped.slices]
-    distance = np.hypot(columns - x, rows - y) / max(radius, 1.0)
+    return measure_iris(pixels, edit.face, edit.feature.other_eye)
+
+
+def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
+    """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels."""
+    frame = find_frame(face, feature)
+    iris_x, iris_y, radius = find_iris(pixels, face.eye(feature), frame)
     # Lower half only: the upper one lies in the shadow of the lid.
-    ring = (distance > 0.5) & (distance < 0.85) & (rows > y)
-    if ring.sum() < 6:
+    angles, shares = np.meshgrid(np.radians(np.linspace(190, 350, 17)), np.linspace(0.5, 0.85, 4))
+    round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
+    x = (iris_x + radius * shares * np.cos(angles) * round_x).astype(np.float32)
+    y = (iris_y + radius * shares * np.sin(angles)).astype(np.float32)
+    inside = (x > -1) & (x < 1) & (_find_opening(x, y, face.eye(feature), frame) > 0.5)
+    columns, rows = (np.rint(part[inside]).astype(int) for part in frame.to_photo(x, y))
+    seen = (columns >= 0) & (rows >= 0) & (columns < pixels.shape[1]) & (rows < pixels.shape[0])
+    if radius * frame.unit_px < _LEAST_IRIS_PX or abs(iris_x - IRIS_CENTER[0]) > _MOST_ASIDE or seen.sum() < 6:
         return None
-    return np.asarray(np.median(pixels[rows[ring], columns[ring]], axis=0), np.float32)
+    return np.asarray(np.median(pixels[rows[seen], columns[seen]], axis=0), np.float32)
 
 
 def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
@@ -107,30 +141,120 @@ def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
     box = edit.region.box
     frame, donor = find_frame(edit.face, edit.feature), find_frame(edit.face, edit.feature.other_eye)
     x, y = frame.grid(box)
-    look_x = _turn_gaze(x, y, edit, donor)
-    map_x, map_y = donor.to_photo(look_x, y)
-    copied = cv2.remap(pixels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    copied = _turn_gaze(pixels, _sample(pixels, donor, x, y), x, y, edit, donor)
     target = pixels[box.slices].astype(np.float32)
-    copied = _match_tone(copied, target, x, y)
-    # The brow and the outer skin are the person's own on this side.
-    weight = (1 - smoothstep(0.95, 1.35, np.hypot(x / 1.1, (y - 0.1) / 0.85)))[..., None]
+    copied *= match_light(target, copied, _skin_alike(edit, frame, x, y), frame.unit_px)
+    # The brow is the person's own on this side; toward the temple lashes and their line are the other eye's.
+    reach = np.where(x < 0, 1.55, 1.1)
+    weight = (1 - smoothstep(0.95, 1.35, np.hypot(x / reach, (y - 0.1) / 0.85)))[..., None]
     return np.asarray(np.clip(np.rint(target + weight * (copied - target)), 0, 255), np.uint8)
 
 
-def _turn_gaze(x: Array, y: Array, edit: Edit, donor: EyeFrame) -> Array:
-    """Frame x to look up in the open eye. Mirrored eyes squint unless they look straight on, so the iris is moved."""
+def _sample(pixels: Pixels, frame: EyeFrame, x: Array, y: Array) -> Array:
+    """The photo at eye frame coordinates, float32 (h, w, 3)."""
+    map_x, map_y = frame.to_photo(x, y)
+    seen = cv2.remap(pixels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.float32)
+
+
+def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, donor: EyeFrame) -> Array:
+    """The mirrored eye with its iris moved so that both look the same way; mirrored eyes squint or diverge.
+
+    The white is drawn over the old place of the iris, and the iris is put in again; what the lid hid of it is taken
+    from its lower half.
+    """
     eye = edit.face.eye(edit.feature.other_eye)
-    iris_x, iris_y = (float(v[0]) for v in landmarks_in_frame(donor, eye.iris[:1]))
-    shift = _gaze_shift(edit)
-    distance = np.hypot(x - (iris_x + shift), y - iris_y) / IRIS_RADIUS
-    return np.asarray(x - shift * (1 - smoothstep(1.0, 2.2, distance)), np.float32)
-
-
-def _match_tone(copied: Array, target: Array, x: Array, y: Array) -> Array:
-    """Scale the copied eye so that the skin around it is as bright and as coloured as the skin it is put into."""
-    distance = np.hypot(x / 1.1, (y - 0.1) / 0.9)
-    ring = (distance > _RING[0]) & (distance < _RING[1]) & (y < 0.5)
-    if ring.sum() < 12:
+    iris_x, iris_y, radius = find_iris(pixels, eye, donor)
+    shift = 2 * (IRIS_CENTER[0] - iris_x)
+    if abs(shift) < _LEAST_GAZE_SHIFT:
         return copied
-    gain = np.median(target[ring], axis=0) / np.maximum(np.median(copied[ring], axis=0), 1.0)
-    return copied * np.clip(gain, 0.6, 1.6).astype(np.float32)
+    # An iris is round in the photo, while x of the frame is foreshortened.
+    round_x = donor.unit_px / max(float(np.linalg.norm(donor.x_axis)), 1e-6)
+
+    def distance(center_x: float) -> Array:
+        return np.asarray(np.hypot((x - center_x) / round_x, y - iris_y), np.float32)
+
+    opening = _find_opening(x, y, eye, donor)
+    old = 1 - smoothstep(radius + 0.06, radius + 0.16, distance(iris_x))
+    white = _draw_white(copied, opening * (1 - old), x, y)
+    moved = np.asarray(copied + (opening * old)[..., None] * (white - copied), np.float32)
+    # The part under the lid: the iris is alike above and below its middle.
+    hidden = _find_opening(x - shift, y, eye, donor) < 0.9
+    look_y = np.where(hidden & (y > iris_y), 2 * iris_y - y, y).astype(np.float32)
+    iris = _sample(pixels, donor, (x - shift).astype(np.float32), look_y)
+    new = 1 - smoothstep(radius - 0.02, radius + 0.08, distance(iris_x + shift))
+    return np.asarray(moved + (opening * new)[..., None] * (iris - moved), np.float32)
+
+
+def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
+    """Centre and radius of the iris in the eye frame, where the step from dark to bright at its sides is greatest.
+
+    The landmarks stay near the middle when somebody looks far aside. After Daugman, "High confidence visual recognition
+    of persons by a test of statistical independence", 1993.
+    """
+    start_x, start_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
+    angles = np.radians(np.concatenate([np.linspace(-50, 20, 8), np.linspace(160, 230, 8)]))
+
+    def score(center_x: float, center_y: float, radius: float) -> float:
+        rings = np.array([radius - 0.05, radius + 0.07])[:, None]
+        x, y = center_x + rings * np.cos(angles) * round_x, center_y + rings * np.sin(angles)
+        map_x, map_y = frame.to_photo(x.astype(np.float32), y.astype(np.float32))
+        inner, outer = luma(cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        # The weaker of the two sides counts: lashes and corners are dark on one side only.
+        step = outer - inner
+        return min(float(np.median(step[:8])), float(np.median(step[8:])))
+
+    radii = np.linspace(0.39, 0.48, 4)
+    usual = max(((start_x, start_y, float(radius)) for radius in radii), key=lambda circle: score(*circle))
+    tried = [
+        (start_x + float(dx), start_y + float(dy), float(radius))
+        for radius in radii
+        for dx in np.linspace(-_IRIS_SEARCH, _IRIS_SEARCH, 21)
+        for dy in np.linspace(-0.08, 0.04, 4)
+    ]
+    found = max(
+        tried,
+        key=lambda circle: score(*circle) - 40 * (circle[0] - start_x) ** 2 - 800 * (circle[2] - IRIS_RADIUS) ** 2,
+    )
+    # Where the landmarks stand well already, they are the steadier ones.
+    return found if score(*found) > _CLEARLY_BETTER * max(score(*usual), 1.0) else usual
+
+
+def _find_opening(x: Array, y: Array, eye: EyeLandmarks, frame: EyeFrame) -> Array:
+    """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
+    heights = []
+    for rim in (eye.upper, eye.lower):
+        rim_x, rim_y = landmarks_in_frame(frame, rim)
+        order = np.argsort(rim_x)
+        heights.append(np.interp(x, rim_x[order], rim_y[order]))
+    upper, lower = heights
+    return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)
+
+
+def _draw_white(copied: Array, known: Array, x: Array, y: Array) -> Array:
+    """The white of the eye drawn sideways over the whole of it from where it is `known` (weight 0 … 1)."""
+    unit_px = max(x.shape[1] - 1, 1) / max(float(np.ptp(x)), 1e-3)
+    gray = copied @ LUMA
+    sure = known > 0.5
+    if sure.sum() < 6:
+        return copied
+    # Lashes, and their shadow in the corners, are no white.
+    weight = known * (gray > 0.75 * float(np.median(gray[sure])))
+    total = np.zeros_like(copied)
+    sums = np.zeros_like(weight)
+    for across, along, share in ((0.35, 0.08, 1.0), (0.9, 0.25, 0.02)):
+        wide, high = across * unit_px, along * unit_px
+        total += share * cv2.GaussianBlur(copied * weight[..., None], (0, 0), wide, sigmaY=high)
+        sums += share * cv2.GaussianBlur(weight, (0, 0), wide, sigmaY=high)
+    return np.asarray(total / np.maximum(sums, 1e-4)[..., None], np.float32)
+
+
+def _skin_alike(edit: Edit, frame: EyeFrame, x: Array, y: Array) -> Array:
+    """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
+    brow_x, brow_y = landmarks_in_frame(frame, edit.face.eye(edit.feature).brow_lower)
+    order = np.argsort(brow_x)
+    below_brow = y - np.interp(x, brow_x[order], brow_y[order])
+    lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
+    weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, below_brow))
+    return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))

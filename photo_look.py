@@ -23,7 +23,8 @@ _REBLUR_SIGMA_PX = 1.0
 _SHARPEST_PERCENTILE = 20.0
 # The gradient filter blurs, too: a step without any blur measures this much.
 _SOBEL_VARIANCE_PX2 = 0.6
-_GRAIN_SIGMA_PX = 1.5
+# Wide enough to keep the blotches of a noisy photo, which are several pixels across.
+_GRAIN_SIGMA_PX = 2.5
 # The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses, would falsify it.
 _SHARE_BELOW = 0.75
 

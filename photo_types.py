@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from landmarks import EyeLandmarks, Landmarks
 from options import (
     BadOption,
+    FaceChoice,
     FixError,
     MissingModel,
     MissingPackage,
@@ -32,10 +33,12 @@ __all__ = [
     "BadOption",
     "Box",
     "Change",
+    "Donor",
     "Edit",
     "EditPlan",
     "Engine",
     "Face",
+    "FaceChoice",
     "Feature",
     "FixError",
     "FixResult",
@@ -221,12 +224,31 @@ class Region:
 
 
 @dataclass(frozen=True, eq=False)
+class Donor:
+    """A face of the same person, whose eyes or mouth can be carried over.
+
+    `pixels` uint8 (H, W, 3) is its photo, `name` what the user calls it. `opening` 0 … 1 is how much of the
+    height of its open eyes suits the face that gets them. `mirrored` if it is the same face in the same photo, and an
+    eye comes from the other side. `measured` holds what was found when it was chosen, by name.
+    """
+
+    pixels: Pixels
+    face: Face
+    name: str
+    opening: float = 1.0
+    mirrored: bool = False
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
 class Edit:
     """One thing to change: which feature of which face, where, and why.
 
     `measured` crossed `threshold`, so the edit is wanted. `amount` 0 … 1 is how far to go: how wide the
     eye opens, how broad the smile is. `goal_share` 0 … 1 is how much of the usual goal has to be reached: less than
-    all of it where less than the default was asked for.
+    all of it where less than the default was asked for. `donors` are faces to carry the feature over from, the best
+    first; where there is none it is rendered, and `no_donor` says in words why, if a donor was looked for. `iris`
+    float32 (3,) is the RGB of the irises as this photo shows them, where it is known.
     """
 
     face: Face
@@ -236,10 +258,25 @@ class Edit:
     threshold: float
     amount: float
     goal_share: float = 1.0
+    donors: tuple[Donor, ...] = ()
+    no_donor: str = ""
+    iris: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.amount <= 1.0:
             raise ValueError(f"amount must lie in 0 … 1, not {self.amount}")
+
+    @property
+    def donor(self) -> Donor | None:
+        """The face to carry the feature over from, if any."""
+        return self.donors[0] if self.donors else None
+
+    @property
+    def donor_eye(self) -> EyeLandmarks:
+        """The eye that is carried over. Raises ValueError without a donor, and for the mouth."""
+        if self.donor is None:
+            raise ValueError("there is no donor")
+        return self.donor.face.eye(self.feature.other_eye if self.donor.mirrored else self.feature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,7 +337,10 @@ class RefiningEngine(Engine, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What became of one edit: the value before and after, and whether it was kept."""
+    """What became of one edit: the value before and after, whether it was kept, and whom it was carried over from.
+
+    `resemblance` is how much the whole face still looked like itself, -1 … 1 the same; None if it was not asked.
+    """
 
     face: Face
     feature: Feature
@@ -309,6 +349,8 @@ class Change:
     kept: bool
     tries: int
     note: str = ""
+    donor: Donor | None = None
+    resemblance: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from photo_types import Box, Change, Edit, EditPlan, Face, Feature, Pixels, Region, Report, Skip
+from photo_types import Box, Change, Donor, Edit, EditPlan, Face, Feature, Pixels, Region, Report, Skip
 
 JSON_SCHEMA_VERSION = 1
 """Rises when a key of the JSON report is renamed, removed or changes its meaning; new keys leave it as it is."""
@@ -39,10 +39,7 @@ _INK = (0, 0, 0)
 def describe(report: Report) -> str:
     """Return what was found, done and left alone, as lines of plain words without a final line break."""
     lines = [_count_faces(report.faces)]
-    for face in report.faces:
-        changes = [change for change in report.changes if change.face.number == face.number]
-        skips = [skip for skip in report.skips if skip.face.number == face.number]
-        lines.append(f"Face {face.number}: {_describe_face(changes, skips)}")
+    lines += [f"Face {face.number}: {describe_outcome(report, face)}" for face in report.faces]
     if not any(change.kept for change in report.changes):
         lines.append("Nothing was changed: the result is the photo as it was.")
     elif report.changed_outside:
@@ -50,6 +47,13 @@ def describe(report: Report) -> str:
     else:
         lines.append(f"Edited {report.changed_pixels:,} pixels and touched no other.")
     return "\n".join(lines)
+
+
+def describe_outcome(report: Report, face: Face) -> str:
+    """Return what was done to one face of the report and what was left alone, as sentences."""
+    changes = [change for change in report.changes if change.face.number == face.number]
+    skips = [skip for skip in report.skips if skip.face.number == face.number]
+    return _describe_face(changes, skips)
 
 
 def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
@@ -96,6 +100,8 @@ def to_json(report: Report) -> dict[str, object]:
                 "kept": change.kept,
                 "tries": change.tries,
                 "note": change.note,
+                "resemblance": _number(change.resemblance),
+                "donor": _donor_to_json(change.donor),
             }
             for change in report.changes
         ],
@@ -169,6 +175,9 @@ def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
     sentences = [" and ".join(done) or "left alone"]
     for note, features in _group((change.note, change.feature) for change in changes if not change.kept):
         sentences.append(f"{_name_features(features).capitalize()} put back as before{': ' + note if note else ''}")
+    alike = [change.resemblance for change in changes if change.kept and change.resemblance is not None]
+    if alike:
+        sentences.append(f"Resemblance to before {min(alike):.2f} of 1")
     reasons = _group((skip.reason, skip.feature) for skip in skips)
     if len(reasons) == 1 and len(sentences) == 1 and not done:
         return f"left alone: {reasons[0][0]}."
@@ -183,13 +192,24 @@ def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
     before = sum(change.before for change in opened) / len(opened)
     after = sum(change.after for change in opened) / len(opened)
     notes = "".join(f"; {note}" for note in dict.fromkeys(change.note.rstrip(".") for change in opened) if note)
-    what = _name_features([change.feature for change in opened])
+    what = _name_features([change.feature for change in opened]) + _describe_donors(opened)
     return [f"opened {what} (eye aspect ratio {before:.2f} → {after:.2f}{notes})"]
+
+
+def _describe_donors(changes: Sequence[Change]) -> str:
+    """Where eyes or a smile were carried over from, and how near that face is to this one; empty if from nowhere."""
+    donors = {id(change.donor): change.donor for change in changes if change.donor is not None}
+    words = [
+        (donor.name if donor.mirrored else f"{donor.name}, face {donor.face.number}")
+        + (f", distance {donor.measured['distance']:.2f}" if "distance" in donor.measured else "")
+        for donor in donors.values()
+    ]
+    return f" from {' and '.join(words)}" if words else ""
 
 
 def _describe_smile_done(changes: Sequence[Change]) -> list[str]:
     return [
-        f"made the mouth smile (smile score {change.before:.2f} → {change.after:.2f}"
+        f"made the mouth smile{_describe_donors([change])} (smile score {change.before:.2f} → {change.after:.2f}"
         f"{'; ' + change.note.rstrip('.') if change.note else ''})"
         for change in changes
         if change.kept and change.feature is Feature.MOUTH
@@ -256,6 +276,13 @@ def _describe_pose(face: Face) -> str:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(float(value), 4)
+
+
+def _donor_to_json(donor: Donor | None) -> dict[str, object] | None:
+    if donor is None:
+        return None
+    measured = {name: _number(value) for name, value in donor.measured.items()}
+    return {"photo": donor.name, "face": donor.face.number, "opening": _number(donor.opening), **measured}
 
 
 def _box_to_json(box: Box) -> dict[str, int]:

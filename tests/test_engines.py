@@ -11,10 +11,11 @@ import pytest
 
 import engines
 import weights
+from compositing import composite, count_changes
 from diffusion import TilePainter
 from draft_engine import DraftEngine
 from engines import choose_engine
-from fix import composite, count_changes, ignore_progress, plan_edits
+from fix import ignore_progress, plan_edits
 from inpaint import StableDiffusionEngine
 from options import MissingModel, MissingPackage
 from photo_types import EditPlan, Engine, Options, RefiningEngine

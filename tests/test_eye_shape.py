@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,6 +80,13 @@ def test_more_amount_opens_wider_and_a_smile_narrows(blinking: Face) -> None:
 
     assert opening(0.2, 0) < opening(0.5, 0) < opening(0.9, 0)
     assert opening(0.5, 1) < opening(0.5, 0)
+
+
+def test_a_far_eye_opens_less(blinking: Face) -> None:
+    frame, eye = find_frame(blinking, Feature.LEFT_EYE), blinking.landmarks.left_eye
+    far = replace(frame, x_axis=0.6 * frame.x_axis)
+    tops = [float(evaluate_lid(plan_lids(f, eye, 0.5, 0.0).upper, 0.0)) for f in (frame, far)]
+    assert tops[1] < 0.9 * tops[0]
 
 
 def test_amount_for_height_is_the_inverse_of_the_range() -> None:

@@ -76,7 +76,21 @@ def test_the_same_seed_renders_the_same_eye_and_another_one_does_not() -> None:
 def test_the_eyeball_shows_only_between_the_lids() -> None:
     alpha = aperture_alpha(X, Y, LIDS, 0.03)
     assert alpha[(np.abs(X) < 0.1) & (np.abs(Y - 0.1) < 0.05)].min() == 1
-    assert alpha[(Y > 0.5) | (Y < -0.25) | (np.abs(X) >= 1)].max() == 0
+    assert alpha[(Y > 0.5) | (Y < -0.25) | (X <= -1) | (X >= 1.07)].max() == 0
+
+
+def test_the_inner_corner_is_rounded_and_the_outer_one_fades() -> None:
+    alpha = aperture_alpha(X, Y, LIDS, 0.03)
+    inner, outer = (np.abs(Y) < 0.01) & (np.abs(X - 0.95) < 0.02), (np.abs(Y) < 0.01) & (np.abs(X + 0.95) < 0.02)
+    assert alpha[inner].min() > 0.4
+    assert alpha[outer].max() < 0.3
+
+
+def test_a_face_without_contrast_has_no_bright_reflection() -> None:
+    flat = replace(LOOK, black=np.full(3, 90, np.float32), catchlight=np.full(3, 120, np.float32))
+    painted = render_eyeball(X, Y, LIDS, IRIS_CENTER, flat) @ LUMA
+    disc = np.hypot(X - IRIS_CENTER[0], Y - IRIS_CENTER[1]) < 0.2
+    assert painted[disc].max() < 100
 
 
 @pytest.mark.parametrize("color", [None, "#204060", *IRIS_COLORS])

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eye_shape import EyeFrame, Lids
-from face_edges import find_still_height, visible_alpha
+from face_edges import find_still_height, find_strand, visible_alpha
 from photo_types import Box
 
 BOX = Box(0, 0, 90, 60)
@@ -61,3 +61,24 @@ def test_nothing_moves_above_a_rim_of_glasses() -> None:
 
 def test_a_bare_lid_is_free_to_move() -> None:
     assert still_height_under(None) is None
+
+
+def strand_over(hair: bool) -> NDArray[np.float32] | None:
+    """Bright skin with a dark lash line, and where `hair` is, a dark line three pixels wide straight down the eye."""
+    source = np.full((BOX.height, BOX.width), 150, np.float32)
+    source[35:38, 15:65] = 50
+    if hair:
+        source[:, 30:33] = 60
+    frame = frame_of(1.0)
+    return find_strand(source, frame, BOX, LIDS, *frame.grid(BOX))
+
+
+def test_a_strand_of_hair_across_the_eye_is_found_where_it_is() -> None:
+    strand = strand_over(hair=True)
+    assert strand is not None
+    assert strand[16:48, 31].min() > 0.9
+    assert strand[16:48, 40:].max() == 0 and strand[16:48, :22].max() == 0
+
+
+def test_lashes_alone_are_no_strand_of_hair() -> None:
+    assert strand_over(hair=False) is None

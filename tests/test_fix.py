@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import verdict
+from compositing import composite, count_changes, merge_regions
 from draft_engine import DraftEngine
-from fix import analyze_photo, composite, count_changes, fix_photo, merge_regions
+from fix import analyze_photo, fix_photo
 from photo_types import Box, Edit, EditPlan, Engine, Face, Feature, Options, Photo, Pixels, Progress, Region
+from resemblance import describe_face, measure_distance
 from tests.conftest import FindFaces, LoadPhoto
 
 SAMPLES = ("image_1.jpg", "image_2.jpg", "image_3.jpg", "image_4.jpg", "image_5.jpg")
@@ -159,6 +162,61 @@ def test_an_edit_that_never_succeeds_is_retried_further_and_then_taken_back(samp
     assert np.array_equal(result.pixels, pixels)
     assert result.report.changes and not any(change.kept for change in result.report.changes)
     assert all(change.note for change in result.report.changes)
+
+
+def test_an_edited_face_still_resembles_itself(sample: LoadPhoto) -> None:
+    pixels = sample("image_1.jpg")
+    result = fix_photo(Photo(pixels), Options(), DraftEngine())
+    for change in result.report.changes:
+        assert change.resemblance is not None and 0.8 < change.resemblance < 0.999
+        before, after = (describe_face(photo, change.face) for photo in (pixels, result.pixels))
+        assert change.resemblance == pytest.approx(1 - measure_distance(before, after) ** 2 / 2, abs=1e-4)
+
+
+def test_a_face_that_does_not_resemble_itself_is_put_back(sample: LoadPhoto) -> None:
+    pixels = sample("image_1.jpg")
+    result = fix_photo(Photo(pixels), Options(min_resemblance=0.999), DraftEngine())
+    assert np.array_equal(result.pixels, pixels) and not result.plan.edits
+    assert {change.face.number for change in result.report.changes} == {1, 2}
+    for change in result.report.changes:
+        assert not change.kept and "no longer looked like the same person" in change.note
+        assert change.resemblance is not None and change.resemblance < 0.999
+
+
+class _Doubts:
+    """Says how much a face resembles itself as a list has it, 0.9 after its end."""
+
+    def __init__(self, said: list[float]) -> None:
+        self.said = said
+
+    def __call__(self, _pixels: Pixels) -> _Doubts:
+        return self
+
+    def measure(self, _after: Pixels, _face: Face) -> float:
+        return self.said.pop(0) if self.said else 0.9
+
+
+def test_less_is_tried_where_somebody_else_came_out(sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.2]))
+    photo = Photo(sample("image_3.jpg"))
+    usual = fix_photo(photo, Options(smile=False, min_resemblance=0), DraftEngine())
+    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.2]))
+    less = fix_photo(photo, Options(smile=False), DraftEngine())
+    assert [change.tries for change in less.report.changes] == [2, 2]
+    assert [change.resemblance for change in less.report.changes] == [0.9, 0.9]
+    for small, large in zip(less.plan.edits, usual.plan.edits, strict=True):
+        assert small.amount < large.amount
+
+
+def test_a_refined_stranger_is_left_for_the_draft(sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The draft passes, the refined face never does.
+    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.9, 0.1, 0.1, 0.1]))
+    photo, engine = Photo(sample("image_3.jpg")), Refine(bad=set())
+    result = fix_photo(photo, Options(smile=False), engine)
+    assert len(engine.plans) == 3
+    for change in result.report.changes:
+        assert change.kept and change.resemblance == 0.9
+        assert "the draft was kept: with refine it no longer looked like the same person" in change.note
 
 
 def test_switches_and_face_numbers_are_obeyed(sample: LoadPhoto) -> None:

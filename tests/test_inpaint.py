@@ -12,13 +12,14 @@ from typing import cast
 import numpy as np
 import pytest
 
+from compositing import composite, count_changes
 from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
 from draft_engine import DraftEngine
 from eyes_mask import eye_region
-from fix import composite, count_changes, fix_photo, ignore_progress, plan_edits
+from fix import fix_photo, ignore_progress, plan_edits
 from inpaint import DETAIL_STRENGTH, StableDiffusionEngine
 from landmarks import Landmarks
-from photo_types import Box, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
+from photo_types import Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
 from prompts import compose_prompt
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -270,6 +271,23 @@ def test_nothing_to_paint_loads_no_model() -> None:
 
 
 # ---- prompts ---------------------------------------------------------------------------------------------
+
+
+def test_own_eyes_stay_as_the_draft_carried_them_over(model_face: Face) -> None:
+    pixels = make_photo(400, 400)
+    face = place_face(model_face, 1, (200, 200), 100)
+    regions = [eye_region(pixels.shape, face, eye) for eye in EYES]
+    donor = Donor(pixels, face, "another photo")
+    edits = [Edit(face, eye, region, 0.9, 0.6, 0.5) for eye, region in zip(EYES, regions, strict=True) if region]
+    painter = FakePainter(lighten_mask)
+    both = EditPlan(tuple(replace(edit, donors=(donor,)) for edit in edits))
+    painted = make_engine(painter).paint(pixels, both, ignore_progress)
+    assert not painter.calls
+    assert np.array_equal(painted, Shade().paint(pixels, both, ignore_progress))
+    one = EditPlan((both.edits[0], edits[1]))
+    painted = make_engine(painter).paint(pixels, one, ignore_progress)
+    left, right = (painted[edit.region.box.slices].astype(int) - pixels[edit.region.box.slices] for edit in one.edits)
+    assert left.max() <= 0 < right.max()
 
 
 def test_prompts_fit_into_what_the_text_encoder_reads(sample: LoadPhoto, faces_of: FindFaces) -> None:

@@ -16,9 +16,11 @@ from PIL import Image
 
 import command_line
 import main
+from benchmark.synthetic_blink import close_eyes
 from eyeball import IRIS_COLORS
 from faces import find_faces
 from options import EYE_COLORS, Options
+from tests.donor_photos import make_moments
 
 ROOT = Path(main.__file__).parent
 SAMPLE = ROOT / "data" / "inputs" / "image_1.jpg"
@@ -83,7 +85,8 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 def test_the_defaults_are_those_of_options() -> None:
     parsed = vars(command_line.build_parser().parse_args([]))
     default = Options()
-    assert {name: parsed[name] for name in vars(default)} == vars(default)
+    flags = {name: value for name, value in vars(default).items() if name != "choices"}  # of single faces: no flag
+    assert {name: parsed[name] for name in flags} == flags
 
 
 def test_the_eye_colors_are_those_that_can_be_painted() -> None:
@@ -111,9 +114,12 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("--input_path", "scene.png", "--tile_size", "512", "--overlap", "300"), "half of --tile_size"),
         (("--input_path", "scene.png", "--retries", "-1"), "--retries must lie between 0"),
         (("--input_path", "scene.png", "--device", "toaster"), "--device must be auto"),
-        (("--gradio",), "page in the browser is not in this version"),
+        (("--gradio", "--port", "0"), "between 1 and 65535"),
+        (("--gradio", "--auth", "nobody"), "a name and a password"),
+        (("--gradio", "--input_path", "scene.png"), "leave --input_path away"),
         (("--input_path", "scene.png", "--smile_strength", "1.5"), "--smile_strength must lie between 0 and 1"),
         (("--input_path", "scene.png", "--eye_opening", "-0.1"), "--eye_opening must lie between 0 and 1"),
+        (("--input_path", "scene.png", "--min_resemblance", "2"), "--min_resemblance must lie between 0 and 1"),
         (("--input_path", "scene.png", "--eye_opening", "nan"), "--eye_opening must lie between 0 and 1"),
         (("--input_path", "scene.png", "--smile_strength", "much"), "much"),
         (("--input_path", "scene.png", "--eye_color", "pink"), "--eye_color must be brown"),
@@ -433,3 +439,99 @@ def test_the_work_is_done_although_nobody_reads(tmp_path: Path, redirect: str) -
     assert done.returncode == 0, done.stderr
     assert "error" not in done.stderr
     assert (tmp_path / "result.png").exists() and (tmp_path / "report.json").exists()
+
+
+# ---- bursts ----------------------------------------------------------------------------------------------
+
+
+def save_burst(folder: Path) -> Path:
+    """Two photos without people."""
+    folder.mkdir()
+    save_scene(folder / "a.png")
+    save_scene(folder / "b.png", 130)
+    return folder
+
+
+def test_the_best_take_goes_the_whole_way_from_the_command_line(tmp_path: Path) -> None:
+    folder = tmp_path / "burst"
+    folder.mkdir()
+    pixels = read_rgb(ROOT / "data" / "inputs" / "image_2.jpg")
+    (face,) = find_faces(pixels)
+    Image.fromarray(close_eyes(pixels, face)).save(folder / "closed.png")
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    Image.fromarray(pixels).save(folder / "open.png", exif=exif)
+    arguments = ("--no-smile", "--engine", "draft", "--contact_sheet", "who.png", "--report", "values.json")
+    best = run("--burst", "burst", "--output_path", "best.png", *arguments, cwd=tmp_path)
+    assert "Kept open.png of 2 photos." in best.stdout
+    # Nothing had to be changed: the result is the file itself.
+    assert (tmp_path / "best.png").read_bytes() == (folder / "open.png").read_bytes()
+    assert min(read_rgb(tmp_path / "who.png").shape[:2]) > 100
+    entry = json.loads((tmp_path / "values.json").read_text())["photos"][0]
+    assert entry["burst"]["kept"] == "open.png" and entry["input"].endswith("open.png")
+
+    run("--burst", "burst", "--input_path", "burst/closed.png", "--output_path", "best.png", *arguments, cwd=tmp_path)
+    entry = json.loads((tmp_path / "values.json").read_text())["photos"][0]
+    assert entry["burst"]["kept"] == "closed.png"
+    assert entry["burst"]["faces"][0]["from"] == "open.png"
+    assert entry["changed_outside"] == 0
+    eye = next(iter(find_faces(read_rgb(tmp_path / "best.png")))).landmarks.left_eye
+    assert eye.aspect_ratio > 0.2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--burst", "nowhere"), "nowhere is none"),
+        (("--burst", "burst", "--analyze"), "--analyze does not go with --burst"),
+        (("--burst", "burst", "--masks_dir", "masks"), "--masks_dir does not go with --burst"),
+        (("--burst", "burst", "--reference_path", "x.png"), "--reference_path does not go with --burst"),
+        (("--burst", "burst", "--output_path", "burst/b.png"), "is the input photo itself"),
+        (("--burst", "burst", "--contact_sheet", "burst/a.png"), "is the input photo itself"),
+        (("--burst", "burst", "--output_path", "c.png", "--contact_sheet", "c.png"), "name the same file"),
+        (("--burst", "burst", "--output_path", "c.xyz"), "c.xyz"),
+        (("--burst", "burst"), "no face in any of the photos"),
+        (("--burst", "burst", "--input_path", "missing.png"), "missing.png"),
+        (("--burst", "lonely"), "two photos or more"),
+        (("--input_path", "burst/a.png", "--contact_sheet", "who.png"), "it goes with --burst"),
+    ],
+)  # fmt: skip
+def test_a_mistake_with_a_burst_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    save_burst(tmp_path / "burst")
+    (tmp_path / "lonely").mkdir()
+    save_scene(tmp_path / "lonely" / "a.png")
+    assert words in fail(*arguments, cwd=tmp_path)
+
+
+# ---- reference photos ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `blinking.png`, and in `others/` another photo of the person and one that is none."""
+    folder = tmp_path_factory.mktemp("album")
+    (folder / "others").mkdir()
+    moments = make_moments(lambda name: read_rgb(ROOT / "data" / "inputs" / name))
+    Image.fromarray(moments.blinking).save(folder / "blinking.png")
+    Image.fromarray(moments.other).save(folder / "others" / "open.png")
+    (folder / "others" / "broken.jpg").write_text("no photo\n")
+    return folder
+
+
+def test_own_eyes_come_from_a_folder_of_photos(album: Path, tmp_path: Path) -> None:
+    done = run(
+        "-i", album / "blinking.png", "-o", "fixed.png", "--reference_path", album / "others", album / "blinking.png",
+        "--report", "report.json", "--engine", "draft", "--no-smile", cwd=tmp_path,
+    )  # fmt: skip
+    assert "broken.jpg" in done.stderr
+    assert "opened both eyes from open.png, face 1, distance 0." in done.stdout
+    changes = json.loads((tmp_path / "report.json").read_text(encoding="ascii"))["photos"][0]["changes"]
+    assert {change["donor"]["photo"] for change in changes} == {"open.png"}
+    assert all(0 < change["donor"]["distance"] < 0.85 for change in changes)
+
+
+def test_a_reference_that_cannot_be_read_is_an_error(album: Path, tmp_path: Path) -> None:
+    assert "broken.jpg" in fail(
+        "-i", album / "blinking.png", "--reference_path", album / "others" / "broken.jpg", cwd=tmp_path
+    )
+    assert "nowhere" in fail("-i", album / "blinking.png", "--reference_path", "nowhere", cwd=tmp_path)

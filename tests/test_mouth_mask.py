@@ -19,12 +19,14 @@ from mouth_mask import (
     narrow_to_lips,
     plan_mouths,
     smile_threshold,
+    spare_lids,
 )
 from photo_types import Face, Feature, Options, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 
 Floats = NDArray[np.float32]
 
+NO_SMILE = {"mouthSmileLeft": 0.0, "mouthSmileRight": 0.0}
 SMILING = (
     "smiling/vv_020106.jpg", "smiling/vv_020527.jpg", "smiling/vv_021300.jpg", "smiling/vv_021736.jpg",
     "smiling/vv_021741.jpg", "smiling/vv_021946.jpg", "smiling/vv_022122.jpg", "smiling/vv_029317.jpg",
@@ -115,6 +117,22 @@ def test_the_user_can_choose_faces(hopper: tuple[Pixels, Face]) -> None:
 def test_a_profile_is_left_alone(hopper: tuple[Pixels, Face]) -> None:
     pixels, face = hopper
     assert "turned too far" in reason_for(pixels, replace(face, yaw_degrees=-50.0))
+
+
+def test_lids_are_spared_for_another_photo(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_3.jpg")
+    face = faces_of(pixels)[0]
+    (edit,), _ = plan_mouths(pixels, (replace(face, blendshapes={**face.blendshapes, **NO_SMILE}),), Options())
+    spared = spare_lids(pixels.shape, edit)
+    full = mouth_mask(pixels.shape, [edit]).astype(int)
+    less = mouth_mask(pixels.shape, [spared]).astype(int)
+    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
+        column, row = np.rint(eye.lower[4, :2]).astype(int)
+        assert full[row, column] > 240
+        assert less[row, column] == 0
+    column, row = np.rint(face.landmarks.lips[0, :2]).astype(int)
+    assert less[row, column] == full[row, column] == 255
+    assert (less <= full).all()
 
 
 def test_a_talking_mouth_is_left_alone(hopper: tuple[Pixels, Face]) -> None:

@@ -5,13 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from compositing import composite
 from draft_engine import DraftEngine
+from eye_shape import IRIS_CENTER, find_frame
 from eyes_mask import eye_region
 from faces import look_again
-from fix import composite, ignore_progress, plan_edits
+from fix import fix_photo, ignore_progress, plan_edits
 from landmarks import Landmarks
-from other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
-from photo_types import Edit, EditPlan, Face, Feature, Options, Pixels
+from other_eye import copy_other_eye, find_iris, find_iris_color, is_fit_to_copy, match_other_eye
+from photo_types import Edit, EditPlan, Face, Feature, Options, Photo, Pixels
+from report import describe
 from tests.conftest import FindFaces, LoadPhoto
 
 
@@ -89,3 +92,43 @@ def test_an_eye_cut_off_by_the_photos_edge_is_no_source(winking: tuple[Pixels, E
     inside = replace(edit, face=replace(edit.face, landmarks=Landmarks(moved)))
     assert not is_fit_to_copy(cropped, inside, EditPlan((inside,)))
     assert find_iris_color(cropped, inside, EditPlan((inside,))) is None
+
+
+def test_the_plan_offers_the_open_eye_and_the_report_names_it(winking: tuple[Pixels, Edit]) -> None:
+    pixels, edit = winking
+    assert edit.donor is not None and edit.donor.mirrored
+    assert edit.donor_eye is edit.face.landmarks.right_eye
+    result = fix_photo(Photo(pixels), Options(smile=False), DraftEngine())
+    (change,) = result.report.changes
+    assert change.kept and change.donor is not None and change.donor.name == "the right eye"
+    assert "from the right eye" in describe(result.report)
+
+
+def test_the_iris_is_found_where_its_rim_is(winking: tuple[Pixels, Edit]) -> None:
+    pixels, edit = winking
+    frame = find_frame(edit.face, Feature.RIGHT_EYE)
+    box = edit.face.box
+    x, y = frame.grid(box)
+    blank = np.full_like(pixels, 190)
+    blank[box.slices][np.hypot(x - 0.2, y - 0.13) < 0.43] = 40
+    x_found, y_found, radius = find_iris(blank, edit.face.landmarks.right_eye, frame)
+    assert x_found == pytest.approx(0.2, abs=0.06)
+    assert radius == pytest.approx(0.43, abs=0.06)
+    assert abs(y_found - 0.13) < 0.12
+
+
+def test_both_eyes_look_the_same_way(winking: tuple[Pixels, Edit]) -> None:
+    """A black iris that looks to the nose on the open side looks to the temple on the other."""
+    pixels, edit = winking
+    looking = pixels.copy()
+    frame = find_frame(edit.face, Feature.RIGHT_EYE)
+    x, y = frame.grid(edit.face.box)
+    part = looking[edit.face.box.slices]
+    part[(np.abs(x) < 0.8) & (np.abs(y - 0.05) < 0.22)] = 215
+    part[np.hypot(x - 0.15, y - 0.10) < 0.43] = 12
+    copied = copy_other_eye(looking, edit)
+    own = find_frame(edit.face, edit.feature)
+    own_x, own_y = own.grid(edit.region.box)
+    middle = (np.abs(own_y - 0.05) < 0.10) & (np.abs(own_x) < 0.8)
+    dark = middle & (copied.mean(axis=2) < 70)
+    assert float(own_x[dark].mean()) == pytest.approx(2 * IRIS_CENTER[0] - 0.15, abs=0.08)

@@ -48,7 +48,7 @@ def test_every_make_target_exists_and_is_explained() -> None:
 
 def test_every_file_named_exists() -> None:
     links = {link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link}
-    quoted = set(re.findall(r"`([\w./-]+\.(?:py|md|txt|toml|task|caffemodel|prototxt|xml))`", README))
+    quoted = set(re.findall(r"`([\w./-]+\.(?:py|md|txt|toml|task|onnx|caffemodel|prototxt|xml))`", README))
     assert links
     assert not [name for name in sorted(links | quoted) if not (ROOT / name).exists()]
 

@@ -57,6 +57,13 @@ def test_one_eye_is_named_and_the_rest_gets_its_reasons() -> None:
     )  # fmt: skip
 
 
+def test_the_resemblance_is_told_once_for_a_face() -> None:
+    changes = tuple(Change(FIRST, feature, 0.1, 0.7, True, 1, resemblance=0.8765) for feature in Feature)
+    data = report.to_json(make_report(changes, (), (FIRST,)))
+    assert [change["resemblance"] for change in data["changes"]] == [0.8765] * 3  # type: ignore[attr-defined]
+    assert report.describe(make_report(changes, (), (FIRST,))).count("Resemblance to before 0.88 of 1.") == 1
+
+
 def test_a_face_with_one_reason_for_all_says_it_once() -> None:
     skips = tuple(Skip(FIRST, feature, "the face is too small") for feature in Feature)
     text = report.describe(make_report((), skips, (FIRST,)))
@@ -104,7 +111,7 @@ def test_json_holds_every_part_and_only_what_json_knows() -> None:
     assert data["changes"] == [
         {
             "face": 1, "feature": "mouth", "before": 0.1235, "after": None, "kept": False, "tries": 1,
-            "note": "no face was seen any more",
+            "note": "no face was seen any more", "donor": None, "resemblance": None,
         }
     ]  # fmt: skip
     assert data["skips"] == [

@@ -1,0 +1,163 @@
+"""Measures how near opened eyes come to the true open ones, without and with another photo of the person.
+
+    python benchmark/donors.py FOLDER
+
+FOLDER holds a folder for each person with `input_closed`, `gt_open` (the true open eyes, a moment away) and `ref_open`
+(another moment), as .jpg or .png. Every person is also offered the reference photos of all the others: whoever takes
+eyes from one of them is counted as a wrong match.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from donor_choice import choose_donors  # noqa: E402
+from draft_engine import DraftEngine  # noqa: E402
+from faces import find_faces, look_again  # noqa: E402
+from fix import fix_photo, plan_edits  # noqa: E402
+from photo_io import FORMATS, load_photo  # noqa: E402
+from photo_types import Face, Feature, Options, Photo, Pixels  # noqa: E402
+from references import Reference, read_reference  # noqa: E402
+from resemblance import describe_face, measure_distance  # noqa: E402
+
+Plane = NDArray[np.float32]
+EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
+OPTIONS = Options(smile=False)
+# The picture in which two photos are compared: the outer eye corners lie at these pixels, and what is looked at.
+SIZE, CORNERS = (240, 100), np.array([[40, 60], [200, 60]], np.float32)
+ROWS, COLUMNS = slice(25, 90), slice(25, 215)
+# Differences finer than this are of no interest, nor can two moments agree in them.
+BLUR_PX = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The photos of one person."""
+
+    name: str
+    closed: Photo
+    true: Photo
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far a photo is from the true one: colours around the eyes (ΔE), aspect ratio, colour of the irises (ΔE), and
+    the distance that the recognition network sees."""
+
+    colors: float
+    opening: float
+    irises: float
+    looks: float
+
+
+def measure(pixels: Pixels, face: Face, true: Pixels, true_face: Face) -> Distance:
+    """Compare a face in `pixels` uint8 (H, W, 3) with the same person's in `true`, ΔE of CIE 1976."""
+    colors = np.linalg.norm(lay_eyes(pixels, face) - lay_eyes(true, true_face), axis=2)[ROWS, COLUMNS].mean()
+    openings = [face.eye(eye).aspect_ratio - true_face.eye(eye).aspect_ratio for eye in EYES]
+    irises = np.linalg.norm(measure_irises(pixels, face) - measure_irises(true, true_face))
+    looks = measure_distance(describe_face(pixels, face), describe_face(true, true_face))
+    return Distance(float(colors), float(np.abs(openings).mean()), float(irises), looks)
+
+
+def lay_eyes(pixels: Pixels, face: Face) -> Plane:
+    """The eyes in CIE Lab, float32 (100, 240, 3), with their outer corners in the same places for every photo."""
+    corners = np.array([face.eye(eye).outer_corner[:2] for eye in EYES], np.float32)
+    matrix = cv2.estimateAffinePartial2D(corners, CORNERS)[0]
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    part = pixels.astype(np.float32) / 255
+    if scale < 1:
+        part = np.asarray(cv2.GaussianBlur(part, (0, 0), 0.5 / scale), np.float32)
+    laid = cv2.GaussianBlur(cv2.warpAffine(part, matrix, SIZE, flags=cv2.INTER_LINEAR), (0, 0), BLUR_PX)
+    return np.asarray(cv2.cvtColor(laid, cv2.COLOR_RGB2LAB), np.float32)
+
+
+def measure_irises(pixels: Pixels, face: Face) -> Plane:
+    """Mean CIE Lab of the lower halves of both irises, float32 (3,)."""
+    found = []
+    for eye in EYES:
+        iris = face.eye(eye).iris[:, :2]
+        radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
+        rows, columns = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+        distance = np.hypot(columns - iris[0, 0], rows - iris[0, 1]) / max(radius, 1e-3)
+        ring = (distance > 0.5) & (distance < 0.85) & (rows > iris[0, 1])
+        color = np.median(pixels[ring], axis=0).astype(np.float32)[None, None] / 255
+        found.append(cv2.cvtColor(color, cv2.COLOR_RGB2LAB)[0, 0])
+    return np.asarray(np.mean(found, axis=0), np.float32)
+
+
+def read_pairs(folder: Path) -> Iterator[Pair]:
+    """The people in a folder of folders; those without all three photos are left out."""
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+        files = {file.stem: file for file in place.iterdir() if file.suffix.lower() in FORMATS}
+        if {"input_closed", "gt_open", "ref_open"} <= set(files):
+            closed, true = load_photo(files["input_closed"]), load_photo(files["gt_open"])
+            yield Pair(place.name, closed, true, read_reference(load_photo(files["ref_open"])))
+
+
+def measure_pair(pair: Pair) -> tuple[Distance, Distance, Distance, float, str]:
+    """Distances of closed, rendered and carried eyes from the true ones, seconds of the last, and why not, if not."""
+    face, true_face = find_faces(pair.closed.pixels)[0], find_faces(pair.true.pixels)[0]
+    rendered = fix_photo(pair.closed, OPTIONS, DraftEngine())
+    start = time.perf_counter()
+    carried = fix_photo(pair.closed, OPTIONS, DraftEngine(), references=[pair.reference])
+    seconds = time.perf_counter() - start
+    distances = []
+    for pixels in (pair.closed.pixels, rendered.pixels, carried.pixels):
+        distances.append(measure(pixels, look_again(pixels, face) or face, pair.true.pixels, true_face))
+    donors = [change.donor for change in carried.report.changes]
+    notes = {change.note for change in carried.report.changes} - {""}
+    return distances[0], distances[1], distances[2], seconds, "" if all(donors) else "; ".join(sorted(notes))
+
+
+def count_wrong(pairs: list[Pair]) -> tuple[int, int]:
+    """How many people were offered somebody else's eyes, and how many took them."""
+    offered = wrong = 0
+    for pair in pairs:
+        faces = find_faces(pair.closed.pixels)
+        plan = plan_edits(pair.closed.pixels, faces, OPTIONS)
+        for other in pairs:
+            if other is not pair:
+                chosen = choose_donors(pair.closed.pixels, faces, plan, [other.reference], OPTIONS)
+                offered += 1
+                wrong += any(edit.donors for edit in chosen.edits)
+    return offered, wrong
+
+
+def main() -> int:
+    """Print the table; return 0, or 2 when there is nothing to measure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    pairs = list(read_pairs(parser.parse_args().folder))
+    if not pairs:
+        print("error: no folder in there holds input_closed, gt_open and ref_open", file=sys.stderr)
+        return 2
+    print("Distance to the true open eyes: closed / rendered / carried over from the reference photo")
+    print(f"{'':12}{'colours ΔE':>18}{'aspect ratio':>22}{'irises ΔE':>15}{'looks':>19}{'s':>7}")
+    for pair in pairs:
+        closed, rendered, carried, seconds, word = measure_pair(pair)
+        print(
+            f"{pair.name:12}{closed.colors:6.2f}{rendered.colors:6.2f}{carried.colors:6.2f}"
+            f"{closed.opening:8.3f}{rendered.opening:7.3f}{carried.opening:7.3f}"
+            f"{rendered.irises:9.1f}{carried.irises:6.1f}"
+            f"{closed.looks:7.2f}{rendered.looks:6.2f}{carried.looks:6.2f}{seconds:7.2f}  {word}"
+        )
+    offered, wrong = count_wrong(pairs)
+    print(f"Offered the eyes of somebody else {offered} times, {wrong} taken.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

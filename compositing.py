@@ -1,0 +1,61 @@
+"""Puts what was painted back into the photo: through the soft masks, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photo_types import Edit, Pixels, Region
+
+
+def composite(pixels: Pixels, painted: Pixels, edits: Iterable[Edit]) -> Pixels:
+    """Blend `painted` into `pixels`, both uint8 (H, W, 3), through the soft regions of `edits`.
+
+    Where no region reaches, the result holds the bytes of `pixels`. Neither input is written to.
+    """
+    result = pixels.copy()
+    for patch in merge_regions([edit.region for edit in edits]):
+        rows, columns = patch.box.slices
+        original = pixels[rows, columns].astype(np.float32)
+        mixed = original + patch.alpha[..., None] * (painted[rows, columns].astype(np.float32) - original)
+        result[rows, columns] = np.where(patch.alpha[..., None] > 0, np.rint(mixed), original).astype(np.uint8)
+    return result
+
+
+def merge_regions(regions: list[Region]) -> list[Region]:
+    """Join regions whose boxes touch, so that no pixel lies in two: where they overlap the stronger alpha counts."""
+    merged: list[Region] = []
+    for region in regions:
+        joined = region
+        while True:
+            touching = [other for other in merged if other.box.overlap_ratio(joined.box) > 0]
+            if not touching:
+                break
+            for other in touching:
+                merged.remove(other)
+                joined = _join(joined, other)
+        merged.append(joined)
+    return merged
+
+
+def _join(one: Region, other: Region) -> Region:
+    box = one.box.union(other.box)
+    alpha = np.zeros((box.height, box.width), np.float32)
+    for region in (one, other):
+        top, left = region.box.top - box.top, region.box.left - box.left
+        part = alpha[top : top + region.box.height, left : left + region.box.width]
+        np.maximum(part, region.alpha, out=part)
+    return Region(box, alpha)
+
+
+def count_changes(before: Pixels, after: Pixels, edits: Iterable[Edit]) -> tuple[int, int]:
+    """Count the pixels that differ, and those among them that lie outside every region of `edits`."""
+    differs = before != after
+    # Three slices are ten times faster than any(axis=2) on rows of three.
+    changed: NDArray[np.bool_] = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    total = int(np.count_nonzero(changed))
+    for edit in edits:
+        changed[edit.region.box.slices] &= edit.region.alpha == 0
+    return total, int(np.count_nonzero(changed))

@@ -1,0 +1,166 @@
+"""Bring an eye from another place into the light, the colours and the darkness of the photo it goes into."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from photo_look import LUMA, PhotoLook
+
+Array = NDArray[np.float32]
+
+_LIGHT_WIDTH = 0.40
+"""Light changes over this width, in half eye widths; what is finer belongs to the skin."""
+_MOST_GAIN = 2.5
+_HAZE_SHARE = 0.8
+"""Of the difference of the two photos' blacks so much is taken away."""
+_PALER = 0.7
+"""A skin with less than this part of the donor's colour is paler not by its light alone."""
+_COLOR_WIDTH = 0.12
+"""Blotches of colour noise are about so wide, or smaller."""
+
+
+def match_donor(
+    target: Array, donated: Array, weight: Array, unit_px: float, scale: float, look: PhotoLook, donor_look: PhotoLook
+) -> Array:
+    """A donated part float32 (h, w, 3) with the sharpness, light, colours and grain of the photo it goes into.
+
+    `weight` (h, w) says where `target` and `donated` show the same skin, `unit_px` is half the width of an eye, `scale`
+    the donor's pixels for one of the target.
+    """
+    donated = match_sharpness(match_saturation(donated, look, donor_look), scale, look, donor_look)
+    gain = match_light(target, donated, weight, unit_px)
+    donated = clear_haze(soften_highlights(donated * gain, gain, look), gain, look, donor_look)
+    donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
+    return match_grain(donated, scale, look, donor_look)
+
+
+def measure_saturation(look: PhotoLook) -> float:
+    """How far the skin is from grey, as a part of its luma."""
+    level = float(look.skin @ LUMA)
+    return float(np.abs(look.skin - level).mean()) / max(level, 1.0)
+
+
+def match_saturation(donated: Array, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Make a donated part as pale as a target that has less colour than its photo: grey for a grey one."""
+    share = measure_saturation(look) / max(measure_saturation(donor_look), 1e-3)
+    if share >= _PALER:
+        return donated
+    gray = (donated @ LUMA)[..., None]
+    return np.asarray(gray + share * (donated - gray), np.float32)
+
+
+def match_light(target: Array, donated: Array, weight: Array, unit_px: float) -> Array:
+    """What to multiply a donated eye by, float32 (h, w, 3): the light of the target over the donor's, smooth.
+
+    It is measured where `weight` 0 … 1 (h, w) says that both show the same skin, and drawn in over the eye from there.
+    `unit_px` is half the width of the eye.
+    """
+    sigma = max(0.06 * unit_px, 0.6)
+    here, there = (np.log(cv2.GaussianBlur(part, (0, 0), sigma) + 4.0) for part in (target, donated))
+    ratio = here - there
+    if weight.sum() < 12:
+        return np.ones_like(donated)
+    strong = weight > 0.5
+    middle = np.median(ratio[strong], axis=0) if strong.any() else np.median(ratio.reshape(-1, 3), axis=0)
+    # Glints, hairs and rims of glasses lie on one of the two only.
+    spread = max(1.4826 * float(np.median(np.abs(ratio - middle)[strong])) if strong.any() else 0.1, 0.05)
+    off = np.linalg.norm(ratio - middle, axis=2) / (3 * spread)
+    weight = weight / (1 + off**4)
+    gain = np.zeros_like(ratio)
+    total = np.zeros_like(weight)
+    # Wide blurs reach the middle, narrow ones keep the rim seamless: each weighs more the narrower it is.
+    for width, share in ((_LIGHT_WIDTH, 1.0), (2.5 * _LIGHT_WIDTH, 0.05)):
+        gain += share * cv2.GaussianBlur(ratio * weight[..., None], (0, 0), width * unit_px)
+        total += share * cv2.GaussianBlur(weight, (0, 0), width * unit_px)
+    gain = (gain + 1e-4 * middle) / (total + 1e-4)[..., None]
+    limit = np.log(_MOST_GAIN)
+    return np.exp(np.clip(gain, -limit, limit)).astype(np.float32)
+
+
+def soften_highlights(donated: Array, gain: Array, look: PhotoLook) -> Array:
+    """The brightened eye `donated` float32 (h, w, 3) without glaring whites; `gain` is what it was multiplied by.
+
+    Brightening a dark photo stretches what is brighter than skin: above its level differences stay as they were.
+    """
+    level = max(float(look.skin @ LUMA), 1.0)
+    gray = donated @ LUMA
+    over = np.maximum(gray - level, 0)
+    growth = np.maximum(gain @ LUMA, 1.0)
+    return np.asarray(donated * ((gray - over + over / growth) / np.maximum(gray, 1.0))[..., None], np.float32)
+
+
+def clear_haze(donated: Array, gain: Array, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """The brightened eye `donated` float32 (h, w, 3) with blacks as deep as the target's.
+
+    Brightening a dark photo brightens its blacks; what is darker than skin is brought down.
+    """
+    level = max(float(look.skin @ LUMA), 1.0)
+    haze = float(np.median(gain @ LUMA)) * float(donor_look.black @ LUMA) - float(look.black @ LUMA)
+    if haze <= 0:
+        return donated
+    gray = donated @ LUMA
+    depth = np.clip(1 - gray / level, 0, 1)
+    return np.asarray(
+        donated * ((gray - _HAZE_SHARE * haze * depth) / np.maximum(gray, 1.0)).clip(0.1)[..., None], np.float32
+    )
+
+
+def calm_color(donated: Array, target: Array, weight: Array, unit_px: float) -> Array:
+    """Smooth the hue of a donated eye where it is noisier than the target's, as that of brightened dark photos is.
+
+    Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
+    """
+    ring = weight > 0.5
+    if ring.sum() < 12:
+        return donated
+    width = max(_COLOR_WIDTH * unit_px, 0.8)
+
+    def measure(picture: Array) -> tuple[Array, Array, float]:
+        hue = picture - (picture @ LUMA)[..., None]
+        smooth = np.asarray(cv2.GaussianBlur(hue, (0, 0), width), np.float32)
+        return hue, smooth, float(np.median(np.abs(hue - smooth)[ring]))
+
+    hue, smooth, noise = measure(donated)
+    excess = 1 - measure(target)[2] / max(noise, 1e-3)
+    if excess <= 0:
+        return donated
+    return np.asarray(donated + min(1.5 * excess, 1.0) * (smooth - hue), np.float32)
+
+
+def calm_grain(donated: Array, target: Array, weight: Array) -> Array:
+    """Take specks of noise out of a donated eye that has more of them than the target, as brightened dark photos have.
+
+    Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
+    """
+    ring = weight > 0.5
+    if ring.sum() < 12:
+        return donated
+
+    def measure(picture: Array) -> tuple[Array, float]:
+        calm = np.asarray(cv2.medianBlur(picture, 3), np.float32)
+        return calm, float(np.abs((picture - calm) @ LUMA)[ring].mean())
+
+    calm, noise = measure(donated)
+    excess = 1 - measure(target)[1] / max(noise, 1e-3)
+    return np.asarray(donated + min(1.5 * max(excess, 0.0), 1.0) * (calm - donated), np.float32)
+
+
+def match_sharpness(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Blur a donated part where its photo is sharper than the target; `scale` is donor pixels for a target pixel."""
+    own = donor_look.blur_sigma_px / scale
+    missing = look.blur_sigma_px**2 - own**2
+    if missing <= 0.05:
+        return donated
+    return np.asarray(cv2.GaussianBlur(donated, (0, 0), float(np.sqrt(missing))), np.float32)
+
+
+def match_grain(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Add the grain that the target's skin has more than the donor's; `scale` is donor pixels for a target pixel."""
+    have = float(donor_look.grain.std()) / max(scale, 1.0)
+    want = float(look.grain.std())
+    missing = np.sqrt(max(want**2 - have**2, 0.0)) / max(want, 1e-3)
+    if missing < 0.2:
+        return donated
+    return donated + missing * look.tile_grain(*donated.shape[:2])

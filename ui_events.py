@@ -1,0 +1,241 @@
+"""What happens when somebody opens photos, looks at faces, sets switches or paints: each method answers one event.
+
+An answer maps the parts of the page that change to their new values. Errors become one sentence in a toast.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines import DiffusionState, look_at_diffusion
+from eyes_mask import EYES
+from photo_types import FaceChoice, Feature, FixError, Options, Pixels
+from ui_session import OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink
+from ui_style import KEEP_PAINT
+from ui_words import (
+    describe_diffusion,
+    describe_engine,
+    draw_cards,
+    draw_masks,
+    draw_photos,
+    draw_stage,
+    explain,
+)
+from ui_work import Answer, WorkEvents, photo_of, show_toast
+
+MOST_PHOTOS = 12
+"""At once: they are all kept in memory."""
+# The photo under the brush: strokes need no more.
+_BRUSH_PX = 1100
+
+
+class PageEvents(WorkEvents):
+    """Answers the events of one page; `parts` are its components by name, `options` what it was started with."""
+
+    def __init__(self, options: Options, folder: Path, samples: Mapping[str, Path]) -> None:
+        super().__init__(options)
+        self._folder = folder
+        self._samples = samples
+        self._state: DiffusionState | None = None
+
+    # ---- opening -----------------------------------------------------------------------------------------
+
+    def open_files(self, session: Session | None, files: Sequence[str] | str | None) -> Answer:
+        """Open the photos that were dropped; one that cannot be read is named in a toast."""
+        paths = [Path(files)] if isinstance(files, str) else [Path(file) for file in files or ()]
+        if len(paths) > MOST_PHOTOS:
+            show_toast(f"Only the first {MOST_PHOTOS} photos were opened; the command line takes whole folders.")
+        fresh = Session(self._folder / uuid.uuid4().hex)
+        for path in paths[:MOST_PHOTOS]:
+            try:
+                fresh.photos.append(open_photo(path, self._options))
+            except FixError as error:
+                show_toast(str(error).replace(str(path), path.name))
+        if not fresh.photos:
+            return self.answer(drop=None, more=None)
+        if session is not None:
+            session.close()
+        return {**self._show_photo(fresh), **self.answer(session=fresh, drop=None, more=None)}
+
+    def open_sample(self, session: Session | None, event: Any) -> Answer:
+        """Open a sample by the name of its button."""
+        path = self._samples.get(str(_picked(event)))
+        return self.open_files(session, [] if path is None else [str(path)])
+
+    def pick_photo(self, session: Session | None, event: Any) -> Answer:
+        """Look at another of the open photos."""
+        number = None if session is None else _number(event, len(session.photos) - 1)
+        if session is None or number is None:
+            return self.miss(session)
+        session.current = number
+        return self._show_photo(session)
+
+    def _show_photo(self, session: Session) -> Answer:
+        import gradio as gr
+
+        opened = session.photos[session.current]
+        session.under_brush = None
+        return {
+            **self.answer(
+                start=gr.update(visible=False),
+                work=gr.update(visible=True),
+                photos=draw_photos(session.photos, session.current),
+                stage=draw_stage(opened, self._options),
+                cards=draw_cards(opened, self._options),
+                views=gr.update(selected="photo"),
+                masks="",
+                brush=gr.update(value=None, visible=False),
+                advanced=gr.update(visible=bool(opened.faces)),
+            ),
+            **self.show_rest(),
+            **self.show_result(session),
+        }
+
+    # ---- faces -------------------------------------------------------------------------------------------
+
+    def pick_face(self, session: Session | None, seed: float, eye_color: str, event: Any) -> Answer:
+        """Look at one face: its switches, and how it would come out."""
+        import gradio as gr
+
+        opened = photo_of(session)
+        number = None if opened is None else _number(event, len(opened.faces))
+        if opened is None or number is None or opened.face(number) is None:
+            return self.miss(session)
+        opened.selected = number
+        return {
+            **self.show_face(session, seed, eye_color),
+            **self.answer(views=gr.update(selected="face")),
+        }
+
+    def show_face(self, session: Session | None, seed: float, eye_color: str) -> Answer:
+        """Set the switches and sliders as they stand for the face that is looked at, and paint it."""
+        import gradio as gr
+
+        opened = photo_of(session)
+        face = None if opened is None or opened.selected is None else opened.face(opened.selected)
+        if session is None or opened is None or face is None:
+            return self.answer(wishes=gr.update(visible=False))
+        choice = opened.choice(face.number, self._options)
+        possible = opened.find_possible(face.number, self._options)
+        can_open, can_smile = bool(possible - {Feature.MOUTH}), Feature.MOUTH in possible
+        return {
+            **self.answer(
+                wishes=gr.update(visible=True),
+                eyes=gr.update(value=bool(choice.eyes), interactive=can_open, info=explain(opened, face, list(EYES))),
+                opening=gr.update(value=choice.eye_opening, visible=can_open and bool(choice.eyes)),
+                smile=gr.update(
+                    value=bool(choice.smile), interactive=can_smile, info=explain(opened, face, [Feature.MOUTH])
+                ),
+                strength=gr.update(value=choice.smile_strength, visible=can_smile and bool(choice.smile)),
+            ),
+            **self._paint_face(session, opened, face.number, seed, eye_color),
+        }
+
+    def set_wishes(
+        self,
+        session: Session | None,
+        eyes: bool,
+        opening: float,
+        smile: bool,
+        strength: float,
+        seed: float,
+        eye_color: str,
+    ) -> Answer:
+        """Take over the switches and sliders of a face, and paint it anew."""
+        import gradio as gr
+
+        opened = photo_of(session)
+        if session is None or opened is None or opened.selected is None:
+            return self.miss(session)
+        number = opened.selected
+        before = opened.choice(number, self._options)
+        opened.choices[number] = FaceChoice(bool(eyes), bool(smile), float(opening), float(strength))
+        answer = {
+            **self._paint_face(session, opened, number, seed, eye_color),
+            **self.answer(views=gr.update(selected="face")),
+        }
+        if (before.eyes, before.smile) != (eyes, smile):
+            answer |= self.answer(
+                cards=draw_cards(opened, self._options),
+                stage=draw_stage(opened, self._options),
+                opening=gr.update(visible=bool(eyes)),
+                strength=gr.update(visible=bool(smile)),
+            )
+        return answer
+
+    def _paint_face(self, session: Session, opened: OpenPhoto, number: int, seed: float, eye_color: str) -> Answer:
+        options = replace(self._options, seed=int(seed or 0), eye_color=eye_color or None)
+        try:
+            view = preview_face(opened, number, options)
+        except FixError as error:
+            show_toast(str(error))
+            return {}
+        if view is None:
+            return {}
+        pair = tuple(session.write_picture(pixels, f"face_{number}") for pixels in (view.before, view.after))
+        share = "" if view.scale == 1.0 else f", shown at {view.scale:.0%}"
+        words = f"Face {number}, before and after{share}. Drag the line; the wheel or two fingers zoom."
+        return self.answer(face=pair, face_hint=f'<p class="hint">{words}</p>')
+
+    # ---- masks and the brush -----------------------------------------------------------------------------
+
+    def show_masks(self, session: Session | None) -> Answer:
+        """Tint what would be repainted."""
+        opened = photo_of(session)
+        return self.miss(session) if opened is None else self.answer(masks=draw_masks(opened, self._options))
+
+    def show_brush(self, session: Session | None) -> Answer:
+        """Lay the photo under the brush, unless it lies there."""
+        import gradio as gr
+
+        opened = photo_of(session)
+        if session is None or opened is None or session.under_brush is opened:
+            return {}
+        session.under_brush = opened
+        background = shrink(opened.photo.pixels, _BRUSH_PX)
+        return self.answer(
+            brush=gr.update(value={"background": background, "layers": [], "composite": None}, visible=True)
+        )
+
+    def take_strokes(self, session: Session | None, painted: Mapping[str, Any] | None) -> Answer:
+        """Take over what was painted, and show what it makes of the masks."""
+        opened = photo_of(session)
+        if opened is None or not painted:
+            return {}
+        layers: list[Pixels] = [np.asarray(layer, np.uint8) for layer in painted.get("layers") or ()]
+        opened.strokes = read_strokes(layers, KEEP_PAINT)
+        return self.answer(masks=draw_masks(opened, self._options))
+
+    # ---- settings ----------------------------------------------------------------------------------------
+
+    def show_engine(self, session: Session | None, engine: str) -> Answer:
+        """Say whether the chosen engine can paint here, and how long it takes."""
+        if self._state is None:
+            self._state = look_at_diffusion(self._options)
+        opened = photo_of(session)
+        count = 1
+        if opened is not None and not opened.faces:
+            return self.answer(engine_state="")
+        if opened is not None:
+            choices = [opened.choice(face.number, self._options) for face in opened.faces]
+            count = sum(bool(choice.eyes or choice.smile) for choice in choices)
+        return self.answer(
+            engine_state=describe_engine(engine, self._state, count), diffusion_state=describe_diffusion(self._state)
+        )
+
+
+def _picked(event: Any) -> object:
+    data = getattr(event, "_data", None)
+    return data.get("what") if isinstance(data, dict) else None
+
+
+def _number(event: Any, most: int) -> int | None:
+    """The number of what was picked; None when there is no such thing."""
+    text = str(_picked(event))
+    return int(text) if text.isascii() and text.isdigit() and int(text) <= most else None

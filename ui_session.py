@@ -1,0 +1,281 @@
+"""What the page knows of one visitor: the photos they opened, what was found, what they chose, what came of it.
+
+Everything here is plain work on photos; of the page itself it knows nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from brush_strokes import Strokes, covers
+from draft_engine import DraftEngine
+from fix import analyze_photo, fix_photo, plan_edits
+from landmarks import EyeLandmarks, Landmarks
+from photo_io import FORMATS, load_photo, save_photo
+from photo_types import (
+    BadOption,
+    Box,
+    Edit,
+    EditPlan,
+    Engine,
+    Face,
+    FaceChoice,
+    Feature,
+    FixResult,
+    Options,
+    Photo,
+    Pixels,
+    Progress,
+)
+
+# Around a face, in sizes of its box: enough for the masks, and for the eye to see the face in its place.
+_FACE_MARGIN = 0.45
+# A larger part is painted and shown smaller, so that a slider answers at once.
+_LARGEST_CROP_PX = 1400
+# Of the box of an eye or a mouth this share must be painted over to ask for an edit there.
+_ASKED_BY_HAND = 0.25
+
+
+class Stopped(Exception):
+    """The visitor pressed Cancel."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceView:
+    """A part of the photo around one face, before and after, both uint8 (h, w, 3); `scale` is to the photo's pixels."""
+
+    before: Pixels
+    after: Pixels
+    scale: float
+
+
+@dataclass(eq=False)
+class OpenPhoto:
+    """One photo on the page. `choices` holds what the visitor set, by face number."""
+
+    path: Path
+    photo: Photo
+    faces: tuple[Face, ...]
+    plan: EditPlan
+    choices: dict[int, FaceChoice] = field(default_factory=dict)
+    strokes: Strokes | None = None
+    selected: int | None = None
+    result: FixResult | None = None
+    saved: Path | None = None
+    note: str | None = None
+    _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def face(self, number: int) -> Face | None:
+        return next((face for face in self.faces if face.number == number), None)
+
+    def planned(self, number: int) -> list[Edit]:
+        """What the program would edit on a face by itself."""
+        return [edit for edit in self.plan.edits if edit.face.number == number]
+
+    def find_possible(self, number: int, options: Options) -> frozenset[Feature]:
+        """What can be edited on a face when it is asked for."""
+        if number not in self._possible:
+            face = self.face(number)
+            asked = {number: FaceChoice(eyes=True, smile=True)}
+            plan = plan_edits(self.photo.pixels, (face,) if face else (), _alone(options, asked))
+            self._possible[number] = frozenset(edit.feature for edit in plan.edits)
+        return self._possible[number]
+
+    def choice(self, number: int, options: Options) -> FaceChoice:
+        """The switches and sliders of a face as they stand: those the visitor set, else what the program would do."""
+        planned = {edit.feature for edit in self.planned(number)}
+        preset = FaceChoice(
+            bool(planned - {Feature.MOUTH}), Feature.MOUTH in planned, options.eye_opening, options.smile_strength
+        )
+        return self.choices.get(number, preset)
+
+    def final_options(self, options: Options) -> Options:
+        """The options of the whole photo with all that was chosen, and asked for with the brush, for its faces."""
+        choices = dict(self.choices)
+        if self.strokes is not None and self.strokes.edit.any():
+            for face in self.faces:
+                choices[face.number] = self._ask_by_hand(face, self.choice(face.number, options))
+        return replace(options, choices=choices)
+
+    def _ask_by_hand(self, face: Face, choice: FaceChoice) -> FaceChoice:
+        strokes, shape = self.strokes, self.photo.pixels.shape
+        if strokes is None:
+            return choice
+        eyes = [Box.around(np.concatenate([eye.upper, eye.lower])) for eye in _eyes(face.landmarks)]
+        mouth = Box.around(face.landmarks.lips)
+        if any(covers(strokes.edit, box.padded(0.2), shape) > _ASKED_BY_HAND for box in eyes):
+            choice = replace(choice, eyes=True)
+        if covers(strokes.edit, mouth, shape) > _ASKED_BY_HAND:
+            choice = replace(choice, smile=True)
+        return choice
+
+
+class Session:
+    """The photos of one visitor, and a folder for what is shown to them and what they take home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.photos: list[OpenPhoto] = []
+        self.current = 0
+        self.under_brush: OpenPhoto | None = None
+        self.stop = threading.Event()
+        self._count = 0
+
+    @property
+    def photo(self) -> OpenPhoto | None:
+        """The photo that is looked at."""
+        return self.photos[self.current] if self.photos else None
+
+    def close(self) -> None:
+        """Stop what is running and forget all files."""
+        self.stop.set()
+        self.photos = []
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write_picture(self, pixels: Pixels, stem: str) -> str:
+        """Write a picture to be shown as a JPEG file under a name of its own, and return its path."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._count += 1
+        path = self.folder / f"{stem}_{self._count}.jpg"
+        path.write_bytes(encode_jpeg(pixels))
+        return str(path)
+
+
+def open_photo(path: Path, options: Options, on_progress: Progress | None = None) -> OpenPhoto:
+    """Read a photo and look at its faces; those that would be edited come to mind first. Raises FixError."""
+    photo = load_photo(path)
+    faces, plan = analyze_photo(photo, replace(options, choices={}, faces=None), on_progress or _nobody)
+    opened = OpenPhoto(path, photo, faces, plan)
+    wanted = [edit.face.number for edit in plan.edits]
+    opened.selected = min(wanted, default=faces[0].number if faces else None)
+    return opened
+
+
+def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView | None:
+    """Paint one face as it stands, on a part of the photo no larger than needed, with the draft engine.
+
+    The part is painted, measured and tried anew just as the whole photo will be.
+    """
+    face = opened.face(number)
+    pixels = opened.photo.pixels
+    box = None if face is None else _view_box(face).clipped(pixels.shape[1], pixels.shape[0])
+    if face is None or box is None:
+        return None
+    scale = min(1.0, _LARGEST_CROP_PX / max(box.width, box.height))
+    part = pixels[box.slices]
+    if scale < 1.0:
+        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    moved = _move_face(face, box, scale)
+    choice = opened.final_options(options).choices.get(number) or opened.choice(number, options)
+    strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, box, pixels.shape)
+    engine = DraftEngine(eye_color=options.eye_color, seed=options.seed)
+    wanted = _alone(options, {number: choice})
+    result = fix_photo(Photo(part), wanted, engine, faces=(moved,), strokes=strokes)
+    return FaceView(part, result.pixels, scale)
+
+
+def fix_opened(opened: OpenPhoto, options: Options, engine: Engine, stop: threading.Event, tell: Progress) -> None:
+    """Fix a photo with all that was chosen, and write it as a file to take home. Raises FixError and Stopped."""
+
+    def on_progress(words: str, share: float) -> None:
+        if stop.is_set():
+            raise Stopped
+        tell(words, share)
+
+    wanted = opened.final_options(options)
+    result = fix_photo(opened.photo, wanted, engine, on_progress, faces=opened.faces, strokes=opened.strokes)
+    on_progress("writing the file", 1.0)
+    opened.result = result
+
+
+def save_opened(opened: OpenPhoto, folder: Path) -> Path:
+    """Write the result as `final_` and the photo's own name, in its own format with its metadata. Raises FixError."""
+    if opened.result is None:
+        raise BadOption("There is no result to save yet.")
+    ending = opened.path.suffix if opened.path.suffix.lower() in FORMATS else ".png"
+    target = folder / f"final_{opened.path.stem}{ending}"
+    opened.note = save_photo(opened.result.pixels, opened.photo, target)
+    opened.saved = target
+    return target
+
+
+def read_strokes(layers: list[Pixels], keep_color: tuple[int, int, int]) -> Strokes | None:
+    """Sort painted layers, each uint8 (h, w, 4), into what is kept (of `keep_color`) and what is edited."""
+    keep: NDArray[np.uint8] | None = None
+    edit: NDArray[np.uint8] | None = None
+    for layer in layers:
+        if layer.ndim != 3 or layer.shape[2] != 4 or not layer[..., 3].any():
+            continue
+        far = np.abs(layer[..., :3].astype(np.int16) - np.array(keep_color, np.int16)).max(axis=2) > 90
+        alpha = np.where(layer[..., 3] > 60, np.uint8(255), np.uint8(0)).astype(np.uint8)
+        one, other = np.where(far, 0, alpha).astype(np.uint8), np.where(far, alpha, 0).astype(np.uint8)
+        keep = one if keep is None else np.maximum(keep, one)
+        edit = other if edit is None else np.maximum(edit, other)
+    return None if keep is None or edit is None else Strokes(keep, edit)
+
+
+def encode_jpeg(pixels: Pixels, quality: int = 93) -> bytes:
+    """Return `pixels` uint8 (H, W, 3) RGB as a JPEG file without any metadata."""
+    ok, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise ValueError("the picture cannot be encoded")
+    return data.tobytes()
+
+
+def shrink(pixels: Pixels, longest_px: int) -> Pixels:
+    """Return a smaller picture whose long side is at most so long; a smaller one comes back as it is."""
+    scale = longest_px / max(pixels.shape[:2])
+    if scale >= 1.0:
+        return pixels
+    size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _nobody(_words: str, _share: float) -> None:
+    """Nobody is watching."""
+
+
+def _alone(options: Options, choices: Mapping[int, FaceChoice]) -> Options:
+    return replace(options, faces=None, choices=choices)
+
+
+def _view_box(face: Face) -> Box:
+    return face.box.union(Box.around(face.landmarks.points)).padded(_FACE_MARGIN)
+
+
+def _eyes(landmarks: Landmarks) -> tuple[EyeLandmarks, EyeLandmarks]:
+    return landmarks.right_eye, landmarks.left_eye
+
+
+def _move_face(face: Face, box: Box, scale: float) -> Face:
+    """The face in the pixels of the part of the photo that `box` cuts out and `scale` shrinks."""
+    points = face.landmarks.points.copy()
+    points[:, :2] -= (box.left, box.top)
+    points *= scale
+    corners = [round((value - start) * scale) for value, start in zip(
+        (face.box.left, face.box.top, face.box.right, face.box.bottom),
+        (box.left, box.top, box.left, box.top), strict=True,
+    )]  # fmt: skip
+    moved = Box(corners[0], corners[1], max(corners[2], corners[0] + 1), max(corners[3], corners[1] + 1))
+    return replace(face, box=moved, landmarks=Landmarks(points.astype(np.float32)))
+
+
+def _cut_strokes(strokes: Strokes, box: Box, shape: tuple[int, ...]) -> Strokes:
+    """The strokes over a part of the photo, as masks of that part alone."""
+    height, width = strokes.keep.shape
+    left, right = (round(value / shape[1] * width) for value in (box.left, box.right))
+    top, bottom = (round(value / shape[0] * height) for value in (box.top, box.bottom))
+    part = slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
+    return Strokes(strokes.keep[part], strokes.edit[part])

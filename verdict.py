@@ -1,0 +1,122 @@
+"""Whether an edit did what it should, and what to do next where it did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from faces import look_again
+from photo_types import Change, Edit, Face, Feature, Pixels
+from resemblance import Likeness
+
+OPEN_EYE_RATIO = 0.20
+"""An eye with a larger aspect ratio than this is open …"""
+OPEN_BLINK = 0.40
+"""… if its blink score is also below this."""
+NARROW_SHARE = 0.3
+"""Who asks for the narrowest opening is content with this much less of both."""
+SMILE_SCORE = 0.50
+"""A mouth with a higher smile score than this smiles."""
+DONOR_SHARE = 0.75
+"""An eye that was carried over from another photo keeps at least this part of the aspect ratio it has there."""
+AMOUNT_STEP = 0.20
+"""A try that fell short opens an eye this much further next time …"""
+SMILE_STEP = 0.10
+"""… and a smile, which is the better the smaller it is, this much."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one edit led to: whether it did what it should, the value measured, and the words if it did not.
+
+    `resemblance` of the face to itself is measured once all its edits did what they should.
+    """
+
+    good: bool
+    value: float
+    why: str
+    resemblance: float | None = None
+
+    @property
+    def is_estranged(self) -> bool:
+        """Whether the edit did what it should, and somebody else seems to look out of the face."""
+        return not self.good and self.resemblance is not None
+
+
+class Gate:
+    """Decides which faces of a painted photo may stay: those that came out as wished and still are themselves.
+
+    `pixels` uint8 (H, W, 3) is the photo as it was, `min_resemblance` what `Options` says.
+    """
+
+    def __init__(self, pixels: Pixels, min_resemblance: float) -> None:
+        self._likeness, self._least = Likeness(pixels), min_resemblance
+
+    def judge(self, candidate: Pixels, face: Face, edits: list[Edit]) -> list[Outcome]:
+        """What the edits of one face led to in `candidate`, uint8 (H, W, 3), in their order."""
+        after = look_again(candidate, face)
+        outcomes = [judge_edit(edit, after) for edit in edits]
+        if not all(outcome.good for outcome in outcomes):
+            return outcomes
+        same = self._likeness.measure(candidate, face)
+        why = f"it no longer looked like the same person (resemblance {same:.2f})"
+        return [replace(o, good=same >= self._least, why=why, resemblance=same) for o in outcomes]
+
+
+def judge_edit(edit: Edit, after: Face | None) -> Outcome:
+    """Whether one edit did what it should, by its face looked at again; None where no face is seen any more."""
+    if after is None:
+        return Outcome(False, edit.measured, "the face was no longer recognised")
+    if edit.feature is Feature.MOUTH:
+        smiles = after.smile > edit.goal_share * SMILE_SCORE
+        return Outcome(smiles, after.smile, "the smile did not come out clearly")
+    ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
+    if edit.donor is not None:
+        # Narrow eyes are somebody's own: what counts is what the donor's look like.
+        own = edit.donor.opening * edit.donor_eye.aspect_ratio
+        is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < OPEN_BLINK
+        return Outcome(is_open, ratio, f"the eye from {edit.donor.name} did not come out clearly open")
+    less = 1.0 - edit.goal_share
+    is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
+    return Outcome(is_open, ratio, "the eye did not come out clearly open")
+
+
+def go_further(edit: Edit, outcome: Outcome) -> Edit | None:
+    """The same edit for the next try: as it was if it was good, else further; None when there is no further."""
+    if outcome.good:
+        return edit
+    step = SMILE_STEP if edit.feature is Feature.MOUTH else AMOUNT_STEP
+    # Tenths do not add up to 1 exactly.
+    return replace(edit, amount=min(edit.amount + step, 1.0)) if edit.amount < 0.999 else None
+
+
+def hold_back(edits: list[Edit]) -> list[Edit]:
+    """The edits of a face that came out as someone else: without a donor, or less of each."""
+    if any(edit.donor for edit in edits):
+        return [drop_donor(edit, "it made somebody else of the face") for edit in edits]
+    return [replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0)) for edit in edits]
+
+
+def drop_donor(edit: Edit, why: str) -> Edit:
+    """The same edit with the next donor, or with none; `why` the present one is of no use."""
+    if edit.donor is None:
+        return edit
+    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {why}")
+
+
+def name_miss(edit: Edit) -> str:
+    """What is said of a donor with whom an edit missed its end."""
+    is_mouth = edit.feature is Feature.MOUTH
+    return "the smile did not come out clearly" if is_mouth else "it did not come out clearly open"
+
+
+def note_changes(edits: list[Edit], outcomes: list[Outcome], *, kept: bool, tries: int) -> list[Change]:
+    """What became of the edits, for the report."""
+    changes = []
+    for edit, outcome in zip(edits, outcomes, strict=True):
+        before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
+        note = ("" if edit.donor else edit.no_donor) if kept else outcome.why
+        donor = edit.donor if kept else None
+        changes.append(
+            Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, donor, outcome.resemblance)
+        )
+    return changes
