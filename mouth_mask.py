@@ -64,7 +64,8 @@ def mouth_region(
     """Return the soft mask of all that a smile moves; None when it lies outside the photo.
 
     `shape` is the photo's (H, W, …). `rims` are the lower rims of glasses, each float32 (n, 2) in photo pixels; they
-    and what lies above stay out, as do the lower lids behind them or without `with_lids`. Alpha is 1 inside and falls smoothly to 0 at the rim, except at the photo's edge.
+    and what lies above stay out, as do the lower lids behind them or without `with_lids`. Alpha is 1 inside and falls
+    smoothly to 0 at the rim, except at the photo's edge.
     """
     right, left = landmarks.right_eye, landmarks.left_eye
     eye_distance = _eye_distance(landmarks)
@@ -135,9 +136,13 @@ def spare_lids(shape: tuple[int, ...], edit: Edit) -> Edit:
     box, below = edit.region.box, mouth_region(shape, edit.face.landmarks, with_lids=False)
     if below is None:
         return edit
-    alpha = np.zeros(shape[:2], np.float32)
-    alpha[below.box.slices] = below.alpha
-    return replace(edit, region=Region(box, np.minimum(alpha[box.slices], edit.region.alpha)))
+    both = box.union(below.box)
+    alpha = np.zeros((both.height, both.width), np.float32)
+    for part, values in ((below.box, below.alpha), (box, edit.region.alpha)):
+        top, left = part.top - both.top, part.left - both.left
+        view = alpha[top : top + part.height, left : left + part.width]
+        view[:] = values if part is below.box else np.minimum(view, values)
+    return replace(edit, region=Region(box, np.ascontiguousarray(view)))
 
 
 def _reach_outline(mouth: Floats, across: Floats, down: Floats, eye_distance: float) -> Floats:
