@@ -27,6 +27,8 @@ _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.23, 0.95, 0.86], np.float32)
 # How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
 _CAST_SHARE = 0.75
+# How much of the skin's tint a shadow has; gray ones look blue beside warm skin.
+_SHADOW_WARMTH = 0.8
 
 IRIS_COLORS = {
     "brown": (0.42, (1.30, 0.93, 0.74)),
@@ -41,7 +43,7 @@ IRIS_COLORS = {
 # Of 100 open eyes the lower half of the iris had 0.40 of the skin's luma under the darkest brows and 0.79 under the
 # palest; painted ones need less, for they have no reflections of the surroundings.
 _BROW_RATIO = (0.45, 0.85)
-_IRIS_RATIO = (0.40, 0.68)
+_IRIS_RATIO = (0.44, 0.73)
 _DARK_IRIS_CHROMA = np.array([1.42, 0.90, 0.66], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.24, 0.95, 0.75], np.float32)
 # Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
@@ -94,6 +96,15 @@ def _measure_colorfulness(skin: Array) -> float:
     """0 in a black-and-white photo, where the skin has no colour and nothing else may have any; else up to 1."""
     spread = float(np.ptp(skin)) / max(float(skin @ LUMA), 1.0)
     return float(np.clip((spread - 0.03) / 0.12, 0, 1))
+
+
+def cast_shadow(color: Array, depth: Array, skin: Array) -> Array:
+    """`color` (…, 3) with a share `depth` (h, w), 0 … 1, of its light taken away, as (h, w, 3).
+
+    What light is left has come through skin or been thrown back by it: the warmer `skin` looks, the warmer the shadow.
+    """
+    power = np.clip(float(skin @ LUMA) / np.maximum(skin, 1.0), 0.5, 2.0) ** _SHADOW_WARMTH
+    return np.asarray(color * np.clip(1 - depth, 0.2, 1)[..., None] ** power, np.float32)
 
 
 def choose_sclera(skin: Array) -> Array:
@@ -158,8 +169,8 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
     eye = sclera + coverage[..., None] * (iris - sclera)
 
     # The upper lid and its lashes shade the top third; the lower rim barely does.
-    shadow = 1 - 0.58 * np.exp(-below_lid / 0.14) - 0.14 * np.exp(-above_rim / 0.07)
-    eye = eye * np.clip(shadow, 0.2, 1)[..., None]
+    shadow = 0.58 * np.exp(-below_lid / 0.14) + 0.14 * np.exp(-above_rim / 0.07)
+    eye = cast_shadow(eye, shadow, look.skin)
 
     radius = IRIS_RADIUS
     light_x = center[0] + look.light_x * 0.30 * radius * look.roundness
@@ -176,8 +187,8 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
 
 def _shade_sclera(x: Array, y: Array, look: EyeLook) -> Array:
     """A moist ball: darker to the corners, pink at the inner one."""
-    ball = 1 - 0.30 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 - 0.06 * np.clip(-look.light_x * x, 0, 1)
-    sclera = look.sclera * ball[..., None]
+    ball = 0.30 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 + 0.06 * np.clip(-look.light_x * x, 0, 1)
+    sclera = cast_shadow(look.sclera, ball, look.skin)
     inner = 0.85 * smoothstep(0.62, 0.92, x)
     outer = 0.60 * smoothstep(0.62, 0.98, -x)
     return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(look.skin) - sclera), np.float32)

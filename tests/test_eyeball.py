@@ -11,6 +11,7 @@ from eyeball import (
     IRIS_COLORS,
     EyeLook,
     aperture_alpha,
+    cast_shadow,
     choose_catchlight,
     choose_flesh,
     choose_iris,
@@ -125,3 +126,11 @@ def test_tint_scales_chroma_and_keeps_luma() -> None:
 
 def test_smoothstep_is_flat_outside_its_range() -> None:
     assert smoothstep(1, 3, np.array([0, 1, 2, 3, 9], np.float32)).tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_shadows_are_as_warm_as_the_skin_and_gray_in_a_gray_photo() -> None:
+    white, half = np.full(3, 200, np.float32), np.full((1, 1), 0.5, np.float32)
+    warm = cast_shadow(white, half, np.array([200, 120, 80], np.float32))[0, 0]
+    assert warm[0] > warm[1] > warm[2]
+    gray = cast_shadow(white, half, np.full(3, 130, np.float32))[0, 0]
+    np.testing.assert_allclose(gray, 100, rtol=1e-5)
