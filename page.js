@@ -35,7 +35,7 @@ const take = (event, files) => {
   input.files = list.files;
   input.dispatchEvent(new Event('change', {bubbles: true}));
 };
-const isOver = event => event.target.closest && event.target.closest('#drop, #brush');
+const isOver = event => event.target.closest && event.target.closest('#drop, #others, #brush');
 window.addEventListener('dragover', event => { if (!isOver(event)) event.preventDefault(); });
 window.addEventListener('drop', event => { if (!isOver(event)) { event.preventDefault(); take(event, event.dataTransfer.files); } });
 window.addEventListener('paste', event => { if (event.clipboardData) take(event, event.clipboardData.files); });

@@ -183,6 +183,14 @@ def _lay_out_panel(parts: dict[str, Any], options: Options) -> None:
             parts["opening"] = gr.Slider(0, 1, options.eye_opening, step=0.05, label="How wide", buttons=[])
             parts["smile"] = gr.Checkbox(label="Smile", container=False)
             parts["strength"] = gr.Slider(0, 1, options.smile_strength, step=0.05, label="How broad", buttons=[])
+        with gr.Column(elem_id="own"):
+            parts["others"] = gr.File(
+                label="Other photos of the same people", file_count="multiple", file_types=list(FORMATS),
+                type="filepath", elem_id="others", height=84,
+            )  # fmt: skip
+            parts["smile_too"] = gr.Checkbox(
+                value=options.smile_from_reference, label="Their smiles, too", container=False, visible=False
+            )
         parts["download"] = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
         with gr.Row(elem_id="after"):
             parts["make"] = gr.Button("Fix this photo", variant="primary", elem_id="make")
@@ -256,6 +264,14 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
     parts["engine"].input(
         events.show_engine, [session, parts["engine"]], [parts["engine_state"], parts["diffusion_state"]], **quick
     )
+
+    others = [parts["others"], parts["smile_too"]]
+    changed = [parts["others"].upload, parts["others"].clear, parts["others"].delete, parts["smile_too"].input]
+    for on_change in changed:
+        on_change(
+            events.take_others, [session, *others, *look[1:]], everything, trigger_mode="always_last",
+            **slow(parts["cards"]),
+        )  # fmt: skip
 
     parts["masks_tab"].select(events.show_masks, session, [parts["masks"]], **quick)
     parts["brush_tab"].select(events.show_brush, session, [parts["brush"]], **quick)

@@ -11,6 +11,7 @@ from engines import choose_engine
 from fix import fix_photo
 from photo_io import FORMATS, load_photo, save_photo
 from photo_types import BadOption, FixError, Options
+from references import read_reference
 from report import describe, to_json
 
 
@@ -27,6 +28,8 @@ def add_api(options: Options, folder: Path) -> None:
         faces: str,
         engine: str,
         seed: float,
+        references: list[str] | None = None,
+        smile_from_reference: bool = False,
     ) -> tuple[str, dict[str, Any]]:
         """Open the closed eyes and raise the glum mouths of one photo."""
         try:
@@ -36,19 +39,21 @@ def add_api(options: Options, folder: Path) -> None:
                 options,
                 eyes=bool(eyes), smile=bool(smile), eye_opening=float(eye_opening),
                 smile_strength=float(smile_strength), faces=_read_numbers(faces), engine=engine, seed=int(seed),
-                offline=True,
+                smile_from_reference=bool(smile_from_reference), offline=True,
             )  # fmt: skip
             source = load_photo(Path(photo))
             painter, why_draft = choose_engine(wanted, quiet=True)
-            result = fix_photo(source, wanted, painter)
+            others = [read_reference(load_photo(Path(other))) for other in references or ()]
+            result = fix_photo(source, wanted, painter, references=others)
             name = Path(photo)
             ending = name.suffix if name.suffix.lower() in FORMATS else ".png"
             target = folder / uuid.uuid4().hex / f"final_{name.stem}{ending}"
             note = save_photo(result.pixels, source, target)
         except FixError as error:
-            raise gr.Error(
-                str(error).replace(str(Path(photo or "")), Path(photo or "").name), print_exception=False
-            ) from error
+            words = str(error)
+            for sent in (photo or "", *(references or ())):
+                words = words.replace(str(Path(sent)), Path(sent).name)
+            raise gr.Error(words, print_exception=False) from error
         words = "\n".join(text for text in (describe(result.report), why_draft, note) if text)
         return str(target), {"words": words, **to_json(result.report)}
 
@@ -61,6 +66,10 @@ def add_api(options: Options, folder: Path) -> None:
         gr.Textbox("", label="faces, such as 1,3; empty for all", visible=False),
         gr.Radio(["auto", "draft", "stable-diffusion"], value=options.engine, label="engine", visible=False),
         gr.Number(options.seed, precision=0, label="seed", visible=False),
+        gr.File(
+            label="references: other photos of the same people", file_count="multiple", type="filepath", visible=False
+        ),
+        gr.Checkbox(options.smile_from_reference, label="smile_from_reference", visible=False),
     ]
     outputs = [gr.File(label="the fixed photo", visible=False), gr.JSON(label="the report", visible=False)]
     gr.Button(visible=False).click(

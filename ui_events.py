@@ -15,7 +15,10 @@ import numpy as np
 
 from engines import DiffusionState, look_at_diffusion
 from eyes_mask import EYES
+from photo_io import load_photo
 from photo_types import FaceChoice, Feature, FixError, Options, Pixels
+from references import read_reference
+from ui_references import Others
 from ui_session import OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink
 from ui_style import KEEP_PAINT
 from ui_words import (
@@ -92,6 +95,8 @@ class PageEvents(WorkEvents):
                 masks="",
                 brush=gr.update(value=None, visible=False),
                 advanced=gr.update(visible=bool(opened.faces)),
+                others=gr.update(visible=bool(opened.faces), **({} if opened.others.references else {"value": None})),
+                smile_too=gr.update(visible=bool(opened.others.references)),
             ),
             **self.show_rest(),
             **self.show_result(session),
@@ -182,6 +187,32 @@ class PageEvents(WorkEvents):
         share = "" if view.scale == 1.0 else f", shown at {view.scale:.0%}"
         words = f"Face {number}, before and after{share}. Drag the line; the wheel or two fingers zoom."
         return self.answer(face=pair, face_hint=f'<p class="hint">{words}</p>')
+
+    def take_others(
+        self, session: Session | None, files: Sequence[str] | None, smile_too: bool, seed: float, eye_color: str
+    ) -> Answer:
+        """Look at the other photos of the same people that were dropped, and show who gets what from them."""
+        import gradio as gr
+
+        opened = photo_of(session)
+        if session is None or opened is None:
+            return self.miss(session)
+        paths = [Path(file) for file in files or ()]
+        if len(paths) > MOST_PHOTOS:
+            show_toast(f"Only the first {MOST_PHOTOS} of the other photos are used.")
+        known = {reference.path: reference for reference in opened.others.references}
+        references = []
+        for path in paths[:MOST_PHOTOS]:
+            try:
+                references.append(known.get(path) or read_reference(load_photo(path)))
+            except FixError as error:
+                show_toast(str(error).replace(str(path), path.name))
+        for photo in session.photos:
+            photo.take(Others(tuple(references), bool(smile_too)))
+        return {
+            **self.answer(cards=draw_cards(opened, self._options), smile_too=gr.update(visible=bool(references))),
+            **self.show_face(session, seed, eye_color),
+        }
 
     # ---- masks and the brush -----------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ from photo_types import (
     Pixels,
     Progress,
 )
+from references import Reference
+from ui_references import Gift, Others, find_gifts, find_people
 
 # Around a face, in sizes of its box: enough for the masks, and for the eye to see the face in its place.
 _FACE_MARGIN = 0.45
@@ -71,7 +73,10 @@ class OpenPhoto:
     result: FixResult | None = None
     saved: Path | None = None
     note: str | None = None
+    others: Others = field(default_factory=Others)
     _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
+    _people: dict[int, tuple[Reference, ...]] | None = None
+    _gifts: tuple[object, Mapping[int, Gift]] | None = None
 
     @property
     def name(self) -> str:
@@ -101,13 +106,38 @@ class OpenPhoto:
         )
         return self.choices.get(number, preset)
 
+    def take(self, others: Others) -> None:
+        """Have other photos of the same people."""
+        if others.references != self.others.references:
+            self._people = None
+        self.others, self._gifts = others, None
+
+    def find_people(self, number: int) -> tuple[Reference, ...]:
+        """The other photos that show the person with this face, and nobody else."""
+        if self._people is None:
+            self._people = find_people(self.photo.pixels, self.faces, self.others.references)
+        return self._people.get(number, ())
+
+    def find_gifts(self, options: Options) -> Mapping[int, Gift]:
+        """What the faces get from the other photos, by number, as the switches stand."""
+        if not self.others.references:
+            return {}
+        wanted = self.final_options(options)
+        standing = {face.number: self.choice(face.number, options) for face in self.faces}
+        switches = [(number, choice.eyes, choice.smile) for number, choice in standing.items()]
+        if self._gifts is None or self._gifts[0] != switches:
+            plan = plan_edits(self.photo.pixels, self.faces, wanted)
+            gifts = find_gifts(self.photo.pixels, self.faces, plan, self.others.references, wanted)
+            self._gifts = switches, gifts
+        return self._gifts[1]
+
     def final_options(self, options: Options) -> Options:
         """The options of the whole photo with all that was chosen, and asked for with the brush, for its faces."""
         choices = dict(self.choices)
         if self.strokes is not None and self.strokes.edit.any():
             for face in self.faces:
                 choices[face.number] = self._ask_by_hand(face, self.choice(face.number, options))
-        return replace(options, choices=choices)
+        return replace(options, choices=choices, smile_from_reference=self.others.smile_too)
 
     def _ask_by_hand(self, face: Face, choice: FaceChoice) -> FaceChoice:
         strokes, shape = self.strokes, self.photo.pixels.shape
@@ -181,8 +211,9 @@ def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView |
     choice = opened.final_options(options).choices.get(number) or opened.choice(number, options)
     strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, box, pixels.shape)
     engine = DraftEngine(eye_color=options.eye_color, seed=options.seed)
-    wanted = _alone(options, {number: choice})
-    result = fix_photo(Photo(part), wanted, engine, faces=(moved,), strokes=strokes)
+    wanted = replace(_alone(options, {number: choice}), smile_from_reference=opened.others.smile_too)
+    people = opened.find_people(number)
+    result = fix_photo(Photo(part), wanted, engine, faces=(moved,), strokes=strokes, references=people)
     return FaceView(part, result.pixels, scale)
 
 
@@ -195,7 +226,10 @@ def fix_opened(opened: OpenPhoto, options: Options, engine: Engine, stop: thread
         tell(words, share)
 
     wanted = opened.final_options(options)
-    result = fix_photo(opened.photo, wanted, engine, on_progress, faces=opened.faces, strokes=opened.strokes)
+    result = fix_photo(
+        opened.photo, wanted, engine, on_progress,
+        faces=opened.faces, strokes=opened.strokes, references=opened.others.references,
+    )  # fmt: skip
     on_progress("writing the file", 1.0)
     opened.result = result
 

@@ -14,6 +14,7 @@ from eyes_mask import EYES, eyes_mask
 from mouth_mask import mouth_mask
 from photo_types import Box, Face, FaceChoice, Feature, Options, Pixels, Skip
 from report import describe
+from ui_references import Gift
 from ui_session import OpenPhoto, encode_jpeg, shrink
 
 # Long side of the photo as the page shows it: sharp on a large screen, quick to send.
@@ -95,17 +96,31 @@ def draw_cards(opened: OpenPhoto, options: Options) -> str:
             "version of it.</p></section>"
         )
     cards = []
+    gifts = opened.find_gifts(options)
     for face in opened.faces:
         choice = opened.choice(face.number, options)
+        words, picture = _tell_gift(gifts.get(face.number))
         kind = ' class="edit"' if _is_edited(choice) else ""
         cards.append(
             f'<button type="button" data-group="face" data-pick="{face.number}" '
             f'aria-pressed="{str(face.number == opened.selected).lower()}">'
             f'<img src="{embed(_portrait(opened.photo.pixels, face))}" alt="">'
             f"<span><b>{_will(choice)}</b>"
-            f"<small>Face {face.number}: {html.escape(_found(opened, face))}</small></span><i{kind}></i></button>"
+            f"<small>Face {face.number}: {html.escape(_found(opened, face))}</small>{words}</span>"
+            f"{picture}<i{kind}></i></button>"
         )
     return f'<div class="cards" role="group" aria-label="Faces">{"".join(cards)}</div>'
+
+
+def _tell_gift(gift: Gift | None) -> tuple[str, str]:
+    """In words and as a picture, what a face gets from another photo, or why it gets nothing."""
+    if gift is None:
+        return "", ""
+    if gift.picture is None:
+        return f"<small>{html.escape(gift.why_not[:1].upper() + gift.why_not[1:])}</small>", ""
+    name = html.escape(gift.name)
+    picture = f'<img class="gift" src="{embed(shrink(gift.picture, 2 * _CARD_PX), 90)}" alt="From {name}">'
+    return f"<small>With their own, from {name}</small>", picture
 
 
 def draw_masks(opened: OpenPhoto, options: Options) -> str:

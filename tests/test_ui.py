@@ -24,7 +24,8 @@ from PIL import Image
 
 import ui
 from options import Options
-from tests.conftest import ROOT, SAMPLES
+from tests.conftest import ROOT, SAMPLES, LoadPhoto
+from tests.donor_photos import make_moments
 
 pytest.importorskip("gradio", reason="gradio is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -229,6 +230,32 @@ def test_from_the_photo_to_the_file(new_page: NewPage, tmp_path: Path) -> None:
 
 
 @needs_browser
+def test_other_photos_give_their_eyes(new_page: NewPage, sample: LoadPhoto, tmp_path: Path) -> None:
+    moments = make_moments(sample)
+    Image.fromarray(moments.blinking).save(tmp_path / "party_1.png")
+    Image.fromarray(moments.other).save(tmp_path / "party_2.png")
+    shutil.copy(SAMPLES / "image_5.jpg", tmp_path / "nobody.jpg")
+    page = new_page()
+    drop(page, tmp_path / "party_1.png")
+    page.wait_for_selector(".mark")
+    page.locator(".mark").nth(0).click()
+    card = page.locator(".cards button").nth(0)
+    assert card.locator(".gift").count() == 0
+    wait_for_new(page, ".compare", "")
+    drawn = shown(page, ".compare")
+
+    page.set_input_files("#others input[type=file]", [tmp_path / "nobody.jpg", tmp_path / "party_2.png"])
+    playwright.expect(card).to_contain_text("With their own, from party_2.png")
+    assert card.locator(".gift").get_attribute("alt") == "From party_2.png"
+    wait_for_new(page, ".compare", drawn)
+
+    page.click("#make")
+    page.wait_for_selector("#download:visible")
+    page.locator(".said summary").click()
+    playwright.expect(page.locator(".said")).to_contain_text("party_2.png")
+
+
+@needs_browser
 def test_all_pictures_have_words_and_keys_work(new_page: NewPage) -> None:
     page = new_page()
     missing = "[...document.querySelectorAll('img')].filter(img => !img.hasAttribute('alt')).length"
@@ -377,8 +404,9 @@ def test_the_page_names_no_address_of_others(server: Server) -> None:
 
 
 def run_example(language: str, server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the README's example for the page in a folder with a photo `group.jpg`."""
+    """Run the README's example for the page in a folder with a photo `group.jpg` and another of the same people."""
     shutil.copy(SAMPLES / "image_1.jpg", folder / "group.jpg")
+    shutil.copy(SAMPLES / "image_4.jpg", folder / "group_2.jpg")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme[readme.index("## The page") :]
     (example,) = re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.DOTALL | re.MULTILINE)
@@ -392,6 +420,7 @@ def test_the_readme_example_in_python_runs(server: Server, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "final_group.jpg" in done.stdout
     assert "opened both eyes" in done.stdout
+    assert "group_2.jpg" in done.stdout, "nothing is said of the other photo"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -12,8 +12,11 @@ from PIL import Image
 
 from brush_strokes import Strokes
 from draft_engine import DraftEngine
-from photo_types import EditPlan, FaceChoice, Feature, Options, Pixels, Progress, UnreadablePhoto
-from tests.conftest import SAMPLES
+from photo_types import EditPlan, FaceChoice, Feature, Options, Photo, Pixels, Progress, UnreadablePhoto
+from references import read_reference
+from tests.conftest import SAMPLES, LoadPhoto
+from tests.donor_photos import make_moments
+from ui_references import Others
 from ui_session import OpenPhoto, Session, Stopped, fix_opened, open_photo, preview_face, read_strokes, save_opened
 
 OPTIONS = Options(engine="draft")
@@ -68,6 +71,39 @@ def test_the_preview_shows_what_the_whole_photo_will_get(open_sample: Callable[[
     final = whole[top : top + rows, left : left + columns].astype(int)
     assert np.abs(part.astype(int) - view.before).max() > 40, "nothing was painted"
     assert np.abs(part.astype(int) - final).mean() < 0.2
+
+
+def test_the_preview_has_the_same_donor_as_the_whole_photo(sample: LoadPhoto, tmp_path: Path) -> None:
+    moments = make_moments(sample)
+    Image.fromarray(moments.blinking).save(tmp_path / "blink.png")
+    opened = open_photo(tmp_path / "blink.png", OPTIONS)
+    number = opened.selected
+    assert number is not None and opened.find_gifts(OPTIONS) == {}
+    drawn = preview_face(opened, number, OPTIONS)
+    nobody_there = read_reference(Photo(sample("image_5.jpg")))
+    opened.take(Others((nobody_there,)))
+    assert "no face" in opened.find_gifts(OPTIONS)[number].why_not
+    opened.take(Others((nobody_there, read_reference(Photo(moments.other, path=Path("other.png"))))))
+    gift = opened.find_gifts(OPTIONS)[number]
+    assert gift.name == "other.png" and gift.picture is not None
+    own = preview_face(opened, number, OPTIONS)
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    assert drawn is not None and own is not None and opened.result is not None
+    assert {change.donor.name for change in opened.result.report.changes if change.donor} == {"other.png"}
+    eyes = [edit.region.box for edit in opened.result.plan.edits]
+    rows, columns = own.before.shape[:2]
+    whole = opened.result.pixels
+    # The photo is so small that the part is nearly all of it; the eyes lie where the two agree best.
+    height, width = whole.shape[:2]
+    places = [(top, left) for top in range(height - rows + 1) for left in range(width - columns + 1)]
+    top, left = next(
+        place for place in places
+        if np.array_equal(opened.photo.pixels[place[0] : place[0] + rows, place[1] : place[1] + columns], own.before)
+    )  # fmt: skip
+    for box in eyes:
+        part = np.s_[box.top - top : box.bottom - top, box.left - left : box.right - left]
+        final = whole[box.slices].astype(int)
+        assert np.abs(own.after[part] - final).mean() < 0.3 * np.abs(drawn.after[part] - final).mean()
 
 
 def test_a_slider_changes_the_preview(open_sample: Callable[[str], OpenPhoto]) -> None:
