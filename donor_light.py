@@ -17,6 +17,11 @@ _HAZE_SHARE = 0.8
 """Of the difference of the two photos' blacks so much is taken away."""
 _PALER = 0.7
 """A skin with less than this part of the donor's colour is paler not by its light alone."""
+_CALMED_GAIN = (1.15, 1.5)
+"""A donor that is brightened by less than the first keeps its noise, by more than the second loses all of it."""
+_MOST_CALMED = 0.85
+_CALM_LEVELS = 3.5
+"""Differences of so many grey levels count as noise."""
 _COLOR_WIDTH = 0.12
 """Blotches of colour noise are about so wide, or smaller."""
 
@@ -31,9 +36,11 @@ def match_donor(
     """
     donated = match_sharpness(match_saturation(donated, look, donor_look), scale, look, donor_look)
     gain = match_light(target, donated, weight, unit_px)
-    donated = clear_haze(soften_highlights(donated * gain, gain, look), gain, look, donor_look)
+    calmed = measure_darkness(gain)
+    donated = calm_dark(donated, calmed) * gain
+    donated = clear_haze(soften_highlights(donated, gain, look), gain, look, donor_look)
     donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
-    return match_grain(donated, scale, look, donor_look)
+    return match_grain(donated, scale / (1 - calmed), look, donor_look)
 
 
 def measure_saturation(look: PhotoLook) -> float:
@@ -105,6 +112,25 @@ def clear_haze(donated: Array, gain: Array, look: PhotoLook, donor_look: PhotoLo
     return np.asarray(
         donated * ((gray - _HAZE_SHARE * haze * depth) / np.maximum(gray, 1.0)).clip(0.1)[..., None], np.float32
     )
+
+
+def measure_darkness(gain: Array) -> float:
+    """How much of its noise an eye must lose that is brightened by `gain` (h, w, 3): 0 none … `_MOST_CALMED`."""
+    low, high = _CALMED_GAIN
+    return _MOST_CALMED * float(np.clip((float(np.median(gain @ LUMA)) - low) / (high - low), 0, 1))
+
+
+def calm_dark(donated: Array, share: float) -> Array:
+    """Take a `share` 0 … 1 of the noise out of a donated eye float32 (h, w, 3) from a dark photo.
+
+    In the dark noise is strongest, and brightening shows it. Specks go first, then what is no edge.
+    Source: Buades et al., "A non-local algorithm for image denoising", 2005.
+    """
+    if share == 0:
+        return donated
+    calm = cv2.medianBlur(np.clip(np.rint(donated), 0, 255).astype(np.uint8), 3)
+    smooth = cv2.fastNlMeansDenoisingColored(calm, None, _CALM_LEVELS, 2 * _CALM_LEVELS, 5, 15).astype(np.float32)
+    return np.asarray(donated + share * (smooth - donated), np.float32)
 
 
 def calm_color(donated: Array, target: Array, weight: Array, unit_px: float) -> Array:

@@ -9,12 +9,14 @@ import pytest
 
 from donor_light import (
     calm_color,
+    calm_dark,
     calm_grain,
     clear_haze,
     match_grain,
     match_light,
     match_saturation,
     match_sharpness,
+    measure_darkness,
     measure_saturation,
     soften_highlights,
 )
@@ -90,6 +92,18 @@ def test_specks_are_taken_out_only_where_the_target_has_none() -> None:
     weight = np.ones(SHAPE[:2], np.float32)
     assert np.allclose(calm_grain(specked, calm, weight)[2:-2, 2:-2], 100)
     assert np.array_equal(calm_grain(specked, specked, weight), specked)
+
+
+def test_a_dark_donor_loses_its_noise_and_keeps_its_edges() -> None:
+    clean = np.full((60, 80, 3), 60, np.float32)
+    clean[20:40, 30:50] = 20
+    noisy = clean + np.random.default_rng(0).normal(0, 3, clean.shape).astype(np.float32)
+    share = measure_darkness(np.full_like(clean, 2.0))
+    calm = calm_dark(noisy, share)
+    assert np.abs(calm - clean).mean() < 0.4 * np.abs(noisy - clean).mean()
+    assert calm[30, 45].mean() < 28 and calm[30, 55].mean() > 52
+    assert measure_darkness(np.ones_like(clean)) == 0
+    assert calm_dark(noisy, 0.0) is noisy
 
 
 def test_a_grey_photo_gets_a_grey_eye_and_a_coloured_one_keeps_its_own() -> None:
