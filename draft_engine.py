@@ -13,7 +13,7 @@ from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
-from photo_look import PhotoLook, luma, measure_eye_skin, measure_look
+from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_veil
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
 
@@ -78,9 +78,13 @@ class DraftEngine:
         # The x axis of the frame runs to the nose: in the picture to the right for the right eye, to the left for the
         # left one.
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
+        veil = measure_veil(look.black, skin)
+        clear = np.maximum(skin - veil, 1)
+        brow = (look.brow_ratio * float(look.skin @ LUMA) - float(veil @ LUMA)) / float(clear @ LUMA)
+        iris = choose_iris(self._eye_color, clear, brow) if iris is None else np.maximum(iris - veil, 1)
         return EyeLook(
-            iris=choose_iris(self._eye_color, skin, look.brow_ratio) if iris is None else iris,
-            sclera=choose_sclera(skin),
+            iris=iris,
+            sclera=choose_sclera(clear),
             skin=skin,
             black=_BLACK_SHARE * look.black,
             catchlight=choose_catchlight(skin, look.highlight),
@@ -89,6 +93,7 @@ class DraftEngine:
             detail=float(np.clip((frame.unit_px - low) / (high - low), 0, 1)),
             roundness=1 + _ROUND_SHARE * (frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6) - 1),
             seed=self._seed + edit.face.number,
+            veil=veil,
         )
 
 

@@ -7,7 +7,7 @@ than any detail, is what keeps a painted eye from looking like a doll's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.23, 0.95, 0.86], np.float32)
 # How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
 _CAST_SHARE = 0.75
+# Of what the photo shows of the skin at least this part is skin, and no veil.
+_LEAST_CLEAR = 0.1
 # How much of the skin's tint a shadow has; gray ones look blue beside warm skin.
 _SHADOW_WARMTH = 0.8
 
@@ -62,7 +64,8 @@ class EyeLook:
 
     Colours are float32 (3,) RGB 0 … 255. `gaze` (x, y) moves the iris, in units of the frame of the eye, from its
     mean place. `light_x` -1 … 1: from which side the light comes, along the frame's x. `detail` 0 … 1 is how much fine
-    structure the photo can show at this size. `roundness` is the iris' width over its height in frame units.
+    structure the photo can show at this size. `roundness` is the iris' width over its height in frame units. `veil` is
+    the haze over everything: `iris` and `sclera` are what they are without it, all else is as the photo shows it.
     """
 
     iris: Array
@@ -75,6 +78,12 @@ class EyeLook:
     detail: float
     roundness: float
     seed: int
+    veil: Array = field(default_factory=lambda: np.zeros(3, np.float32))
+
+    @property
+    def clear_skin(self) -> Array:
+        """The skin without the veil."""
+        return np.asarray(np.maximum(self.skin - self.veil, _LEAST_CLEAR * self.skin), np.float32)
 
 
 def tint(color: Array, strength: float) -> Array:
@@ -95,7 +104,7 @@ def _light(level: float, chroma: Array, skin: Array, cast_share: float = _CAST_S
 def _measure_colorfulness(skin: Array) -> float:
     """0 in a black-and-white photo, where the skin has no colour and nothing else may have any; else up to 1."""
     spread = float(np.ptp(skin)) / max(float(skin @ LUMA), 1.0)
-    return float(np.clip((spread - 0.03) / 0.12, 0, 1))
+    return float(np.clip((spread - 0.03) / 0.20, 0, 1))
 
 
 def cast_shadow(color: Array, depth: Array, skin: Array) -> Array:
@@ -170,7 +179,7 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
 
     # The upper lid and its lashes shade the top third; the lower rim barely does.
     shadow = 0.58 * np.exp(-below_lid / 0.14) + 0.14 * np.exp(-above_rim / 0.07)
-    eye = cast_shadow(eye, shadow, look.skin)
+    eye = cast_shadow(eye, shadow, look.clear_skin) + look.veil
 
     radius = IRIS_RADIUS
     light_x = center[0] + look.light_x * 0.30 * radius * look.roundness
@@ -188,10 +197,10 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
 def _shade_sclera(x: Array, y: Array, look: EyeLook) -> Array:
     """A moist ball: darker to the corners, pink at the inner one."""
     ball = 0.30 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 + 0.06 * np.clip(-look.light_x * x, 0, 1)
-    sclera = cast_shadow(look.sclera, ball, look.skin)
+    sclera = cast_shadow(look.sclera, ball, look.clear_skin)
     inner = 0.85 * smoothstep(0.62, 0.92, x)
     outer = 0.60 * smoothstep(0.62, 0.98, -x)
-    return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(look.skin) - sclera), np.float32)
+    return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(look.clear_skin) - sclera), np.float32)
 
 
 def _paint_iris(x: Array, y: Array, center: tuple[float, float], look: EyeLook) -> tuple[Array, Array]:

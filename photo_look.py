@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 
 from landmarks import EyeLandmarks
 from photo_types import Box, Face, Feature, Pixels
+from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G, B in luma. Source: ITU-R BT.601."""
 
+# Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure one; then they are
+# nearly all haze.
+_VEIL_RATIO = (0.40, 0.70)
+_VEIL_SHARE = 0.72
 _REBLUR_SIGMA_PX = 1.0
 _SHARPEST_PERCENTILE = 20.0
 # The gradient filter blurs, too: a step without any blur measures this much.
@@ -99,6 +104,16 @@ def _measure_skin(pixels: Pixels, face: Face) -> Array:
     low, high = np.percentile(level, [20, 85])
     good = (level >= low) & (level <= high) & (samples.max(axis=1) < 250)
     return np.asarray(np.median(samples[good] if good.any() else samples, axis=0), np.float32)
+
+
+def measure_veil(black: Array, skin: Array) -> Array:
+    """The haze float32 (3,) that lies over a face, whose darkest spots are `black`, and its skin `skin`; mostly none.
+
+    Only where nothing on the face is anywhere near dark is it haze, or a faded print, and no pale hair.
+    """
+    low, high = _VEIL_RATIO
+    ratio = np.asarray(float(black @ LUMA) / max(float(skin @ LUMA), 1.0))
+    return np.asarray(_VEIL_SHARE * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
 
 
 def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: Array) -> Array:

@@ -60,6 +60,15 @@ def test_a_hazy_photo_has_no_black_pupil() -> None:
     assert (render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, black=haze)) >= haze).all()
 
 
+def test_under_a_veil_everything_takes_its_hue_and_nothing_is_darker() -> None:
+    veil = np.array([60, 70, 90], np.float32)
+    clear = render_eyeball(X, Y, LIDS, IRIS_CENTER, LOOK)
+    hazy = render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, skin=SKIN + veil, veil=veil))
+    pupil = np.hypot(X - IRIS_CENTER[0], Y - IRIS_CENTER[1] + 0.03) < 0.05
+    assert (hazy[pupil] >= veil).all()
+    np.testing.assert_allclose(hazy[pupil].mean(axis=0) - clear[pupil].mean(axis=0), veil, atol=6)
+
+
 def test_the_catchlight_follows_the_light() -> None:
     right = render_eyeball(X, Y, LIDS, IRIS_CENTER, LOOK) @ LUMA
     left = render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, light_x=-0.5)) @ LUMA

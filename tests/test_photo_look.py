@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from photo_look import LUMA, luma, measure_blur, measure_eye_skin, measure_look
+from photo_look import LUMA, luma, measure_blur, measure_eye_skin, measure_look, measure_veil
 from photo_types import Feature
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -60,3 +60,11 @@ def test_grain_tiles_to_any_size(sample: LoadPhoto, faces_of: FindFaces) -> None
 
 def test_luma_of_gray_is_the_gray() -> None:
     assert np.allclose(luma(np.full((2, 2, 3), 77, np.uint8)), 77)
+
+
+def test_a_veil_is_seen_where_nothing_is_dark() -> None:
+    skin = np.array([124, 110, 116], np.float32)
+    veil = measure_veil(np.array([82, 94, 117], np.float32), skin)
+    assert veil[2] > veil[1] > veil[0] > 50
+    assert (veil < skin).all()
+    assert not measure_veil(np.array([35, 28, 30], np.float32), skin).any()
