@@ -13,7 +13,7 @@ from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
-from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_veil
+from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_tone, measure_veil
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
 
@@ -82,9 +82,10 @@ class DraftEngine:
         clear = np.maximum(skin - veil, 1)
         brow = (look.brow_ratio * float(look.skin @ LUMA) - float(veil @ LUMA)) / float(clear @ LUMA)
         iris = choose_iris(self._eye_color, clear, brow) if iris is None else np.maximum(iris - veil, 1)
+        tone = measure_tone(pixels, edit.face)
         return EyeLook(
-            iris=iris,
-            sclera=choose_sclera(clear),
+            iris=tone.apply(iris),
+            sclera=tone.apply(choose_sclera(clear)),
             skin=skin,
             black=_BLACK_SHARE * look.black,
             catchlight=choose_catchlight(skin, look.highlight),

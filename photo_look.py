@@ -20,6 +20,10 @@ Array = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G, B in luma. Source: ITU-R BT.601."""
 
+# Hues of a face that its luma does not explain, as a part of the spread of luma: gray and sepia photos have up to 0.07,
+# photos in colour 0.1 … 0.5.
+_TONE_OWN_HUES = (0.075, 0.10)
+_TONE_SIZE = (48, 48)
 # Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure one; then they are
 # nearly all haze.
 _VEIL_RATIO = (0.40, 0.70)
@@ -104,6 +108,37 @@ def _measure_skin(pixels: Pixels, face: Face) -> Array:
     low, high = np.percentile(level, [20, 85])
     good = (level >= low) & (level <= high) & (samples.max(axis=1) < 250)
     return np.asarray(np.median(samples[good] if good.any() else samples, axis=0), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Tone:
+    """How far a photo is of one hue, as an old print is: `share` 0 a colour photo … 1 toned or gray.
+
+    Of luma l such a photo has the colour l + `curve` (3, 3) @ (1, l, l²).
+    """
+
+    share: float
+    curve: NDArray[np.float64]
+
+    def apply(self, color: Array) -> Array:
+        """The colour float32 (3,) as this photo shows things of its luma."""
+        level = float(color @ LUMA)
+        toned = level + self.curve @ (1.0, level, level * level)
+        return np.asarray(np.clip(color + self.share * (toned - color), 0, 255), np.float32)
+
+
+def measure_tone(pixels: Pixels, face: Face) -> Tone:
+    """Find out whether the hue of a face in a photo uint8 (H, W, 3) follows from its luma alone."""
+    box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
+    small = cv2.resize(pixels if box is None else pixels[box.slices], _TONE_SIZE, interpolation=cv2.INTER_AREA)
+    colors = small.reshape(-1, 3).astype(np.float64)
+    level = colors @ LUMA
+    powers = np.stack([np.ones_like(level), level, level * level], axis=1)
+    hue = colors - level[:, None]
+    curve = np.linalg.lstsq(powers, hue, rcond=None)[0]
+    own = float(np.sqrt(((hue - powers @ curve) ** 2).sum(axis=1).mean())) / max(float(level.std()), 5.0)
+    low, high = _TONE_OWN_HUES
+    return Tone(float(np.clip((high - own) / (high - low), 0, 1)), curve.T)
 
 
 def measure_veil(black: Array, skin: Array) -> Array:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from photo_look import LUMA, luma, measure_blur, measure_eye_skin, measure_look, measure_veil
+from photo_look import LUMA, luma, measure_blur, measure_eye_skin, measure_look, measure_tone, measure_veil
 from photo_types import Feature
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -68,3 +68,15 @@ def test_a_veil_is_seen_where_nothing_is_dark() -> None:
     assert veil[2] > veil[1] > veil[0] > 50
     assert (veil < skin).all()
     assert not measure_veil(np.array([35, 28, 30], np.float32), skin).any()
+
+
+def test_a_toned_photo_tells_its_tone_and_a_colour_photo_has_none(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    face = faces_of(pixels)[0]
+    blue = np.array([60, 90, 160], np.float32)
+    assert measure_tone(pixels, face).share == 0
+    assert np.array_equal(measure_tone(pixels, face).apply(blue), blue)
+    sepia = luma(pixels)[..., None] * np.array([1.15, 0.97, 0.75], np.float32)
+    tone = measure_tone(np.clip(sepia, 0, 255).astype(np.uint8), face)
+    assert tone.share == 1
+    np.testing.assert_allclose(tone.apply(blue) / float(blue @ LUMA), [1.15, 0.97, 0.75], atol=0.05)
