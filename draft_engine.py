@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from donor_painting import paint_from_donor
 from eye_shape import EYEBALL_DEPTH, find_frame
-from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
+from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera, guess_iris_ratio
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
 from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_tone, measure_veil
@@ -80,8 +80,13 @@ class DraftEngine:
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
         veil = measure_veil(look.black, skin)
         clear = np.maximum(skin - veil, 1)
-        brow = (look.brow_ratio * float(look.skin @ LUMA) - float(veil @ LUMA)) / float(clear @ LUMA)
-        iris = choose_iris(self._eye_color, clear, brow) if iris is None else np.maximum(iris - veil, 1)
+        if iris is None:
+            face_level, haze = float(look.skin @ LUMA), float(veil @ LUMA)
+            brow, black = look.brow_ratio * face_level, float(look.black @ LUMA)
+            lit = max(face_level - haze, 1.0)
+            iris = choose_iris(self._eye_color, clear, guess_iris_ratio((brow - haze) / lit, (black - haze) / lit))
+        else:
+            iris = np.maximum(iris - veil, 1)
         tone = measure_tone(pixels, edit.face)
         return EyeLook(
             iris=tone.apply(iris),
