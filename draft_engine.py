@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from donor_painting import paint_from_donor
 from eye_shape import EYEBALL_DEPTH, find_frame
-from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera, guess_iris_ratio
+from eyeball import EyeLook, blend_into_shadow, choose_catchlight, choose_iris, choose_sclera, guess_iris_ratio
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
 from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_tone, measure_veil
@@ -23,11 +23,13 @@ _MAX_GAZE = 0.20
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
 _ROUND_SHARE = 0.7
 # A pupil may be this much darker than the darkest hundredth of the face.
-_BLACK_SHARE = 0.75
+_BLACK_SHARE = 0.60
 # Turned further than this, people look less and less at the camera.
 _CAMERA_YAW_DEGREES = (18.0, 40.0)
 # Fine structure shows from this many pixels per half eye width on, and fully at the second number.
 _DETAIL_UNIT_PX = (14.0, 45.0)
+# At so many pixels per half eye width an eye has no colour of its own, and from the second number on all of it.
+_TINY_UNIT_PX = (5.0, 14.0)
 
 
 class DraftEngine:
@@ -88,12 +90,13 @@ class DraftEngine:
         else:
             iris = np.maximum(iris - veil, 1)
         tone = measure_tone(pixels, edit.face)
+        tiny = float(np.interp(frame.unit_px, _TINY_UNIT_PX, (1, 0)))
         return EyeLook(
-            iris=tone.apply(iris),
-            sclera=tone.apply(choose_sclera(clear)),
+            iris=tone.apply(blend_into_shadow(iris, clear, tiny)),
+            sclera=tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
             black=_BLACK_SHARE * look.black,
-            catchlight=choose_catchlight(skin, look.highlight),
+            catchlight=blend_into_shadow(choose_catchlight(skin, look.highlight), skin, tiny),
             gaze=_look_at_camera(edit.face, toward_right, float(np.linalg.norm(frame.x_axis)) / frame.unit_px),
             light_x=light * toward_right,
             detail=float(np.clip((frame.unit_px - low) / (high - low), 0, 1)),

@@ -115,6 +115,16 @@ def cast_shadow(color: Array, depth: Array, skin: Array) -> Array:
     return np.asarray(color * np.clip(1 - depth, 0.2, 1)[..., None] ** power, np.float32)
 
 
+def blend_into_shadow(color: Array, skin: Array, share: float) -> Array:
+    """`color` float32 (3,) with `share` 0 … 1 of its hue replaced by the one that `skin` has in a shadow as dark.
+
+    On faces of few pixels lens and file blur colour more than light: there an eye is a shadow in the skin.
+    """
+    depth = np.array([[1 - float(color @ LUMA) / max(float(skin @ LUMA), 1.0)]], np.float32)
+    shadow = cast_shadow(skin, depth, skin)[0, 0]
+    return np.asarray(color + share * (shadow - color), np.float32)
+
+
 def choose_sclera(skin: Array) -> Array:
     """Colour of the white of the eye in the light that makes the skin below it look like `skin`."""
     level = float(skin @ LUMA)
