@@ -8,8 +8,9 @@ hard cases:
 - Eyes narrowed by a laugh, half open or looking down stay as they are: they belong to the expression.
 - One eye shut and the other open is opened. It may be a wink, but whoever runs this program asks for open eyes; the
   skip of the open eye says so, and `--no-eyes` or `--faces` keep a wink.
-- Dark glasses, eyes cut off by the picture's edge, eyes of a few pixels and the eyes of a head in profile stay as they
-  are: what would be painted there is a guess. Where one eye of a closed pair has to stay closed, both do.
+- Dark glasses, eyes cut off by the picture's edge or under a hand, eyes of a few pixels and the eyes of a head in
+  profile stay as they are: what would be painted there is a guess. Where one eye of a closed pair is seen and has to
+  stay closed, both do.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eye_cover import is_under_dark_glass, lacks_lash_line
 from eye_shape import EyeFrame, find_frame, landmarks_in_frame
 from faces import find_faces
 from landmarks import EyeLandmarks
@@ -50,11 +52,7 @@ _OPEN_ASPECT_RATIO = 0.3
 _LEAST_EYE_DISTANCE_PX = 24.0
 # Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
 _MOST_YAW_DEGREES = 36.0
-# Median grey level of the upper lid against the cheek: closed lids have 0.5 … 1.3 of it, dark lenses under 0.25.
-_DARK_LENS_RATIO = 0.35
-# Where the upper lid is sampled, in units of the eye frame.
-_LID_ACROSS = np.linspace(-0.5, 0.5, 15)
-_LID_UP = np.linspace(0.15, 0.55, 9)
+_HIDDEN = "no lash line is seen there: a hand or hair may lie over it"
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner.
 _BELOW = 0.72
@@ -92,7 +90,8 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
         for feature, other in (EYES, EYES[::-1]):
             measured = closedness[feature]
             reason = reasons[feature]
-            if reason is None and other in closed and reasons[other] and _is_seen(pixels.shape, face.eye(other)):
+            other_stays_closed = other in closed and reasons[other] not in (None, _HIDDEN)
+            if reason is None and other_stays_closed and _is_seen(pixels.shape, face.eye(other)):
                 reason = "the other eye has to stay closed, and one open eye would look like a wink"
             region = None if reason else eye_region(pixels.shape, face, feature)
             if region is None:
@@ -218,8 +217,10 @@ def _reason_to_leave(
         return _describe_open(face, feature, closed)
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return f"the head is turned too far to the side ({abs(face.yaw_degrees):.0f}°)"
-    if _is_covered(pixels, face, feature):
+    if is_under_dark_glass(pixels, face, feature):
         return "it is covered by something dark, such as sunglasses"
+    if lacks_lash_line(pixels, face, feature):
+        return _HIDDEN
     return None
 
 
@@ -245,20 +246,6 @@ def _inside_photo(shape: tuple[int, ...], eye: EyeLandmarks) -> NDArray[np.bool_
     """Which points of both lids lie inside the photo."""
     rims = np.concatenate([eye.upper, eye.lower])[:, :2]
     return np.asarray(((rims >= 0) & (rims < (shape[1], shape[0]))).all(axis=1))
-
-
-def _is_covered(pixels: Pixels, face: Face, feature: Feature) -> bool:
-    """Whether the upper lid is far darker than the cheek of its side, as under dark glasses."""
-    x, y = np.meshgrid(_LID_ACROSS, _LID_UP)
-    lid = np.column_stack(find_frame(face, feature).to_photo(x.ravel(), y.ravel())).astype(np.float64)
-    marks = face.landmarks
-    cheek = marks.left_cheek if feature is Feature.LEFT_EYE else marks.right_cheek
-    return _median_grey(pixels, lid) < _DARK_LENS_RATIO * _median_grey(pixels, cheek[:, :2].astype(np.float64))
-
-
-def _median_grey(pixels: Pixels, points: Floats) -> float:
-    inside = np.clip(points.astype(int), 0, (pixels.shape[1] - 1, pixels.shape[0] - 1))
-    return float(np.median(pixels[inside[:, 1], inside[:, 0]].mean(axis=1)))
 
 
 def _aspect_ratio(eye: EyeLandmarks) -> float:
