@@ -20,7 +20,7 @@ from eye_shape import EYEBALL_DEPTH, IRIS_CENTER, find_frame, landmarks_in_frame
 from eyes_mask import NEARLY_CLOSED, measure_closedness
 from mouth_mask import spare_lids
 from other_eye import measure_iris, widen
-from photo_look import LUMA, PhotoLook, measure_look
+from photo_look import LUMA, PhotoLook, measure_eye_skin, measure_look
 from photo_types import BadOption, Donor, Edit, EditPlan, Face, Feature, Options, Pixels
 from references import Head, Reference, choose_heads, pair_up
 from resemblance import SAME_PERSON, describe_face, measure_distance
@@ -49,7 +49,9 @@ LEAST_SATURATION_RATIO = 0.3
 MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered, or its smile is drawn."""
 
-# Both irises have one colour, to within this part of the skin's luma, and are darker than this part of it.
+# Blurred over more than this part of the eye distance, iris and white are one.
+_MOST_BLUR_OF_IRIS = 0.04
+# Both irises have one colour, to within this part of the skin's, and are darker than this part of it.
 _SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 
 
@@ -57,8 +59,8 @@ _SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 class _Candidate:
     """A face of the right person, and what speaks for it or against it.
 
-    `penalty` is lower for better ones. `iris` float32 (3,) is the colour of its irises as the target's light shows
-    them, if they can be seen: it is of use where the eye itself is not.
+    `penalty` is lower for better ones. `iris` float32 (3,) is the RGB of its irises over that of the skin around the
+    eyes, if they can be seen: it is of use where the eye itself is not.
     """
 
     donor: Donor
@@ -109,7 +111,7 @@ def choose_donors(
             key = edit.face.number, edit.feature is Feature.MOUTH
             if key not in candidates:
                 candidates[key] = [_examine(pixels, match, *key[1:]) for match in matches[edit.face.number]]
-            edit = _settle(pixels.shape, edit, candidates[key], nearest[edit.face.number])
+            edit = _settle(pixels, edit, candidates[key], nearest[edit.face.number])
         edits.append(edit)
     return replace(plan, edits=tuple(edits))
 
@@ -135,10 +137,10 @@ def _examine(pixels: Pixels, match: _Match, is_mouth: bool) -> _Candidate:
         gaze = _measure_gaze(other)
         closedness = max(measure_closedness(other, eye) for eye in EYES)
         measured |= {"closedness": closedness, "gaze_aside": gaze[0], "gaze_up": gaze[1]}
-        why = _judge_eyes(match.head, closedness, max(gaze), where)
+        why = _judge_eyes(match.head, closedness, where)
         opening = expect_opening(face, other)
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
-    iris = None if why or is_mouth else _find_iris(match.head, look.skin, other_look.skin)
+    iris = None if why or is_mouth else _find_iris(match.head, other_look, measured["saturation_ratio"])
     why = why or _judge_view(face, measured, look, is_mouth, where)
     if not why:
         fits = fit_face(pixels, face, match.head.pixels, other)
@@ -152,14 +154,14 @@ def _examine(pixels: Pixels, match: _Match, is_mouth: bool) -> _Candidate:
     return _Candidate(donor, penalty, why, iris)
 
 
-def _judge_eyes(head: Head, closedness: float, gaze: float, where: str) -> str:
-    """Why the eyes of a head are not worth having from any angle; empty if they are."""
+def _judge_eyes(head: Head, closedness: float, where: str) -> str:
+    """Why the eyes of a head show nothing worth having; empty if they do."""
     if closedness >= NEARLY_CLOSED:
         return f"the eyes are not clearly open {where}"
     seen = [head.face.eye(eye) for eye in EYES]
     if not _is_inside(head, [rim for eye in seen for rim in (eye.brow_lower, eye.lower)]):
         return f"the eyes are cut off by the edge of the photo {where}"
-    return f"the eyes look away from the camera {where}" if gaze > 1 else ""
+    return ""
 
 
 def _judge_mouth(head: Head, where: str) -> str:
@@ -172,7 +174,9 @@ def _judge_mouth(head: Head, where: str) -> str:
 
 
 def _judge_view(face: Face, measured: dict[str, float], look: PhotoLook, is_mouth: bool, where: str) -> str:
-    """Why a head is seen too differently, too small or too blurred; empty if it is not."""
+    """Why a head is seen too differently, too small or too blurred, or looks elsewhere; empty if it does not."""
+    if max(measured.get("gaze_aside", 0.0), measured.get("gaze_up", 0.0)) > 1:
+        return f"the eyes look away from the camera {where}"
     turned = max(measured["turned_degrees"], measured["nodded_degrees"])
     if turned > (MOST_TURNED_FOR_MOUTH_DEGREES if is_mouth else MOST_TURNED_DEGREES):
         return f"the head is turned too differently {where} ({turned:.0f}°)"
@@ -193,16 +197,23 @@ def _is_inside(head: Head, parts: Sequence[Array]) -> bool:
     return bool(((points >= 0) & (points < (head.pixels.shape[1], head.pixels.shape[0]))).all())
 
 
-def _find_iris(head: Head, skin: Array, head_skin: Array) -> Array | None:
-    """The colour of the irises of a head, brought from the light on its skin to that on another; None if in doubt."""
-    right, left = (measure_iris(head.pixels, head.face, eye) for eye in EYES)
-    if right is None or left is None:
+def _find_iris(head: Head, look: PhotoLook, saturation_ratio: float) -> Array | None:
+    """The RGB of the irises of a head over that of the skin around its eyes, float32 (3,); None if in doubt."""
+    unit_px = head.face.landmarks.eye_distance_px
+    if saturation_ratio < LEAST_SATURATION_RATIO or look.blur_sigma_px > _MOST_BLUR_OF_IRIS * unit_px:
         return None
-    # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
-    level = float(head_skin @ LUMA)
-    if np.abs(right - left).max() > _SAME_IRIS * level or float((right + left) @ LUMA) > 2 * _BRIGHTEST_IRIS * level:
-        return None
-    return np.asarray(np.clip((right + left) / 2 * skin / np.maximum(head_skin, 1.0), 0, 255), np.float32)
+    ratios = []
+    for eye in EYES:
+        iris = measure_iris(head.pixels, head.face, eye)
+        if iris is None:
+            return None
+        skin = np.maximum(measure_eye_skin(head.pixels, head.face, eye, look.skin), 1.0)
+        # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
+        if iris @ LUMA > _BRIGHTEST_IRIS * (skin @ LUMA):
+            return None
+        ratios.append(iris / skin)
+    right, left = ratios
+    return None if np.abs(right - left).max() > _SAME_IRIS else np.asarray((right + left) / 2, np.float32)
 
 
 def expect_opening(face: Face, donor: Face) -> float:
@@ -228,20 +239,23 @@ def _measure_gaze(face: Face) -> tuple[float, float]:
     return abs(aside) / MOST_ASIDE, abs(up) / MOST_UP
 
 
-def _settle(shape: tuple[int, ...], edit: Edit, candidates: Sequence[_Candidate], nearest: float) -> Edit:
-    """The edit with its donors, best first, or with the reason why it has none."""
+def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], nearest: float) -> Edit:
+    """The edit with its donors, best first, or with the reason why it has none; either way with the iris they show."""
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
+    irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
+    if irises and edit.feature in EYES:
+        # A reflection tints the irises of one photo.
+        skin = measure_eye_skin(pixels, edit.face, edit.feature, measure_look(pixels, edit.face).skin)
+        edit = replace(edit, iris=np.asarray(np.clip(np.median(irises, axis=0) * skin, 0, 255), np.float32))
     good = [candidate.donor for candidate in candidates if not candidate.why_not]
     if good:
-        wide = spare_lids(shape, edit) if edit.feature is Feature.MOUTH else widen(shape, edit)
+        wide = spare_lids(pixels.shape, edit) if edit.feature is Feature.MOUTH else widen(pixels.shape, edit)
         return replace(wide, donors=(*edit.donors, *good[:MOST_DONORS]))
     if edit.donors:
         return edit
     if candidates:
-        iris = next((candidate.iris for candidate in candidates if candidate.iris is not None), None)
-        took = "nothing" if iris is None else "only the colour of the eyes"
-        words = f"{took} was taken from the reference photos: {candidates[0].why_not}"
-        return replace(edit, no_donor=words, iris=iris)
+        took = "nothing" if edit.iris is None else "only the colour of the eyes"
+        return replace(edit, no_donor=f"{took} was taken from the reference photos: {candidates[0].why_not}")
     if math.isinf(nearest):
         return replace(edit, no_donor="nothing was taken from the reference photos: they show no face")
     words = f"distance {nearest:.2f}, below {SAME_PERSON:.2f} is needed"

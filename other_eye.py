@@ -43,8 +43,10 @@ _LEAST_GAZE_SHIFT = 0.02
 _IRIS_SEARCH, _CLEARLY_BETTER = 0.25, 2.0
 # A smaller iris shows no colour of its own.
 _LEAST_IRIS_PX = 2.0
-# Further aside the lids hide so much of it that white is taken for it.
-_MOST_ASIDE = 0.33
+# Of the lower half of the iris at least this part must be seen, this near to the middle of its landmarks (in radii);
+# the colour is that of the pixels between these percentiles of brightness.
+_LEAST_SEEN, _WITHIN = 0.15, 0.95
+_IRIS_PERCENTILES = (15, 65)
 DEFAULT_AMOUNT = Options().eye_opening
 # How far the region reaches past the outer corner and below the lash line, in half eye widths.
 _BEYOND_OUTER, _BELOW = 0.85, 0.75
@@ -120,20 +122,29 @@ def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
 
 
 def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
-    """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels."""
-    frame = find_frame(face, feature)
-    iris_x, iris_y, radius = find_iris(pixels, face.eye(feature), frame)
-    # Lower half only: the upper one lies in the shadow of the lid.
-    angles, shares = np.meshgrid(np.radians(np.linspace(190, 350, 17)), np.linspace(0.5, 0.85, 4))
+    """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels.
+
+    Neither its rim nor its landmarks are found without fail: what lies within both, and between the lids, is iris.
+    """
+    eye, frame = face.eye(feature), find_frame(face, feature)
+    iris_x, iris_y, radius = find_iris(pixels, eye, frame)
+    # Lower half mostly: the upper one lies in the shadow of the lid.
+    angles, shares = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))
     round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
     x = (iris_x + radius * shares * np.cos(angles) * round_x).astype(np.float32)
     y = (iris_y + radius * shares * np.sin(angles)).astype(np.float32)
-    inside = (x > -1) & (x < 1) & (_find_opening(x, y, face.eye(feature), frame) > 0.5)
-    columns, rows = (np.rint(part[inside]).astype(int) for part in frame.to_photo(x, y))
-    seen = (columns >= 0) & (rows >= 0) & (columns < pixels.shape[1]) & (rows < pixels.shape[0])
-    if radius * frame.unit_px < _LEAST_IRIS_PX or abs(iris_x - IRIS_CENTER[0]) > _MOST_ASIDE or seen.sum() < 6:
+    marked_x, marked_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    inside = np.hypot((x - marked_x) / round_x, y - marked_y) < _WITHIN * radius
+    inside &= _find_opening(x, y, eye, frame) > 0.8
+    columns, rows = frame.to_photo(x[inside], y[inside])
+    seen = (columns >= 0) & (rows >= 0) & (columns <= pixels.shape[1] - 1) & (rows <= pixels.shape[0] - 1)
+    if radius * frame.unit_px < _LEAST_IRIS_PX or seen.sum() < _LEAST_SEEN * x.size:
         return None
-    return np.asarray(np.median(pixels[rows[seen], columns[seen]], axis=0), np.float32)
+    colors = cv2.remap(pixels, columns[seen], rows[seen], cv2.INTER_LINEAR).reshape(-1, 3).astype(np.float32)
+    # The brightest are glints and white, the darkest the pupil and shadow of lashes.
+    level = colors @ LUMA
+    low, high = np.percentile(level, _IRIS_PERCENTILES)
+    return np.asarray(colors[(level >= low) & (level <= high)].mean(axis=0), np.float32)
 
 
 def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:

@@ -27,6 +27,7 @@ from donor_choice import choose_donors  # noqa: E402
 from draft_engine import DraftEngine  # noqa: E402
 from faces import find_faces, look_again  # noqa: E402
 from fix import fix_photo, plan_edits  # noqa: E402
+from other_eye import measure_iris  # noqa: E402
 from photo_io import FORMATS, load_photo  # noqa: E402
 from photo_types import Face, Feature, Options, Photo, Pixels  # noqa: E402
 from references import Reference, read_reference  # noqa: E402
@@ -85,17 +86,13 @@ def lay_eyes(pixels: Pixels, face: Face) -> Plane:
 
 
 def measure_irises(pixels: Pixels, face: Face) -> Plane:
-    """Mean CIE Lab of the lower halves of both irises, float32 (3,)."""
-    found = []
-    for eye in EYES:
-        iris = face.eye(eye).iris[:, :2]
-        radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
-        rows, columns = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
-        distance = np.hypot(columns - iris[0, 0], rows - iris[0, 1]) / max(radius, 1e-3)
-        ring = (distance > 0.5) & (distance < 0.85) & (rows > iris[0, 1])
-        color = np.median(pixels[ring], axis=0).astype(np.float32)[None, None] / 255
-        found.append(cv2.cvtColor(color, cv2.COLOR_RGB2LAB)[0, 0])
-    return np.asarray(np.mean(found, axis=0), np.float32)
+    """Mean CIE Lab of the irises that are seen, float32 (3,); NaN where neither is.
+
+    Found by their rims, not by the landmarks alone: those stay in the white when somebody looks far aside.
+    """
+    seen = [color for eye in EYES if (color := measure_iris(pixels, face, eye)) is not None]
+    found = [cv2.cvtColor(color[None, None] / 255, cv2.COLOR_RGB2LAB)[0, 0] for color in seen]
+    return np.asarray(np.mean(found, axis=0) if found else np.full(3, np.nan), np.float32)
 
 
 def read_pairs(folder: Path) -> Iterator[Pair]:
