@@ -46,7 +46,7 @@ _LEAST_IRIS_PX = 2.0
 # Of the lower half of the iris at least this part must be seen, this near to the middle of its landmarks (in radii);
 # the colour is that of the pixels between these percentiles of brightness.
 _LEAST_SEEN, _WITHIN = 0.15, 0.95
-_IRIS_PERCENTILES = (15, 65)
+_IRIS_PERCENTILES = (15, 50)
 DEFAULT_AMOUNT = Options().eye_opening
 # How far the region reaches past the outer corner and below the lash line, in half eye widths.
 _BEYOND_OUTER, _BELOW = 0.85, 0.75
@@ -141,7 +141,7 @@ def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
     if radius * frame.unit_px < _LEAST_IRIS_PX or seen.sum() < _LEAST_SEEN * x.size:
         return None
     colors = cv2.remap(pixels, columns[seen], rows[seen], cv2.INTER_LINEAR).reshape(-1, 3).astype(np.float32)
-    # The brightest are glints and white, the darkest the pupil and shadow of lashes.
+    # Glints, mirror images and white brighten; the darkest are the pupil and lashes.
     level = colors @ LUMA
     low, high = np.percentile(level, _IRIS_PERCENTILES)
     return np.asarray(colors[(level >= low) & (level <= high)].mean(axis=0), np.float32)
