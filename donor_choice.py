@@ -49,6 +49,8 @@ LEAST_SATURATION_RATIO = 0.3
 MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered, or its smile is drawn."""
 
+# Photos differ in contrast: this part of the darkest spots of the face is black in theirs.
+_BLACK_SHARE = 0.7
 # Blurred over more than this part of the eye distance, iris and white are one.
 _MOST_BLUR_OF_IRIS = 0.04
 # Both irises have one colour, to within this part of the skin's, and are darker than this part of it.
@@ -59,8 +61,8 @@ _SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 class _Candidate:
     """A face of the right person, and what speaks for it or against it.
 
-    `penalty` is lower for better ones. `iris` float32 (3,) is the RGB of its irises over that of the skin around the
-    eyes, if they can be seen: it is of use where the eye itself is not.
+    `penalty` is lower for better ones. `iris` float32 (3,) is where the RGB of its irises lies between black, 0, and the
+    skin around the eyes, 1, if they can be seen: it is of use where the eye itself is not.
     """
 
     donor: Donor
@@ -198,7 +200,7 @@ def _is_inside(head: Head, parts: Sequence[Array]) -> bool:
 
 
 def _find_iris(head: Head, look: PhotoLook, saturation_ratio: float) -> Array | None:
-    """The RGB of the irises of a head over that of the skin around its eyes, float32 (3,); None if in doubt."""
+    """Where the RGB of a head's irises lies between black and the skin around the eyes, float32 (3,); None in doubt."""
     unit_px = head.face.landmarks.eye_distance_px
     if saturation_ratio < LEAST_SATURATION_RATIO or look.blur_sigma_px > _MOST_BLUR_OF_IRIS * unit_px:
         return None
@@ -211,7 +213,8 @@ def _find_iris(head: Head, look: PhotoLook, saturation_ratio: float) -> Array | 
         # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
         if iris @ LUMA > _BRIGHTEST_IRIS * (skin @ LUMA):
             return None
-        ratios.append(iris / skin)
+        black = _BLACK_SHARE * look.black
+        ratios.append(np.maximum(iris - black, 1.0) / np.maximum(skin - black, 1.0))
     right, left = ratios
     return None if np.abs(right - left).max() > _SAME_IRIS else np.asarray((right + left) / 2, np.float32)
 
@@ -244,9 +247,11 @@ def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], neares
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
     if irises and edit.feature in EYES:
-        # A reflection tints the irises of one photo.
-        skin = measure_eye_skin(pixels, edit.face, edit.feature, measure_look(pixels, edit.face).skin)
-        edit = replace(edit, iris=np.asarray(np.clip(np.median(irises, axis=0) * skin, 0, 255), np.float32))
+        look = measure_look(pixels, edit.face)
+        black, skin = _BLACK_SHARE * look.black, measure_eye_skin(pixels, edit.face, edit.feature, look.skin)
+        # The median: a reflection tints the irises of one photo.
+        iris = black + np.median(irises, axis=0) * np.maximum(skin - black, 1.0)
+        edit = replace(edit, iris=np.asarray(np.clip(iris, 0, 255), np.float32))
     good = [candidate.donor for candidate in candidates if not candidate.why_not]
     if good:
         wide = spare_lids(pixels.shape, edit) if edit.feature is Feature.MOUTH else widen(pixels.shape, edit)
