@@ -108,7 +108,7 @@ def read_frame(photo: Photo) -> Frame:
 
     Raises MissingModel, MissingPackage.
     """
-    reference = read_reference(photo)
+    reference = replace(read_reference(photo), among="the other photos of the burst")
     scale = min(1.0, _REGISTERED_PX / max(photo.width, photo.height))
     gray = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

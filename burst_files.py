@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from burst import burst_to_json, choose_base, describe_burst, fix_burst, read_frame
 from contact_sheet import draw_contact_sheet
 from photo_io import check_output, load_photo, save_photo
-from photo_types import BadOption, Engine, Options, Photo, Progress
+from photo_types import BadOption, Engine, Options, Photo, Progress, UnreadablePhoto
 
 # The share of the work that finding the faces of all photos is.
 _READING = 0.6
@@ -29,17 +30,28 @@ class BurstFiles:
 
 
 def make_best_take(
-    files: BurstFiles, options: Options, engine: Engine, on_progress: Progress
+    files: BurstFiles, options: Options, engine: Engine, on_progress: Progress, say: Callable[[str], None]
 ) -> tuple[str, dict[str, object]]:
     """Write the best take of a burst, and its contact sheet; return the report in words and as JSON.
 
-    No photo of the burst is ever replaced by the sheet, and by the result only with `overwrite`. Raises FixError.
+    A photo that cannot be read is left out, and `say` told why, unless it is the one to keep. No photo of the burst is
+    ever replaced by the sheet, and by the result only with `overwrite`. Raises FixError.
     """
-    paths = _sort_out(files)
-    frames = []
-    for number, path in enumerate(paths):
-        on_progress("looking at the photos", _READING * number / len(paths))
-        frames.append(read_frame(load_photo(path)))
+    asked = _sort_out(files)
+    paths, frames = [], []
+    for number, path in enumerate(asked):
+        on_progress("looking at the photos", _READING * number / len(asked))
+        try:
+            frames.append(read_frame(load_photo(path)))
+        except UnreadablePhoto as error:
+            if path == files.kept:
+                raise
+            say(f"warning: {error} It is left out.")
+        else:
+            paths.append(path)
+    if len(paths) < 2:
+        words = "only one of these photos" if paths else "none of these photos"
+        raise UnreadablePhoto(f"--burst takes two photos or more, and {words} can be read.")
     base = choose_base(frames, options) if files.kept is None else 0
     photo = load_photo(paths[base])
 
@@ -54,7 +66,9 @@ def make_best_take(
         save_photo(picture, Photo(picture, format="", path=paths[base]), files.sheet)
         words.append(f"Written: {files.sheet}")
     data = burst_to_json(result, frames)
-    return "\n".join(words), {"input": str(paths[base]), "output": str(files.target), "note": note, **data}
+    left_out = [str(path) for path in asked if path not in paths]
+    entry = {"input": str(paths[base]), "output": str(files.target), "note": note, "left_out": left_out, **data}
+    return "\n".join(words), entry
 
 
 def _sort_out(files: BurstFiles) -> list[Path]:

@@ -61,8 +61,8 @@ _SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 class _Candidate:
     """A face of the right person, and what speaks for it or against it.
 
-    `penalty` is lower for better ones. `iris` float32 (3,) is where the RGB of its irises lies between black, 0, and the
-    skin around the eyes, 1, if they can be seen: it is of use where the eye itself is not.
+    `penalty` is lower for better ones. `iris` float32 (3,) is where the RGB of its irises lies between black, 0, and
+    the skin around the eyes, 1, if they can be seen: it is of use where the eye itself is not.
     """
 
     donor: Donor
@@ -113,7 +113,7 @@ def choose_donors(
             key = edit.face.number, edit.feature is Feature.MOUTH
             if key not in candidates:
                 candidates[key] = [_examine(pixels, match, *key[1:]) for match in matches[edit.face.number]]
-            edit = _settle(pixels, edit, candidates[key], nearest[edit.face.number])
+            edit = _settle(pixels, edit, candidates[key], nearest[edit.face.number], references[0].among)
         edits.append(edit)
     return replace(plan, edits=tuple(edits))
 
@@ -242,8 +242,11 @@ def _measure_gaze(face: Face) -> tuple[float, float]:
     return abs(aside) / MOST_ASIDE, abs(up) / MOST_UP
 
 
-def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], nearest: float) -> Edit:
-    """The edit with its donors, best first, or with the reason why it has none; either way with the iris they show."""
+def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], nearest: float, among: str) -> Edit:
+    """The edit with its donors, best first, or with the reason why it has none; either way with the iris they show.
+
+    `nearest` is the distance of the nearest face in the photos, `among` what those are called.
+    """
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
     if irises and edit.feature in EYES:
@@ -259,12 +262,11 @@ def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], neares
     if edit.donors:
         return edit
     if candidates:
-        took = "nothing" if edit.iris is None else "only the colour of the eyes"
-        return replace(edit, no_donor=f"{took} was taken from the reference photos: {candidates[0].why_not}")
+        comes = "nothing" if edit.iris is None else "only the colour of the eyes"
+        return replace(edit, no_donor=f"{comes} comes from {among}: {candidates[0].why_not}")
     if math.isinf(nearest):
-        return replace(edit, no_donor="nothing was taken from the reference photos: they show no face")
+        return replace(edit, no_donor=f"nothing comes from {among}: they show no face")
     words = f"distance {nearest:.2f}, below {SAME_PERSON:.2f} is needed"
     if nearest < SAME_PERSON:
         words = "several faces look alike"
-    words = f"nothing was taken from the reference photos: nobody in them is clearly this person ({words})"
-    return replace(edit, no_donor=words)
+    return replace(edit, no_donor=f"nothing comes from {among}: nobody in them is clearly this person ({words})")

@@ -50,11 +50,11 @@ def _scale_progress(on_progress: Progress, start: float, share: float) -> Progre
 
 
 def analyze_photo(
-    photo: Photo, options: Options, on_progress: Progress = ignore_progress
+    photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: Sequence[Reference] = ()
 ) -> tuple[tuple[Face, ...], EditPlan]:
-    """Find the faces of a photo and plan its edits, without painting any of them."""
+    """Find the faces of a photo and plan its edits, without painting any of them; see `fix_photo`."""
     faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.9))
-    plan = plan_edits(photo.pixels, faces, options)
+    plan = choose_donors(photo.pixels, faces, plan_edits(photo.pixels, faces, options), references, options)
     on_progress("planned the edits", 1.0)
     return faces, plan
 

@@ -144,7 +144,7 @@ def _read_references(paths: Sequence[Path], say: Callable[[str], None]) -> list[
     from photo_io import load_photo
     from references import read_reference
 
-    found = []
+    found: list[Reference] = []
     for path in paths:
         for file in _list_photos(path, leave_out_results=True) if path.is_dir() else [path]:
             try:
@@ -152,7 +152,9 @@ def _read_references(paths: Sequence[Path], say: Callable[[str], None]) -> list[
             except UnreadablePhoto as error:
                 if not path.is_dir():
                     raise
-                say(f"error: {error}")
+                say(f"warning: {error} It is left out.")
+    if paths and not found:
+        raise UnreadablePhoto("None of the reference photos can be read.")
     return found
 
 
@@ -253,14 +255,14 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
     photo = load_photo(source)
     _check_outputs(source, target, masks_dir, overwrite)
     with _progress_bar(job) as on_progress:
+        # The photo itself may lie among the references: it has nothing to give.
+        references = [r for r in job.read_references() if not _is_same(r.path, source)]
         if job.analyze:
-            faces, plan = analyze_photo(photo, job.options, on_progress)
+            faces, plan = analyze_photo(photo, job.options, on_progress, references)
             words, data = describe_analysis(faces, plan), analysis_to_json(faces, plan)
             pixels, original = draw_analysis(photo.pixels, faces, plan), None
         else:
             engine, why_draft = job.choose_engine()
-            # The photo itself may lie among the references: it has nothing to give.
-            references = [r for r in job.read_references() if not _is_same(r.path, source)]
             result = fix_photo(photo, job.options, engine, on_progress, references=references)
             faces, plan = result.report.faces, result.plan
             words, data = describe(result.report), to_json(result.report)
@@ -295,7 +297,7 @@ def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
     files = BurstFiles(photos, parsed.input_path, target, parsed.contact_sheet, job.overwrite)
     engine, why_draft = job.choose_engine()
     with _progress_bar(job) as on_progress:
-        words, entry = make_best_take(files, job.options, engine, on_progress)
+        words, entry = make_best_take(files, job.options, engine, on_progress, partial(_say, stream=sys.stderr))
     job.entries.append(entry)
     if not job.quiet:
         _say("\n".join(filter(None, [words, why_draft])), sys.stdout)

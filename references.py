@@ -43,12 +43,16 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Another photo as far as it is needed: its faces, its size (rows, columns), and what the user calls it."""
+    """Another photo as far as it is needed: its faces, its size (rows, columns), and what the user calls it.
+
+    `among` is what it and its like are called in reports.
+    """
 
     heads: tuple[Head, ...]
     size: tuple[int, int]
     name: str
     path: Path | None = None
+    among: str = "the reference photos"
 
 
 def read_reference(photo: Photo) -> Reference:

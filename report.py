@@ -63,7 +63,8 @@ def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
     rows: list[tuple[str, ...]] = [("face", "width", "right eye", "left eye", "mouth", "turned", "would be done")]
     reasons = []
     for face in faces:
-        wanted = [edit.feature for edit in plan.edits if edit.face.number == face.number]
+        edits = [edit for edit in plan.edits if edit.face.number == face.number]
+        wanted = [edit.feature for edit in edits]
         rows.append(
             (
                 str(face.number),
@@ -74,6 +75,9 @@ def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
                 _describe_wishes(wanted) or "nothing",
             )
         )
+        for source, features in _group((_describe_source(edit), edit.feature) for edit in edits):
+            if source:
+                reasons.append(f"Face {face.number}, {_name_features(features)}: {source}.")
         own_skips = ((skip.reason, skip.feature) for skip in plan.skips if skip.face.number == face.number)
         for reason, features in _group(own_skips):
             reasons.append(f"Face {face.number}, {_name_features(features)}: {reason}.")
@@ -125,6 +129,8 @@ def analysis_to_json(faces: Sequence[Face], plan: EditPlan) -> dict[str, object]
                 "threshold": _number(edit.threshold),
                 "amount": _number(edit.amount),
                 "box": _box_to_json(edit.region.box),
+                "note": edit.no_donor,
+                "donor": _donor_to_json(edit.donor),
             }
             for edit in plan.edits
         ],
@@ -199,12 +205,17 @@ def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
 def _describe_donors(changes: Sequence[Change]) -> str:
     """Where eyes or a smile were carried over from, and how near that face is to this one; empty if from nowhere."""
     donors = {id(change.donor): change.donor for change in changes if change.donor is not None}
-    words = [
-        (donor.name if donor.mirrored else f"{donor.name}, face {donor.face.number}")
-        + (f", distance {donor.measured['distance']:.2f}" if "distance" in donor.measured else "")
-        for donor in donors.values()
-    ]
-    return f" from {' and '.join(words)}" if words else ""
+    return f" from {' and '.join(_name_donor(donor) for donor in donors.values())}" if donors else ""
+
+
+def _name_donor(donor: Donor) -> str:
+    place = donor.name if donor.mirrored else f"{donor.name}, face {donor.face.number}"
+    return place + (f", distance {donor.measured['distance']:.2f}" if "distance" in donor.measured else "")
+
+
+def _describe_source(edit: Edit) -> str:
+    """Where an eye or a smile would be carried over from, or why from nowhere; empty if nobody asked."""
+    return edit.no_donor if edit.donor is None else f"would come from {_name_donor(edit.donor)}"
 
 
 def _describe_smile_done(changes: Sequence[Change]) -> list[str]:

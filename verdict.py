@@ -100,7 +100,8 @@ def drop_donor(edit: Edit, why: str) -> Edit:
     """The same edit with the next donor, or with none; `why` the present one is of no use."""
     if edit.donor is None:
         return edit
-    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {why}")
+    kept = "; only the colour of the eyes was kept" if edit.iris is not None else ""
+    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {why}{kept}")
 
 
 def name_miss(edit: Edit) -> str:
