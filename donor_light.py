@@ -22,6 +22,8 @@ _CALMED_GAIN = (1.15, 1.5)
 _MOST_CALMED = 0.85
 _CALM_LEVELS = 3.5
 """Differences of so many grey levels count as noise."""
+_CRISPNESS, _CRISP_WIDTH, _CRISP_FROM = 1.6, 0.10, 0.5
+"""So much stronger are edges made as they are finer than this part of half an eye, from so many grey levels on."""
 _COLOR_WIDTH = 0.12
 """Blotches of colour noise are about so wide, or smaller."""
 
@@ -37,7 +39,7 @@ def match_donor(
     donated = match_sharpness(match_saturation(donated, look, donor_look), scale, look, donor_look)
     gain = match_light(target, donated, weight, unit_px)
     calmed = measure_darkness(gain)
-    donated = calm_dark(donated, calmed) * gain
+    donated = crispen(calm_dark(donated, calmed), calmed, unit_px) * gain
     donated = clear_haze(soften_highlights(donated, gain, look), gain, look, donor_look)
     donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
     return match_grain(donated, scale / (1 - calmed), look, donor_look)
@@ -131,6 +133,20 @@ def calm_dark(donated: Array, share: float) -> Array:
     calm = cv2.medianBlur(np.clip(np.rint(donated), 0, 255).astype(np.uint8), 3)
     smooth = cv2.fastNlMeansDenoisingColored(calm, None, _CALM_LEVELS, 2 * _CALM_LEVELS, 5, 15).astype(np.float32)
     return np.asarray(donated + share * (smooth - donated), np.float32)
+
+
+def crispen(donated: Array, share: float, unit_px: float) -> Array:
+    """Give rims of lids and irises back what noise, and calming it, took from them; as `calm_dark`."""
+    if share == 0:
+        return donated
+    gray = donated @ LUMA
+    width = max(_CRISP_WIDTH * unit_px, 1.0)
+    fine = gray - cv2.GaussianBlur(gray, (0, 0), width)
+    # Edges alone: what is left of the noise is fainter. And no halos: nothing gets brighter than what lies beside it.
+    fine = np.sign(fine) * np.maximum(np.abs(fine) - _CRISP_FROM, 0)
+    near = np.ones((2 * round(width) + 1,) * 2, np.uint8)
+    crisp = np.clip(gray + _CRISPNESS * share * fine, cv2.erode(gray, near), cv2.dilate(gray, near))
+    return np.asarray(donated + (crisp - gray)[..., None], np.float32)
 
 
 def calm_color(donated: Array, target: Array, weight: Array, unit_px: float) -> Array:
