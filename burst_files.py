@@ -50,8 +50,8 @@ def make_best_take(
         else:
             paths.append(path)
     if len(paths) < 2:
-        words = "only one of these photos" if paths else "none of these photos"
-        raise UnreadablePhoto(f"--burst takes two photos or more, and {words} can be read.")
+        left = "only one of these photos" if paths else "none of these photos"
+        raise UnreadablePhoto(f"--burst takes two photos or more, and {left} can be read.")
     base = choose_base(frames, options) if files.kept is None else 0
     photo = load_photo(paths[base])
 

@@ -96,6 +96,11 @@ def test_who_is_closed_in_every_photo_gets_the_usual_edit(result: BurstResult) -
     assert "opened both eyes" in take.outcome
 
 
+def test_the_report_calls_the_other_photos_of_a_burst_so(result: BurstResult) -> None:
+    assert "comes from the other photos of the burst" in result.takes[0].outcome
+    assert not any("reference" in take.outcome for take in result.takes)
+
+
 def test_the_report_says_who_came_from_where(result: BurstResult, frames: list[Frame]) -> None:
     text = describe_burst(result, frames)
     assert text.splitlines()[0] == "Kept one.jpg of 2 photos."

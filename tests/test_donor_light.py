@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from donor_light import (
     calm_dark,
     calm_grain,
     clear_haze,
+    crispen,
     match_grain,
     match_light,
     match_saturation,
@@ -104,6 +106,16 @@ def test_a_dark_donor_loses_its_noise_and_keeps_its_edges() -> None:
     assert calm[30, 45].mean() < 28 and calm[30, 55].mean() > 52
     assert measure_darkness(np.ones_like(clean)) == 0
     assert calm_dark(noisy, 0.0) is noisy
+
+
+def test_a_calmed_edge_gets_crisp_without_a_halo() -> None:
+    steep = np.full((40, 60, 3), 30, np.float32)
+    steep[:, 30:] = 70
+    soft = np.asarray(cv2.GaussianBlur(steep, (0, 0), 2), np.float32)
+    crisp = crispen(soft, 0.85, 16.0)
+    assert np.abs(crisp - steep).mean() < 0.8 * np.abs(soft - steep).mean()
+    assert crisp.min() >= 30 - 1e-3 and crisp.max() <= 70 + 1e-3
+    assert crispen(soft, 0.0, 16.0) is soft
 
 
 def test_a_grey_photo_gets_a_grey_eye_and_a_coloured_one_keeps_its_own() -> None:

@@ -503,6 +503,26 @@ def test_a_mistake_with_a_burst_gets_one_sentence(tmp_path: Path, arguments: tup
     assert words in fail(*arguments, cwd=tmp_path)
 
 
+def test_a_damaged_photo_of_a_burst_is_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "burst"
+    folder.mkdir()
+    pixels = read_rgb(ROOT / "data" / "inputs" / "image_2.jpg")
+    for name in ("a.png", "b.png"):
+        Image.fromarray(pixels).save(folder / name)
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    arguments = ("--engine", "draft", "--output_path", "best.png", "--report", "values.json")
+    done = run("--burst", "burst", *arguments, cwd=tmp_path)
+    (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
+    assert "broken.jpg" in warning and warning.endswith("It is left out.")
+    assert "of 2 photos" in done.stdout
+    entry = json.loads((tmp_path / "values.json").read_text())["photos"][0]
+    assert [Path(path).name for path in entry["left_out"]] == ["broken.jpg"]
+
+    assert "broken.jpg" in fail("--burst", "burst", "--input_path", "burst/broken.jpg", *arguments, cwd=tmp_path)
+    (folder / "b.png").unlink()
+    assert "only one of these" in run("--burst", "burst", *arguments, cwd=tmp_path, code=2).stderr
+
+
 # ---- reference photos ------------------------------------------------------------------------------------
 
 
@@ -535,3 +555,10 @@ def test_a_reference_that_cannot_be_read_is_an_error(album: Path, tmp_path: Path
         "-i", album / "blinking.png", "--reference_path", album / "others" / "broken.jpg", cwd=tmp_path
     )
     assert "nowhere" in fail("-i", album / "blinking.png", "--reference_path", "nowhere", cwd=tmp_path)
+
+
+def test_a_folder_without_a_readable_reference_is_an_error(album: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "broken.jpg").write_text("no photo\n")
+    done = run("-i", album / "blinking.png", "--analyze", "--reference_path", "bad", cwd=tmp_path, code=2).stderr
+    assert "broken.jpg" in done and "None of the reference photos can be read" in done

@@ -12,7 +12,7 @@ from eyes_mask import eye_region
 from faces import look_again
 from fix import fix_photo, ignore_progress, plan_edits
 from landmarks import Landmarks
-from other_eye import copy_other_eye, find_iris, find_iris_color, is_fit_to_copy, match_other_eye
+from other_eye import copy_other_eye, find_iris, find_iris_color, is_fit_to_copy, match_other_eye, measure_iris
 from photo_types import Edit, EditPlan, Face, Feature, Options, Photo, Pixels
 from report import describe
 from tests.conftest import FindFaces, LoadPhoto
@@ -74,6 +74,17 @@ def test_the_iris_colour_is_that_of_the_other_eye(sample: LoadPhoto, faces_of: F
     painted[y - 12 : y + 13, x - 12 : x + 13] = (40, 90, 160)
     blue = find_iris_color(painted, edit, EditPlan((edit,)))
     assert blue is not None and np.allclose(blue, (40, 90, 160))
+
+
+def test_white_that_the_landmarks_call_iris_is_none(winking: tuple[Pixels, Edit]) -> None:
+    """Somebody looks so far aside that half of the landmarks' circle is white."""
+    pixels, edit = winking
+    frame = find_frame(edit.face, Feature.RIGHT_EYE)
+    x, y = frame.grid(edit.face.box)
+    looking = np.full_like(pixels, 200)
+    looking[edit.face.box.slices][np.hypot(x - 0.25, y - 0.13) < 0.43] = (40, 60, 80)
+    color = measure_iris(looking, edit.face, Feature.RIGHT_EYE)
+    assert color is not None and np.allclose(color, (40, 60, 80), atol=12)
 
 
 def test_the_wanted_opening_is_that_of_the_other_eye(winking: tuple[Pixels, Edit]) -> None:

@@ -11,10 +11,13 @@ import pytest
 
 from donor_choice import choose_donors, expect_opening
 from draft_engine import DraftEngine
-from fix import fix_photo, plan_edits
+from fix import analyze_photo, fix_photo, plan_edits
 from landmarks import Landmarks
+from other_eye import measure_iris
+from photo_look import LUMA
 from photo_types import BadOption, Box, Edit, EditPlan, Engine, Face, Feature, Options, Photo, Pixels, Progress
 from references import Head, Reference, pair_up, read_reference
+from report import analysis_to_json, describe_analysis
 from resemblance import Description
 from tests.conftest import LoadPhoto
 from tests.donor_photos import Moments, make_moments
@@ -133,6 +136,37 @@ def test_a_head_seen_from_elsewhere_gives_only_the_colour_of_its_eyes(moments: M
         assert edit.iris is not None and (edit.iris < 160).all()
 
 
+def test_eyes_that_look_away_give_only_their_colour(moments: Moments, reference: Reference) -> None:
+    (head,) = reference.heads
+    points = head.face.landmarks.points.copy()
+    points[468:478, 1] -= 0.3 * head.face.eye(Feature.RIGHT_EYE).width_px  # both irises, upward
+    up = replace(reference, heads=(replace(head, face=replace(head.face, landmarks=Landmarks(points))),))
+    for edit in choose(moments, up).edits:
+        assert edit.donors == () and edit.iris is not None
+        assert edit.no_donor.startswith(
+            "only the colour of the eyes comes from the reference photos: the eyes look away"
+        )
+
+
+def test_the_colour_of_the_eyes_comes_in_the_light_of_the_photo(moments: Moments, reference: Reference) -> None:
+    """The other photo is darker by a quarter: nothing of that reaches the irises here."""
+    known = [measure_iris(moments.open, moments.open_face, edit.feature) for edit in choose(moments).edits]
+    own = np.mean([color for color in known if color is not None], axis=0)
+    for other in (reference, read_reference(Photo(moments.open))):
+        irises = [edit.iris for edit in choose(moments, turn(other, 30.0)).edits]
+        found = np.mean([iris for iris in irises if iris is not None], axis=0)
+        assert found @ LUMA == pytest.approx(own @ LUMA, rel=0.12)
+
+
+def test_eyes_tinted_unlike_each_other_give_no_colour(moments: Moments) -> None:
+    mirrored = moments.open.copy()
+    x, y = np.rint(moments.open_face.eye(Feature.LEFT_EYE).iris[0, :2]).astype(int)
+    half = round(0.3 * moments.open_face.eye(Feature.LEFT_EYE).width_px)
+    mirrored[y - half : y + half, x - half : x + half] = (60, 150, 110)
+    for edit in choose(moments, turn(read_reference(Photo(mirrored)), 30.0)).edits:
+        assert edit.iris is None and edit.no_donor.startswith("nothing comes from")
+
+
 def test_a_face_that_is_too_small_or_too_blurred_gives_no_eyes(moments: Moments) -> None:
     small = np.asarray(cv2.resize(moments.open, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA), np.uint8)
     blurred = np.asarray(cv2.GaussianBlur(moments.open, (0, 0), 5), np.uint8)
@@ -143,7 +177,8 @@ def test_a_face_that_is_too_small_or_too_blurred_gives_no_eyes(moments: Moments)
 
 def test_a_grey_photo_gives_no_eyes_to_a_coloured_one(moments: Moments) -> None:
     grey = moments.open.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
-    assert all("too pale" in edit.no_donor for edit in choose(moments, read_reference(Photo(grey))).edits)
+    edits = choose(moments, read_reference(Photo(grey))).edits
+    assert all("too pale" in edit.no_donor and edit.iris is None for edit in edits)
 
 
 def test_the_best_of_several_photos_comes_first(moments: Moments, reference: Reference) -> None:
@@ -210,7 +245,15 @@ def test_eyes_that_do_not_come_out_open_come_from_the_next_photo_and_then_are_re
     engine = SpoilDonors()
     changes = fix(moments, engine, turn(reference, 8.0), same)
     assert engine.tried[:3] == [["same.jpg"] * 2, ["other.jpg"] * 2, [""] * 2]
-    assert all(kept and donor == "" and "other.jpg" in note for _, kept, donor, note in changes)
+    for _, kept, donor, note in changes:
+        assert kept and donor == "" and "other.jpg" in note and "only the colour of the eyes was kept" in note
+
+
+def test_the_analysis_names_the_donor(moments: Moments, reference: Reference) -> None:
+    faces, plan = analyze_photo(Photo(moments.blinking), ONLY_EYES, references=[reference])
+    words = describe_analysis(faces, plan)
+    assert "Face 1, both eyes: would come from other.jpg, face 1, distance 0." in words
+    assert {edit["donor"]["photo"] for edit in analysis_to_json(faces, plan)["edits"]} == {"other.jpg"}  # type: ignore[attr-defined]
 
 
 def test_no_reference_changes_nothing(moments: Moments) -> None:

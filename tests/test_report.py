@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,11 @@ def test_the_analysis_table_has_a_row_for_each_face_and_the_reasons_below() -> N
     assert lines[2].index("would be done") == lines[3].index("open the") == lines[4].index("nothing")
 
 
+def test_the_analysis_says_why_no_photo_gives_its_eyes() -> None:
+    edits = tuple(replace(make_edit(FIRST, eye), no_donor="they show no face") for eye in list(Feature)[:2])
+    assert report.describe_analysis((FIRST,), EditPlan(edits)).endswith("\nFace 1, both eyes: they show no face.")
+
+
 def test_json_holds_every_part_and_only_what_json_knows() -> None:
     changes = (Change(FIRST, Feature.MOUTH, 0.123456, float("nan"), False, 1, "no face was seen any more"),)
     data = report.to_json(make_report(changes, (Skip(SECOND, Feature.MOUTH, "already smiling"),), (FIRST, SECOND)))
@@ -125,7 +131,7 @@ def test_the_analysis_has_edits_where_the_report_has_changes() -> None:
     assert data["edits"] == [
         {
             "face": 1, "feature": "mouth", "measured": 0.04, "threshold": 0.2, "amount": 0.5,
-            "box": {"left": 12, "top": 22, "right": 108, "bottom": 138},
+            "box": {"left": 12, "top": 22, "right": 108, "bottom": 138}, "note": "", "donor": None,
         }
     ]  # fmt: skip
 
