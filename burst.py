@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compositing import count_changes
 from face_transplant import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
 from faces import look_again
 from fix import fix_photo, ignore_progress
@@ -166,11 +167,9 @@ def fix_burst(
         assembled, theirs, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
     )
     takes = [_add_outcome(take, fixed.report, frames) for take in takes]
-    changed = (photo.pixels != fixed.pixels).any(axis=2)
-    changed_pixels = int(np.count_nonzero(changed))
-    for region in (*regions, *(edit.region for edit in fixed.plan.edits)):
-        changed[region.box.slices] &= region.alpha == 0
-    return BurstResult(fixed.pixels, base, tuple(takes), fixed, changed_pixels, int(np.count_nonzero(changed)))
+    regions += [edit.region for edit in fixed.plan.edits]
+    changed_pixels, changed_outside = count_changes(photo.pixels, fixed.pixels, regions)
+    return BurstResult(fixed.pixels, base, tuple(takes), fixed, changed_pixels, changed_outside)
 
 
 def describe_burst(result: BurstResult, frames: Sequence[Frame]) -> str:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compositing import blend_patch
 from donor_painting import paint_from_donor
 from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
@@ -104,9 +105,7 @@ def _blend_eyes(pixels: Pixels, painted: Pixels, mouth: Edit, plan: EditPlan) ->
     for eye in plan.edits:
         if eye.face.number == mouth.face.number and eye.feature is not Feature.MOUTH:
             settled = painted.copy() if settled is painted else settled
-            part, before = eye.region.box.slices, pixels[eye.region.box.slices].astype(np.float32)
-            mixed = before + eye.region.alpha[..., None] * (painted[part] - before)
-            settled[part] = np.rint(mixed).astype(np.uint8)
+            settled[eye.region.box.slices] = blend_patch(pixels, painted, eye.region)
     return settled
 
 

@@ -102,7 +102,8 @@ def fix_photo(
     else:
         result = _paint_until_good(photo.pixels, plan, engine, gate, clock, _scale_progress(on_progress, 0.4, 0.6))
     with clock("measure"):
-        changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, result.kept)
+        regions = [edit.region for edit in result.kept]
+        changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, regions)
     on_progress("done", 1.0)
     report = Report(faces, result.changes, plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds)
     return FixResult(result.pixels, EditPlan(result.kept, plan.skips), report)
