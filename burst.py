@@ -17,24 +17,13 @@ from compositing import count_changes
 from face_transplant import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
 from faces import look_again
 from fix import fix_photo, ignore_progress
-from photo_types import (
-    BadOption,
-    Engine,
-    Face,
-    Feature,
-    FixResult,
-    Options,
-    Photo,
-    Pixels,
-    Progress,
-    Report,
-)
+from photo_types import EYES, BadOption, Engine, Face, FixResult, Options, Photo, Pixels, Progress, Report
 from references import Head, Reference, read_reference
 from report import describe_outcome, to_json
 from resemblance import SAME_PERSON, describe_face, measure_distance
 
 # How much open eyes, a smile and a sharp face count against each other.
-_EYES, _SMILE, _SHARP = 2.0, 1.0, 0.7
+_OPEN_EYES, _SMILE, _SHARP = 2.0, 1.0, 0.7
 # Open eyes have at least this aspect ratio and at most this blink score; closed ones are this far below and above.
 _OPEN_RATIO, _RATIO_SPAN = 0.20, 0.12
 _OPEN_BLINK, _BLINK_SPAN = 0.35, 0.35
@@ -276,7 +265,7 @@ def _register(frame: Frame, base: Frame) -> NDArray[np.float64] | None:
 def measure_openness(face: Face) -> float:
     """How surely both eyes are open, 0 … 1: by the eye aspect ratio and the blink score of the less open one."""
     shares = []
-    for feature in (Feature.RIGHT_EYE, Feature.LEFT_EYE):
+    for feature in EYES:
         shares.append(1 - (_OPEN_RATIO - face.eye(feature).aspect_ratio) / _RATIO_SPAN)
         shares.append(1 - (face.blink(feature) - _OPEN_BLINK) / _BLINK_SPAN)
     return float(np.clip(min(shares), 0.0, 1.0))
@@ -300,7 +289,7 @@ def _score(frames: Sequence[Frame], shots: Sequence[int | None], index: int, opt
     face = frames[index].heads[shot].face
     total = _SHARP * _measure_sharpness(frames, shots, index)
     if options.eyes:
-        total += _EYES * measure_openness(face)
+        total += _OPEN_EYES * measure_openness(face)
     return total + (_SMILE * _measure_smile(face) if options.smile else 0.0)
 
 

@@ -74,10 +74,8 @@ def carry_eye(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLoo
 def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
     frame = find_frame(donor.face, edit.feature)
     unit_px = frame.unit_px / fit.scale
-    margin = round(_MARGIN * unit_px)
     inner = edit.region.box
-    around = Box(inner.left - margin, inner.top - margin, inner.right + margin, inner.bottom + margin)
-    box = around.clipped(pixels.shape[1], pixels.shape[0]) or inner
+    box = inner.grown(round(_MARGIN * unit_px)).clipped(pixels.shape[1], pixels.shape[0]) or inner
     x, y = _frame_of_donor(frame, fit, box)
     eye = donor.face.eye(edit.feature)
     own_brow = edit.face.eye(edit.feature).brow_lower[:, :2] @ fit.to_donor[:, :2].T + fit.to_donor[:, 2]

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from eye_shape import find_frame, landmarks_in_frame
 from photo_look import luma
-from photo_types import Box, Face, Feature, Pixels
+from photo_types import EYES, Box, Face, Feature, Pixels
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
-_EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 # The distance of the outer corners while the pictures are compared: finer, grain and single lashes would count.
 _WORKING_PX = 150.0
 # The window around the eyes, in distances of the outer corners from the middle between them.
@@ -73,8 +72,8 @@ def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
     donor_window, donor_shrink = _cut(donor_pixels, donor_face)
     size = unit * float(shrink[0, 0])
     between = donor_shrink @ np.vstack([start, [0, 0, 1]]) @ np.linalg.inv(shrink)
-    masks = [_mask_skin(face, feature, shrink, window.shape) for feature in _EYES]
-    lids = np.maximum.reduce([_mask_lids(face, feature, shrink, window.shape) for feature in _EYES])
+    masks = [_mask_skin(face, feature, shrink, window.shape) for feature in EYES]
+    lids = np.maximum.reduce([_mask_lids(face, feature, shrink, window.shape) for feature in EYES])
     masks = [mask * (1 - lids) for mask in masks]
     doubt = _DOUBT.copy()
     doubt[4:] += _STRETCH_PER_DEGREE * abs(face.yaw_degrees - donor_face.yaw_degrees)
@@ -85,7 +84,7 @@ def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
         between, agreement = _register(look, donor_look, both, middle, size, between, doubt)
     whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
     fits = {Feature.MOUTH: Fit(_move_nose(whole, face, donor_face), agreement)}
-    for feature, mask in zip(_EYES, masks, strict=True):
+    for feature, mask in zip(EYES, masks, strict=True):
         origin = find_frame(face, feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
         own, agreement = _register(*looks[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
         fits[feature] = Fit((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
@@ -101,7 +100,7 @@ def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
 
 
 def _middle(face: Face) -> Matrix:
-    eyes = (face.eye(feature) for feature in _EYES)
+    eyes = (face.eye(feature) for feature in EYES)
     return np.mean([(eye.outer_corner + eye.inner_corner)[:2] / 2 for eye in eyes], axis=0).astype(np.float64)
 
 

@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 from eye_shape import EyeFrame, find_frame, landmarks_in_frame
 from faces import find_faces
 from landmarks import EyeLandmarks
-from photo_types import BadOption, Box, Edit, Face, Feature, Options, Pixels, Region, Skip
+from photo_types import EYES, BadOption, Box, Edit, Face, Feature, Options, Pixels, Region, Skip
 from soft_edges import smoothstep
 
 Floats = NDArray[np.float64]
 
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 # Of 100 photos that people had sorted, the more closed eye of a face was at 0.63 … 0.90 where they saw closed eyes,
 # and at no more than 0.53 where they saw laughing, narrow or lowered ones.

@@ -136,7 +136,7 @@ def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
     `pixels` uint8 (H, W, 3). The strength of the finest steps of lightness against steps twice as coarse, both in
     proportion to the face.
     """
-    eyes = (landmarks.right_eye, landmarks.left_eye)
+    eyes = landmarks.eyes
     points = np.concatenate([landmarks.lips, *(curve for eye in eyes for curve in (eye.upper, eye.lower))])[:, :2]
     eye_distance = _eye_distance(landmarks)
     low, high = points.min(0) - 0.1 * eye_distance, points.max(0) + 0.1 * eye_distance
@@ -159,7 +159,7 @@ def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[Floats]:
     `pixels` uint8 (H, W, 3). A rim is the strongest unbroken line from side to side under an eye (found by dynamic
     programming); a deep crease may pass for one. Glasses have two rims, so beside one a fainter one is enough.
     """
-    eyes = (landmarks.right_eye, landmarks.left_eye)
+    eyes = landmarks.eyes
     rims = [_find_lower_rim(pixels, landmarks, eye, 1.0) for eye in eyes]
     if any(rim is not None for rim in rims):
         rims = [_find_lower_rim(pixels, landmarks, eye, _SECOND_RIM) for eye in eyes]

@@ -125,6 +125,11 @@ class Landmarks:
         )
 
     @property
+    def eyes(self) -> tuple[EyeLandmarks, EyeLandmarks]:
+        """Both eyes, the subject's right one first."""
+        return self.right_eye, self.left_eye
+
+    @property
     def lips(self) -> Points:
         """Outer rim of the lips, float32 (20, 3): a loop from the subject's right mouth corner over the upper lip."""
         return self._pick(_LIPS_OUTER)

@@ -167,7 +167,7 @@ def _fit_region(box: Box, soft: Floats, shape: tuple[int, ...]) -> Region | None
         return None
     used = Box(int(used_columns[0]), int(used_rows[0]), int(used_columns[-1]) + 1, int(used_rows[-1]) + 1)
     alpha = np.pad(alpha[used.slices], 1)
-    grown = Box(box.left + used.left - 1, box.top + used.top - 1, box.left + used.right + 1, box.top + used.bottom + 1)
+    grown = used.shifted(box.left, box.top).grown(1)
     inside = grown.clipped(shape[1], shape[0])
     if inside is None:
         return None

@@ -90,7 +90,7 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
 
 def _measure_skin(pixels: Pixels, face: Face) -> Array:
     """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
-    eyes = (face.landmarks.right_eye, face.landmarks.left_eye)
+    eyes = face.landmarks.eyes
     middle = (eyes[0].inner_corner + eyes[1].inner_corner)[:2] / 2
     brows = (eyes[0].brow_upper[4] + eyes[1].brow_upper[4])[:2] / 2
     up = brows - middle
@@ -190,7 +190,7 @@ def _measure_black(pixels: Pixels, face: Face) -> Array:
 def _measure_brow(pixels: Pixels, face: Face) -> float:
     """Luma of the darker half of the brows; of the whole photo where the brows lie outside it."""
     samples = []
-    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
+    for eye in face.landmarks.eyes:
         for share in (0.3, 0.5, 0.7):
             line = eye.brow_lower[1:4, :2] + share * (eye.brow_upper[1:4, :2] - eye.brow_lower[1:4, :2])
             inside = ((line >= 0) & (line < (pixels.shape[1], pixels.shape[0]))).all(axis=1)
@@ -228,7 +228,7 @@ def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
     """The smoothest square of bare skin among several under the eyes: not the rim of glasses, not a burnt-out spot."""
     half = max(0.10 * face.landmarks.eye_distance_px, 3.0)
     patches = []
-    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
+    for eye in face.landmarks.eyes:
         middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
         down = middle - eye.brow_lower[2, :2]
         for distance in (1.0, 1.6, 2.2):

@@ -96,7 +96,7 @@ def fit_similarity(points: NDArray[np.float64], places: NDArray[np.float64]) -> 
 def _align(pixels: Pixels, face: Face) -> Pixels:
     """The face upright as the network had it in training, uint8 (112, 112, 3)."""
     marks = face.landmarks
-    eyes = [(eye.outer_corner + eye.inner_corner)[:2] / 2 for eye in (marks.right_eye, marks.left_eye)]
+    eyes = [(eye.outer_corner + eye.inner_corner)[:2] / 2 for eye in marks.eyes]
     points = np.array([*eyes, marks.nose_tip[:2], marks.lips[0, :2], marks.lips[10, :2]], np.float64)
     matrix = fit_similarity(points, _PLACES)
     shrink = 1 / float(np.hypot(matrix[0, 0], matrix[1, 0]))

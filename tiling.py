@@ -197,7 +197,7 @@ def cut_tile(pixels: Pixels, tile: FaceTile) -> Pixels:
     """
     height, width = pixels.shape[:2]
     margin = math.ceil(5 / min(tile.scale, 1.0))
-    grown = _grow_box(tile.bounds, margin)
+    grown = tile.bounds.grown(margin)
     box = grown.clipped(width, height)
     if box is None:  # the tile lies wholly outside: it shows the nearest pixel
         x, y = min(max(grown.left, 0), width - 1), min(max(grown.top, 0), height - 1)
@@ -214,7 +214,7 @@ def cut_alpha(region: Region, tile: FaceTile) -> Alpha:
     # With a margin of nothing around, a mask smaller than a tile pixel is averaged, too, and not stepped over.
     margin = math.ceil(3 / tile.scale) if tile.scale < 1 else 0
     alpha = np.pad(region.alpha, margin) if margin else region.alpha
-    shown = _warp_into(alpha, _grow_box(region.box, margin), tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    shown = _warp_into(alpha, region.box.grown(margin), tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return np.clip(shown, 0, 1).astype(np.float32)
 
 
@@ -293,10 +293,6 @@ def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[Plane, 
         tents.append(np.outer(_tent(box.height), _tent(box.width)))
         total[box.slices] += tents[-1]
     return tuple(tent / total[box.slices] for tent, box in zip(tents, boxes, strict=True))
-
-
-def _grow_box(box: Box, px: int) -> Box:
-    return Box(box.left - px, box.top - px, box.right + px, box.bottom + px)
 
 
 def _check_size(size: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import EyeLandmarks
-from photo_types import Box, Face, Feature, Pixels
+from photo_types import EYES, Box, Face, Feature, Pixels
 
 Plane = NDArray[np.float32]
 
@@ -40,9 +40,7 @@ class _EyeFrame:
     unit_px: float
 
 
-def close_eyes(
-    pixels: Pixels, face: Face, features: tuple[Feature, ...] = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
-) -> Pixels:
+def close_eyes(pixels: Pixels, face: Face, features: tuple[Feature, ...] = EYES) -> Pixels:
     """Return a copy of the photo, uint8 (H, W, 3), with the open eyes of `face` named in `features` closed.
 
     Raises ValueError for the mouth.

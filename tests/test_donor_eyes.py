@@ -14,11 +14,9 @@ from draft_engine import DraftEngine
 from faces import look_again
 from fix import ignore_progress, plan_edits
 from mouth_mask import mouth_region
-from photo_types import Donor, Edit, EditPlan, Feature, Options, Pixels
+from photo_types import EYES, Donor, Edit, EditPlan, Feature, Options, Pixels
 from tests.conftest import LoadPhoto
 from tests.donor_photos import Moments, make_moments
-
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 @pytest.fixture(scope="module")

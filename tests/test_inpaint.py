@@ -19,12 +19,11 @@ from eyes_mask import eye_region
 from fix import fix_photo, ignore_progress, plan_edits
 from inpaint import DETAIL_STRENGTH, StableDiffusionEngine
 from landmarks import Landmarks
-from photo_types import Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
+from photo_types import EYES, Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
 from prompts import compose_prompt
 from tests.conftest import FindFaces, LoadPhoto
 
 LoadTiny = Callable[[Path], TilePainter]
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 class FakePainter:

@@ -11,10 +11,9 @@ import pytest
 from benchmark.synthetic_blink import close_eyes
 from faces import find_faces
 from photo_io import load_photo
-from photo_types import Face, Feature, Pixels
+from photo_types import EYES, Face, Feature, Pixels
 
 SAMPLES = Path(__file__).parent.parent / "data" / "inputs"
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 @pytest.fixture(scope="module")
