@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eye_shape import find_frame, landmarks_in_frame
+from eye_shape import find_frame, find_height
 from photo_look import luma
 from photo_types import EYES, Box, Face, Feature, Pixels
 
@@ -100,8 +100,7 @@ def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
 
 
 def _middle(face: Face) -> Matrix:
-    eyes = (face.eye(feature) for feature in EYES)
-    return np.mean([(eye.outer_corner + eye.inner_corner)[:2] / 2 for eye in eyes], axis=0).astype(np.float64)
+    return np.mean([eye.center for eye in face.landmarks.eyes], axis=0).astype(np.float64)
 
 
 def _fit_landmarks(face: Face, donor: Face) -> Matrix:
@@ -169,9 +168,7 @@ def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, 
 def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> Array:
     """1 around one eye below its brow, else 0."""
     x, y = _frame_grid(face, feature, shrink, shape)
-    brow_x, brow_y = landmarks_in_frame(find_frame(face, feature), face.eye(feature).brow_lower)
-    order = np.argsort(brow_x)
-    brow = np.interp(x, brow_x[order], brow_y[order])
+    brow = find_height(find_frame(face, feature), face.eye(feature).brow_lower, x)
     near = (x > -1.75) & (x < 2.0) & (y > -1.5) & (y < np.minimum(brow - 0.12, 1.2))
     return near.astype(np.float32)
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compositing import blend_patch
-from donor_painting import paint_from_donor
+from donor_painting import DonorPainter
 from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
-from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_tone, measure_veil
+from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_veil
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
 
@@ -48,13 +48,14 @@ class DraftEngine:
         """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted."""
         painted = pixels.copy()
         looks: dict[int, PhotoLook] = {}
+        donors = DonorPainter(pixels)
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
         for index, edit in enumerate(edits):
             on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
             rows, columns = edit.region.box.slices
             if edit.donor is not None:
-                painted[rows, columns] = paint_from_donor(pixels, painted, edit, edit.donor)
+                painted[rows, columns] = donors.paint(painted, edit, edit.donor)
             elif edit.feature is Feature.MOUTH:
                 settled = _blend_eyes(pixels, painted, edit, plan)
                 smile = paint_smile(settled, edit.face, edit.region, edit.amount)
@@ -83,10 +84,9 @@ class DraftEngine:
         clear = np.maximum(skin - veil, 1)
         brow = (look.brow_ratio * float(look.skin @ LUMA) - float(veil @ LUMA)) / float(clear @ LUMA)
         iris = choose_iris(self._eye_color, clear, brow) if iris is None else np.maximum(iris - veil, 1)
-        tone = measure_tone(pixels, edit.face)
         return EyeLook(
-            iris=tone.apply(iris),
-            sclera=tone.apply(choose_sclera(clear)),
+            iris=look.tone.apply(iris),
+            sclera=look.tone.apply(choose_sclera(clear)),
             skin=skin,
             black=_BLACK_SHARE * look.black,
             catchlight=choose_catchlight(skin, look.highlight),

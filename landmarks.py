@@ -78,6 +78,11 @@ class EyeLandmarks:
         return self.upper[-1]
 
     @property
+    def center(self) -> Points:
+        """The point midway between the corners, float32 (2,)."""
+        return (self.outer_corner + self.inner_corner)[:2] / 2
+
+    @property
     def width_px(self) -> float:
         """Distance of the two corners in the picture, in pixels."""
         return float(np.linalg.norm((self.outer_corner - self.inner_corner)[:2]))

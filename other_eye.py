@@ -20,6 +20,7 @@ from eye_shape import (
     EyeFrame,
     amount_for_height,
     find_frame,
+    find_height,
     landmarks_in_frame,
 )
 from eyes_mask import eye_region
@@ -223,12 +224,7 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
 
 def _find_opening(x: Array, y: Array, eye: EyeLandmarks, frame: EyeFrame) -> Array:
     """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
-    heights = []
-    for rim in (eye.upper, eye.lower):
-        rim_x, rim_y = landmarks_in_frame(frame, rim)
-        order = np.argsort(rim_x)
-        heights.append(np.interp(x, rim_x[order], rim_y[order]))
-    upper, lower = heights
+    upper, lower = (find_height(frame, rim, x) for rim in (eye.upper, eye.lower))
     return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)
 
 
@@ -252,9 +248,7 @@ def _draw_white(copied: Array, known: Array, x: Array, y: Array) -> Array:
 
 def _skin_alike(edit: Edit, frame: EyeFrame, x: Array, y: Array) -> Array:
     """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
-    brow_x, brow_y = landmarks_in_frame(frame, edit.face.eye(edit.feature).brow_lower)
-    order = np.argsort(brow_x)
-    below_brow = y - np.interp(x, brow_x[order], brow_y[order])
+    below_brow = y - find_height(frame, edit.face.eye(edit.feature).brow_lower, x)
     lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
     weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, below_brow))
     return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))
