@@ -184,6 +184,11 @@ class Landmarks:
         return float(np.linalg.norm((self.left_eye.outer_corner - self.right_eye.outer_corner)[:2]))
 
     @property
+    def eye_distance_3d_px(self) -> float:
+        """The same in space, never 0: a turned face is not a smaller one."""
+        return max(float(np.linalg.norm(self.left_eye.outer_corner - self.right_eye.outer_corner)), 1e-6)
+
+    @property
     def muzzle_ratio(self) -> float:
         """Distance from the tip of the nose to the top of the upper lip, in widths of the face, in 3-D."""
         nose_to_lip = np.linalg.norm(self.points[_NOSE_TIP] - self.points[_LIP_TOP])

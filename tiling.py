@@ -87,14 +87,12 @@ def face_tile(face: Face, photo_shape: tuple[int, ...], size: int, regions: Sequ
     right, left = marks.right_eye.outer_corner, marks.left_eye.outer_corner
     across = (left - right)[:2].astype(np.float64)
     angle = math.atan2(across[1], across[0])
-    # In space, not in the picture: a face turned aside is no smaller.
-    eye_distance = float(np.linalg.norm(left - right))
     eyes, mouth = (right + left)[:2] / 2, marks.lips[:, :2].mean(axis=0)
     center = (eyes.astype(np.float64) + mouth) / 2
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     needed = (np.concatenate([_face_points(face), _corner_points(regions)]) - center) @ turn.T
     room = 0.5 - RIM_SHARE
-    side = max(eye_distance / EYE_DISTANCE_SHARE, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
+    side = max(marks.eye_distance_3d_px / EYE_DISTANCE_SHARE, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
     center += _move_inward(center, side, turn, needed, photo_shape)
     scale = size / side
     matrix = np.empty((2, 3))
