@@ -82,8 +82,8 @@ class DraftEngine:
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
         veil = measure_veil(look.black, skin)
         clear = np.maximum(skin - veil, 1)
-        brow = (look.brow_ratio * float(look.skin @ LUMA) - float(veil @ LUMA)) / float(clear @ LUMA)
-        iris = choose_iris(self._eye_color, clear, brow) if iris is None else np.maximum(iris - veil, 1)
+        brow_ratio = (look.brow_ratio * float(look.skin @ LUMA) - float(veil @ LUMA)) / float(clear @ LUMA)
+        iris = choose_iris(self._eye_color, clear, brow_ratio) if iris is None else np.maximum(iris - veil, 1)
         return EyeLook(
             iris=look.tone.apply(iris),
             sclera=look.tone.apply(choose_sclera(clear)),

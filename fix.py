@@ -38,6 +38,7 @@ from references import Reference
 from verdict import Gate, Outcome, drop_donor, go_further, hold_back, judge_edit, name_miss, note_changes
 
 MAX_TRIES = 7
+"""A face is painted and measured so often at most: opened further, with another donor, or held back."""
 
 
 def ignore_progress(_words: str, _share: float) -> None:

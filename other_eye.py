@@ -51,7 +51,8 @@ DEFAULT_AMOUNT = Options().eye_opening
 _BEYOND_OUTER, _BELOW = 0.85, 0.75
 
 
-def _is_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+def _is_other_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+    """Whether the face's other eye is open, large enough, wholly in the photo, and not to be painted itself."""
     other = edit.feature.other_eye
     edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
     eye = edit.face.eye(other)
@@ -90,7 +91,7 @@ def widen(shape: tuple[int, ...], edit: Edit) -> Edit:
 def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
     """Whether the face's other eye is open, seen well enough and looks straight enough to be mirrored over."""
     return (
-        _is_open(pixels, edit, plan)
+        _is_other_open(pixels, edit, plan)
         and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
         and abs(_gaze_shift(edit)) <= MOST_GAZE_SHIFT
     )
@@ -98,7 +99,7 @@ def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
 
 def match_other_eye(pixels: Pixels, edit: Edit, plan: EditPlan) -> Edit:
     """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
-    if not _is_open(pixels, edit, plan):
+    if not _is_other_open(pixels, edit, plan):
         return edit
     ratio = edit.face.eye(edit.feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
     # The user's choice and the retries still count, as the difference from the default.
@@ -115,7 +116,7 @@ def _gaze_shift(edit: Edit) -> float:
 
 def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
-    if not _is_open(pixels, edit, plan):
+    if not _is_other_open(pixels, edit, plan):
         return None
     return measure_iris(pixels, edit.face, edit.feature.other_eye)
 

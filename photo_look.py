@@ -1,6 +1,6 @@
-"""How a photo looks around one face: its sharpness, its grain and the light on the skin.
+"""How a photo looks around one face: its sharpness, its grain, its colours and the light on the skin.
 
-Whatever is painted must share these three, or the eye sees the patch.
+Whatever is painted must share them, or the patch is seen.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Tone:
 
 @dataclass(frozen=True, eq=False)
 class PhotoLook:
-    """What was measured.
+    """How the photo looks around one face, as measured by `measure_look`.
 
     `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
     `skin` float32 (3,): its median RGB 0 … 255. `brow_ratio`: luma of the brows over the skin's. `highlight`: luma of

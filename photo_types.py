@@ -46,6 +46,7 @@ class Feature(enum.Enum):
 
 
 EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
+"""The features that are eyes, the subject's right one first."""
 
 
 @dataclass(frozen=True)
