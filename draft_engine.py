@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from compositing import blend_patch
 from donor_painting import DonorPainter
 from eye_shape import EYEBALL_DEPTH, find_frame
-from eyeball import EyeLook, choose_catchlight, choose_iris, choose_sclera
+from eyeball import EyeLook, blend_into_shadow, choose_catchlight, choose_iris, choose_sclera, guess_iris_ratio
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
 from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_veil
@@ -24,11 +24,13 @@ _MAX_GAZE = 0.20
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
 _ROUND_SHARE = 0.7
 # A pupil may be this much darker than the darkest hundredth of the face.
-_BLACK_SHARE = 0.75
+_BLACK_SHARE = 0.60
 # Turned further than this, people look less and less at the camera.
 _CAMERA_YAW_DEGREES = (18.0, 40.0)
 # Fine structure shows from this many pixels per half eye width on, and fully at the second number.
 _DETAIL_UNIT_PX = (14.0, 45.0)
+# At so many pixels per half eye width an eye has no colour of its own, and from the second number on all of it.
+_TINY_UNIT_PX = (5.0, 14.0)
 
 
 class DraftEngine:
@@ -82,14 +84,20 @@ class DraftEngine:
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
         veil = measure_veil(look.black, skin)
         clear = np.maximum(skin - veil, 1)
-        brow_ratio = (look.brow_ratio * float(look.skin @ LUMA) - float(veil @ LUMA)) / float(clear @ LUMA)
-        iris = choose_iris(self._eye_color, clear, brow_ratio) if iris is None else np.maximum(iris - veil, 1)
+        if iris is None:
+            face_level, haze = float(look.skin @ LUMA), float(veil @ LUMA)
+            brow, black = look.brow_ratio * face_level, float(look.black @ LUMA)
+            lit = max(face_level - haze, 1.0)
+            iris = choose_iris(self._eye_color, clear, guess_iris_ratio((brow - haze) / lit, (black - haze) / lit))
+        else:
+            iris = np.maximum(iris - veil, 1)
+        tiny = float(np.interp(frame.unit_px, _TINY_UNIT_PX, (1, 0)))
         return EyeLook(
-            iris=look.tone.apply(iris),
-            sclera=look.tone.apply(choose_sclera(clear)),
+            iris=look.tone.apply(blend_into_shadow(iris, clear, tiny)),
+            sclera=look.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
             black=_BLACK_SHARE * look.black,
-            catchlight=choose_catchlight(skin, look.highlight),
+            catchlight=blend_into_shadow(choose_catchlight(skin, look.highlight), skin, tiny),
             gaze=_look_at_camera(edit.face, toward_right, float(np.linalg.norm(frame.x_axis)) / frame.unit_px),
             light_x=light * toward_right,
             detail=float(np.clip((frame.unit_px - low) / (high - low), 0, 1)),

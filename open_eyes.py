@@ -222,7 +222,7 @@ def _shade_fold(skin: Array, view: _View, lids: Lids) -> Array:
     above = view.y - evaluate_lid(lids.upper, view.x)
     ends = 1 - smoothstep(0.75, 1.15, np.abs(view.x))
     crease = 0.11 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
-    hollow = 0.05 * np.exp(-((np.maximum(above, 0) / 0.35) ** 2)) * (above > 0)
+    hollow = 0.10 * np.exp(-(((above - 0.24) / 0.26) ** 2)) * smoothstep(0.0, 0.1, above)
     return np.asarray(skin * (1 - (crease + hollow) * ends)[..., None], np.float32)
 
 

@@ -16,6 +16,7 @@ from eyeball import (
     choose_flesh,
     choose_iris,
     choose_sclera,
+    guess_iris_ratio,
     render_eyeball,
     tint,
 )
@@ -117,9 +118,19 @@ def test_named_colours_are_those_of_the_command_line_and_look_like_their_names()
 
 
 def test_an_unknown_iris_is_darker_under_dark_brows_and_in_the_dark() -> None:
-    under_dark, under_light = (choose_iris(None, SKIN, ratio) @ LUMA for ratio in (0.3, 0.8))
-    assert under_dark < under_light
+    under_dark, under_light = guess_iris_ratio(0.3, 0.1), guess_iris_ratio(0.8, 0.1)
+    assert under_dark < under_light < guess_iris_ratio(0.8, 0.4)
+    assert choose_iris(None, SKIN, under_dark) @ LUMA < choose_iris(None, SKIN, under_light) @ LUMA
     assert choose_iris(None, SKIN / 6, 0.5) @ LUMA < 0.25 * (choose_iris(None, SKIN, 0.5) @ LUMA)
+
+
+def test_the_white_of_the_eye_is_less_red_than_the_skin_and_the_reflection_brighter_than_both() -> None:
+    eye = render_eyeball(X, Y, LIDS, IRIS_CENTER, LOOK)
+    white = eye[(np.abs(X + 0.62) < 0.03) & (np.abs(Y - 0.05) < 0.03)].mean(axis=0)
+    assert white[0] / white[2] < 0.9 * SKIN[0] / SKIN[2]
+    assert (
+        0.8 * (SKIN @ LUMA) < white @ LUMA < (eye @ LUMA)[np.hypot(X - IRIS_CENTER[0], Y - IRIS_CENTER[1]) < 0.3].max()
+    )
 
 
 def test_eyes_in_the_dark_do_not_glow() -> None:
