@@ -54,7 +54,7 @@ def close_eyes(pixels: Pixels, face: Face, features: tuple[Feature, ...] = EYES)
 def _close_eye(pixels: Pixels, eye: EyeLandmarks, random: np.random.Generator) -> None:
     """Close one eye in place."""
     height, width = pixels.shape[:2]
-    center = (eye.outer_corner + eye.inner_corner)[:2] / 2
+    center = eye.center
     unit = eye.width_px / 2
     reach = 2.4 * unit
     box = Box(*(int(v) for v in (*np.floor(center - reach), *np.ceil(center + reach)))).clipped(width, height)

@@ -49,7 +49,7 @@ def test_no_old_lash_line_is_left_under_the_eye(sample: LoadPhoto, faces_of: Fin
     after = composite(pixels, ENGINE.paint(pixels, plan, ignore_progress), plan.edits)
     for edit in plan.edits:
         eye = edit.face.eye(edit.feature)
-        down = (eye.outer_corner + eye.inner_corner)[:2] / 2 - eye.brow_lower[2, :2]
+        down = eye.center - eye.brow_lower[2, :2]
         down /= np.linalg.norm(down)
         # Just under the lashes of the closed eye, where residue would show, against the cheek below.
         places = eye.lower[3:6, :2] + 0.13 * eye.width_px * down

@@ -54,7 +54,7 @@ def test_only_the_eyes_change_and_always_in_the_same_way(open_eyed: tuple[Pixels
     far = np.ones(pixels.shape[:2], bool)
     for feature in EYES:
         eye = face.eye(feature)
-        center = (eye.outer_corner + eye.inner_corner)[:2] / 2
+        center = eye.center
         across, down = np.meshgrid(np.arange(pixels.shape[1]) - center[0], np.arange(pixels.shape[0]) - center[1])
         far &= np.hypot(across, down) > 0.95 * eye.width_px
     assert np.array_equal(closed[far], pixels[far])
