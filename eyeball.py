@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 PUPIL_RATIO = 0.36
 # Sclera luma over the luma of the skin below the eye, by that luma: read off 53 open eyes.
 _SKIN_LUMA = (40.0, 85.0, 115.0, 140.0, 200.0)
-_SCLERA_RATIO = (1.05, 1.15, 1.04, 0.98, 0.90)
+_SCLERA_RATIO = (1.05, 1.15, 1.04, 0.98, 0.95)
 # RGB over luma of the same skin and sclera, medians: what both look like in neutral light.
 _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.18, 0.97, 0.90], np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
-from eyeball import EyeLook, aperture_alpha, choose_flesh, render_eyeball
+from eyeball import EyeLook, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
 from face_edges import find_still_height, find_strand, visible_alpha
 from photo_look import LUMA, PhotoLook, luma
 from photo_types import Box, Edit, Pixels
@@ -36,6 +36,16 @@ LASH_CLEARANCE = 0.10
 LONGEST_LASHES = 0.52
 LASH_SHARE_DRAWN = 0.5
 """This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
+WIPED_MARGIN = 0.30
+"""Hanging lashes are found as what is darker than the skin so far beyond their reach."""
+GLINT_RATIO = (1.15, 1.35)
+"""What is so much brighter than the skin is a reflection."""
+HALO = 0.12
+"""So wide is what is wiped with each of them."""
+HAIR_LIFT, COVERED_LIFT = (0.08, 0.26), (0.12, 0.30)
+"""What is darker than the skin around by these shares is wiped, and is no skin to borrow from: a little, and fully."""
+FILL_SIGMA = 0.22
+"""Bare skin lends its colour so far around."""
 TAIL_WIDTH = 0.40
 """What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
 TAIL_HEIGHTS = (-0.50, 0.36)
@@ -44,6 +54,8 @@ LINER_HEIGHT = 0.06
 """… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
 STRAND_FILL_PX = 3.0
 """Skin under a strand of hair is made up from so far around."""
+BURNT_SKIN_LUMA = (150.0, 220.0)
+"""Skin so bright is lit from the front: a little, and fully."""
 LASH_BAND = 0.06
 """So far above and below the closed line its colour is measured …"""
 LASH_PERCENTILE = 30
@@ -79,7 +91,7 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     source = _wipe_tail(source, view, photo_look)
     clean = _wipe_lower_lashes(source, view, lids, lashes, eye_look.skin, photo_look)
     skin = _slide_lids(source, clean, view, lids, lashes, still)
-    skin = _shade_fold(skin, view, lids)
+    skin = _shade_fold(skin, view, lids, eye_look.skin)
     painted = _paint_eyeball(skin, view, lids, lashes, eye_look, photo_look)
     visible = visible_alpha(gray, frame, view.box, view.x, view.y)[..., None]
     if strand is not None:
@@ -164,24 +176,39 @@ def _wipe_tail(source: Array, view: _View, photo_look: PhotoLook) -> Array:
 def _wipe_lower_lashes(
     source: Array, view: _View, lids: Lids, lashes: Lashes, skin: Array, photo_look: PhotoLook
 ) -> Array:
-    """The skin without the lashes of the closed eye that hang over it: thin dark hairs are closed away."""
+    """The skin without the lashes of the closed eye that hang over it: bare skin around and below them fills in."""
     unit_px = view.frame.unit_px
-    size = max(3, round(0.45 * unit_px) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    size = max(3, round((lashes.reach + WIPED_MARGIN) * unit_px) | 1)
+    across = max(3, round(size * float(np.linalg.norm(view.frame.x_axis)) / unit_px) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.
-    smooth = cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6))
-    filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
-    closed = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 6, 0.6)), np.float32)
-    # Each channel finds its own bright neighbours; the hue is steadied toward the skin's.
-    closed += 0.6 * ((closed @ LUMA)[..., None] * skin / max(float(skin @ LUMA), 1.0) - closed)
+    smooth = np.asarray(cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6)), np.float32)
+    # Glints on wet skin are no skin colour, and what lies between them is no lash.
+    gray, (dim, bright) = smooth @ LUMA, (ratio * float(skin @ LUMA) for ratio in GLINT_RATIO)
+    dulled = smooth * np.minimum(bright / np.maximum(gray, 1.0), 1)[..., None]
+    closed = cv2.morphologyEx(dulled, cv2.MORPH_CLOSE, kernel)
+    closed = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
     lift = (closed - smooth) @ LUMA / np.maximum(closed @ LUMA, 8.0)
     offset = view.y - evaluate_lid(lids.closed, view.x)
     near = smoothstep(-lashes.reach - 0.30, -lashes.reach, offset) * (1 - smoothstep(0.02, 0.10, offset))
     near *= np.abs(view.x) < 1.25
-    alpha = near * smoothstep(0.02, 0.08, lift)
-    alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), max(0.03 * unit_px, 0.5)), np.float32)[..., None]
+    # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
+    halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * unit_px) | 1),) * 2)
+    lift = np.asarray(cv2.dilate(lift, halo), np.float32)
+    alpha = np.asarray(
+        cv2.GaussianBlur(near * smoothstep(*HAIR_LIFT, lift), (0, 0), max(0.03 * unit_px, 0.5)), np.float32
+    )
+
+    # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
+    bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
+    bare = bare * (1 - smoothstep(dim, bright, gray)) + 1e-3 * (offset < 0)
+    reach = max(FILL_SIGMA * unit_px, 1.0)
+    weight = cv2.GaussianBlur(bare, (0, 0), reach)[..., None]
+    borrowed = cv2.GaussianBlur(dulled * bare[..., None], (0, 0), reach) / np.maximum(weight, 1e-6)
+    known = smoothstep(0.002, 0.05, weight)
+    filled = closed + known * (borrowed - closed)
     grain = photo_look.tile_grain(view.box.height, view.box.width)
-    return np.asarray(source + alpha * (closed + grain - source), np.float32)
+    return np.asarray(source + alpha[..., None] * (filled + grain - source), np.float32)
 
 
 def _slide_lids(source: Array, clean: Array, view: _View, lids: Lids, lashes: Lashes, still: Array | None) -> Array:
@@ -217,13 +244,15 @@ def _slide_lids(source: Array, clean: Array, view: _View, lids: Lids, lashes: La
     return np.asarray(top * sample(source, upper_y) + (1 - top) * sample(clean, lower_y), np.float32)
 
 
-def _shade_fold(skin: Array, view: _View, lids: Lids) -> Array:
+def _shade_fold(opened: Array, view: _View, lids: Lids, skin: Array) -> Array:
     """The crease over the open lid, and the soft shadow of the brow bone that a closed, bulging lid does not have."""
     above = view.y - evaluate_lid(lids.upper, view.x)
     ends = 1 - smoothstep(0.75, 1.15, np.abs(view.x))
     crease = 0.11 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
     hollow = 0.10 * np.exp(-(((above - 0.24) / 0.26) ** 2)) * smoothstep(0.0, 0.1, above)
-    return np.asarray(skin * (1 - (crease + hollow) * ends)[..., None], np.float32)
+    # Light from the front, which burns the skin out, leaves no shadow under the brow.
+    share = float(np.interp(float(skin @ LUMA), BURNT_SKIN_LUMA, (1.0, 0.3)))
+    return cast_shadow(opened, np.asarray(share * (crease + hollow) * ends, np.float32), skin)
 
 
 def _paint_eyeball(

@@ -27,6 +27,8 @@ _LIP_THINNING = 0.020
 # Neutral corners lie this far above the middle of the lips (median); those that hang lower have farther to go.
 _NEUTRAL_CORNER_HEIGHT = -0.012
 _MAX_EXTRA_LIFT = 0.06
+# One corner may hang lower than the other: in a full smile they even out by this share, but by no more than so far.
+_EVENING, _MAX_EVENING = 1.0, 0.05
 # Mouths that are narrow for their face widen more, wide ones less, by this share of the difference.
 _WIDTH_EQUALIZING = 0.5
 _MAX_EXTRA_WIDTH = 0.04
@@ -196,6 +198,9 @@ def _lip_motion(loop: Floats, landmarks: Landmarks, axes: Floats, thinning: floa
     far = np.clip(across * np.sign(turn), 0, 1)
     parabola = parabola * (1 - _FAR_CORNER_LOSS * max(abs(turn) - _TURN_UNNOTICED, 0) * far)
     rise = _MID_LIP_UP + (up - _MID_LIP_UP) * parabola
+    # Positive when the left corner, at across = 1, is the higher one.
+    uneven = float((corners[1] - corners[0]) @ axes[1]) / (2 * half_width)
+    rise -= float(np.clip(_EVENING * uneven, -_MAX_EVENING, _MAX_EVENING)) * np.clip(across, -1, 1) * reach
     # The loop runs over the upper lip first: its rim rises less, the lower lip's rim more, so both thin.
     thin = thinning * np.clip(1 - parabola, 0, 1)
     rise[1:10] -= thin[1:10]

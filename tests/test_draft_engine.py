@@ -67,8 +67,10 @@ def test_the_eye_colour_is_the_one_asked_for(sample: LoadPhoto, faces_of: FindFa
         painted = DraftEngine(eye_color=color).paint(pixels, plan, ignore_progress)
         again = look_again(painted, face)
         assert again is not None
-        x, y = (int(v) for v in again.landmarks.left_eye.iris[0, :2])
-        patch = painted[y - 3 : y + 4, x - 3 : x + 4].astype(float).mean(axis=(0, 1))
+        iris = again.landmarks.left_eye.iris[:, :2]
+        # Below the pupil and its reflection.
+        x, y = iris[0] + (0, 0.6 * float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean()))
+        patch = painted[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3].astype(float).mean(axis=(0, 1))
         blueness.append(patch[2] - patch[0])
     assert blueness[1] > blueness[0] + 10
 

@@ -209,3 +209,16 @@ def test_a_turned_head_gets_no_broader_a_smile_than_it_has_room_for(hopper: tupl
     turned = ((turned - middle) @ turn.T + middle).astype(np.float32)
     assert smile_gain(Landmarks(turned), 1.0) < smile_gain(landmarks, 1.0)
     assert smile_gain(Landmarks(turned), 0.3) == pytest.approx(smile_gain(landmarks, 0.3))
+
+
+def test_a_corner_that_hangs_lower_than_the_other_rises_more() -> None:
+    landmarks = upright_landmarks()
+    lopsided = landmarks.points.copy()
+    lopsided[291, 1] += 2
+    rises = []
+    for points in (landmarks.points, lopsided):
+        places, motions = smile_motion(Landmarks(points))
+        right, left = (motions[np.abs(places - points[index, :2]).sum(1).argmin()] for index in (61, 291))
+        rises.append((-right[1], -left[1]))
+    assert rises[0][1] == pytest.approx(rises[0][0], abs=0.05)
+    assert rises[1][1] > rises[1][0] + 0.5
