@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from donor_painting import paint_from_donor
+from compositing import blend_patch
+from donor_painting import DonorPainter
 from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, blend_into_shadow, choose_catchlight, choose_iris, choose_sclera, guess_iris_ratio
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
-from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_tone, measure_veil
+from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_veil
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
 
@@ -49,13 +50,14 @@ class DraftEngine:
         """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted."""
         painted = pixels.copy()
         looks: dict[int, PhotoLook] = {}
+        donors = DonorPainter(pixels)
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
         for index, edit in enumerate(edits):
             on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
             rows, columns = edit.region.box.slices
             if edit.donor is not None:
-                painted[rows, columns] = paint_from_donor(pixels, painted, edit, edit.donor)
+                painted[rows, columns] = donors.paint(painted, edit, edit.donor)
             elif edit.feature is Feature.MOUTH:
                 settled = _blend_eyes(pixels, painted, edit, plan)
                 smile = paint_smile(settled, edit.face, edit.region, edit.amount)
@@ -89,11 +91,10 @@ class DraftEngine:
             iris = choose_iris(self._eye_color, clear, guess_iris_ratio((brow - haze) / lit, (black - haze) / lit))
         else:
             iris = np.maximum(iris - veil, 1)
-        tone = measure_tone(pixels, edit.face)
         tiny = float(np.interp(frame.unit_px, _TINY_UNIT_PX, (1, 0)))
         return EyeLook(
-            iris=tone.apply(blend_into_shadow(iris, clear, tiny)),
-            sclera=tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
+            iris=look.tone.apply(blend_into_shadow(iris, clear, tiny)),
+            sclera=look.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
             black=_BLACK_SHARE * look.black,
             catchlight=blend_into_shadow(choose_catchlight(skin, look.highlight), skin, tiny),
@@ -112,9 +113,7 @@ def _blend_eyes(pixels: Pixels, painted: Pixels, mouth: Edit, plan: EditPlan) ->
     for eye in plan.edits:
         if eye.face.number == mouth.face.number and eye.feature is not Feature.MOUTH:
             settled = painted.copy() if settled is painted else settled
-            part, before = eye.region.box.slices, pixels[eye.region.box.slices].astype(np.float32)
-            mixed = before + eye.region.alpha[..., None] * (painted[part] - before)
-            settled[part] = np.rint(mixed).astype(np.uint8)
+            settled[eye.region.box.slices] = blend_patch(pixels, painted, eye.region)
     return settled
 
 

@@ -20,6 +20,7 @@ from eye_shape import (
     EyeFrame,
     amount_for_height,
     find_frame,
+    find_height,
     landmarks_in_frame,
 )
 from eyes_mask import eye_region
@@ -50,7 +51,8 @@ DEFAULT_AMOUNT = Options().eye_opening
 _BEYOND_OUTER, _BELOW = 0.85, 0.75
 
 
-def _is_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+def _is_other_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+    """Whether the face's other eye is open, large enough, wholly in the photo, and not to be painted itself."""
     other = edit.feature.other_eye
     edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
     eye = edit.face.eye(other)
@@ -89,7 +91,7 @@ def widen(shape: tuple[int, ...], edit: Edit) -> Edit:
 def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
     """Whether the face's other eye is open, seen well enough and looks straight enough to be mirrored over."""
     return (
-        _is_open(pixels, edit, plan)
+        _is_other_open(pixels, edit, plan)
         and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
         and abs(_gaze_shift(edit)) <= MOST_GAZE_SHIFT
     )
@@ -97,7 +99,7 @@ def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
 
 def match_other_eye(pixels: Pixels, edit: Edit, plan: EditPlan) -> Edit:
     """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
-    if not _is_open(pixels, edit, plan):
+    if not _is_other_open(pixels, edit, plan):
         return edit
     ratio = edit.face.eye(edit.feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
     # The user's choice and the retries still count, as the difference from the default.
@@ -114,7 +116,7 @@ def _gaze_shift(edit: Edit) -> float:
 
 def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
-    if not _is_open(pixels, edit, plan):
+    if not _is_other_open(pixels, edit, plan):
         return None
     return measure_iris(pixels, edit.face, edit.feature.other_eye)
 
@@ -223,12 +225,7 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
 
 def _find_opening(x: Array, y: Array, eye: EyeLandmarks, frame: EyeFrame) -> Array:
     """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
-    heights = []
-    for rim in (eye.upper, eye.lower):
-        rim_x, rim_y = landmarks_in_frame(frame, rim)
-        order = np.argsort(rim_x)
-        heights.append(np.interp(x, rim_x[order], rim_y[order]))
-    upper, lower = heights
+    upper, lower = (find_height(frame, rim, x) for rim in (eye.upper, eye.lower))
     return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)
 
 
@@ -252,9 +249,7 @@ def _draw_white(copied: Array, known: Array, x: Array, y: Array) -> Array:
 
 def _skin_alike(edit: Edit, frame: EyeFrame, x: Array, y: Array) -> Array:
     """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
-    brow_x, brow_y = landmarks_in_frame(frame, edit.face.eye(edit.feature).brow_lower)
-    order = np.argsort(brow_x)
-    below_brow = y - np.interp(x, brow_x[order], brow_y[order])
+    below_brow = y - find_height(frame, edit.face.eye(edit.feature).brow_lower, x)
     lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
     weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, below_brow))
     return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))
