@@ -42,6 +42,8 @@ MOST_GAZE_SHIFT = 0.45
 _LEAST_GAZE_SHIFT = 0.02
 # The iris is looked for so far aside of its landmarks, and taken to be there if its rim is so many times clearer.
 _IRIS_SEARCH, _CLEARLY_BETTER = 0.25, 2.0
+# The rim of the lower lid is so high.
+_RIM = 0.06
 # A smaller iris shows no colour of its own.
 _LEAST_IRIS_PX = 2.0
 # Further aside the lids hide so much of it that white is taken for it.
@@ -180,12 +182,40 @@ def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, do
     old = 1 - smoothstep(radius + 0.06, radius + 0.16, distance(iris_x))
     white = _draw_white(copied, opening * (1 - old), x, y)
     moved = np.asarray(copied + (opening * old)[..., None] * (white - copied), np.float32)
-    # The part under the lid: the iris is alike above and below its middle.
-    hidden = _find_opening(x - shift, y, eye, donor) < 0.9
-    look_y = np.where(hidden & (y > iris_y), 2 * iris_y - y, y).astype(np.float32)
-    iris = _sample(pixels, donor, (x - shift).astype(np.float32), look_y)
+    # What the lids hide of it: an iris is alike above and below its middle, and roughly alike all around.
+    iris = _spread_iris(pixels, eye, donor, (iris_x, iris_y, radius), distance(iris_x + shift))
+    for look_y in (2 * iris_y - y, y):
+        seen = smoothstep(0.8, 1.0, _find_opening(x - shift, look_y, eye, donor))[..., None]
+        iris = iris + seen * (_sample(pixels, donor, x - shift, look_y) - iris)
     new = 1 - smoothstep(radius - 0.02, radius + 0.08, distance(iris_x + shift))
-    return np.asarray(moved + (opening * new)[..., None] * (iris - moved), np.float32)
+    # An iris reaches under the lower lid, whose wet rim shines white only beside it.
+    free = _find_opening(x, y + _RIM, eye, donor) * (y < iris_y) + opening * (y >= iris_y)
+    return np.asarray(moved + (free * new)[..., None] * (iris - moved), np.float32)
+
+
+def _spread_iris(
+    pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame, circle: tuple[float, float, float], distance: Array
+) -> Array:
+    """Colours float32 (h, w, 3) of the iris `circle` (x, y, radius), the same at every angle, by their `distance`."""
+    iris_x, iris_y, radius = circle
+    round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
+    angles, rings = np.meshgrid(np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(0, radius, 8))
+    x = (iris_x + rings * np.cos(angles) * round_x).astype(np.float32)
+    y = (iris_y + rings * np.sin(angles)).astype(np.float32)
+    seen = _find_opening(x, y, eye, frame) > 0.9
+    colors = _sample(pixels, frame, x, y)
+    places, means = [], []
+    for ring, place in enumerate(rings[:, 0]):
+        found = colors[ring][seen[ring]]
+        if len(found):
+            # The outer rings catch some white where the circle fits badly: the darker half is iris.
+            dark = luma(found) <= np.median(luma(found))
+            places.append(place)
+            means.append(found[dark].mean(axis=0))
+    if not means:
+        return np.broadcast_to(colors.mean(axis=(0, 1)), (*distance.shape, 3))
+    channels = [np.interp(distance, places, channel) for channel in np.array(means).T]
+    return np.stack(channels, axis=-1).astype(np.float32)
 
 
 def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
