@@ -33,7 +33,7 @@ at the camera therefore stands off the middle."""
 # How much of this person's own deviation from the mean closed line the opened lids keep.
 OWN_SHAPE_RATIO = 0.5
 # A smile pushes the lower lid up and narrows the eye: at a full smile to this part of the height.
-SMILING_HEIGHT_RATIO = 0.78
+SMILING_HEIGHT_RATIO = 0.84
 # A far eye, seen at this part of its width or less, opens to this part of the height: both shrink on the way round.
 FORESHORTENED_WIDTH, FORESHORTENED_HEIGHT_RATIO = 0.60, 0.76
 # How high the upper lid stands at amount 0 and 1, as a part of the mean open eye.
