@@ -29,10 +29,6 @@ class Strokes:
         if self.keep.ndim != 2 or self.keep.shape != self.edit.shape:
             raise ValueError(f"strokes need two masks (h, w) of one size, not {self.keep.shape} and {self.edit.shape}")
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.keep.any() or self.edit.any())
-
 
 def apply_strokes(plan: EditPlan, strokes: Strokes, shape: tuple[int, ...]) -> EditPlan:
     """Return the plan with its regions grown and cut as painted; an edit of which nothing is left becomes a skip.

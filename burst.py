@@ -13,27 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compositing import count_changes
 from face_transplant import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
 from faces import look_again
 from fix import fix_photo, ignore_progress
-from photo_types import (
-    BadOption,
-    Engine,
-    Face,
-    Feature,
-    FixResult,
-    Options,
-    Photo,
-    Pixels,
-    Progress,
-    Report,
-)
+from photo_types import EYES, BadOption, Engine, Face, FixResult, Options, Photo, Pixels, Progress, Report
 from references import Head, Reference, read_reference
 from report import describe_outcome, to_json
-from resemblance import SAME_PERSON, describe_face, measure_distance
+from resemblance import SAME_PERSON, describe_face, measure_distance, measure_resemblance
 
 # How much open eyes, a smile and a sharp face count against each other.
-_EYES, _SMILE, _SHARP = 2.0, 1.0, 0.7
+_OPEN_EYES, _SMILE, _SHARP = 2.0, 1.0, 0.7
 # Open eyes have at least this aspect ratio and at most this blink score; closed ones are this far below and above.
 _OPEN_RATIO, _RATIO_SPAN = 0.20, 0.12
 _OPEN_BLINK, _BLINK_SPAN = 0.35, 0.35
@@ -166,11 +156,9 @@ def fix_burst(
         assembled, theirs, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
     )
     takes = [_add_outcome(take, fixed.report, frames) for take in takes]
-    changed = (photo.pixels != fixed.pixels).any(axis=2)
-    changed_pixels = int(np.count_nonzero(changed))
-    for region in (*regions, *(edit.region for edit in fixed.plan.edits)):
-        changed[region.box.slices] &= region.alpha == 0
-    return BurstResult(fixed.pixels, base, tuple(takes), fixed, changed_pixels, int(np.count_nonzero(changed)))
+    regions += [edit.region for edit in fixed.plan.edits]
+    changed_pixels, changed_outside = count_changes(photo.pixels, fixed.pixels, regions)
+    return BurstResult(fixed.pixels, base, tuple(takes), fixed, changed_pixels, changed_outside)
 
 
 def describe_burst(result: BurstResult, frames: Sequence[Frame]) -> str:
@@ -277,7 +265,7 @@ def _register(frame: Frame, base: Frame) -> NDArray[np.float64] | None:
 def measure_openness(face: Face) -> float:
     """How surely both eyes are open, 0 … 1: by the eye aspect ratio and the blink score of the less open one."""
     shares = []
-    for feature in (Feature.RIGHT_EYE, Feature.LEFT_EYE):
+    for feature in EYES:
         shares.append(1 - (_OPEN_RATIO - face.eye(feature).aspect_ratio) / _RATIO_SPAN)
         shares.append(1 - (face.blink(feature) - _OPEN_BLINK) / _BLINK_SPAN)
     return float(np.clip(min(shares), 0.0, 1.0))
@@ -301,7 +289,7 @@ def _score(frames: Sequence[Frame], shots: Sequence[int | None], index: int, opt
     face = frames[index].heads[shot].face
     total = _SHARP * _measure_sharpness(frames, shots, index)
     if options.eyes:
-        total += _EYES * measure_openness(face)
+        total += _OPEN_EYES * measure_openness(face)
     return total + (_SMILE * _measure_smile(face) if options.smile else 0.0)
 
 
@@ -329,7 +317,8 @@ def _choose_take(
     """Where the face of one person shall come from, and what to put in its place."""
     own = shots[base]
     assert own is not None
-    face = frames[base].heads[own].in_photo
+    here = frames[base].heads[own]
+    face = here.in_photo
     faults = _find_faults(frames, shots, base, options)
     if options.faces is not None and face.number not in options.faces:
         return Take(face, None, "left out", shots), None
@@ -353,7 +342,7 @@ def _choose_take(
             why = "it is less sharp there"
         transplant = None if why else transplant_face(pixels, face, head.pixels, head.face)
         if transplant is not None:
-            why = _find_flaw(pixels, face, head, transplant, options)
+            why = _find_flaw(pixels, here, head, transplant, options)
         elif not why:
             why = "the face is cut off or turned too far"
         name = frames[index].reference.name
@@ -363,18 +352,22 @@ def _choose_take(
     return Take(face, None, words, shots), None
 
 
-def _find_flaw(pixels: Pixels, face: Face, head: Head, transplant: Transplant, options: Options) -> str:
-    """Look at a transplanted face as at any other edit; say what is wrong with it, nothing if it is good."""
+def _find_flaw(pixels: Pixels, here: Head, there: Head, transplant: Transplant, options: Options) -> str:
+    """Look at a transplanted face as at any other edit; say what is wrong with it, nothing if it is good.
+
+    `here` is the head in the photo `pixels`, `there` the one that was put in its place.
+    """
     tried = pixels.copy()
     tried[transplant.region.box.slices] = transplant.patch
-    after = look_again(tried, face)
+    after = look_again(tried, here.in_photo)
     if after is None:
         return "the face was no longer recognised"
-    if measure_openness(after) < min(_POOR, measure_openness(head.face)):
+    if measure_openness(after) < min(_POOR, measure_openness(there.face)):
         return "the eyes did not come out clearly open"
-    if after.smile < head.face.smile - _SMILE_LOSS:
+    if after.smile < there.face.smile - _SMILE_LOSS:
         return "the smile did not come out clearly"
-    distance = measure_distance(describe_face(pixels, face), describe_face(tried, face))
-    if distance > SAME_PERSON or 1 - distance**2 / 2 < options.min_resemblance:
+    looks = describe_face(tried, here.in_photo)
+    is_same = measure_distance(here.looks, looks) <= SAME_PERSON
+    if not is_same or measure_resemblance(here.looks, looks) < options.min_resemblance:
         return "it no longer looked like the same person"
     return ""

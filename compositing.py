@@ -16,12 +16,19 @@ def composite(pixels: Pixels, painted: Pixels, edits: Iterable[Edit]) -> Pixels:
     Where no region reaches, the result holds the bytes of `pixels`. Neither input is written to.
     """
     result = pixels.copy()
-    for patch in merge_regions([edit.region for edit in edits]):
-        rows, columns = patch.box.slices
-        original = pixels[rows, columns].astype(np.float32)
-        mixed = original + patch.alpha[..., None] * (painted[rows, columns].astype(np.float32) - original)
-        result[rows, columns] = np.where(patch.alpha[..., None] > 0, np.rint(mixed), original).astype(np.uint8)
+    for region in merge_regions([edit.region for edit in edits]):
+        result[region.box.slices] = blend_patch(pixels, painted, region)
     return result
+
+
+def blend_patch(pixels: Pixels, painted: Pixels, region: Region) -> Pixels:
+    """Return the box of `region` with `painted` blended into `pixels` by its alpha, uint8 (h, w, 3).
+
+    Both are uint8 (H, W, 3) and not written to. Where alpha is 0, it holds the bytes of `pixels`.
+    """
+    original = pixels[region.box.slices].astype(np.float32)
+    mixed = original + region.alpha[..., None] * (painted[region.box.slices] - original)
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def merge_regions(regions: list[Region]) -> list[Region]:
@@ -50,12 +57,12 @@ def _join(one: Region, other: Region) -> Region:
     return Region(box, alpha)
 
 
-def count_changes(before: Pixels, after: Pixels, edits: Iterable[Edit]) -> tuple[int, int]:
-    """Count the pixels that differ, and those among them that lie outside every region of `edits`."""
+def count_changes(before: Pixels, after: Pixels, regions: Iterable[Region]) -> tuple[int, int]:
+    """Count the pixels that differ, and those among them that lie outside all of `regions`."""
     differs = before != after
     # Three slices are ten times faster than any(axis=2) on rows of three.
     changed: NDArray[np.bool_] = differs[..., 0] | differs[..., 1] | differs[..., 2]
     total = int(np.count_nonzero(changed))
-    for edit in edits:
-        changed[edit.region.box.slices] &= edit.region.alpha == 0
+    for region in regions:
+        changed[region.box.slices] &= region.alpha == 0
     return total, int(np.count_nonzero(changed))

@@ -21,12 +21,11 @@ from eyes_mask import NEARLY_CLOSED, measure_closedness
 from mouth_mask import spare_lids
 from other_eye import measure_iris, widen
 from photo_look import LUMA, PhotoLook, measure_eye_skin, measure_look
-from photo_types import BadOption, Donor, Edit, EditPlan, Face, Feature, Options, Pixels
+from photo_types import EYES, BadOption, Donor, Edit, EditPlan, Face, Feature, Options, Pixels
 from references import Head, Reference, choose_heads, pair_up
 from resemblance import SAME_PERSON, describe_face, measure_distance
 
 Array = NDArray[np.float32]
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 MOST_TURNED_DEGREES = 16.0
 """Seen from an angle that differs by more, an eye has another shape."""

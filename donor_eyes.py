@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from donor_fit import Fit, map_box, warp_donor
 from donor_light import match_donor
-from eye_shape import EyeFrame, find_frame
+from eye_shape import EyeFrame, find_frame, find_height
 from photo_look import PhotoLook
 from photo_types import Box, Donor, Edit, Pixels
 from soft_edges import smoothstep
@@ -74,17 +74,19 @@ def carry_eye(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLoo
 def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
     frame = find_frame(donor.face, edit.feature)
     unit_px = frame.unit_px / fit.scale
-    margin = round(_MARGIN * unit_px)
     inner = edit.region.box
-    around = Box(inner.left - margin, inner.top - margin, inner.right + margin, inner.bottom + margin)
-    box = around.clipped(pixels.shape[1], pixels.shape[0]) or inner
+    box = inner.grown(round(_MARGIN * unit_px)).clipped(pixels.shape[1], pixels.shape[0]) or inner
     x, y = _frame_of_donor(frame, fit, box)
     eye = donor.face.eye(edit.feature)
     own_brow = edit.face.eye(edit.feature).brow_lower[:, :2] @ fit.to_donor[:, :2].T + fit.to_donor[:, 2]
+
+    def height(curve: Array) -> Array:
+        return find_height(frame, curve, x).astype(np.float32)
+
     return _View(
         box, unit_px, x, y,
-        upper=_height_at(frame, eye.upper[:, :2], x), lower=_height_at(frame, eye.lower[:, :2], x),
-        brow=_height_at(frame, eye.brow_lower[:, :2], x), own_brow=_height_at(frame, own_brow.astype(np.float32), x),
+        upper=height(eye.upper), lower=height(eye.lower),
+        brow=height(eye.brow_lower), own_brow=height(own_brow.astype(np.float32)),
     )  # fmt: skip
 
 
@@ -92,13 +94,6 @@ def _frame_of_donor(frame: EyeFrame, fit: Fit, box: Box) -> tuple[Array, Array]:
     """The donor's eye frame coordinates of every pixel of a box of the target."""
     map_x, map_y = map_box(fit, box)
     return frame.to_frame(map_x, map_y)
-
-
-def _height_at(frame: EyeFrame, points: Array, x: Array) -> Array:
-    """Height of the curve through points (n, 2) of the donor's photo at each `x`; level beyond its ends."""
-    along, height = frame.to_frame(points[:, 0], points[:, 1])
-    order = np.argsort(along)
-    return np.interp(x, along[order], height[order]).astype(np.float32)
 
 
 def _lower_lid(donated: Array, view: _View, donor: Donor) -> Array:

@@ -13,14 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eye_shape import find_frame, landmarks_in_frame
+from eye_shape import find_frame, find_height
 from photo_look import luma
-from photo_types import Box, Face, Feature, Pixels
+from photo_types import EYES, Box, Face, Feature, Pixels
 
 Array = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
-_EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 # The distance of the outer corners while the pictures are compared: finer, grain and single lashes would count.
 _WORKING_PX = 150.0
 # The window around the eyes, in distances of the outer corners from the middle between them.
@@ -73,8 +72,8 @@ def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
     donor_window, donor_shrink = _cut(donor_pixels, donor_face)
     size = unit * float(shrink[0, 0])
     between = donor_shrink @ np.vstack([start, [0, 0, 1]]) @ np.linalg.inv(shrink)
-    masks = [_mask_skin(face, feature, shrink, window.shape) for feature in _EYES]
-    lids = np.maximum.reduce([_mask_lids(face, feature, shrink, window.shape) for feature in _EYES])
+    masks = [_mask_skin(face, feature, shrink, window.shape) for feature in EYES]
+    lids = np.maximum.reduce([_mask_lids(face, feature, shrink, window.shape) for feature in EYES])
     masks = [mask * (1 - lids) for mask in masks]
     doubt = _DOUBT.copy()
     doubt[4:] += _STRETCH_PER_DEGREE * abs(face.yaw_degrees - donor_face.yaw_degrees)
@@ -85,7 +84,7 @@ def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
         between, agreement = _register(look, donor_look, both, middle, size, between, doubt)
     whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
     fits = {Feature.MOUTH: Fit(_move_nose(whole, face, donor_face), agreement)}
-    for feature, mask in zip(_EYES, masks, strict=True):
+    for feature, mask in zip(EYES, masks, strict=True):
         origin = find_frame(face, feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
         own, agreement = _register(*looks[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
         fits[feature] = Fit((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
@@ -101,8 +100,7 @@ def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
 
 
 def _middle(face: Face) -> Matrix:
-    eyes = (face.eye(feature) for feature in _EYES)
-    return np.mean([(eye.outer_corner + eye.inner_corner)[:2] / 2 for eye in eyes], axis=0).astype(np.float64)
+    return np.mean([eye.center for eye in face.landmarks.eyes], axis=0).astype(np.float64)
 
 
 def _fit_landmarks(face: Face, donor: Face) -> Matrix:
@@ -170,9 +168,7 @@ def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, 
 def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> Array:
     """1 around one eye below its brow, else 0."""
     x, y = _frame_grid(face, feature, shrink, shape)
-    brow_x, brow_y = landmarks_in_frame(find_frame(face, feature), face.eye(feature).brow_lower)
-    order = np.argsort(brow_x)
-    brow = np.interp(x, brow_x[order], brow_y[order])
+    brow = find_height(find_frame(face, feature), face.eye(feature).brow_lower, x)
     near = (x > -1.75) & (x < 2.0) & (y > -1.5) & (y < np.minimum(brow - 0.12, 1.2))
     return near.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Bring an eye from another place into the light, the colours and the darkness of the photo it goes into."""
+"""Brings an eye or a mouth from another photo into the light, the colours and the grain of the one it goes into."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from donor_painting import paint_from_donor
+from compositing import blend_patch
+from donor_painting import DonorPainter
 from eye_shape import EYEBALL_DEPTH, find_frame
 from eyeball import EyeLook, blend_into_shadow, choose_catchlight, choose_iris, choose_sclera, guess_iris_ratio
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
-from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_tone, measure_veil
+from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_veil
 from photo_types import Edit, EditPlan, Face, Feature, Pixels, Progress
 from smile import paint_smile
 
@@ -26,6 +27,9 @@ _ROUND_SHARE = 0.7
 _BLACK_SHARE = 0.60
 # Turned further than this, people look less and less at the camera.
 _CAMERA_YAW_DEGREES = (18.0, 40.0)
+# An eye seen at the first part of its width or less shows the light's reflection in the middle: at the side it would
+# lie on the ridge of the nose.
+_SEEN_FOR_LIGHT = (0.60, 0.90)
 # Fine structure shows from this many pixels per half eye width on, and fully at the second number.
 _DETAIL_UNIT_PX = (14.0, 45.0)
 # At so many pixels per half eye width an eye has no colour of its own, and from the second number on all of it.
@@ -49,13 +53,14 @@ class DraftEngine:
         """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted."""
         painted = pixels.copy()
         looks: dict[int, PhotoLook] = {}
+        donors = DonorPainter(pixels)
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
         for index, edit in enumerate(edits):
             on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
             rows, columns = edit.region.box.slices
             if edit.donor is not None:
-                painted[rows, columns] = paint_from_donor(pixels, painted, edit, edit.donor)
+                painted[rows, columns] = donors.paint(painted, edit, edit.donor)
             elif edit.feature is Feature.MOUTH:
                 settled = _blend_eyes(pixels, painted, edit, plan)
                 smile = paint_smile(settled, edit.face, edit.region, edit.amount)
@@ -71,39 +76,43 @@ class DraftEngine:
 
     def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, look: PhotoLook) -> EyeLook:
         frame = find_frame(edit.face, edit.feature)
-        iris = None if self._eye_color else find_iris_color(pixels, edit, plan)
-        if iris is None and not self._eye_color:
-            iris = edit.iris
         light = _find_light(pixels, edit.face)
         skin = measure_eye_skin(pixels, edit.face, edit.feature, look.skin)
         low, high = _DETAIL_UNIT_PX
         # The x axis of the frame runs to the nose: in the picture to the right for the right eye, to the left for the
         # left one.
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
+        seen = float(np.linalg.norm(frame.x_axis)) / frame.unit_px
         veil = measure_veil(look.black, skin)
         clear = np.maximum(skin - veil, 1)
-        if iris is None:
-            face_level, haze = float(look.skin @ LUMA), float(veil @ LUMA)
-            brow, black = look.brow_ratio * face_level, float(look.black @ LUMA)
-            lit = max(face_level - haze, 1.0)
-            iris = choose_iris(self._eye_color, clear, guess_iris_ratio((brow - haze) / lit, (black - haze) / lit))
-        else:
-            iris = np.maximum(iris - veil, 1)
-        tone = measure_tone(pixels, edit.face)
+        iris = self._choose_iris(pixels, edit, plan, look, skin)
         tiny = float(np.interp(frame.unit_px, _TINY_UNIT_PX, (1, 0)))
         return EyeLook(
-            iris=tone.apply(blend_into_shadow(iris, clear, tiny)),
-            sclera=tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
+            iris=look.tone.apply(blend_into_shadow(iris, clear, tiny)),
+            sclera=look.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
             black=_BLACK_SHARE * look.black,
             catchlight=blend_into_shadow(choose_catchlight(skin, look.highlight), skin, tiny),
-            gaze=_look_at_camera(edit.face, toward_right, float(np.linalg.norm(frame.x_axis)) / frame.unit_px),
-            light_x=light * toward_right,
+            gaze=_look_at_camera(edit.face, toward_right, seen),
+            light_x=light * toward_right * float(np.interp(seen, _SEEN_FOR_LIGHT, (0, 1))),
             detail=float(np.clip((frame.unit_px - low) / (high - low), 0, 1)),
-            roundness=1 + _ROUND_SHARE * (frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6) - 1),
+            roundness=1 + _ROUND_SHARE * (1 / max(seen, 1e-6) - 1),
             seed=self._seed + edit.face.number,
             veil=veil,
         )
+
+    def _choose_iris(self, pixels: Pixels, edit: Edit, plan: EditPlan, look: PhotoLook, skin: Array) -> Array:
+        """The iris' colour without haze: the one asked for, the other eye's, another photo's, or a guess."""
+        veil = measure_veil(look.black, skin)
+        if not self._eye_color:
+            known = find_iris_color(pixels, edit, plan)
+            known = edit.iris if known is None else known
+            if known is not None:
+                return np.maximum(known - veil, 1)
+        lit = np.maximum(look.skin - veil, 1)
+        brow, black = look.brow_ratio * float(look.skin @ LUMA), float(look.black @ LUMA)
+        ratio = guess_iris_ratio(*((dark - float(veil @ LUMA)) / float(lit @ LUMA) for dark in (brow, black)))
+        return choose_iris(self._eye_color, np.maximum(skin - veil, 1), ratio)
 
 
 def _blend_eyes(pixels: Pixels, painted: Pixels, mouth: Edit, plan: EditPlan) -> Pixels:
@@ -112,9 +121,7 @@ def _blend_eyes(pixels: Pixels, painted: Pixels, mouth: Edit, plan: EditPlan) ->
     for eye in plan.edits:
         if eye.face.number == mouth.face.number and eye.feature is not Feature.MOUTH:
             settled = painted.copy() if settled is painted else settled
-            part, before = eye.region.box.slices, pixels[eye.region.box.slices].astype(np.float32)
-            mixed = before + eye.region.alpha[..., None] * (painted[part] - before)
-            settled[part] = np.rint(mixed).astype(np.uint8)
+            settled[eye.region.box.slices] = blend_patch(pixels, painted, eye.region)
     return settled
 
 

@@ -33,7 +33,7 @@ at the camera therefore stands off the middle."""
 # How much of this person's own deviation from the mean closed line the opened lids keep.
 OWN_SHAPE_RATIO = 0.5
 # A smile pushes the lower lid up and narrows the eye: at a full smile to this part of the height.
-SMILING_HEIGHT_RATIO = 0.78
+SMILING_HEIGHT_RATIO = 0.84
 # A far eye, seen at this part of its width or less, opens to this part of the height: both shrink on the way round.
 FORESHORTENED_WIDTH, FORESHORTENED_HEIGHT_RATIO = 0.60, 0.76
 # How high the upper lid stands at amount 0 and 1, as a part of the mean open eye.
@@ -91,7 +91,7 @@ class EyeFrame:
 def find_frame(face: Face, feature: Feature) -> EyeFrame:
     """The eye frame of one eye of a face."""
     eye = face.eye(feature)
-    origin = (eye.outer_corner + eye.inner_corner)[:2] / 2
+    origin = eye.center
     x_axis = (eye.inner_corner - eye.outer_corner)[:2] / 2
     # The pose turns the width of the eye into depth; the wider eye in space is the better measured one.
     eyes = (face.landmarks.left_eye, face.landmarks.right_eye)
@@ -111,6 +111,13 @@ def find_frame(face: Face, feature: Feature) -> EyeFrame:
 def landmarks_in_frame(frame: EyeFrame, points: Points) -> tuple[Array, Array]:
     """Frame coordinates x and y, each float32 (n,), of landmarks float32 (n, 3)."""
     return frame.to_frame(points[:, 0], points[:, 1])
+
+
+def find_height(frame: EyeFrame, points: Points, x: Array) -> NDArray[np.float64]:
+    """Height at each `x`, in the eye frame, of the curve through photo points (n, 2 or 3); level beyond its ends."""
+    along, height = landmarks_in_frame(frame, points)
+    order = np.argsort(along)
+    return np.interp(x, along[order], height[order])
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,18 +41,21 @@ IRIS_COLORS = {
 }
 """Named eye colours: luma over skin luma, and RGB over luma."""
 # A colour nobody told us: a brown as dark as brows and darkest spots of the face suggest, since dark eyes go with dark
-# hair: a fit to the lower half of the irises of 50 people, without the tenth that is reflected surroundings. It is a
-# duller brown than expected: in photos the iris of any eye has less of the skin's red than a brown one by itself.
-_IRIS_FIT = (0.23, 0.25, 0.72)
-_IRIS_RATIO = (0.32, 0.72)
+# hair: a fit to the lower half of the irises of 50 people, less a tenth, which is reflected surroundings, and drawn
+# toward the dark: a stranger asks about eyes that are too pale, never about dark ones. It is a duller brown than
+# expected: in photos the iris of any eye has less of the skin's red than a brown one by itself.
+_IRIS_FIT = (0.19, 0.22, 0.58)
+_IRIS_RATIO = (0.30, 0.55)
 _DARK_IRIS_CHROMA = np.array([1.36, 0.91, 0.73], np.float32)
-_PALE_IRIS_CHROMA = np.array([1.18, 0.985, 0.775], np.float32)
+_PALE_IRIS_CHROMA = np.array([1.25, 0.955, 0.76], np.float32)
 # Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
 _LIT_SKIN_LUMA = 150.0
 # The flesh in the inner corner: middle and half axes of the rounding it gives the opening, in the eye frame.
 _CARUNCLE = (0.93, 0.0, 0.11, 0.055)
 # The outer corner fades into the skin from here on.
 _OUTER_FADE = (0.80, 1.0)
+# An eye is far, and seen the more from the side, the rounder its iris is drawn to make up for it.
+_FAR_ROUNDNESS = (1.15, 1.45)
 # A reflection is as strong as the contrast of the face, from none at the first number on.
 _GLINT_CONTRAST = (0.03, 0.50)
 
@@ -212,6 +215,8 @@ def _shade_sclera(x: Array, y: Array, look: EyeLook) -> Array:
     """A moist ball: darker to the corners, pink at the inner one."""
     ball = 0.16 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 + 0.06 * np.clip(-look.light_x * x, 0, 1)
     ball += 0.25 * smoothstep(0.72, 1.0, -x)
+    # The inner corner of a far eye lies deep behind the ridge of the nose.
+    ball += 0.5 * smoothstep(*_FAR_ROUNDNESS, np.asarray(look.roundness)) * smoothstep(0.25, 0.55, x)
     sclera = cast_shadow(look.sclera, ball, look.clear_skin)
     inner = 0.85 * smoothstep(0.62, 0.92, x)
     outer = 0.60 * smoothstep(0.62, 0.98, -x)

@@ -25,12 +25,11 @@ from eye_cover import is_under_dark_glass, lacks_lash_line
 from eye_shape import EyeFrame, find_frame, landmarks_in_frame
 from faces import find_faces
 from landmarks import EyeLandmarks
-from photo_types import BadOption, Box, Edit, Face, Feature, Options, Pixels, Region, Skip
+from photo_types import EYES, BadOption, Box, Edit, Face, Feature, Options, Pixels, Region, Skip
 from soft_edges import smoothstep
 
 Floats = NDArray[np.float64]
 
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 # Of 100 photos that people had sorted, the more closed eye of a face was at 0.63 … 0.90 where they saw closed eyes,
 # and at no more than 0.53 where they saw laughing, narrow or lowered ones.
@@ -158,10 +157,9 @@ def eye_region(
 ) -> Region | None:
     """Return the soft mask of one eye: from under the lashes to just below the brow, inside the face's outline.
 
-    `beyond_outer` and `below` are how far it reaches past the outer corner and below the lash line, in half eye widths.
-
-    `shape` is the photo's (H, W, …). Alpha is 1 in the middle and falls smoothly to exactly 0 at the rim. None when
-    nothing of it lies inside the photo.
+    `shape` is the photo's (H, W, …). `beyond_outer` and `below` are how far the region reaches past the outer corner
+    and below the lash line, in half eye widths. Alpha is 1 in the middle and falls smoothly to exactly 0 at the rim.
+    None when nothing of it lies inside the photo.
     """
     frame = find_frame(face, feature)
     outline = _outline(face, feature, frame, beyond_outer, below)
@@ -204,8 +202,7 @@ def _reason_to_leave(
         return "opening eyes is switched off"
     if options.faces is not None and face.number not in options.faces:
         return "this face was not chosen"
-    left, right = face.landmarks.left_eye, face.landmarks.right_eye
-    distance = float(np.linalg.norm(left.outer_corner - right.outer_corner))
+    distance = face.landmarks.eye_distance_3d_px
     if distance < _LEAST_EYE_DISTANCE_PX:
         return (
             f"the face is too small to tell: its outer eye corners are {distance:.0f} px apart, "

@@ -87,7 +87,7 @@ def measure_mouth_look(pixels: Pixels, landmarks: Landmarks) -> MouthLook | None
 
     `pixels` uint8 (H, W, 3).
     """
-    eye_distance = _eye_distance(landmarks)
+    eye_distance = landmarks.eye_distance_3d_px
     around = np.concatenate([landmarks.lips, landmarks.right_eye.brow_lower, landmarks.left_eye.brow_lower])[:, :2]
     pad = 0.35 * eye_distance
     low, high = np.floor(around.min(0) - pad).astype(int), np.ceil(around.max(0) + pad).astype(int)
@@ -136,9 +136,9 @@ def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
     `pixels` uint8 (H, W, 3). The strength of the finest steps of lightness against steps twice as coarse, both in
     proportion to the face.
     """
-    eyes = (landmarks.right_eye, landmarks.left_eye)
+    eyes = landmarks.eyes
     points = np.concatenate([landmarks.lips, *(curve for eye in eyes for curve in (eye.upper, eye.lower))])[:, :2]
-    eye_distance = _eye_distance(landmarks)
+    eye_distance = landmarks.eye_distance_3d_px
     low, high = points.min(0) - 0.1 * eye_distance, points.max(0) + 0.1 * eye_distance
     box = Box(*(int(v) for v in (*np.floor(low), *np.ceil(high)))).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
@@ -159,7 +159,7 @@ def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[Floats]:
     `pixels` uint8 (H, W, 3). A rim is the strongest unbroken line from side to side under an eye (found by dynamic
     programming); a deep crease may pass for one. Glasses have two rims, so beside one a fainter one is enough.
     """
-    eyes = (landmarks.right_eye, landmarks.left_eye)
+    eyes = landmarks.eyes
     rims = [_find_lower_rim(pixels, landmarks, eye, 1.0) for eye in eyes]
     if any(rim is not None for rim in rims):
         rims = [_find_lower_rim(pixels, landmarks, eye, _SECOND_RIM) for eye in eyes]
@@ -168,7 +168,7 @@ def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[Floats]:
 
 def _find_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks, least: float) -> Floats | None:
     columns, rows = _RIM_PATCH
-    width = _eye_distance(landmarks) * 0.34
+    width = landmarks.eye_distance_3d_px * 0.34
     inward = (eye.inner_corner - eye.outer_corner)[:2]
     inward = inward / max(float(np.linalg.norm(inward)), 1e-6)
     across = (landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner)[:2]
@@ -216,7 +216,3 @@ def _strongest_path(line: Floats) -> NDArray[np.intp]:
     for column in range(columns - 1, 0, -1):
         path[column - 1] = came_from[column][path[column]]
     return path
-
-
-def _eye_distance(landmarks: Landmarks) -> float:
-    return max(float(np.linalg.norm(landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner)), 1e-6)

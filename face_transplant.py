@@ -155,7 +155,7 @@ def _frame(face: Face) -> Box:
 
 def _still_points(marks: Landmarks) -> NDArray[np.float64]:
     """What no expression moves: the corners of the eyes and the ridge of the nose, (n, 2)."""
-    eyes = [corner for eye in (marks.right_eye, marks.left_eye) for corner in (eye.outer_corner, eye.inner_corner)]
+    eyes = [corner for eye in marks.eyes for corner in (eye.outer_corner, eye.inner_corner)]
     return np.array([*eyes, *marks.nose[:7]], np.float64)[:, :2]
 
 
@@ -179,7 +179,7 @@ def _move(marks: Landmarks, xy: NDArray[Any]) -> Landmarks:
 
 
 def _feature_outlines(marks: Landmarks) -> list[NDArray[np.float32]]:
-    eyes = (marks.right_eye, marks.left_eye)
+    eyes = marks.eyes
     return [
         *(np.concatenate([eye.brow_upper, eye.lower]) for eye in eyes),
         marks.lips,
@@ -201,7 +201,7 @@ def _settle(matrix: NDArray[np.float64], here: Plane, other: Pixels, marks: Land
     gray = cv2.resize(here, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).mean(axis=2)
     height, width = gray.shape
     theirs = cv2.warpAffine(other, (grow @ first)[:2], (width, height), flags=cv2.INTER_AREA).mean(axis=2)
-    changing = [np.concatenate([eye.upper, eye.lower]) for eye in (marks.right_eye, marks.left_eye)]
+    changing = [np.concatenate([eye.upper, eye.lower]) for eye in marks.eyes]
     moving = [_fill((height, width), part * scale) for part in (*changing, marks.lips)]
     steady = _fill((height, width), marks.oval * scale)
     steady &= ~_grow(np.any(moving, axis=0), _AROUND_FEATURES * eye_distance * scale)

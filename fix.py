@@ -38,6 +38,7 @@ from references import Reference
 from verdict import Gate, Outcome, drop_donor, go_further, hold_back, judge_edit, name_miss, note_changes
 
 MAX_TRIES = 7
+"""A face is painted and measured so often at most: opened further, with another donor, or held back."""
 
 
 def ignore_progress(_words: str, _share: float) -> None:
@@ -102,7 +103,8 @@ def fix_photo(
     else:
         result = _paint_until_good(photo.pixels, plan, engine, gate, clock, _scale_progress(on_progress, 0.4, 0.6))
     with clock("measure"):
-        changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, result.kept)
+        regions = [edit.region for edit in result.kept]
+        changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, regions)
     on_progress("done", 1.0)
     report = Report(faces, result.changes, plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds)
     return FixResult(result.pixels, EditPlan(result.kept, plan.skips), report)

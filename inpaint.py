@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from compositing import blend_patch
 from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
 from mouth_mask import narrow_to_lips
 from photo_types import Alpha, Edit, EditPlan, Engine, Options, Pixels, Progress, Region
@@ -261,9 +262,7 @@ def _blend(pixels: Pixels, painted: Pixels, edits: Sequence[Edit]) -> Pixels:
     """A copy of the photo with what was painted in the soft regions: what the networks are to see."""
     shown = pixels.copy()
     for edit in edits:
-        part = shown[edit.region.box.slices]
-        change = edit.region.alpha[..., None] * (painted[edit.region.box.slices].astype(np.float32) - part)
-        part[...] = np.rint(part + change).astype(np.uint8)
+        shown[edit.region.box.slices] = blend_patch(shown, painted, edit.region)
     return shown
 
 

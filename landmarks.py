@@ -78,6 +78,11 @@ class EyeLandmarks:
         return self.upper[-1]
 
     @property
+    def center(self) -> Points:
+        """The point midway between the corners, float32 (2,)."""
+        return (self.outer_corner + self.inner_corner)[:2] / 2
+
+    @property
     def width_px(self) -> float:
         """Distance of the two corners in the picture, in pixels."""
         return float(np.linalg.norm((self.outer_corner - self.inner_corner)[:2]))
@@ -123,6 +128,11 @@ class Landmarks:
         return EyeLandmarks(
             *map(self._pick, (_LEFT_EYE_UPPER, _LEFT_EYE_LOWER, _LEFT_IRIS, _LEFT_BROW_LOWER, _LEFT_BROW_UPPER))
         )
+
+    @property
+    def eyes(self) -> tuple[EyeLandmarks, EyeLandmarks]:
+        """Both eyes, the subject's right one first."""
+        return self.right_eye, self.left_eye
 
     @property
     def lips(self) -> Points:
@@ -172,6 +182,11 @@ class Landmarks:
     def eye_distance_px(self) -> float:
         """Distance of the outer eye corners in the picture, in pixels: the scale of the face."""
         return float(np.linalg.norm((self.left_eye.outer_corner - self.right_eye.outer_corner)[:2]))
+
+    @property
+    def eye_distance_3d_px(self) -> float:
+        """The same in space, never 0: a turned face is not a smaller one."""
+        return max(float(np.linalg.norm(self.left_eye.outer_corner - self.right_eye.outer_corner)), 1e-6)
 
     @property
     def muzzle_ratio(self) -> float:

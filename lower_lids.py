@@ -34,7 +34,7 @@ def lift_lower_lids(landmarks: Landmarks, nodes: Floats, gain: float) -> Floats:
     shape, x and y in pixels: longest at the lids' rims and above, 0 at the eyes' corners, beside and well below them.
     """
     field = np.zeros_like(nodes)
-    for eye in (landmarks.right_eye, landmarks.left_eye):
+    for eye in landmarks.eyes:
         along, below = _measure_from_lid(eye, nodes)
         share = _arch(along) * (1 - smoothstep(0.0, _LIFT_REACH, below)) * (below > -_EYE_HEIGHT)
         field -= share[..., None] * _lift_px(eye, gain) * _up(eye)
@@ -44,7 +44,7 @@ def lift_lower_lids(landmarks: Landmarks, nodes: Floats, gain: float) -> Floats:
 def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> Floats:
     """Return how much of the eye as it was is seen above the lifted lids, float32 (box.height, box.width) 0 … 1."""
     seen = np.zeros((box.height, box.width), np.float32)
-    for eye in (landmarks.right_eye, landmarks.left_eye):
+    for eye in landmarks.eyes:
         rim = eye.lower[:, :2] + _arch(np.linspace(0, 1, 9, dtype=np.float32))[:, None] * _lift_px(eye, gain) * _up(eye)
         roof = eye.lower[::-1, :2] + _EYE_HEIGHT * eye.width_px * _up(eye)
         outline = np.concatenate([rim, roof]) - (box.left, box.top)
@@ -58,7 +58,7 @@ def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> Floats:
 def measure_fullness(landmarks: Landmarks, nodes: Floats) -> Floats:
     """Return the relief of the skin under lifted lids at each node, float32 (rows, columns) 0 … 1."""
     relief = np.zeros(nodes.shape[:2], np.float32)
-    for eye in (landmarks.right_eye, landmarks.left_eye):
+    for eye in landmarks.eyes:
         along, below = _measure_from_lid(eye, nodes)
         relief += _arch(along) * np.exp(-(((below - _FULLNESS_BELOW) / _FULLNESS_RADIUS) ** 2) / 2)
     return relief

@@ -20,13 +20,17 @@ Floats = NDArray[np.float32]
 
 # Of 100 photos that people had sorted, unsmiling mouths score up to 0.25 and once 0.30, gentle smiles 0.37 and more.
 SMILE_THRESHOLD = 0.38
-# Around the lips, in mouth widths: as far as their corners travel in a smile, and the folds beside them.
-_LIPS_REACH = 0.32
-_LIPS_DRAWN_PX = 96.0
+# From here up to SMILE_THRESHOLD the Haar cascades are asked, which see a smile in so many windows of a face that is
+# upright and drawn on a square of this side; see `count_smile_windows`.
 UNSURE_SMILE = 0.25
 _SMILE_WINDOWS = 420
-_CLEAR_SMILE = 0.6
 _HAAR_SIDE_PX = 200
+# A mouth that somebody asked for is left alone only if it smiles like this.
+_CLEAR_SMILE = 0.6
+# Around the lips, in mouth widths: as far as their corners travel in a smile, and the folds beside them.
+_LIPS_REACH = 0.32
+# That mask is drawn with the mouth at most this wide and then enlarged.
+_LIPS_DRAWN_PX = 96.0
 
 # Smaller mouths are a few pixels; there the score is a guess.
 _LEAST_EYE_DISTANCE_PX = 24.0
@@ -68,7 +72,7 @@ def mouth_region(
     smoothly to 0 at the rim, except at the photo's edge.
     """
     right, left = landmarks.right_eye, landmarks.left_eye
-    eye_distance = _eye_distance(landmarks)
+    eye_distance = landmarks.eye_distance_3d_px
     mouth = landmarks.lips[[0, 10], :2].mean(0)
     reach = np.hypot(_REACH[0], _REACH[1]) * eye_distance
     full = Box(*(int(v) for v in np.floor([mouth[0] - reach, mouth[1] - reach, mouth[0] + reach, mouth[1] + reach])))
@@ -167,7 +171,7 @@ def _fit_region(box: Box, soft: Floats, shape: tuple[int, ...]) -> Region | None
         return None
     used = Box(int(used_columns[0]), int(used_rows[0]), int(used_columns[-1]) + 1, int(used_rows[-1]) + 1)
     alpha = np.pad(alpha[used.slices], 1)
-    grown = Box(box.left + used.left - 1, box.top + used.top - 1, box.left + used.right + 1, box.top + used.bottom + 1)
+    grown = used.shifted(box.left, box.top).grown(1)
     inside = grown.clipped(shape[1], shape[0])
     if inside is None:
         return None
@@ -210,7 +214,7 @@ def _reason_not_to_look(face: Face, options: Options, choice: FaceChoice) -> str
         return "a smile of strength 0 was asked for"
     if options.faces is not None and face.number not in options.faces:
         return "this face was not chosen"
-    distance = _eye_distance(face.landmarks)
+    distance = face.landmarks.eye_distance_3d_px
     if distance < _LEAST_EYE_DISTANCE_PX:
         return (
             f"the face is too small: its outer eye corners are {distance:.0f} px apart, "
@@ -225,7 +229,7 @@ def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: flo
         return "already smiling" if face.smile >= _CLEAR_SMILE else "already smiling a little"
     # A lower lip that touches the edge can still smile; the corners and the line between the lips must be seen.
     lips = np.concatenate([face.landmarks.lips[[0, 10], :2], face.landmarks.lips_inner[:, :2]])
-    gap = _EDGE_GAP * _eye_distance(face.landmarks)
+    gap = _EDGE_GAP * face.landmarks.eye_distance_3d_px
     if (lips < gap).any() or (lips > np.array(pixels.shape[1::-1]) - 1 - gap).any():
         return _CUT_OFF
     if _lip_gap(face.landmarks) > _TALKING_GAP and face.blendshapes["jawOpen"] > _TALKING_JAW:
@@ -268,7 +272,7 @@ def count_smile_windows(pixels: Pixels, landmarks: Landmarks) -> int:
     right, left = landmarks.right_eye.outer_corner[:2], landmarks.left_eye.outer_corner[:2]
     across = (left - right) / max(float(np.linalg.norm(left - right)), 1e-6)
     center = (landmarks.lips[[0, 10], :2].mean(0) + (right + left) / 2) / 2
-    scale = side / (2 * _eye_distance(landmarks))
+    scale = side / (2 * landmarks.eye_distance_3d_px)
     reach = side / scale
     around = Box(*(int(v) for v in (*(center - reach), *(center + reach)))).clipped(pixels.shape[1], pixels.shape[0])
     if around is None:
@@ -295,11 +299,6 @@ def _load_cascade(name: str) -> cv2.CascadeClassifier:
     if cascade is None or cascade.empty():
         raise MissingModel(f"The model file {name} is missing or damaged; it belongs beside {Path(__file__).name}.")
     return cascade
-
-
-def _eye_distance(landmarks: Landmarks) -> float:
-    """Distance of the outer eye corners in space: a turned face is not a smaller one."""
-    return max(float(np.linalg.norm(landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner)), 1e-6)
 
 
 def mouth_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8]:

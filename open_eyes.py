@@ -62,6 +62,8 @@ LASH_PERCENTILE = 30
 """… on the darker pixels, up to this percentile."""
 LOWER_REACH = 0.62
 """Skin further below the lower rim than this does not move."""
+LEAST_GRAIN, GRAIN_HUE_SHARE = 0.4, 0.5
+"""Of the skin's grain the darkest parts of an eye have so much, and all of it so much of the grain's colour."""
 SUPERSAMPLED_UNIT_PX = 72.0
 """The eyeball is rendered at about this many pixels per unit and then reduced."""
 
@@ -286,6 +288,9 @@ def _paint_eyeball(
     lash_color = np.maximum(np.minimum(0.75 * lashes.color, 0.45 * eye_look.skin), eye_look.black)
     painted = painted + lash * (lash_color - painted)
     grain = photo_look.tile_grain(box.height, box.width)
+    # The skin's grain is coarser than that of darker things, and its colours would give the two irises different hues.
+    level = np.clip(painted @ LUMA / max(float(eye_look.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
+    grain = level * (GRAIN_HUE_SHARE * grain + (1 - GRAIN_HUE_SHARE) * (grain @ LUMA)[..., None])
     return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
 
 

@@ -20,6 +20,7 @@ from eye_shape import (
     EyeFrame,
     amount_for_height,
     find_frame,
+    find_height,
     landmarks_in_frame,
 )
 from eyes_mask import eye_region
@@ -41,6 +42,8 @@ MOST_GAZE_SHIFT = 0.45
 _LEAST_GAZE_SHIFT = 0.02
 # The iris is looked for so far aside of its landmarks, and taken to be there if its rim is so many times clearer.
 _IRIS_SEARCH, _CLEARLY_BETTER = 0.25, 2.0
+# The rim of the lower lid is so high.
+_RIM = 0.06
 # A smaller iris shows no colour of its own.
 _LEAST_IRIS_PX = 2.0
 # Of the lower half of the iris at least this part must be seen, this near to the middle of its landmarks (in radii);
@@ -52,7 +55,8 @@ DEFAULT_AMOUNT = Options().eye_opening
 _BEYOND_OUTER, _BELOW = 0.85, 0.75
 
 
-def _is_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+def _is_other_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+    """Whether the face's other eye is open, large enough, wholly in the photo, and not to be painted itself."""
     other = edit.feature.other_eye
     edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
     eye = edit.face.eye(other)
@@ -91,7 +95,7 @@ def widen(shape: tuple[int, ...], edit: Edit) -> Edit:
 def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
     """Whether the face's other eye is open, seen well enough and looks straight enough to be mirrored over."""
     return (
-        _is_open(pixels, edit, plan)
+        _is_other_open(pixels, edit, plan)
         and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
         and abs(_gaze_shift(edit)) <= MOST_GAZE_SHIFT
     )
@@ -99,7 +103,7 @@ def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
 
 def match_other_eye(pixels: Pixels, edit: Edit, plan: EditPlan) -> Edit:
     """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
-    if not _is_open(pixels, edit, plan):
+    if not _is_other_open(pixels, edit, plan):
         return edit
     ratio = edit.face.eye(edit.feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
     # The user's choice and the retries still count, as the difference from the default.
@@ -116,7 +120,7 @@ def _gaze_shift(edit: Edit) -> float:
 
 def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
-    if not _is_open(pixels, edit, plan):
+    if not _is_other_open(pixels, edit, plan):
         return None
     return measure_iris(pixels, edit.face, edit.feature.other_eye)
 
@@ -189,12 +193,40 @@ def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, do
     old = 1 - smoothstep(radius + 0.06, radius + 0.16, distance(iris_x))
     white = _draw_white(copied, opening * (1 - old), x, y)
     moved = np.asarray(copied + (opening * old)[..., None] * (white - copied), np.float32)
-    # The part under the lid: the iris is alike above and below its middle.
-    hidden = _find_opening(x - shift, y, eye, donor) < 0.9
-    look_y = np.where(hidden & (y > iris_y), 2 * iris_y - y, y).astype(np.float32)
-    iris = _sample(pixels, donor, (x - shift).astype(np.float32), look_y)
+    # What the lids hide of it: an iris is alike above and below its middle, and roughly alike all around.
+    iris = _spread_iris(pixels, eye, donor, (iris_x, iris_y, radius), distance(iris_x + shift))
+    for look_y in (2 * iris_y - y, y):
+        seen = smoothstep(0.8, 1.0, _find_opening(x - shift, look_y, eye, donor))[..., None]
+        iris = iris + seen * (_sample(pixels, donor, x - shift, look_y) - iris)
     new = 1 - smoothstep(radius - 0.02, radius + 0.08, distance(iris_x + shift))
-    return np.asarray(moved + (opening * new)[..., None] * (iris - moved), np.float32)
+    # An iris reaches under the lower lid, whose wet rim shines white only beside it.
+    free = _find_opening(x, y + _RIM, eye, donor) * (y < iris_y) + opening * (y >= iris_y)
+    return np.asarray(moved + (free * new)[..., None] * (iris - moved), np.float32)
+
+
+def _spread_iris(
+    pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame, circle: tuple[float, float, float], distance: Array
+) -> Array:
+    """Colours float32 (h, w, 3) of the iris `circle` (x, y, radius), the same at every angle, by their `distance`."""
+    iris_x, iris_y, radius = circle
+    round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
+    angles, rings = np.meshgrid(np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(0, radius, 8))
+    x = (iris_x + rings * np.cos(angles) * round_x).astype(np.float32)
+    y = (iris_y + rings * np.sin(angles)).astype(np.float32)
+    seen = _find_opening(x, y, eye, frame) > 0.9
+    colors = _sample(pixels, frame, x, y)
+    places, means = [], []
+    for ring, place in enumerate(rings[:, 0]):
+        found = colors[ring][seen[ring]]
+        if len(found):
+            # The outer rings catch some white where the circle fits badly: the darker half is iris.
+            dark = luma(found) <= np.median(luma(found))
+            places.append(place)
+            means.append(found[dark].mean(axis=0))
+    if not means:
+        return np.broadcast_to(colors.mean(axis=(0, 1)), (*distance.shape, 3))
+    channels = [np.interp(distance, places, channel) for channel in np.array(means).T]
+    return np.stack(channels, axis=-1).astype(np.float32)
 
 
 def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
@@ -234,12 +266,7 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
 
 def _find_opening(x: Array, y: Array, eye: EyeLandmarks, frame: EyeFrame) -> Array:
     """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
-    heights = []
-    for rim in (eye.upper, eye.lower):
-        rim_x, rim_y = landmarks_in_frame(frame, rim)
-        order = np.argsort(rim_x)
-        heights.append(np.interp(x, rim_x[order], rim_y[order]))
-    upper, lower = heights
+    upper, lower = (find_height(frame, rim, x) for rim in (eye.upper, eye.lower))
     return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)
 
 
@@ -263,9 +290,7 @@ def _draw_white(copied: Array, known: Array, x: Array, y: Array) -> Array:
 
 def _skin_alike(edit: Edit, frame: EyeFrame, x: Array, y: Array) -> Array:
     """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
-    brow_x, brow_y = landmarks_in_frame(frame, edit.face.eye(edit.feature).brow_lower)
-    order = np.argsort(brow_x)
-    below_brow = y - np.interp(x, brow_x[order], brow_y[order])
+    below_brow = y - find_height(frame, edit.face.eye(edit.feature).brow_lower, x)
     lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
     weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, below_brow))
     return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))

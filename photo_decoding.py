@@ -28,7 +28,7 @@ EXIF_HEADER = b"Exif\0\0"
 """What `Photo.exif` begins with, as in JPEG."""
 
 # The tags of a TIFF file that tell of the photo, not of how its samples are stored.
-DESCRIBING_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
+_DESCRIBING_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 EXIF_IFD, GPS_IFD, XMP_TAG = 34665, 34853, 700
 
 # Pillow warns at this size and raises at twice it; `_refuse_unfit` refuses before anything is decoded.
@@ -201,14 +201,19 @@ def _read_exif(image: Image.Image) -> bytes | None:
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         exif: bytes | None = image.info.get("exif")
         return EXIF_HEADER + exif.removeprefix(EXIF_HEADER) if exif else None
-    tags, block = image.getexif(), Image.Exif()
-    for tag in DESCRIBING_TAGS:
-        if tag in tags:
-            block[tag] = tags[tag]
-    for ifd in (EXIF_IFD, GPS_IFD):
-        if values := tags.get_ifd(ifd):
-            block[ifd] = dict(values)
+    block = Image.Exif()
+    copy_describing_tags(image.getexif(), block)
     return block.tobytes() if len(block) else None
+
+
+def copy_describing_tags(source: Image.Exif, target: Image.Exif) -> None:
+    """Copy the tags that tell of the photo, those of the camera and the place among them."""
+    for tag in _DESCRIBING_TAGS:
+        if tag in source:
+            target[tag] = source[tag]
+    for ifd in (EXIF_IFD, GPS_IFD):
+        if values := source.get_ifd(ifd):
+            target[ifd] = dict(values)
 
 
 def straighten_exif(exif: bytes | None) -> tuple[bytes | None, int]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from photo_decoding import DESCRIBING_TAGS, EXIF_IFD, GPS_IFD, XMP_KEY, XMP_TAG, Samples, to_8_bits
+from photo_decoding import EXIF_IFD, GPS_IFD, XMP_KEY, XMP_TAG, Samples, copy_describing_tags, to_8_bits
 from photo_types import Photo, Pixels, UnwritablePhoto
 
 JPEG_QUALITY = 95
@@ -198,12 +198,7 @@ def _select_tags(exif: bytes | None, xmp: bytes) -> bytes | None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Pillow warns of damage and then leaves tags out
             source.load(exif or b"")
-            for tag in DESCRIBING_TAGS:
-                if tag in source:
-                    tags[tag] = source[tag]
-            for ifd in (EXIF_IFD, GPS_IFD):
-                if values := source.get_ifd(ifd):
-                    tags[ifd] = dict(values)
+            copy_describing_tags(source, tags)
             if xmp:
                 tags[XMP_TAG] = xmp
             return tags.tobytes()

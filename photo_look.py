@@ -1,6 +1,6 @@
-"""How a photo looks around one face: its sharpness, its grain and the light on the skin.
+"""How a photo looks around one face: its sharpness, its grain, its colours and the light on the skin.
 
-Whatever is painted must share these three, or the eye sees the patch.
+Whatever is painted must share them, or the patch is seen.
 """
 
 from __future__ import annotations
@@ -39,12 +39,30 @@ _SHARE_BELOW = 0.75
 
 
 @dataclass(frozen=True, eq=False)
+class Tone:
+    """How far a photo is of one hue, as an old print is: `share` 0 a colour photo … 1 toned or gray.
+
+    Of luma l such a photo has the colour l + `curve` (3, 3) @ (1, l, l²).
+    """
+
+    share: float
+    curve: NDArray[np.float64]
+
+    def apply(self, color: Array) -> Array:
+        """The colour float32 (3,) as this photo shows things of its luma."""
+        level = float(color @ LUMA)
+        toned = level + self.curve @ (1.0, level, level * level)
+        return np.asarray(np.clip(color + self.share * (toned - color), 0, 255), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class PhotoLook:
-    """What was measured.
+    """How the photo looks around one face, as measured by `measure_look`.
 
     `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
     `skin` float32 (3,): its median RGB 0 … 255. `brow_ratio`: luma of the brows over the skin's. `highlight`: luma of
     the brightest skin. `black` float32 (3,): RGB of the darkest spots of the face; haze makes them gray.
+    `tone`: whether the photo has colours or one hue.
     """
 
     blur_sigma_px: float
@@ -53,6 +71,7 @@ class PhotoLook:
     brow_ratio: float
     highlight: float
     black: Array
+    tone: Tone
 
     def tile_grain(self, height: int, width: int) -> Array:
         """Grain for a patch of any size, float32 (height, width, 3), mirrored so that no seam shows."""
@@ -85,19 +104,20 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
         brow_ratio=_measure_brow(pixels, face) / max(float(skin @ LUMA), 1.0),
         highlight=float(np.percentile(gray, 98)),
         black=_measure_black(pixels, face),
+        tone=measure_tone(pixels, face),
     )
 
 
 def _measure_skin(pixels: Pixels, face: Face) -> Array:
     """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
-    eyes = (face.landmarks.right_eye, face.landmarks.left_eye)
+    eyes = face.landmarks.eyes
     middle = (eyes[0].inner_corner + eyes[1].inner_corner)[:2] / 2
     brows = (eyes[0].brow_upper[4] + eyes[1].brow_upper[4])[:2] / 2
     up = brows - middle
     places = [
         middle + 2.0 * up,
         middle - 0.8 * up,
-        *((e.outer_corner + e.inner_corner)[:2] / 2 - 1.5 * up for e in eyes),
+        *(e.center - 1.5 * up for e in eyes),
     ]
     half = max(0.07 * face.landmarks.eye_distance_px, 1.0)
     found = [patch.reshape(-1, 3) for x, y in places if (patch := _cut_square(pixels, x, y, half)) is not None]
@@ -108,23 +128,6 @@ def _measure_skin(pixels: Pixels, face: Face) -> Array:
     low, high = np.percentile(level, [20, 85])
     good = (level >= low) & (level <= high) & (samples.max(axis=1) < 250)
     return np.asarray(np.median(samples[good] if good.any() else samples, axis=0), np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class Tone:
-    """How far a photo is of one hue, as an old print is: `share` 0 a colour photo … 1 toned or gray.
-
-    Of luma l such a photo has the colour l + `curve` (3, 3) @ (1, l, l²).
-    """
-
-    share: float
-    curve: NDArray[np.float64]
-
-    def apply(self, color: Array) -> Array:
-        """The colour float32 (3,) as this photo shows things of its luma."""
-        level = float(color @ LUMA)
-        toned = level + self.curve @ (1.0, level, level * level)
-        return np.asarray(np.clip(color + self.share * (toned - color), 0, 255), np.float32)
 
 
 def measure_tone(pixels: Pixels, face: Face) -> Tone:
@@ -166,7 +169,7 @@ def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: Array) 
 def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
     """Median colour just below one eye; `skin` where that lies outside the photo."""
     unit = eye.width_px / 2
-    middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
+    middle = eye.center
     down = middle - eye.brow_lower[2, :2]
     x, y = middle + 0.85 * unit * down / max(float(np.linalg.norm(down)), 1e-6)
     patch = _cut_square(pixels, x, y, max(0.35 * unit, 1.0))
@@ -190,7 +193,7 @@ def _measure_black(pixels: Pixels, face: Face) -> Array:
 def _measure_brow(pixels: Pixels, face: Face) -> float:
     """Luma of the darker half of the brows; of the whole photo where the brows lie outside it."""
     samples = []
-    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
+    for eye in face.landmarks.eyes:
         for share in (0.3, 0.5, 0.7):
             line = eye.brow_lower[1:4, :2] + share * (eye.brow_upper[1:4, :2] - eye.brow_lower[1:4, :2])
             inside = ((line >= 0) & (line < (pixels.shape[1], pixels.shape[0]))).all(axis=1)
@@ -228,8 +231,8 @@ def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
     """The smoothest square of bare skin among several under the eyes: not the rim of glasses, not a burnt-out spot."""
     half = max(0.10 * face.landmarks.eye_distance_px, 3.0)
     patches = []
-    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
-        middle = (eye.outer_corner + eye.inner_corner)[:2] / 2
+    for eye in face.landmarks.eyes:
+        middle = eye.center
         down = middle - eye.brow_lower[2, :2]
         for distance in (1.0, 1.6, 2.2):
             x, y = middle + distance * down

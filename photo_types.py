@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -16,46 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import EyeLandmarks, Landmarks
-from options import (
-    BadOption,
-    FaceChoice,
-    FixError,
-    MissingModel,
-    MissingPackage,
-    NotEnoughMemory,
-    Options,
-    UnreadablePhoto,
-    UnwritablePhoto,
-)
-
-__all__ = [
-    "Alpha",
-    "BadOption",
-    "Box",
-    "Change",
-    "Donor",
-    "Edit",
-    "EditPlan",
-    "Engine",
-    "Face",
-    "FaceChoice",
-    "Feature",
-    "FixError",
-    "FixResult",
-    "MissingModel",
-    "MissingPackage",
-    "NotEnoughMemory",
-    "Options",
-    "Photo",
-    "Pixels",
-    "Progress",
-    "RefiningEngine",
-    "Region",
-    "Report",
-    "Skip",
-    "UnreadablePhoto",
-    "UnwritablePhoto",
-]
+from options import BadOption as BadOption
+from options import FaceChoice as FaceChoice
+from options import FixError as FixError
+from options import MissingModel as MissingModel
+from options import MissingPackage as MissingPackage
+from options import NotEnoughMemory as NotEnoughMemory
+from options import Options as Options
+from options import UnreadablePhoto as UnreadablePhoto
+from options import UnwritablePhoto as UnwritablePhoto
 
 Pixels = NDArray[np.uint8]
 Alpha = NDArray[np.float32]
@@ -74,6 +43,10 @@ class Feature(enum.Enum):
         if self is Feature.MOUTH:
             raise ValueError("the mouth is not an eye")
         return Feature.LEFT_EYE if self is Feature.RIGHT_EYE else Feature.RIGHT_EYE
+
+
+EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
+"""The features that are eyes, the subject's right one first."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +89,18 @@ class Box:
         """The box grown on every side by `ratio` times its own width and height."""
         dx, dy = round(self.width * ratio), round(self.height * ratio)
         return Box(self.left - dx, self.top - dy, self.right + dx, self.bottom + dy)
+
+    def grown(self, px: int) -> Box:
+        """The box grown on every side by `px` pixels."""
+        return Box(self.left - px, self.top - px, self.right + px, self.bottom + px)
+
+    def shifted(self, right: int, down: int) -> Box:
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
+    def scaled(self, scale: float) -> Box:
+        """The box in a photo resized by `scale`, to whole pixels and at least one."""
+        left, top = round(self.left * scale), round(self.top * scale)
+        return Box(left, top, max(round(self.right * scale), left + 1), max(round(self.bottom * scale), top + 1))
 
     def clipped(self, width: int, height: int) -> Box | None:
         """The part inside a photo of `width` × `height` pixels; None when nothing is inside."""
@@ -209,6 +194,15 @@ class Face:
     def smile(self) -> float:
         """Mean of MediaPipe's two smile scores: 0 none … 1 broad."""
         return (self.blendshapes["mouthSmileLeft"] + self.blendshapes["mouthSmileRight"]) / 2
+
+    def within(self, box: Box, scale: float = 1.0) -> Face:
+        """The same face in the part of its photo that `box` cuts out, resized by `scale`."""
+        origin = np.array([box.left, box.top, 0], np.float32)
+        return replace(
+            self,
+            box=self.box.shifted(-box.left, -box.top).scaled(scale),
+            landmarks=Landmarks((self.landmarks.points - origin) * np.float32(scale)),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,8 @@ import cv2
 import numpy as np
 
 from face_cover import find_lower_rims
-from photo_types import Face, Feature, Options, Pixels
+from photo_types import EYES, Face, Feature, Options, Pixels
 
-_EYES = frozenset({Feature.LEFT_EYE, Feature.RIGHT_EYE})
 # Turned further than this, people look less and less at the camera.
 _MOST_YAW_TO_CAMERA_DEGREES = 25.0
 # Mean of the face's brightest channel, 0 … 255, and mean difference of its channels.
@@ -27,7 +26,8 @@ def compose_prompt(pixels: Pixels, face: Face, features: Collection[Feature], op
     `options.prompt` and `options.negative_prompt` replace them.
     """
     wanted, unwanted = ["photo of a face"], []
-    if _EYES & set(features):
+    has_eyes = any(feature in EYES for feature in features)
+    if has_eyes:
         wanted += ["eyes open", "natural iris and eyelashes"]
         if abs(face.yaw_degrees) <= _MOST_YAW_TO_CAMERA_DEGREES:
             wanted.insert(2, "looking at the camera")
@@ -35,7 +35,7 @@ def compose_prompt(pixels: Pixels, face: Face, features: Collection[Feature], op
     if Feature.MOUTH in features:
         wanted += ["gentle natural smile", "natural lips"]
         unwanted += ["frown", "deformed mouth", "bad teeth"]
-    if _EYES & set(features) and find_lower_rims(pixels, face.landmarks):
+    if has_eyes and find_lower_rims(pixels, face.landmarks):
         wanted.append("wearing glasses")
     wanted += [*_describe_light(pixels, face), "realistic skin texture", "sharp focus"]
     unwanted += ["makeup", "cartoon", "painting", "blurry"]

@@ -8,13 +8,12 @@ in the same places, so where the network hesitates, the place decides.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from faces import find_faces
-from landmarks import Landmarks
 from photo_types import Box, Face, Options, Photo, Pixels
 from resemblance import SAME_PERSON, Description, describe_face, measure_distance
 
@@ -67,14 +66,7 @@ def _cut_head(pixels: Pixels, face: Face) -> Head:
     box = Box.around(face.landmarks.points).padded(_SURROUNDINGS).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         box = Box(0, 0, pixels.shape[1], pixels.shape[0])
-    shift = np.array([box.left, box.top, 0], np.float32)
-    own = face.box
-    moved = replace(
-        face,
-        box=Box(own.left - box.left, own.top - box.top, own.right - box.left, own.bottom - box.top),
-        landmarks=Landmarks(face.landmarks.points - shift),
-    )
-    return Head(pixels[box.slices].copy(), moved, face, describe_face(pixels, face))
+    return Head(pixels[box.slices].copy(), face.within(box), face, describe_face(pixels, face))
 
 
 def choose_heads(reference: Reference, options: Options) -> list[Head]:

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Sequence
 import cv2
 import numpy as np
 
-from photo_types import Box, Change, Donor, Edit, EditPlan, Face, Feature, Pixels, Region, Report, Skip
+from photo_types import EYES, Box, Change, Donor, Edit, EditPlan, Face, Feature, Pixels, Region, Report, Skip
 
 JSON_SCHEMA_VERSION = 1
 """Rises when a key of the JSON report is renamed, removed or changes its meaning; new keys leave it as it is."""
 
-_EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 # Words for the table only; what is edited is decided where the plan is made, from more than these.
 _CLOSED_ASPECT_RATIO = 0.15
@@ -69,7 +68,7 @@ def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
             (
                 str(face.number),
                 f"{face.box.width} px",
-                *(_describe_eye(face, feature, feature in wanted) for feature in _EYES),
+                *(_describe_eye(face, feature, feature in wanted) for feature in EYES),
                 _describe_mouth(face, plan),
                 _describe_pose(face),
                 _describe_wishes(wanted) or "nothing",
@@ -154,7 +153,7 @@ def draw_analysis(pixels: Pixels, faces: Sequence[Face], plan: EditPlan) -> Pixe
     line = max(1, round(max(picture.shape[:2]) / 900))
 
     edited = {edit.face.number for edit in plan.edits}
-    boxes = {face.number: _scale_box(face.box, scale) for face in faces}
+    boxes = {face.number: face.box.scaled(scale) for face in faces}
     for edit in plan.edits:
         _draw_outline(picture, edit.region, scale, line)
     for face in faces:
@@ -192,7 +191,7 @@ def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
 
 
 def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
-    opened = [change for change in changes if change.kept and change.feature in _EYES]
+    opened = [change for change in changes if change.kept and change.feature in EYES]
     if not opened:
         return []
     before = sum(change.before for change in opened) / len(opened)
@@ -228,7 +227,7 @@ def _describe_smile_done(changes: Sequence[Change]) -> list[str]:
 
 
 def _describe_wishes(features: Sequence[Feature]) -> str:
-    eyes = [feature for feature in features if feature in _EYES]
+    eyes = [feature for feature in features if feature in EYES]
     wishes = [f"open {_name_features(eyes)}"] if eyes else []
     return ", ".join([*wishes, "make the mouth smile"] if Feature.MOUTH in features else wishes)
 
@@ -243,9 +242,9 @@ def _group(pairs: Iterable[tuple[str, Feature]]) -> list[tuple[str, list[Feature
 
 def _name_features(features: Sequence[Feature]) -> str:
     names = [feature.value for feature in features]
-    if set(_EYES) <= set(features):
-        names = ["both eyes", *(feature.value for feature in features if feature not in _EYES)]
-    elif len(features) == 1 and features[0] in _EYES:
+    if set(EYES) <= set(features):
+        names = ["both eyes", *(feature.value for feature in features if feature not in EYES)]
+    elif len(features) == 1 and features[0] in EYES:
         names = [f"the {features[0].value}"]
     return " and ".join(names)
 
@@ -329,11 +328,6 @@ def _skip_to_json(skip: Skip) -> dict[str, object]:
         "measured": _number(skip.measured),
         "threshold": _number(skip.threshold),
     }
-
-
-def _scale_box(box: Box, scale: float) -> Box:
-    left, top = round(box.left * scale), round(box.top * scale)
-    return Box(left, top, max(round(box.right * scale), left + 1), max(round(box.bottom * scale), top + 1))
 
 
 def _draw_outline(picture: Pixels, region: Region, scale: float, line: int) -> None:

@@ -64,6 +64,11 @@ def measure_distance(one: Description, other: Description) -> float:
     return float(np.linalg.norm(one - other))
 
 
+def measure_resemblance(one: Description, other: Description) -> float:
+    """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d."""
+    return float(np.dot(one, other))
+
+
 class Likeness:
     """How much the faces of one photo still look like themselves after an edit.
 
@@ -75,14 +80,14 @@ class Likeness:
         self._known: dict[int, Description] = {}
 
     def measure(self, after: Pixels, face: Face) -> float:
-        """The cosine of the angle between the descriptions of `face` before and in `after`, uint8 (H, W, 3).
+        """The resemblance of `face` before and in `after`, uint8 (H, W, 3).
 
-        1 is the same picture, two frames of one clip have 0.70 … 0.99, two people 0.58 at the most. Of a distance d
-        it is 1 - d² / 2. Raises MissingModel.
+        1 is the same picture, two frames of one clip have 0.70 … 0.99, two people 0.58 at the most. Raises
+        MissingModel.
         """
         if face.number not in self._known:
             self._known[face.number] = describe_face(self._pixels, face)
-        return float(np.dot(self._known[face.number], describe_face(after, face)))
+        return measure_resemblance(self._known[face.number], describe_face(after, face))
 
 
 def fit_similarity(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -96,7 +101,7 @@ def fit_similarity(points: NDArray[np.float64], places: NDArray[np.float64]) -> 
 def _align(pixels: Pixels, face: Face) -> Pixels:
     """The face upright as the network had it in training, uint8 (112, 112, 3)."""
     marks = face.landmarks
-    eyes = [(eye.outer_corner + eye.inner_corner)[:2] / 2 for eye in (marks.right_eye, marks.left_eye)]
+    eyes = [eye.center for eye in marks.eyes]
     points = np.array([*eyes, marks.nose_tip[:2], marks.lips[0, :2], marks.lips[10, :2]], np.float64)
     matrix = fit_similarity(points, _PLACES)
     shrink = 1 / float(np.hypot(matrix[0, 0], matrix[1, 0]))

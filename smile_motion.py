@@ -127,8 +127,7 @@ def _unit_vector(vector: Floats) -> Floats:
 def smile_unit_px(landmarks: Landmarks) -> float:
     """Return the length in pixels that motions are measured in: a mouth width, tempered by the face's width."""
     mouth = float(np.linalg.norm(landmarks.lips[10] - landmarks.lips[0]))
-    eyes = float(np.linalg.norm(landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner))
-    return float(np.sqrt(mouth * _MOUTH_TO_EYES * eyes))
+    return float(np.sqrt(mouth * _MOUTH_TO_EYES * landmarks.eye_distance_3d_px))
 
 
 def smile_gain(landmarks: Landmarks, amount: float) -> float:
@@ -188,8 +187,7 @@ def _lip_motion(loop: Floats, landmarks: Landmarks, axes: Floats, thinning: floa
     middle = landmarks.lips_inner[[5, 15]].mean(0)
     height = float((corners.mean(0) - middle) @ axes[1]) / (2 * half_width)
     up += float(np.clip(_NEUTRAL_CORNER_HEIGHT - height, -_MAX_EXTRA_LIFT / 2, _MAX_EXTRA_LIFT))
-    eyes = float(np.linalg.norm(landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner))
-    narrow = _MOUTH_TO_EYES - 2 * half_width / max(eyes, 1e-6)
+    narrow = _MOUTH_TO_EYES - 2 * half_width / landmarks.eye_distance_3d_px
     outward += float(np.clip(_WIDTH_EQUALIZING * narrow, -_MAX_EXTRA_WIDTH / 2, _MAX_EXTRA_WIDTH))
     gap = float(np.linalg.norm(landmarks.lips_inner[5] - landmarks.lips_inner[15])) / (2 * half_width)
     flatter = _FLATTER_WHEN_OPEN * float(np.clip((gap - _OPEN_MOUTH[0]) / (_OPEN_MOUTH[1] - _OPEN_MOUTH[0]), 0, 1))

@@ -87,14 +87,12 @@ def face_tile(face: Face, photo_shape: tuple[int, ...], size: int, regions: Sequ
     right, left = marks.right_eye.outer_corner, marks.left_eye.outer_corner
     across = (left - right)[:2].astype(np.float64)
     angle = math.atan2(across[1], across[0])
-    # In space, not in the picture: a face turned aside is no smaller.
-    eye_distance = float(np.linalg.norm(left - right))
     eyes, mouth = (right + left)[:2] / 2, marks.lips[:, :2].mean(axis=0)
     center = (eyes.astype(np.float64) + mouth) / 2
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     needed = (np.concatenate([_face_points(face), _corner_points(regions)]) - center) @ turn.T
     room = 0.5 - RIM_SHARE
-    side = max(eye_distance / EYE_DISTANCE_SHARE, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
+    side = max(marks.eye_distance_3d_px / EYE_DISTANCE_SHARE, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
     center += _move_inward(center, side, turn, needed, photo_shape)
     scale = size / side
     matrix = np.empty((2, 3))
@@ -197,7 +195,7 @@ def cut_tile(pixels: Pixels, tile: FaceTile) -> Pixels:
     """
     height, width = pixels.shape[:2]
     margin = math.ceil(5 / min(tile.scale, 1.0))
-    grown = _grow_box(tile.bounds, margin)
+    grown = tile.bounds.grown(margin)
     box = grown.clipped(width, height)
     if box is None:  # the tile lies wholly outside: it shows the nearest pixel
         x, y = min(max(grown.left, 0), width - 1), min(max(grown.top, 0), height - 1)
@@ -214,7 +212,7 @@ def cut_alpha(region: Region, tile: FaceTile) -> Alpha:
     # With a margin of nothing around, a mask smaller than a tile pixel is averaged, too, and not stepped over.
     margin = math.ceil(3 / tile.scale) if tile.scale < 1 else 0
     alpha = np.pad(region.alpha, margin) if margin else region.alpha
-    shown = _warp_into(alpha, _grow_box(region.box, margin), tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+    shown = _warp_into(alpha, region.box.grown(margin), tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return np.clip(shown, 0, 1).astype(np.float32)
 
 
@@ -293,10 +291,6 @@ def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[Plane, 
         tents.append(np.outer(_tent(box.height), _tent(box.width)))
         total[box.slices] += tents[-1]
     return tuple(tent / total[box.slices] for tent, box in zip(tents, boxes, strict=True))
-
-
-def _grow_box(box: Box, px: int) -> Box:
-    return Box(box.left - px, box.top - px, box.right + px, box.bottom + px)
 
 
 def _check_size(size: int) -> None:

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from engines import DiffusionState, look_at_diffusion
-from eyes_mask import EYES
 from photo_io import load_photo
-from photo_types import FaceChoice, Feature, FixError, Options, Pixels
+from photo_types import EYES, FaceChoice, Feature, FixError, Options, Pixels
 from references import read_reference
 from ui_references import Others
 from ui_session import OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink

@@ -72,9 +72,7 @@ def _show_gift(donor: Donor, edit: Edit) -> Pixels:
     if edit.feature is Feature.MOUTH:
         points = marks.lips
     else:
-        points = np.concatenate([part for eye in (marks.right_eye, marks.left_eye) for part in (eye.upper, eye.lower)])
+        points = np.concatenate([part for eye in marks.eyes for part in (eye.upper, eye.lower)])
     tight = Box.around(points)
-    margin = round(_GIFT_MARGIN * tight.width)
-    wide = Box(tight.left - margin, tight.top - margin, tight.right + margin, tight.bottom + margin)
-    box = wide.clipped(donor.pixels.shape[1], donor.pixels.shape[0])
+    box = tight.grown(round(_GIFT_MARGIN * tight.width)).clipped(donor.pixels.shape[1], donor.pixels.shape[0])
     return donor.pixels if box is None else donor.pixels[box.slices]

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from brush_strokes import Strokes, covers
 from draft_engine import DraftEngine
-from fix import analyze_photo, fix_photo, plan_edits
-from landmarks import EyeLandmarks, Landmarks
+from fix import analyze_photo, fix_photo, ignore_progress, plan_edits
 from photo_io import FORMATS, load_photo, save_photo
 from photo_types import (
     BadOption,
@@ -143,7 +142,7 @@ class OpenPhoto:
         strokes, shape = self.strokes, self.photo.pixels.shape
         if strokes is None:
             return choice
-        eyes = [Box.around(np.concatenate([eye.upper, eye.lower])) for eye in _eyes(face.landmarks)]
+        eyes = [Box.around(np.concatenate([eye.upper, eye.lower])) for eye in face.landmarks.eyes]
         mouth = Box.around(face.landmarks.lips)
         if any(covers(strokes.edit, box.padded(0.2), shape) > _ASKED_BY_HAND for box in eyes):
             choice = replace(choice, eyes=True)
@@ -183,10 +182,10 @@ class Session:
         return str(path)
 
 
-def open_photo(path: Path, options: Options, on_progress: Progress | None = None) -> OpenPhoto:
+def open_photo(path: Path, options: Options, on_progress: Progress = ignore_progress) -> OpenPhoto:
     """Read a photo and look at its faces; those that would be edited come to mind first. Raises FixError."""
     photo = load_photo(path)
-    faces, plan = analyze_photo(photo, replace(options, choices={}, faces=None), on_progress or _nobody)
+    faces, plan = analyze_photo(photo, replace(options, choices={}, faces=None), on_progress)
     opened = OpenPhoto(path, photo, faces, plan)
     wanted = [edit.face.number for edit in plan.edits]
     opened.selected = min(wanted, default=faces[0].number if faces else None)
@@ -207,13 +206,14 @@ def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView |
     part = pixels[box.slices]
     if scale < 1.0:
         part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    moved = _move_face(face, box, scale)
     choice = opened.final_options(options).choices.get(number) or opened.choice(number, options)
     strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, box, pixels.shape)
     engine = DraftEngine(eye_color=options.eye_color, seed=options.seed)
     wanted = replace(_alone(options, {number: choice}), smile_from_reference=opened.others.smile_too)
     people = opened.find_people(number)
-    result = fix_photo(Photo(part), wanted, engine, faces=(moved,), strokes=strokes, references=people)
+    result = fix_photo(
+        Photo(part), wanted, engine, faces=(face.within(box, scale),), strokes=strokes, references=people
+    )
     return FaceView(part, result.pixels, scale)
 
 
@@ -277,33 +277,12 @@ def shrink(pixels: Pixels, longest_px: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _nobody(_words: str, _share: float) -> None:
-    """Nobody is watching."""
-
-
 def _alone(options: Options, choices: Mapping[int, FaceChoice]) -> Options:
     return replace(options, faces=None, choices=choices)
 
 
 def _view_box(face: Face) -> Box:
     return face.box.union(Box.around(face.landmarks.points)).padded(_FACE_MARGIN)
-
-
-def _eyes(landmarks: Landmarks) -> tuple[EyeLandmarks, EyeLandmarks]:
-    return landmarks.right_eye, landmarks.left_eye
-
-
-def _move_face(face: Face, box: Box, scale: float) -> Face:
-    """The face in the pixels of the part of the photo that `box` cuts out and `scale` shrinks."""
-    points = face.landmarks.points.copy()
-    points[:, :2] -= (box.left, box.top)
-    points *= scale
-    corners = [round((value - start) * scale) for value, start in zip(
-        (face.box.left, face.box.top, face.box.right, face.box.bottom),
-        (box.left, box.top, box.left, box.top), strict=True,
-    )]  # fmt: skip
-    moved = Box(corners[0], corners[1], max(corners[2], corners[0] + 1), max(corners[3], corners[1] + 1))
-    return replace(face, box=moved, landmarks=Landmarks(points.astype(np.float32)))
 
 
 def _cut_strokes(strokes: Strokes, box: Box, shape: tuple[int, ...]) -> Strokes:

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from engines import DiffusionState
-from eyes_mask import EYES, eyes_mask
+from eyes_mask import eyes_mask
 from mouth_mask import mouth_mask
-from photo_types import Box, Face, FaceChoice, Feature, Options, Pixels, Skip
+from photo_types import EYES, Box, Face, FaceChoice, Feature, Options, Pixels, Skip
 from report import describe
 from ui_references import Gift
 from ui_session import OpenPhoto, encode_jpeg, shrink

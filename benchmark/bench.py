@@ -29,9 +29,8 @@ from draft_engine import DraftEngine  # noqa: E402
 from faces import look_again  # noqa: E402
 from fix import fix_photo  # noqa: E402
 from photo_io import FORMATS, load_photo, save_photo  # noqa: E402
-from photo_types import EditPlan, Face, Feature, FixError, FixResult, Options, Photo, Pixels  # noqa: E402
+from photo_types import EYES, EditPlan, Face, FixError, FixResult, Options, Photo, Pixels  # noqa: E402
 
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 # An eye is open, a mouth smiles, by these; between closed and open nothing is demanded.
 OPEN_ASPECT_RATIO, OPEN_BLINK, SMILE = 0.20, 0.40, 0.50
 CLOSED_ASPECT_RATIO, CLOSED_BLINK, NO_SMILE = 0.12, 0.60, 0.30

@@ -29,12 +29,11 @@ from faces import find_faces, look_again  # noqa: E402
 from fix import fix_photo, plan_edits  # noqa: E402
 from other_eye import measure_iris  # noqa: E402
 from photo_io import FORMATS, load_photo  # noqa: E402
-from photo_types import Face, Feature, Options, Photo, Pixels  # noqa: E402
+from photo_types import EYES, Face, Options, Photo, Pixels  # noqa: E402
 from references import Reference, read_reference  # noqa: E402
 from resemblance import describe_face, measure_distance  # noqa: E402
 
 Plane = NDArray[np.float32]
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 OPTIONS = Options(smile=False)
 # The picture in which two photos are compared: the outer eye corners lie at these pixels, and what is looked at.
 SIZE, CORNERS = (240, 100), np.array([[40, 60], [200, 60]], np.float32)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from landmarks import EyeLandmarks
-from photo_types import Box, Face, Feature, Pixels
+from photo_types import EYES, Box, Face, Feature, Pixels
 
 Plane = NDArray[np.float32]
 
@@ -40,9 +40,7 @@ class _EyeFrame:
     unit_px: float
 
 
-def close_eyes(
-    pixels: Pixels, face: Face, features: tuple[Feature, ...] = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
-) -> Pixels:
+def close_eyes(pixels: Pixels, face: Face, features: tuple[Feature, ...] = EYES) -> Pixels:
     """Return a copy of the photo, uint8 (H, W, 3), with the open eyes of `face` named in `features` closed.
 
     Raises ValueError for the mouth.
@@ -56,7 +54,7 @@ def close_eyes(
 def _close_eye(pixels: Pixels, eye: EyeLandmarks, random: np.random.Generator) -> None:
     """Close one eye in place."""
     height, width = pixels.shape[:2]
-    center = (eye.outer_corner + eye.inner_corner)[:2] / 2
+    center = eye.center
     unit = eye.width_px / 2
     reach = 2.4 * unit
     box = Box(*(int(v) for v in (*np.floor(center - reach), *np.ceil(center + reach)))).clipped(width, height)

@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from compositing import composite
-from donor_painting import paint_from_donor
+from donor_painting import DonorPainter
 from draft_engine import DraftEngine
 from faces import look_again
 from fix import ignore_progress, plan_edits
 from mouth_mask import mouth_region
-from photo_types import Donor, Edit, EditPlan, Feature, Options, Pixels
+from photo_types import EYES, Donor, Edit, EditPlan, Feature, Options, Pixels
 from tests.conftest import LoadPhoto
 from tests.donor_photos import Moments, make_moments
-
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +83,7 @@ def test_a_lowered_lid_narrows_the_eye_and_leaves_what_is_below_it(moments: Mome
 def test_the_brows_are_not_touched(moments: Moments) -> None:
     plan = plan_blink(moments, Donor(moments.other, moments.other_face, "other"))
     for edit in plan.edits:
-        part = paint_from_donor(moments.blinking, moments.blinking, edit, edit.donors[0])
+        part = DonorPainter(moments.blinking).paint(moments.blinking, edit, edit.donors[0])
         brow = moments.face.eye(edit.feature).brow_lower[1:4, :2] - (edit.region.box.left, edit.region.box.top)
         for x, y in np.rint(brow).astype(int):
             if 0 <= y < part.shape[0] and 0 <= x < part.shape[1]:

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from donor_fit import Fit, fit_face, warp_donor
-from photo_types import Box, Feature
+from photo_types import EYES, Box, Feature
 from tests.conftest import LoadPhoto
 from tests.donor_photos import LARGER, Moments, make_moments
-
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 @pytest.fixture(scope="module")

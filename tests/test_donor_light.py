@@ -22,15 +22,15 @@ from donor_light import (
     measure_saturation,
     soften_highlights,
 )
-from photo_look import LUMA, PhotoLook
+from photo_look import LUMA, PhotoLook, Tone
 
 SHAPE = (40, 40, 3)
 
 
 def make_look(skin: float = 150.0, black: float = 10.0, grain: float = 0.0, blur_sigma_px: float = 0.5) -> PhotoLook:
     noise = np.random.default_rng(1).normal(0, 1, (9, 9, 1)).astype(np.float32).repeat(3, axis=2)
-    tone = np.ones(3, np.float32)
-    return PhotoLook(blur_sigma_px, noise * grain, tone * skin, 0.5, 200.0, tone * black)
+    gray, in_color = np.ones(3, np.float32), Tone(0.0, np.zeros((3, 3)))
+    return PhotoLook(blur_sigma_px, noise * grain, gray * skin, 0.5, 200.0, gray * black, in_color)
 
 
 def test_the_light_is_that_of_the_skin_both_show() -> None:

@@ -10,7 +10,7 @@ from draft_engine import DraftEngine
 from faces import look_again
 from fix import ignore_progress, plan_edits
 from photo_look import luma
-from photo_types import EditPlan, Feature, Options, Pixels
+from photo_types import EYES, EditPlan, Feature, Options, Pixels
 from tests.conftest import FindFaces, LoadPhoto
 
 ENGINE = DraftEngine()
@@ -23,10 +23,10 @@ def plan_of(pixels: Pixels, faces_of: FindFaces, **options: object) -> EditPlan:
 def test_opens_the_closed_eyes_of_the_astronaut(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     plan = plan_of(pixels, faces_of)
-    assert {edit.feature for edit in plan.edits} == {Feature.LEFT_EYE, Feature.RIGHT_EYE}
+    assert {edit.feature for edit in plan.edits} == set(EYES)
     after = look_again(composite(pixels, ENGINE.paint(pixels, plan, ignore_progress), plan.edits), plan.edits[0].face)
     assert after is not None
-    for feature in (Feature.LEFT_EYE, Feature.RIGHT_EYE):
+    for feature in EYES:
         assert after.eye(feature).aspect_ratio > 0.2
         assert after.blink(feature) < 0.4
 
@@ -49,7 +49,7 @@ def test_no_old_lash_line_is_left_under_the_eye(sample: LoadPhoto, faces_of: Fin
     after = composite(pixels, ENGINE.paint(pixels, plan, ignore_progress), plan.edits)
     for edit in plan.edits:
         eye = edit.face.eye(edit.feature)
-        down = (eye.outer_corner + eye.inner_corner)[:2] / 2 - eye.brow_lower[2, :2]
+        down = eye.center - eye.brow_lower[2, :2]
         down /= np.linalg.norm(down)
         # Just under the lashes of the closed eye, where residue would show, against the cheek below.
         places = eye.lower[3:6, :2] + 0.13 * eye.width_px * down
@@ -101,7 +101,7 @@ def test_a_painted_eye_is_as_sharp_and_as_bright_as_the_photo(sample: LoadPhoto,
         assert np.percentile(after, 99) < 1.5 * np.percentile(before, 99) + 4
 
 
-@pytest.mark.parametrize("keep", [Feature.LEFT_EYE, Feature.RIGHT_EYE])
+@pytest.mark.parametrize("keep", EYES)
 def test_one_closed_eye_takes_its_looks_from_the_open_one(
     sample: LoadPhoto, faces_of: FindFaces, keep: Feature
 ) -> None:
@@ -114,12 +114,12 @@ def test_one_closed_eye_takes_its_looks_from_the_open_one(
     face = look_again(winking, plan.edits[0].face)
     assert face is not None
     rest = plan_edits(winking, (face,), Options())
-    assert [edit.feature for edit in rest.edits] == [({Feature.LEFT_EYE, Feature.RIGHT_EYE} - {keep}).pop()]
+    assert [edit.feature for edit in rest.edits] == [(set(EYES) - {keep}).pop()]
     done = composite(winking, ENGINE.paint(winking, rest, ignore_progress), rest.edits)
     after = look_again(done, face)
     assert after is not None
     hues = []
-    for feature in (Feature.LEFT_EYE, Feature.RIGHT_EYE):
+    for feature in EYES:
         assert after.eye(feature).aspect_ratio > 0.2
         x, y = (int(v) for v in after.eye(feature).iris[0, :2])
         patch = done[y - 3 : y + 4, x - 3 : x + 4].astype(float).mean(axis=(0, 1))

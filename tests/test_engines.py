@@ -62,7 +62,7 @@ def test_an_engine_paints_a_new_photo_and_leaves_the_old_one(engine: Engine, pla
 def test_nothing_outside_the_masks_is_used(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
     pixels = sample("image_1.jpg")
     final = composite(pixels, engine.paint(pixels, plan, ignore_progress), plan.edits)
-    changed, outside = count_changes(pixels, final, plan.edits)
+    changed, outside = count_changes(pixels, final, [edit.region for edit in plan.edits])
     assert changed > 0 and outside == 0
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from eye_cover import lacks_lash_line
 from eye_shape import find_frame
-from eyes_mask import EYES, plan_eyes
-from photo_types import Face, Feature, Options, Pixels
+from eyes_mask import plan_eyes
+from photo_types import EYES, Face, Feature, Options, Pixels
 from tests.conftest import FindFaces, LoadPhoto
 
 CLOSED_SAMPLE = "image_3.jpg"

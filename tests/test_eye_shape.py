@@ -18,10 +18,8 @@ from eye_shape import (
     landmarks_in_frame,
     plan_lids,
 )
-from photo_types import Box, Face, Feature
+from photo_types import EYES, Box, Face, Feature
 from tests.conftest import FindFaces, LoadPhoto
-
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 @pytest.fixture(scope="module")

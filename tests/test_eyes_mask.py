@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from eyes_mask import (
     CLOSED,
-    EYES,
     NEARLY_CLOSED,
     check_face_numbers,
     eye_region,
@@ -22,7 +21,7 @@ from eyes_mask import (
     plan_eyes,
 )
 from landmarks import Landmarks
-from photo_types import BadOption, Face, Feature, Options, Pixels
+from photo_types import EYES, BadOption, Face, Feature, Options, Pixels
 from tests.conftest import SHARED_PHOTOS, FindFaces, LoadPhoto
 
 
@@ -163,7 +162,7 @@ def test_an_eye_beyond_the_edge_does_not(closed_photo: Pixels, closed_face: Face
 
 def test_eyes_are_not_painted_on_dark_lenses(closed_photo: Pixels, closed_face: Face) -> None:
     worn = closed_photo.copy()
-    for eye in (closed_face.landmarks.right_eye, closed_face.landmarks.left_eye):
+    for eye in closed_face.landmarks.eyes:
         x, y = eye.upper[:, :2].mean(axis=0)
         cv2.circle(worn, (round(float(x)), round(float(y))), round(0.8 * eye.width_px), (12, 10, 10), -1)
     assert all("dark" in reason for reason in _reasons(worn, closed_face))

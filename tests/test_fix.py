@@ -147,7 +147,7 @@ def test_what_an_engine_paints_outside_the_regions_is_not_used(sample: LoadPhoto
     _, plan = analyze_photo(Photo(pixels), Options())
     painted = PaintEverything().paint(pixels, plan, lambda _w, _s: None)
     mixed = composite(pixels, painted, plan.edits)
-    changed, outside = count_changes(pixels, mixed, plan.edits)
+    changed, outside = count_changes(pixels, mixed, [edit.region for edit in plan.edits])
     assert changed > 0
     assert outside == 0
 
@@ -318,4 +318,4 @@ def test_count_changes_tells_inside_from_outside(any_edit: Edit) -> None:
     before = np.zeros((4, 4, 3), np.uint8)
     after = before.copy()
     after[0, 0], after[3, 3] = 9, 9
-    assert count_changes(before, after, [any_edit]) == (2, 1)
+    assert count_changes(before, after, [any_edit.region]) == (2, 1)

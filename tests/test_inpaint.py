@@ -19,12 +19,11 @@ from eyes_mask import eye_region
 from fix import fix_photo, ignore_progress, plan_edits
 from inpaint import DETAIL_STRENGTH, StableDiffusionEngine
 from landmarks import Landmarks
-from photo_types import Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
+from photo_types import EYES, Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
 from prompts import compose_prompt
 from tests.conftest import FindFaces, LoadPhoto
 
 LoadTiny = Callable[[Path], TilePainter]
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 class FakePainter:
@@ -124,7 +123,7 @@ def test_no_byte_outside_the_masks_changes(
     plan = plan_eyes_of(photo, place_face(model_face, 1, center, eye_distance))
     engine = make_engine(FakePainter(lighten_mask), Options(tile_scheme=scheme))
     final = composite(photo, engine.paint(photo, plan, ignore_progress), plan.edits)
-    changed, outside = count_changes(photo, final, plan.edits)
+    changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
     assert changed > 0 and outside == 0 and not engine.notes
     assert not np.array_equal(final, composite(photo, Shade().paint(photo, plan, ignore_progress), plan.edits))
 
@@ -138,7 +137,7 @@ def test_a_photo_of_24_megapixels_with_ten_faces(model_face: Face, scheme: str) 
     painter = FakePainter(lighten_mask, size=512)
     painted = make_engine(painter, Options(tile_scheme=scheme)).paint(photo, plan, ignore_progress)
     final = composite(photo, painted, plan.edits)
-    changed, outside = count_changes(photo, final, plan.edits)
+    changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
     assert changed > 10_000 and outside == 0
     for edit in plan.edits:
         core = edit.region.alpha > 0.9

@@ -33,7 +33,7 @@ def rise(field: np.ndarray[tuple[int, ...], np.dtype[np.float32]], grid: SmileGr
 
 
 def eyes_of(face: Face) -> tuple[EyeLandmarks, EyeLandmarks]:
-    return face.landmarks.right_eye, face.landmarks.left_eye
+    return face.landmarks.eyes
 
 
 def test_the_lids_rise_by_a_few_hundredths_of_the_eye(astronaut: tuple[Pixels, Face, Region]) -> None:

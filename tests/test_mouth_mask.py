@@ -126,7 +126,7 @@ def test_lids_are_spared_for_another_photo(sample: LoadPhoto, faces_of: FindFace
     spared = spare_lids(pixels.shape, edit)
     full = mouth_mask(pixels.shape, [edit]).astype(int)
     less = mouth_mask(pixels.shape, [spared]).astype(int)
-    for eye in (face.landmarks.right_eye, face.landmarks.left_eye):
+    for eye in face.landmarks.eyes:
         column, row = np.rint(eye.lower[4, :2]).astype(int)
         assert full[row, column] > 240
         assert less[row, column] == 0

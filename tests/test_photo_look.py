@@ -43,7 +43,7 @@ def test_a_shaded_eye_has_darker_skin_of_the_same_hue(sample: LoadPhoto, faces_o
     skin = measure_look(pixels, face).skin
     shaded = pixels.copy()
     eye = face.landmarks.left_eye
-    x, y = ((eye.outer_corner + eye.inner_corner)[:2] / 2).astype(int)
+    x, y = eye.center.astype(int)
     shaded[y - 40 : y + 60, x - 40 : x + 40] //= 2
     lit, dark = (measure_eye_skin(picture, face, Feature.LEFT_EYE, skin) for picture in (pixels, shaded))
     assert dark @ LUMA < 0.7 * (lit @ LUMA)

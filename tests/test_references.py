@@ -15,7 +15,7 @@ from fix import analyze_photo, fix_photo, plan_edits
 from landmarks import Landmarks
 from other_eye import measure_iris
 from photo_look import LUMA
-from photo_types import BadOption, Box, Edit, EditPlan, Engine, Face, Feature, Options, Photo, Pixels, Progress
+from photo_types import EYES, BadOption, Box, Edit, EditPlan, Engine, Face, Feature, Options, Photo, Pixels, Progress
 from references import Head, Reference, pair_up, read_reference
 from report import analysis_to_json, describe_analysis
 from resemblance import Description
@@ -234,7 +234,7 @@ def fix(moments: Moments, engine: Engine, *references: Reference) -> list[tuple[
 
 def test_the_report_names_the_donor(moments: Moments, reference: Reference) -> None:
     changes = fix(moments, DraftEngine(), reference)
-    assert {change[0] for change in changes} == {Feature.RIGHT_EYE, Feature.LEFT_EYE}
+    assert {change[0] for change in changes} == set(EYES)
     assert all(kept and donor == "other.jpg" and note == "" for _, kept, donor, note in changes)
 
 

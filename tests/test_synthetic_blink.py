@@ -11,10 +11,9 @@ import pytest
 from benchmark.synthetic_blink import close_eyes
 from faces import find_faces
 from photo_io import load_photo
-from photo_types import Face, Feature, Pixels
+from photo_types import EYES, Face, Feature, Pixels
 
 SAMPLES = Path(__file__).parent.parent / "data" / "inputs"
-EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def test_only_the_eyes_change_and_always_in_the_same_way(open_eyed: tuple[Pixels
     far = np.ones(pixels.shape[:2], bool)
     for feature in EYES:
         eye = face.eye(feature)
-        center = (eye.outer_corner + eye.inner_corner)[:2] / 2
+        center = eye.center
         across, down = np.meshgrid(np.arange(pixels.shape[1]) - center[0], np.arange(pixels.shape[0]) - center[1])
         far &= np.hypot(across, down) > 0.95 * eye.width_px
     assert np.array_equal(closed[far], pixels[far])
