@@ -46,8 +46,8 @@ IRIS_COLORS = {
 # expected: in photos the iris of any eye has less of the skin's red than a brown one by itself.
 _IRIS_FIT = (0.19, 0.22, 0.58)
 _IRIS_RATIO = (0.30, 0.55)
-_DARK_IRIS_CHROMA = np.array([1.36, 0.91, 0.73], np.float32)
-_PALE_IRIS_CHROMA = np.array([1.25, 0.955, 0.76], np.float32)
+_DARK_IRIS_CHROMA = np.array([1.39, 0.905, 0.69], np.float32)
+_PALE_IRIS_CHROMA = np.array([1.27, 0.955, 0.72], np.float32)
 # Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
 _LIT_SKIN_LUMA = 150.0
 # The flesh in the inner corner: middle and half axes of the rounding it gives the opening, in the eye frame.

@@ -52,7 +52,10 @@ def main() -> None:
     picture = np.hstack(columns[:-1])
     target = ROOT / "docs" / "before_after.jpg"
     target.parent.mkdir(exist_ok=True)
-    encoded = cv2.imencode(".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+    # Colours at full resolution, or the lids' would run into the irises.
+    sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    coding = [cv2.IMWRITE_JPEG_QUALITY, 92, *sampling]
+    encoded = cv2.imencode(".jpg", np.ascontiguousarray(picture[:, :, ::-1]), coding)[1]
     target.write_bytes(encoded.tobytes())
 
 
