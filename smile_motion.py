@@ -20,7 +20,7 @@ from soft_edges import smoothstep
 Floats = NDArray[np.float32]
 
 # How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in mouth widths.
-CORNER = (0.120, 0.235, -0.140)
+CORNER = (0.100, 0.235, -0.140)
 # How far the middle of the lips rises, and how much less the rim of either lip rises than its inner edge falls.
 _MID_LIP_UP = 0.055
 _LIP_THINNING = 0.020
@@ -31,7 +31,7 @@ _MAX_EXTRA_LIFT = 0.06
 _EVENING, _MAX_EVENING = 1.0, 0.05
 # Mouths that are narrow for their face widen more, wide ones less, by this share of the difference.
 _WIDTH_EQUALIZING = 0.5
-_MAX_EXTRA_WIDTH = 0.04
+_MAX_EXTRA_WIDTH = 0.02
 # From the first to the second distance of the lips, in mouth widths, teeth come into view: the curve gets flatter
 # in the middle, by up to this share, so that they do not bend with it.
 _OPEN_MOUTH = (0.05, 0.15)
