@@ -30,8 +30,10 @@ _COLOR_WIDTH = 0.12
 
 def match_donor(
     target: Array, donated: Array, weight: Array, unit_px: float, scale: float, look: PhotoLook, donor_look: PhotoLook
-) -> Array:
+) -> tuple[Array, float]:
     """A donated part float32 (h, w, 3) with the sharpness, light, colours and grain of the photo it goes into.
+
+    With it comes how much of its noise it had to lose, 0 none … 1, as `measure_darkness` says.
 
     `weight` (h, w) says where `target` and `donated` show the same skin, `unit_px` is half the width of an eye, `scale`
     the donor's pixels for one of the target.
@@ -42,7 +44,7 @@ def match_donor(
     donated = crispen(calm_dark(donated, calmed), calmed, unit_px) * gain
     donated = clear_haze(soften_highlights(donated, gain, look), gain, look, donor_look)
     donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
-    return match_grain(donated, scale / (1 - calmed), look, donor_look)
+    return match_grain(donated, scale / (1 - calmed), look, donor_look), calmed
 
 
 def measure_saturation(look: PhotoLook) -> float:

@@ -132,15 +132,29 @@ class Lids:
 
 def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> Array:
     """Coefficients of the line where the lids of a closed eye meet, from the two rims the landmarks give."""
-    upper_x, upper_y = landmarks_in_frame(frame, eye.upper[1:-1])
-    lower_x, lower_y = landmarks_in_frame(frame, eye.lower[1:-1])
-    x = np.clip(np.concatenate([upper_x, lower_x]), -0.98, 0.98)
-    y = np.concatenate([upper_y, lower_y])
-    # A little ridge toward the mean eye: at 20 px an eye's landmarks jump by a tenth of its width.
+    return _fit_curve(frame, np.concatenate([eye.upper[1:-1], eye.lower[1:-1]]), CLOSED_LINE)
+
+
+def fit_open_lids(frame: EyeFrame, eye: EyeLandmarks, opening: float) -> Lids:
+    """The lids of an open eye as its landmarks give them, the upper one let down to `opening` 0 … 1 of its height."""
+    upper, lower = (
+        _fit_curve(frame, rim[1:-1], mean) for rim, mean in ((eye.upper, OPEN_UPPER), (eye.lower, OPEN_LOWER))
+    )
+    brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
+    return Lids(np.asarray(CLOSED_LINE, np.float32), lower + opening * (upper - lower), lower, brow_height)
+
+
+def _fit_curve(frame: EyeFrame, points: Points, mean: tuple[float, float, float]) -> Array:
+    """Coefficients of the lid curve through landmarks (n, 3), drawn a little toward the `mean` one.
+
+    At 20 px an eye's landmarks jump by a tenth of its width.
+    """
+    x, y = landmarks_in_frame(frame, points)
+    x = np.clip(x, -0.98, 0.98)
     basis = (1 - x * x)[:, None] * np.stack([np.ones_like(x), x, x * x], axis=1)
     ridge = np.diag([0.05, 0.2, 0.4]).astype(np.float32)
     design = np.concatenate([basis, ridge])
-    target = np.concatenate([y, ridge @ np.asarray(CLOSED_LINE, np.float32)])
+    target = np.concatenate([y, ridge @ np.asarray(mean, np.float32)])
     return np.linalg.lstsq(design, target, rcond=None)[0].astype(np.float32)
 
 

@@ -1,0 +1,54 @@
+"""An eye out of a noisy photo gets a round, even iris where the photo has it, and nothing changes beyond the lids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from eye_shape import IRIS_RADIUS, EyeFrame, find_frame, landmarks_in_frame
+from photo_look import LUMA, measure_look
+from photo_types import EYES, Box, Donor, Face, Feature, Pixels
+from steady_eye import steady_eye
+from tests.conftest import FindFaces, LoadPhoto
+
+Array = NDArray[np.float32]
+NOISE = 25.0
+
+
+@pytest.fixture(scope="module")
+def donor(sample: LoadPhoto, faces_of: FindFaces) -> Donor:
+    """The open eyes of a shipped sample under heavy noise."""
+    pixels = sample("image_2.jpg")
+    (face,) = faces_of(pixels)
+    noise = np.random.default_rng(3).normal(0, NOISE, pixels.shape)
+    noisy: Pixels = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+    return Donor(noisy, face, "noisy.jpg")
+
+
+def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[Array, Array, Array, EyeFrame]:
+    frame = find_frame(face, feature)
+    eye = face.eye(feature)
+    box = Box.around(np.concatenate([eye.upper, eye.lower])).grown(round(0.8 * frame.unit_px))
+    return (pixels[box.slices].astype(np.float32), *frame.grid(box), frame)
+
+
+@pytest.mark.parametrize("feature", EYES)
+def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> None:
+    donated, x, y, frame = cut_eye(donor.face, feature, donor.pixels)
+    steadied = steady_eye(donated, x, y, donor, feature, 1.0, measure_look(donor.pixels, donor.face))
+    center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
+    distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
+    ring = (distance > 0.5) & (distance < 0.8) & (y < center_y + 0.1) & (y > center_y - 0.2)
+    before, after = (float(np.std((picture @ LUMA)[ring])) for picture in (donated, steadied))
+    assert after < 0.75 * before
+
+
+def test_outside_the_lids_and_without_need_nothing_changes(donor: Donor) -> None:
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
+    look = measure_look(donor.pixels, donor.face)
+    steadied = steady_eye(donated, x, y, donor, Feature.LEFT_EYE, 1.0, look)
+    outside = (np.abs(x) > 1.0) | (np.abs(y) > 0.75)
+    np.testing.assert_array_equal(steadied[outside], donated[outside])
+    assert (steadied != donated).any()
+    assert steady_eye(donated, x, y, donor, Feature.LEFT_EYE, 0.0, look) is donated
