@@ -206,8 +206,8 @@ def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], 
     eye = np.maximum(eye, look.black)
     contrast = float((look.catchlight - look.black) @ LUMA) / 255
     low, high = _GLINT_CONTRAST
-    strength = 0.90 * float(np.clip((contrast - low) / (high - low), 0, 1))
-    glint_alpha = strength * (1 - smoothstep(0.08, 0.22, glint))
+    strength = 0.82 * float(np.clip((contrast - low) / (high - low), 0, 1))
+    glint_alpha = strength * (1 - smoothstep(0.05, 0.23, glint))
     return np.asarray(eye + glint_alpha[..., None] * (look.catchlight - eye), np.float32)
 
 

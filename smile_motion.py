@@ -51,7 +51,7 @@ CHEEK = (
 CHEEK_BACK = -0.5  # toward the viewer, as a share of the outward motion: the cheek is round
 _CHIN_UP = (0.036, 0.012, 0.0, 0.0)
 # Of a full smile, at amount 1; amount 0.5 makes the faintest that most people would call a smile.
-_FULL_GAIN, _GAIN_POWER = 1.1, 1.4
+_FULL_GAIN, _GAIN_POWER = 1.0, 1.4
 # At these turns of the head (sine) at most so much of a full smile: the far half of the mouth has less room.
 _GAIN_LIMIT = ((0.2, 0.5), (1.1, 0.85))
 # At these distances of the outer eye corners in pixels, too: what must go far on few pixels looks drawn, above all
