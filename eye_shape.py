@@ -88,6 +88,16 @@ class EyeFrame:
         return self.to_frame(*np.meshgrid(columns, rows))
 
 
+@dataclass(frozen=True, eq=False)
+class EyeView:
+    """The part of the photo an eye is painted in, and the frame coordinates `x`, `y` float32 (h, w) of its pixels."""
+
+    box: Box
+    frame: EyeFrame
+    x: Array
+    y: Array
+
+
 def find_frame(face: Face, feature: Feature) -> EyeFrame:
     """The eye frame of one eye of a face."""
     eye = face.eye(feature)

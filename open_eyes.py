@@ -7,17 +7,18 @@ skin under it is drawn up over the place where the closed lashes lay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eye_shape import IRIS_CENTER, EyeFrame, Lids, evaluate_lid, find_frame, plan_lids
+from eye_shape import IRIS_CENTER, EyeView, Lids, evaluate_lid, find_frame, plan_lids
 from eyeball import EyeLook, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
 from face_edges import find_still_height, find_strand, visible_alpha
+from old_lashes import Lashes, measure_lashes, wipe_lower_lashes, wipe_tail
 from photo_look import LUMA, PhotoLook, luma
-from photo_types import Box, Edit, Pixels
+from photo_types import Edit, Pixels
 from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
@@ -31,35 +32,12 @@ LEAST_FOLD = 0.10
 """Under the rim of glasses the lid is squeezed into no less than this."""
 LEAST_ROOM_RATIO = 0.7
 """A rim of glasses lowers the upper lid no further than to this part of its height."""
-LASH_CLEARANCE = 0.10
-"""Below the closed line the lashes lie at least this far down."""
-LONGEST_LASHES = 0.52
 LASH_SHARE_DRAWN = 0.5
 """This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
-WIPED_MARGIN = 0.30
-"""Hanging lashes are found as what is darker than the skin so far beyond their reach."""
-GLINT_RATIO = (1.15, 1.35)
-"""What is so much brighter than the skin is a reflection."""
-HALO = 0.12
-"""So wide is what is wiped with each of them."""
-HAIR_LIFT, COVERED_LIFT = (0.08, 0.26), (0.12, 0.30)
-"""What is darker than the skin around by these shares is wiped, and is no skin to borrow from: a little, and fully."""
-FILL_SIGMA = 0.22
-"""Bare skin lends its colour so far around."""
-TAIL_WIDTH = 0.40
-"""What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
-TAIL_HEIGHTS = (-0.50, 0.36)
-"""… if it lies between these heights …"""
-LINER_HEIGHT = 0.06
-"""… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
 STRAND_FILL_PX = 3.0
 """Skin under a strand of hair is made up from so far around."""
 BURNT_SKIN_LUMA = (150.0, 220.0)
 """Skin so bright is lit from the front: a little, and fully."""
-LASH_BAND = 0.06
-"""So far above and below the closed line its colour is measured …"""
-LASH_PERCENTILE = 30
-"""… on the darker pixels, up to this percentile."""
 LOWER_REACH = 0.62
 """Skin further below the lower rim than this does not move."""
 LEAST_GRAIN, GRAIN_HUE_SHARE = 0.4, 0.5
@@ -74,7 +52,7 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     The photo is read, never written.
     """
     frame = find_frame(edit.face, edit.feature)
-    view = _View(edit.region.box, frame, *frame.grid(edit.region.box))
+    view = EyeView(edit.region.box, frame, *frame.grid(edit.region.box))
     source = pixels[view.box.slices].astype(np.float32)
     gray = luma(source)
 
@@ -89,9 +67,9 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     still = find_still_height(gray, frame, view.box, lids, view.x)
     if still is not None:
         lids = _keep_below(lids, still, view)
-    lashes = _measure_lashes(source, gray, view, lids)
-    source = _wipe_tail(source, view, photo_look)
-    clean = _wipe_lower_lashes(source, view, lids, lashes, eye_look.skin, photo_look)
+    lashes = measure_lashes(source, gray, view, lids)
+    source = wipe_tail(source, view, photo_look)
+    clean = wipe_lower_lashes(source, view, lids, lashes, eye_look.skin, photo_look)
     skin = _slide_lids(source, clean, view, lids, lashes, still)
     skin = _shade_fold(skin, view, lids, eye_look.skin)
     painted = _paint_eyeball(skin, view, lids, lashes, eye_look, photo_look)
@@ -102,118 +80,14 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
 
-@dataclass(frozen=True, eq=False)
-class _View:
-    """The part of the photo an eye is painted in, and the frame coordinates `x`, `y` (h, w) of its pixels."""
-
-    box: Box
-    frame: EyeFrame
-    x: Array
-    y: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Lashes:
-    """The lashes of the closed eye.
-
-    `darkness` 0 … 1: how dark the closed lash line is against the lid. `reach`: how far below it lashes hang.
-    `color` float32 (3,): RGB of its darker part.
-    """
-
-    darkness: float
-    reach: float
-    color: Array
-
-
-def _keep_below(lids: Lids, still: Array, view: _View) -> Lids:
+def _keep_below(lids: Lids, still: Array, view: EyeView) -> Lids:
     """The lids with the upper one lowered, down to a part of its height, where it would rise above `still`."""
     middle = np.abs(view.x) < 0.6
     room = still[middle] / np.maximum(evaluate_lid(lids.upper, view.x[middle]), 0.05)
     return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
 
 
-def _measure_lashes(source: Array, gray: Array, view: _View, lids: Lids) -> Lashes:
-    """Profile of darkness across the closed line, averaged along the middle of the eye."""
-    offset = view.y - evaluate_lid(lids.closed, view.x)
-    middle = np.abs(view.x) < 0.75
-    skin = gray[middle & (offset < -0.45) & (offset > -0.75)]
-    if skin.size == 0:
-        return Lashes(0.5, LASH_CLEARANCE, np.full(3, 30, np.float32))
-    level = max(float(np.median(skin)), 1.0)
-    steps = np.arange(-LONGEST_LASHES, 0.16, 0.03)
-    profile = []
-    for step in steps:
-        band = gray[middle & (np.abs(offset - step) < 0.025)]
-        profile.append(float(np.percentile(band, 30)) / level if band.size else 1.0)
-    dark = 1 - np.array(profile)
-    darkness = float(np.clip(dark.max(), 0.1, 0.9))
-    below = steps[(dark > 0.35 * darkness) & (steps < 0)]
-    reach = -float(below.min()) if below.size else LASH_CLEARANCE
-    line = middle & (np.abs(offset) < LASH_BAND)
-    dark_line = source[line & (gray <= np.percentile(gray[line], LASH_PERCENTILE))] if line.any() else source[:1, 0]
-    color = np.asarray(np.median(dark_line, axis=0), np.float32)
-    return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)), color)
-
-
-def _wipe_tail(source: Array, view: _View, photo_look: PhotoLook) -> Array:
-    """The picture without the dark run of lashes and liner that a closed eye draws on beyond its outer corner."""
-    unit_px = view.frame.unit_px
-    size = max(3, round(TAIL_WIDTH * unit_px) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * unit_px, 0.6))
-    filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
-    filled = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 5, 0.6)), np.float32)
-    lift = (filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0)
-    low, high = TAIL_HEIGHTS
-    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
-    near *= 1 - smoothstep(high - 0.12, high, view.y)
-    dark = near * smoothstep(0.04, 0.12, lift)
-    if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
-        return source
-    alpha = cv2.GaussianBlur(dark, (0, 0), max(0.03 * unit_px, 0.5))[..., None]
-    grain = photo_look.tile_grain(view.box.height, view.box.width)
-    return np.asarray(source + alpha * (filled + grain - source), np.float32)
-
-
-def _wipe_lower_lashes(
-    source: Array, view: _View, lids: Lids, lashes: Lashes, skin: Array, photo_look: PhotoLook
-) -> Array:
-    """The skin without the lashes of the closed eye that hang over it: bare skin around and below them fills in."""
-    unit_px = view.frame.unit_px
-    size = max(3, round((lashes.reach + WIPED_MARGIN) * unit_px) | 1)
-    across = max(3, round(size * float(np.linalg.norm(view.frame.x_axis)) / unit_px) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
-    # Smoothed first: in a noisy photo the closing would pick the brightest grains.
-    smooth = np.asarray(cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6)), np.float32)
-    # Glints on wet skin are no skin colour, and what lies between them is no lash.
-    gray, (dim, bright) = smooth @ LUMA, (ratio * float(skin @ LUMA) for ratio in GLINT_RATIO)
-    dulled = smooth * np.minimum(bright / np.maximum(gray, 1.0), 1)[..., None]
-    closed = cv2.morphologyEx(dulled, cv2.MORPH_CLOSE, kernel)
-    closed = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
-    lift = (closed - smooth) @ LUMA / np.maximum(closed @ LUMA, 8.0)
-    offset = view.y - evaluate_lid(lids.closed, view.x)
-    near = smoothstep(-lashes.reach - 0.30, -lashes.reach, offset) * (1 - smoothstep(0.02, 0.10, offset))
-    near *= np.abs(view.x) < 1.25
-    # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
-    halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * unit_px) | 1),) * 2)
-    lift = np.asarray(cv2.dilate(lift, halo), np.float32)
-    alpha = np.asarray(
-        cv2.GaussianBlur(near * smoothstep(*HAIR_LIFT, lift), (0, 0), max(0.03 * unit_px, 0.5)), np.float32
-    )
-
-    # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
-    bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
-    bare = bare * (1 - smoothstep(dim, bright, gray)) + 1e-3 * (offset < 0)
-    reach = max(FILL_SIGMA * unit_px, 1.0)
-    weight = cv2.GaussianBlur(bare, (0, 0), reach)[..., None]
-    borrowed = cv2.GaussianBlur(dulled * bare[..., None], (0, 0), reach) / np.maximum(weight, 1e-6)
-    known = smoothstep(0.002, 0.05, weight)
-    filled = closed + known * (borrowed - closed)
-    grain = photo_look.tile_grain(view.box.height, view.box.width)
-    return np.asarray(source + alpha[..., None] * (filled + grain - source), np.float32)
-
-
-def _slide_lids(source: Array, clean: Array, view: _View, lids: Lids, lashes: Lashes, still: Array | None) -> Array:
+def _slide_lids(source: Array, clean: Array, view: EyeView, lids: Lids, lashes: Lashes, still: Array | None) -> Array:
     """Carry the lid skin up and the skin below the eye up over the old lashes; above `still` nothing moves."""
     x, y = view.x, view.y
     closed, upper, lower = (evaluate_lid(c, x) for c in (lids.closed, lids.upper, lids.lower))
@@ -246,7 +120,7 @@ def _slide_lids(source: Array, clean: Array, view: _View, lids: Lids, lashes: La
     return np.asarray(top * sample(source, upper_y) + (1 - top) * sample(clean, lower_y), np.float32)
 
 
-def _shade_fold(opened: Array, view: _View, lids: Lids, skin: Array) -> Array:
+def _shade_fold(opened: Array, view: EyeView, lids: Lids, skin: Array) -> Array:
     """The crease over the open lid, and the soft shadow of the brow bone that a closed, bulging lid does not have."""
     above = view.y - evaluate_lid(lids.upper, view.x)
     ends = 1 - smoothstep(0.75, 1.15, np.abs(view.x))
@@ -258,7 +132,7 @@ def _shade_fold(opened: Array, view: _View, lids: Lids, skin: Array) -> Array:
 
 
 def _paint_eyeball(
-    skin: Array, view: _View, lids: Lids, lashes: Lashes, eye_look: EyeLook, photo_look: PhotoLook
+    skin: Array, view: EyeView, lids: Lids, lashes: Lashes, eye_look: EyeLook, photo_look: PhotoLook
 ) -> Array:
     """Put eyeball, rim and lashes on the opened skin, as sharp and as grainy as the photo is."""
     box = view.box
