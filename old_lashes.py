@@ -22,6 +22,8 @@ LASH_CLEARANCE = 0.10
 """Below the closed line the lashes lie at least this far down."""
 LONGEST_LASHES = 0.52
 """… and at most this far: what is darker still further down is no lash."""
+TEMPLE_REACH = 0.25
+"""At the outer corner they hang so much further."""
 WIPED_MARGIN = 0.30
 """Hanging lashes are found as what is darker than the skin so far beyond their reach."""
 GLINT_RATIO = (1.15, 1.35)
@@ -30,6 +32,8 @@ HALO = 0.12
 """So wide is what is wiped with each of them."""
 HAIR_LIFT, COVERED_LIFT = (0.08, 0.26), (0.12, 0.30)
 """What is darker than the skin around by these shares is wiped, and is no skin to borrow from: a little, and fully."""
+HAIR_ROUGHNESS = (0.04, 0.09)
+"""Single hairs are no darker on average: they show as roughness, in shares of the lightness."""
 FILL_SIGMA = 0.22
 """Bare skin lends its colour so far around."""
 TAIL_WIDTH = 0.40
@@ -123,14 +127,18 @@ def wipe_lower_lashes(
     closed = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
     lift = (closed - smooth) @ LUMA / np.maximum(closed @ LUMA, 8.0)
     offset = view.y - evaluate_lid(lids.closed, view.x)
-    near = smoothstep(-lashes.reach - 0.30, -lashes.reach, offset) * (1 - smoothstep(0.02, 0.10, offset))
+    # Toward the temple lashes are longer.
+    below = offset + lashes.reach + TEMPLE_REACH * smoothstep(0.3, 1.0, -view.x)
+    near = smoothstep(-0.30, 0.0, below) * (1 - smoothstep(0.02, 0.10, offset))
     near *= np.abs(view.x) < 1.25
     # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
     halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * unit_px) | 1),) * 2)
     lift = np.asarray(cv2.dilate(lift, halo), np.float32)
-    alpha = np.asarray(
-        cv2.GaussianBlur(near * smoothstep(*HAIR_LIFT, lift), (0, 0), max(0.03 * unit_px, 0.5)), np.float32
-    )
+    # Wet skin is rough with glints.
+    rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(source, view, photo_look))
+    rough *= 1 - smoothstep(dim, bright, cv2.dilate(source @ LUMA, halo))
+    hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
+    alpha = np.asarray(cv2.GaussianBlur(near * hair, (0, 0), max(0.03 * unit_px, 0.5)), np.float32)
 
     # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
     bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
@@ -142,3 +150,13 @@ def wipe_lower_lashes(
     filled = closed + known * (borrowed - closed)
     grain = photo_look.tile_grain(view.box.height, view.box.width)
     return np.asarray(source + alpha[..., None] * (filled + grain - source), np.float32)
+
+
+def _measure_roughness(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:
+    """How much the lightness changes from pixel to pixel, beyond the photo's grain, as a share of it; (h, w)."""
+    unit_px = view.frame.unit_px
+    gray = source @ LUMA
+    smooth = cv2.GaussianBlur(gray, (0, 0), max(0.10 * unit_px, 1.0))
+    rough = cv2.GaussianBlur(np.abs(gray - smooth), (0, 0), max(0.05 * unit_px, 0.7))
+    grain = float(np.abs(photo_look.grain @ LUMA).mean())
+    return np.asarray((rough - 1.5 * grain) / np.maximum(smooth, 8.0), np.float32)
