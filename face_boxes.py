@@ -238,7 +238,7 @@ def _suppress(candidates: list[Candidate]) -> list[Candidate]:
 
 @lru_cache
 def _load_network(_slot: int) -> cv2.dnn.Net:
-    """The network, once for each slot: one that gets pictures of ever other sizes lays out its memory anew each time."""
+    """The network, once for each slot: given ever other sizes it lays out its memory anew each time."""
     for path in (_LAYERS_FILE, _WEIGHTS_FILE):
         if not path.is_file():
             raise MissingModel(f"The model file {path.name} is missing beside the program.")

@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -227,8 +227,8 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
         """gradio hands over an event's data only to functions that ask for it by annotation."""
         if count == 1:
 
-            def one(first: Any, event: gr.EventData) -> Any:
-                return method(first, event)
+            def one(first: Any, event: gr.EventData) -> Iterator[Any]:
+                yield from method(first, event)
 
             one.__annotations__["event"] = gr.EventData
             return one
@@ -309,7 +309,8 @@ def _use_folder(folder: Path) -> None:
 def _warm_up(options: Options) -> None:
     """Load the models of the faces, so that the first visitor does not wait for them."""
     with suppress(FixError, IndexError):
-        opened = open_photo(min(SAMPLES.glob("*")), options)
+        opened = open_photo(min(SAMPLES.glob("*")))
+        opened.find_faces(options)
         preview_face(opened, 1, options)
 
 

@@ -60,15 +60,21 @@ class FaceView:
 
 @dataclass(eq=False)
 class OpenPhoto:
-    """One photo on the page. `choices` holds what the visitor set, by face number."""
+    """One photo on the page. `choices` holds what the visitor set, by face number; `shown` is
+    the file of the photo as the page shows it.
+
+    It comes without its faces, so that it can be shown at once; `find_faces` looks for them.
+    """
 
     path: Path
     photo: Photo
-    faces: tuple[Face, ...]
-    plan: EditPlan
+    faces: tuple[Face, ...] = ()
+    plan: EditPlan = field(default_factory=EditPlan)
+    is_searched: bool = False
     choices: dict[int, FaceChoice] = field(default_factory=dict)
     strokes: Strokes | None = None
     selected: int | None = None
+    shown: str | None = None
     result: FixResult | None = None
     saved: Path | None = None
     note: str | None = None
@@ -76,10 +82,21 @@ class OpenPhoto:
     _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
     _people: dict[int, tuple[Reference, ...]] | None = None
     _gifts: tuple[object, Mapping[int, Gift]] | None = None
+    _searching: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    def find_faces(self, options: Options, on_progress: Progress = ignore_progress) -> None:
+        """Look at the faces, once; the first that would be edited comes to mind first. Raises FixError."""
+        with self._searching:
+            if self.is_searched:
+                return
+            self.faces, self.plan = analyze_photo(self.photo, replace(options, choices={}, faces=None), on_progress)
+            wanted = [edit.face.number for edit in self.plan.edits]
+            self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
+            self.is_searched = True
 
     def face(self, number: int) -> Face | None:
         return next((face for face in self.faces if face.number == number), None)
@@ -182,14 +199,9 @@ class Session:
         return str(path)
 
 
-def open_photo(path: Path, options: Options, on_progress: Progress = ignore_progress) -> OpenPhoto:
-    """Read a photo and look at its faces; those that would be edited come to mind first. Raises FixError."""
-    photo = load_photo(path)
-    faces, plan = analyze_photo(photo, replace(options, choices={}, faces=None), on_progress)
-    opened = OpenPhoto(path, photo, faces, plan)
-    wanted = [edit.face.number for edit in plan.edits]
-    opened.selected = min(wanted, default=faces[0].number if faces else None)
-    return opened
+def open_photo(path: Path) -> OpenPhoto:
+    """Read a photo. Raises FixError."""
+    return OpenPhoto(path, load_photo(path))
 
 
 def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView | None:
@@ -225,9 +237,9 @@ def fix_opened(opened: OpenPhoto, options: Options, engine: Engine, stop: thread
             raise Stopped
         tell(words, share)
 
-    wanted = opened.final_options(options)
+    opened.find_faces(options, lambda words, _share: on_progress(words, 0.0))
     result = fix_photo(
-        opened.photo, wanted, engine, on_progress,
+        opened.photo, opened.final_options(options), engine, on_progress,
         faces=opened.faces, strokes=opened.strokes, references=opened.others.references,
     )  # fmt: skip
     on_progress("writing the file", 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -66,7 +67,7 @@ def draw_photos(photos: Sequence[OpenPhoto], current: int) -> str:
 
 
 def draw_stage(opened: OpenPhoto, options: Options) -> str:
-    """The photo with a numbered, clickable box around each face."""
+    """The photo, from the file of it, with a numbered, clickable box around each face."""
     height, width = opened.photo.pixels.shape[:2]
     marks = []
     for face in opened.faces:
@@ -82,13 +83,16 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
             f'aria-label="Face {face.number}: {html.escape(_found(opened, face))}"><b>{face.number}</b></button>'
         )
     count = {0: "no face found", 1: "1 face found"}.get(len(opened.faces), f"{len(opened.faces)} faces found")
-    alt = html.escape(f"{opened.name}, {count}")
-    source = embed(shrink(opened.photo.pixels, PREVIEW_PX), 84)
-    return f'<figure class="frame"><img src="{source}" alt="{alt}">{"".join(marks)}</figure>'
+    alt = html.escape(f"{opened.name}, {count}" if opened.is_searched else opened.name)
+    # The size keeps the place while the picture is on its way, so that the boxes never jump.
+    picture = f'<img src="{address(opened.shown or "")}" width="{width}" height="{height}" alt="{alt}">'
+    return f'<figure class="frame">{picture}{"".join(marks)}</figure>'
 
 
 def draw_cards(opened: OpenPhoto, options: Options) -> str:
     """The faces as a list of buttons: a picture, what was found, what will be done."""
+    if not opened.is_searched:
+        return '<p class="doing" role="status">Looking for faces …</p>'
     if not opened.faces:
         return (
             '<section class="kind"><h2>No face found here</h2><p>Faces can be missed when they are very small, turned '
@@ -207,6 +211,11 @@ def describe_diffusion(state: DiffusionState) -> str:
         where = "on the graphics card" if state.has_card else "without a graphics card, so a face takes minutes"
         return f'<p class="state">Draft: ready. Stable Diffusion: <b>ready</b>, {where}.</p>'
     return f'<p class="state">Draft: ready. Stable Diffusion: <b>not ready</b>, {html.escape(state.why)}</p>'
+
+
+def address(file: str) -> str:
+    """Where the browser finds a file of the page's own folder."""
+    return html.escape(f"gradio_api/file={quote(file)}")
 
 
 def embed(pixels: Pixels, quality: int = 85) -> str:
