@@ -156,7 +156,11 @@ def _lay_out_stage(parts: dict[str, Any]) -> None:
                 label="The face, before and after", show_label=False, interactive=False, type="filepath",
                 max_height=560, buttons=["fullscreen"], elem_classes="compare", container=False,
             )  # fmt: skip
+            parts["loupe"] = gr.HTML(visible=False)
             parts["face_hint"] = gr.HTML()
+            parts["full_size"] = gr.Checkbox(
+                label="At 100 %: every pixel of the photo", container=False, visible=False, elem_id="full_size"
+            )
         with gr.Tab("Compare", id="result", visible=False) as parts["result_tab"]:
             parts["result"] = gr.ImageSlider(
                 label="The photo, before and after", show_label=False, interactive=False, type="filepath",
@@ -261,6 +265,9 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
         )  # fmt: skip
     for name in ("seed", "eye_color"):
         parts[name].input(events.show_face, look, everything, trigger_mode="always_last", **quick)
+    parts["full_size"].input(
+        events.set_full_size, [session, parts["full_size"], *look[1:]], everything, **slow(parts["face_hint"])
+    )
     parts["engine"].input(
         events.show_engine, [session, parts["engine"]], [parts["engine_state"], parts["diffusion_state"]], **quick
     )

@@ -21,10 +21,12 @@ from ui_references import Others
 from ui_session import OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink
 from ui_style import KEEP_PAINT
 from ui_words import (
+    FACE_VIEW_PX,
     PREVIEW_PX,
     describe_diffusion,
     describe_engine,
     draw_cards,
+    draw_loupe,
     draw_masks,
     draw_photos,
     draw_stage,
@@ -200,18 +202,37 @@ class PageEvents(WorkEvents):
         return answer
 
     def _paint_face(self, session: Session, opened: OpenPhoto, number: int, seed: float, eye_color: str) -> Answer:
+        import gradio as gr
+
         options = replace(self._options, seed=int(seed or 0), eye_color=eye_color or None)
         try:
-            view = preview_face(opened, number, options)
+            view = preview_face(opened, number, options, at_full_size=session.at_full_size)
         except FixError as error:
             show_toast(str(error))
             return {}
         if view is None:
             return {}
-        pair = tuple(session.write_picture(pixels, f"face_{number}") for pixels in (view.before, view.after))
-        share = "" if view.scale == 1.0 else f", shown at {view.scale:.0%}"
-        words = f"Face {number}, before and after{share}. Drag the line; the wheel or two fingers zoom."
-        return self.answer(face=pair, face_hint=f'<p class="hint">{words}</p>')
+        before, after = (session.write_picture(pixels, f"face_{number}") for pixels in (view.before, view.after))
+        is_large = view.full_px > FACE_VIEW_PX
+        in_loupe = is_large and session.at_full_size
+        words = (
+            f"Face {number}, pixel by pixel. Drag it about; the slider moves the line between before and after."
+            if in_loupe
+            else f"Face {number}, before and after. Drag the line; the wheel or two fingers zoom."
+        )
+        return self.answer(
+            face=gr.update(visible=not in_loupe, **({} if in_loupe else {"value": (before, after)})),
+            loupe=gr.update(visible=in_loupe, value=draw_loupe(before, after, number) if in_loupe else ""),
+            full_size=gr.update(visible=is_large),
+            face_hint=f'<p class="hint">{words}</p>',
+        )
+
+    def set_full_size(self, session: Session | None, is_on: bool, seed: float, eye_color: str) -> Answer:
+        """Show large faces with every pixel of the photo, or fitted into the view."""
+        if session is None:
+            return self.miss(session)
+        session.at_full_size = bool(is_on)
+        return self.show_face(session, seed, eye_color)
 
     def take_others(
         self, session: Session | None, files: Sequence[str] | None, smile_too: bool, seed: float, eye_color: str

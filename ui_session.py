@@ -39,7 +39,7 @@ from ui_references import Gift, Others, find_gifts, find_people
 
 # Around a face, in sizes of its box: enough for the masks, and for the eye to see the face in its place.
 _FACE_MARGIN = 0.45
-# A larger part is painted and shown smaller, so that a slider answers at once.
+# A larger part is painted and shown smaller, so that a slider answers at once, unless every pixel is to be seen.
 _LARGEST_CROP_PX = 1400
 # Of the box of an eye or a mouth this share must be painted over to ask for an edit there.
 _ASKED_BY_HAND = 0.25
@@ -51,11 +51,15 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
-    """A part of the photo around one face, before and after, both uint8 (h, w, 3); `scale` is to the photo's pixels."""
+    """A part of the photo around one face, before and after, both uint8 (h, w, 3).
+
+    `scale` is to the photo's pixels, `full_px` is the longest side of the part in these.
+    """
 
     before: Pixels
     after: Pixels
     scale: float
+    full_px: int
 
 
 @dataclass(eq=False)
@@ -176,6 +180,7 @@ class Session:
         self.photos: list[OpenPhoto] = []
         self.current = 0
         self.under_brush: OpenPhoto | None = None
+        self.at_full_size = False
         self.stop = threading.Event()
         self._count = 0
 
@@ -204,17 +209,19 @@ def open_photo(path: Path) -> OpenPhoto:
     return OpenPhoto(path, load_photo(path))
 
 
-def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView | None:
+def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_size: bool = False) -> FaceView | None:
     """Paint one face as it stands, on a part of the photo no larger than needed, with the draft engine.
 
-    The part is painted, measured and tried anew just as the whole photo will be.
+    A large part is shrunk first, except `at_full_size`. It is painted, measured and tried anew just as the whole photo
+    will be.
     """
     face = opened.face(number)
     pixels = opened.photo.pixels
     box = None if face is None else _view_box(face).clipped(pixels.shape[1], pixels.shape[0])
     if face is None or box is None:
         return None
-    scale = min(1.0, _LARGEST_CROP_PX / max(box.width, box.height))
+    full_px = max(box.width, box.height)
+    scale = 1.0 if at_full_size else min(1.0, _LARGEST_CROP_PX / full_px)
     part = pixels[box.slices]
     if scale < 1.0:
         part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
@@ -226,7 +233,7 @@ def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView |
     result = fix_photo(
         Photo(part), wanted, engine, faces=(face.within(box, scale),), strokes=strokes, references=people
     )
-    return FaceView(part, result.pixels, scale)
+    return FaceView(part, result.pixels, scale, full_px)
 
 
 def fix_opened(opened: OpenPhoto, options: Options, engine: Engine, stop: threading.Event, tell: Progress) -> None:

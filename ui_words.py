@@ -20,7 +20,11 @@ from ui_session import OpenPhoto, encode_jpeg, shrink
 
 # Long side of the photo as the page shows it: sharp on a large screen, quick to send.
 PREVIEW_PX = 1600
+# The longest side of a face that the page shows whole without shrinking it.
+FACE_VIEW_PX = 720
 _CARD_PX = 96
+# Closer to the upper edge of the photo than this share of it, the number of a face stands inside of its box.
+_LABEL_ROOM = 0.1
 _SAMPLE_HEIGHT_PX = 232
 # The masks over the photo: orange for eyes, blue for mouths, as strong as this.
 _EYES_TINT, _MOUTH_TINT, _TINT_SHARE = (240, 140, 20), (75, 159, 225), 0.62
@@ -77,6 +81,7 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
             f"width:{box.width / width:.4%};height:{box.height / height:.4%}"
         )
         kind = "mark edit" if _is_edited(opened.choice(face.number, options)) else "mark"
+        kind += " top" if box.top < _LABEL_ROOM * height else ""
         marks.append(
             f'<button type="button" class="{kind}" style="{place}" data-group="face" data-pick="{face.number}" '
             f'aria-pressed="{str(face.number == opened.selected).lower()}" '
@@ -87,6 +92,18 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
     # The size keeps the place while the picture is on its way, so that the boxes never jump.
     picture = f'<img src="{address(opened.shown or "")}" width="{width}" height="{height}" alt="{alt}">'
     return f'<figure class="frame">{picture}{"".join(marks)}</figure>'
+
+
+def draw_loupe(before: str, after: str, number: int) -> str:
+    """Two files of one face, pixel by pixel, in a view that is moved about on them; a slider parts before and after."""
+    pictures = "".join(
+        f'<img src="{address(file)}" alt="{alt}">' for file, alt in ((before, "before"), (after, "after"))
+    )
+    return (
+        f'<div class="loupe"><div class="pan" tabindex="0" role="group" aria-label="Face {number} at 100 %">'
+        f'<div class="sheet">{pictures}</div></div><i></i>'
+        '<input type="range" min="0" max="100" value="50" aria-label="Where before ends and after begins"></div>'
+    )
 
 
 def draw_cards(opened: OpenPhoto, options: Options) -> str:

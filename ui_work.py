@@ -201,7 +201,7 @@ def show_toast(sentence: str) -> None:
     """Show one sentence to the visitor."""
     import gradio as gr
 
-    gr.Warning(html.escape(sentence, quote=False), title="")
+    gr.Warning(html.escape(sentence, quote=False))
 
 
 def _complain(problem: BaseException | None) -> bool:
