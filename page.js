@@ -29,25 +29,25 @@ const part = loupe => {
   loupe.style.setProperty('--at', share * pan.clientWidth + 'px');
   pan.firstChild.style.setProperty('--cut', pan.scrollLeft + share * pan.clientWidth + 'px');
 };
+const looked = {};  // where somebody looked, by face, for each new picture of it
 const magnify = () => document.querySelectorAll('.loupe .sheet').forEach(sheet => {
-  const pan = sheet.parentElement, loupe = pan.parentElement, image = sheet.firstChild;
-  const show = () => {
-    sheet.style.width = image.naturalWidth / devicePixelRatio + 'px';
-    const number = pan.getAttribute('aria-label');
-    if (pan.dataset.centred !== number) {
-      pan.dataset.centred = number;
-      pan.scrollTo((pan.scrollWidth - pan.clientWidth) / 2, (pan.scrollHeight - pan.clientHeight) / 2);
-    }
-    part(loupe);
-  };
-  if (!pan.dataset.ready) {
-    pan.dataset.ready = 'yes';
-    image.addEventListener('load', show);
-    if (image.complete) show();
-    pan.addEventListener('scroll', () => part(loupe));
-    pan.addEventListener('pointermove', event => { if (event.buttons & 1 && event.pointerType === 'mouse') pan.scrollBy(-event.movementX, -event.movementY); });
-    loupe.querySelector('input').addEventListener('input', () => part(loupe));
-  }
+  const pan = sheet.parentElement, loupe = pan.parentElement, slider = loupe.querySelector('input');
+  if (pan.isReady) return;
+  pan.isReady = true;
+  document.documentElement.style.setProperty('--screen-pixels', devicePixelRatio);
+  const face = pan.getAttribute('aria-label') + sheet.getAttribute('style');
+  // At first a little above the middle: at the eyes.
+  const [left, top, share] = looked[face] ??
+    [(pan.scrollWidth - pan.clientWidth) / 2, 0.38 * pan.scrollHeight - pan.clientHeight / 2, slider.value];
+  slider.value = share;
+  pan.scrollTo(left, top);
+  const keep = () => { looked[face] = [pan.scrollLeft, pan.scrollTop, slider.value]; part(loupe); };
+  pan.addEventListener('scroll', keep);
+  slider.addEventListener('input', keep);
+  part(loupe);
+  pan.addEventListener('pointermove', event => {
+    if (event.buttons & 1 && event.pointerType === 'mouse') pan.scrollBy(-event.movementX, -event.movementY);
+  });
 });
 // What gradio itself says of a file that is too large is meant for programmers.
 const reword = () => document.querySelectorAll('[data-testid=toast-text]').forEach(text => {

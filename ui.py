@@ -157,10 +157,10 @@ def _lay_out_stage(parts: dict[str, Any]) -> None:
                 max_height=560, buttons=["fullscreen"], elem_classes="compare", container=False,
             )  # fmt: skip
             parts["loupe"] = gr.HTML(visible=False)
-            parts["face_hint"] = gr.HTML()
             parts["full_size"] = gr.Checkbox(
                 label="At 100 %: every pixel of the photo", container=False, visible=False, elem_id="full_size"
             )
+            parts["face_hint"] = gr.HTML()
         with gr.Tab("Compare", id="result", visible=False) as parts["result_tab"]:
             parts["result"] = gr.ImageSlider(
                 label="The photo, before and after", show_label=False, interactive=False, type="filepath",

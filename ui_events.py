@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,9 @@ from photo_io import load_photo
 from photo_types import EYES, FaceChoice, Feature, FixError, Options, Pixels
 from references import read_reference
 from ui_references import Others
-from ui_session import OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink
+from ui_session import FACE_VIEW_PX, OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink
 from ui_style import KEEP_PAINT
 from ui_words import (
-    FACE_VIEW_PX,
     PREVIEW_PX,
     describe_diffusion,
     describe_engine,
@@ -91,30 +91,31 @@ class PageEvents(WorkEvents):
 
         opened = session.photos[session.current]
         session.under_brush = None
-        if opened.shown is None:
-            opened.shown = session.write_picture(shrink(opened.photo.pixels, PREVIEW_PX), "whole")
-        first = {
-            **self.answer(
-                start=gr.update(visible=False),
-                work=gr.update(visible=True),
-                photos=draw_photos(session.photos, session.current),
-                views=gr.update(selected="photo"),
-                masks="",
-                brush=gr.update(value=None, visible=False),
-                smile_too=gr.update(visible=bool(opened.others.references)),
-            ),
-            **self.show_rest(),
-            **self.show_result(session),
-        }
-        yield {**first, **self._show_faces(opened)}
-        if opened.is_searched:
-            return
-        try:
-            opened.find_faces(self._options)
-        except FixError as error:
-            show_toast(str(error))
-            yield self.answer(start=gr.update(visible=True), work=gr.update(visible=False))
-            return
+        with ThreadPoolExecutor(1) as pool:
+            # Under way already while the photo itself is made ready and sent.
+            search = pool.submit(opened.find_faces, self._options)
+            if opened.shown is None:
+                opened.shown = session.write_picture(shrink(opened.photo.pixels, PREVIEW_PX), "whole")
+            yield {
+                **self.answer(
+                    start=gr.update(visible=False),
+                    work=gr.update(visible=True),
+                    photos=draw_photos(session.photos, session.current),
+                    views=gr.update(selected="photo"),
+                    masks="",
+                    brush=gr.update(value=None, visible=False),
+                    smile_too=gr.update(visible=bool(opened.others.references)),
+                ),
+                **self.show_rest(),
+                **self.show_result(session),
+                **self._show_faces(opened),
+            }
+            try:
+                search.result()
+            except FixError as error:
+                show_toast(str(error))
+                yield self.answer(start=gr.update(visible=True), work=gr.update(visible=False))
+                return
         if session.photo is opened:
             yield {**self._show_faces(opened), **self.answer(make=self.offer_fix(session))}
 
@@ -222,7 +223,7 @@ class PageEvents(WorkEvents):
         )
         return self.answer(
             face=gr.update(visible=not in_loupe, **({} if in_loupe else {"value": (before, after)})),
-            loupe=gr.update(visible=in_loupe, value=draw_loupe(before, after, number) if in_loupe else ""),
+            loupe=gr.update(visible=in_loupe, value=draw_loupe(before, after, view.size, number) if in_loupe else ""),
             full_size=gr.update(visible=is_large),
             face_hint=f'<p class="hint">{words}</p>',
         )

@@ -39,8 +39,8 @@ from ui_references import Gift, Others, find_gifts, find_people
 
 # Around a face, in sizes of its box: enough for the masks, and for the eye to see the face in its place.
 _FACE_MARGIN = 0.45
-# A larger part is painted and shown smaller, so that a slider answers at once, unless every pixel is to be seen.
-_LARGEST_CROP_PX = 1400
+FACE_VIEW_PX = 720
+"""What is larger around a face is painted and shown as small as this, so that a slider answers at once."""
 # Of the box of an eye or a mouth this share must be painted over to ask for an edit there.
 _ASKED_BY_HAND = 0.25
 
@@ -60,6 +60,11 @@ class FaceView:
     after: Pixels
     scale: float
     full_px: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many pixels it has across and down."""
+        return self.after.shape[1], self.after.shape[0]
 
 
 @dataclass(eq=False)
@@ -221,7 +226,7 @@ def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_si
     if face is None or box is None:
         return None
     full_px = max(box.width, box.height)
-    scale = 1.0 if at_full_size else min(1.0, _LARGEST_CROP_PX / full_px)
+    scale = 1.0 if at_full_size else min(1.0, FACE_VIEW_PX / full_px)
     part = pixels[box.slices]
     if scale < 1.0:
         part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

@@ -20,8 +20,6 @@ from ui_session import OpenPhoto, encode_jpeg, shrink
 
 # Long side of the photo as the page shows it: sharp on a large screen, quick to send.
 PREVIEW_PX = 1600
-# The longest side of a face that the page shows whole without shrinking it.
-FACE_VIEW_PX = 720
 _CARD_PX = 96
 # Closer to the upper edge of the photo than this share of it, the number of a face stands inside of its box.
 _LABEL_ROOM = 0.1
@@ -74,7 +72,7 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
     """The photo, from the file of it, with a numbered, clickable box around each face."""
     height, width = opened.photo.pixels.shape[:2]
     marks = []
-    for face in opened.faces:
+    for face in opened.faces if opened.is_searched else ():
         box = face.box.clipped(width, height) or face.box
         place = (
             f"left:{box.left / width:.4%};top:{box.top / height:.4%};"
@@ -94,14 +92,14 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
     return f'<figure class="frame">{picture}{"".join(marks)}</figure>'
 
 
-def draw_loupe(before: str, after: str, number: int) -> str:
-    """Two files of one face, pixel by pixel, in a view that is moved about on them; a slider parts before and after."""
+def draw_loupe(before: str, after: str, size: tuple[int, int], number: int) -> str:
+    """Two files of one face, of so many pixels across and down, in a view that is moved about; a slider parts them."""
     pictures = "".join(
         f'<img src="{address(file)}" alt="{alt}">' for file, alt in ((before, "before"), (after, "after"))
     )
     return (
         f'<div class="loupe"><div class="pan" tabindex="0" role="group" aria-label="Face {number} at 100 %">'
-        f'<div class="sheet">{pictures}</div></div><i></i>'
+        f'<div class="sheet" style="--across:{size[0]};--down:{size[1]}">{pictures}</div></div><i></i>'
         '<input type="range" min="0" max="100" value="50" aria-label="Where before ends and after begins"></div>'
     )
 
