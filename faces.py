@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
@@ -193,8 +194,10 @@ def _is_animal(look: _Look) -> bool:
 
 def _search(pixels: Pixels, sides: Sequence[int], looks: list[_Look]) -> list[_Look]:
     """The looks given and those at faces that the levels of these sides show, from coarse to fine."""
-    for side in sides:
-        looks = _examine(pixels, find_boxes(pixels, side), looks)
+    with ThreadPoolExecutor(1) as pool:
+        # While the faces of one level are looked at, the next level is searched.
+        for candidates in pool.map(lambda side: find_boxes(pixels, side), sides):
+            looks = _examine(pixels, candidates, looks)
     return looks
 
 

@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old console may have no arrow
     parsed = build_parser().parse_args(arguments)
+    # Before numpy is loaded: its second thread helps with no matrix this small, but keeps a processor busy waiting.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code, complaint = _guard(lambda: _run(parsed), parsed.debug)
     except KeyboardInterrupt:

@@ -23,7 +23,39 @@ const furnish = () => document.querySelectorAll('.compare').forEach(part => {
     handle.setAttribute('aria-valuenow', Math.round(100 * (to - frame.left) / frame.width));
   });
 });
-new MutationObserver(furnish).observe(document.documentElement, {childList: true, subtree: true});
+// The view of a large face at 100 %: one pixel of the photo to one of the screen, moved about by dragging.
+const part = loupe => {
+  const pan = loupe.querySelector('.pan'), share = loupe.querySelector('input').value / 100;
+  loupe.style.setProperty('--at', share * pan.clientWidth + 'px');
+  pan.firstChild.style.setProperty('--cut', pan.scrollLeft + share * pan.clientWidth + 'px');
+};
+const looked = {};  // where somebody looked, by face, for each new picture of it
+const magnify = () => document.querySelectorAll('.loupe .sheet').forEach(sheet => {
+  const pan = sheet.parentElement, loupe = pan.parentElement, slider = loupe.querySelector('input');
+  if (pan.isReady) return;
+  pan.isReady = true;
+  document.documentElement.style.setProperty('--screen-pixels', devicePixelRatio);
+  const face = pan.getAttribute('aria-label') + sheet.getAttribute('style');
+  // At first a little above the middle: at the eyes.
+  const [left, top, share] = looked[face] ??
+    [(pan.scrollWidth - pan.clientWidth) / 2, 0.38 * pan.scrollHeight - pan.clientHeight / 2, slider.value];
+  slider.value = share;
+  pan.scrollTo(left, top);
+  const keep = () => { looked[face] = [pan.scrollLeft, pan.scrollTop, slider.value]; part(loupe); };
+  pan.addEventListener('scroll', keep);
+  slider.addEventListener('input', keep);
+  part(loupe);
+  pan.addEventListener('pointermove', event => {
+    if (event.buttons & 1 && event.pointerType === 'mouse') pan.scrollBy(-event.movementX, -event.movementY);
+  });
+});
+// What gradio itself says of a file that is too large is meant for programmers.
+const reword = () => document.querySelectorAll('[data-testid=toast-text]').forEach(text => {
+  const found = text.textContent.match(/exceed the maximum allowed size.*?"(.*)"/);
+  if (found) text.textContent = `${found[1]} is larger than 100 MB, which is more than this page takes.`;
+});
+const watch = () => { furnish(); magnify(); reword(); };
+new MutationObserver(watch).observe(document.documentElement, {childList: true, subtree: true});
 // A photo may be dropped anywhere on the page, or pasted.
 const take = (event, files) => {
   const images = [...files].filter(file => file.type.startsWith('image/') || file.type === '');

@@ -12,7 +12,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,10 @@ def _lay_out_stage(parts: dict[str, Any]) -> None:
                 label="The face, before and after", show_label=False, interactive=False, type="filepath",
                 max_height=560, buttons=["fullscreen"], elem_classes="compare", container=False,
             )  # fmt: skip
+            parts["loupe"] = gr.HTML(visible=False)
+            parts["full_size"] = gr.Checkbox(
+                label="At 100 %: every pixel of the photo", container=False, visible=False, elem_id="full_size"
+            )
             parts["face_hint"] = gr.HTML()
         with gr.Tab("Compare", id="result", visible=False) as parts["result_tab"]:
             parts["result"] = gr.ImageSlider(
@@ -227,8 +231,8 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
         """gradio hands over an event's data only to functions that ask for it by annotation."""
         if count == 1:
 
-            def one(first: Any, event: gr.EventData) -> Any:
-                return method(first, event)
+            def one(first: Any, event: gr.EventData) -> Iterator[Any]:
+                yield from method(first, event)
 
             one.__annotations__["event"] = gr.EventData
             return one
@@ -261,6 +265,9 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
         )  # fmt: skip
     for name in ("seed", "eye_color"):
         parts[name].input(events.show_face, look, everything, trigger_mode="always_last", **quick)
+    parts["full_size"].input(
+        events.set_full_size, [session, parts["full_size"], *look[1:]], everything, **slow(parts["face_hint"])
+    )
     parts["engine"].input(
         events.show_engine, [session, parts["engine"]], [parts["engine_state"], parts["diffusion_state"]], **quick
     )
@@ -309,7 +316,8 @@ def _use_folder(folder: Path) -> None:
 def _warm_up(options: Options) -> None:
     """Load the models of the faces, so that the first visitor does not wait for them."""
     with suppress(FixError, IndexError):
-        opened = open_photo(min(SAMPLES.glob("*")), options)
+        opened = open_photo(min(SAMPLES.glob("*")))
+        opened.find_faces(options)
         preview_face(opened, 1, options)
 
 

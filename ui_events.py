@@ -6,7 +6,8 @@ An answer maps the parts of the page that change to their new values. Errors bec
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from photo_io import load_photo
 from photo_types import EYES, FaceChoice, Feature, FixError, Options, Pixels
 from references import read_reference
 from ui_references import Others
-from ui_session import OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink
+from ui_session import FACE_VIEW_PX, OpenPhoto, Session, open_photo, preview_face, read_strokes, shrink
 from ui_style import KEEP_PAINT
 from ui_words import (
+    PREVIEW_PX,
     describe_diffusion,
     describe_engine,
     draw_cards,
+    draw_loupe,
     draw_masks,
     draw_photos,
     draw_stage,
@@ -48,7 +51,7 @@ class PageEvents(WorkEvents):
 
     # ---- opening -----------------------------------------------------------------------------------------
 
-    def open_files(self, session: Session | None, files: Sequence[str] | str | None) -> Answer:
+    def open_files(self, session: Session | None, files: Sequence[str] | str | None) -> Iterator[Answer]:
         """Open the photos that were dropped; one that cannot be read is named in a toast."""
         paths = [Path(files)] if isinstance(files, str) else [Path(file) for file in files or ()]
         if len(paths) > MOST_PHOTOS:
@@ -56,50 +59,76 @@ class PageEvents(WorkEvents):
         fresh = Session(self._folder / uuid.uuid4().hex)
         for path in paths[:MOST_PHOTOS]:
             try:
-                fresh.photos.append(open_photo(path, self._options))
+                fresh.photos.append(open_photo(path))
             except FixError as error:
                 show_toast(str(error).replace(str(path), path.name))
         if not fresh.photos:
-            return self.answer(drop=None, more=None)
+            yield self.answer(drop=None, more=None)
+            return
         if session is not None:
             session.close()
-        return {**self._show_photo(fresh), **self.answer(session=fresh, drop=None, more=None)}
+        shown = self.answer(session=fresh, drop=None, more=None)
+        for answer in self._show_photo(fresh):
+            yield {**answer, **shown}
 
-    def open_sample(self, session: Session | None, event: Any) -> Answer:
+    def open_sample(self, session: Session | None, event: Any) -> Iterator[Answer]:
         """Open a sample by the name of its button."""
         path = self._samples.get(str(_picked(event)))
         return self.open_files(session, [] if path is None else [str(path)])
 
-    def pick_photo(self, session: Session | None, event: Any) -> Answer:
+    def pick_photo(self, session: Session | None, event: Any) -> Iterator[Answer]:
         """Look at another of the open photos."""
         number = None if session is None else _number(event, len(session.photos) - 1)
         if session is None or number is None:
-            return self.miss(session)
+            yield self.miss(session)
+            return
         session.current = number
-        return self._show_photo(session)
+        yield from self._show_photo(session)
 
-    def _show_photo(self, session: Session) -> Answer:
+    def _show_photo(self, session: Session) -> Iterator[Answer]:
+        """Show the photo that is looked at: at once without, and as soon as they are found with its faces."""
         import gradio as gr
 
         opened = session.photos[session.current]
         session.under_brush = None
-        return {
-            **self.answer(
-                start=gr.update(visible=False),
-                work=gr.update(visible=True),
-                photos=draw_photos(session.photos, session.current),
-                stage=draw_stage(opened, self._options),
-                cards=draw_cards(opened, self._options),
-                views=gr.update(selected="photo"),
-                masks="",
-                brush=gr.update(value=None, visible=False),
-                advanced=gr.update(visible=bool(opened.faces)),
-                others=gr.update(visible=bool(opened.faces), **({} if opened.others.references else {"value": None})),
-                smile_too=gr.update(visible=bool(opened.others.references)),
-            ),
-            **self.show_rest(),
-            **self.show_result(session),
-        }
+        with ThreadPoolExecutor(1) as pool:
+            # Under way already while the photo itself is made ready and sent.
+            search = pool.submit(opened.find_faces, self._options)
+            if opened.shown is None:
+                opened.shown = session.write_picture(shrink(opened.photo.pixels, PREVIEW_PX), "whole")
+            yield {
+                **self.answer(
+                    start=gr.update(visible=False),
+                    work=gr.update(visible=True),
+                    photos=draw_photos(session.photos, session.current),
+                    views=gr.update(selected="photo"),
+                    masks="",
+                    brush=gr.update(value=None, visible=False),
+                    smile_too=gr.update(visible=bool(opened.others.references)),
+                ),
+                **self.show_rest(),
+                **self.show_result(session),
+                **self._show_faces(opened),
+            }
+            try:
+                search.result()
+            except FixError as error:
+                show_toast(str(error))
+                yield self.answer(start=gr.update(visible=True), work=gr.update(visible=False))
+                return
+        if session.photo is opened:
+            yield {**self._show_faces(opened), **self.answer(make=self.offer_fix(session))}
+
+    def _show_faces(self, opened: OpenPhoto) -> Answer:
+        import gradio as gr
+
+        has_faces = bool(opened.faces) or not opened.is_searched
+        return self.answer(
+            stage=draw_stage(opened, self._options),
+            cards=draw_cards(opened, self._options),
+            advanced=gr.update(visible=has_faces),
+            others=gr.update(visible=has_faces, **({} if opened.others.references else {"value": None})),
+        )
 
     # ---- faces -------------------------------------------------------------------------------------------
 
@@ -174,18 +203,37 @@ class PageEvents(WorkEvents):
         return answer
 
     def _paint_face(self, session: Session, opened: OpenPhoto, number: int, seed: float, eye_color: str) -> Answer:
+        import gradio as gr
+
         options = replace(self._options, seed=int(seed or 0), eye_color=eye_color or None)
         try:
-            view = preview_face(opened, number, options)
+            view = preview_face(opened, number, options, at_full_size=session.at_full_size)
         except FixError as error:
             show_toast(str(error))
             return {}
         if view is None:
             return {}
-        pair = tuple(session.write_picture(pixels, f"face_{number}") for pixels in (view.before, view.after))
-        share = "" if view.scale == 1.0 else f", shown at {view.scale:.0%}"
-        words = f"Face {number}, before and after{share}. Drag the line; the wheel or two fingers zoom."
-        return self.answer(face=pair, face_hint=f'<p class="hint">{words}</p>')
+        before, after = (session.write_picture(pixels, f"face_{number}") for pixels in (view.before, view.after))
+        is_large = view.full_px > FACE_VIEW_PX
+        in_loupe = is_large and session.at_full_size
+        words = (
+            f"Face {number}, pixel by pixel. Drag it about; the slider moves the line between before and after."
+            if in_loupe
+            else f"Face {number}, before and after. Drag the line; the wheel or two fingers zoom."
+        )
+        return self.answer(
+            face=gr.update(visible=not in_loupe, **({} if in_loupe else {"value": (before, after)})),
+            loupe=gr.update(visible=in_loupe, value=draw_loupe(before, after, view.size, number) if in_loupe else ""),
+            full_size=gr.update(visible=is_large),
+            face_hint=f'<p class="hint">{words}</p>',
+        )
+
+    def set_full_size(self, session: Session | None, is_on: bool, seed: float, eye_color: str) -> Answer:
+        """Show large faces with every pixel of the photo, or fitted into the view."""
+        if session is None:
+            return self.miss(session)
+        session.at_full_size = bool(is_on)
+        return self.show_face(session, seed, eye_color)
 
     def take_others(
         self, session: Session | None, files: Sequence[str] | None, smile_too: bool, seed: float, eye_color: str

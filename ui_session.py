@@ -39,8 +39,8 @@ from ui_references import Gift, Others, find_gifts, find_people
 
 # Around a face, in sizes of its box: enough for the masks, and for the eye to see the face in its place.
 _FACE_MARGIN = 0.45
-# A larger part is painted and shown smaller, so that a slider answers at once.
-_LARGEST_CROP_PX = 1400
+FACE_VIEW_PX = 720
+"""What is larger around a face is painted and shown as small as this, so that a slider answers at once."""
 # Of the box of an eye or a mouth this share must be painted over to ask for an edit there.
 _ASKED_BY_HAND = 0.25
 
@@ -51,24 +51,39 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
-    """A part of the photo around one face, before and after, both uint8 (h, w, 3); `scale` is to the photo's pixels."""
+    """A part of the photo around one face, before and after, both uint8 (h, w, 3).
+
+    `scale` is to the photo's pixels, `full_px` is the longest side of the part in these.
+    """
 
     before: Pixels
     after: Pixels
     scale: float
+    full_px: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many pixels it has across and down."""
+        return self.after.shape[1], self.after.shape[0]
 
 
 @dataclass(eq=False)
 class OpenPhoto:
-    """One photo on the page. `choices` holds what the visitor set, by face number."""
+    """One photo on the page. `choices` holds what the visitor set, by face number; `shown` is
+    the file of the photo as the page shows it.
+
+    It comes without its faces, so that it can be shown at once; `find_faces` looks for them.
+    """
 
     path: Path
     photo: Photo
-    faces: tuple[Face, ...]
-    plan: EditPlan
+    faces: tuple[Face, ...] = ()
+    plan: EditPlan = field(default_factory=EditPlan)
+    is_searched: bool = False
     choices: dict[int, FaceChoice] = field(default_factory=dict)
     strokes: Strokes | None = None
     selected: int | None = None
+    shown: str | None = None
     result: FixResult | None = None
     saved: Path | None = None
     note: str | None = None
@@ -76,10 +91,21 @@ class OpenPhoto:
     _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
     _people: dict[int, tuple[Reference, ...]] | None = None
     _gifts: tuple[object, Mapping[int, Gift]] | None = None
+    _searching: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def name(self) -> str:
         return self.path.name
+
+    def find_faces(self, options: Options, on_progress: Progress = ignore_progress) -> None:
+        """Look at the faces, once; the first that would be edited comes to mind first. Raises FixError."""
+        with self._searching:
+            if self.is_searched:
+                return
+            self.faces, self.plan = analyze_photo(self.photo, replace(options, choices={}, faces=None), on_progress)
+            wanted = [edit.face.number for edit in self.plan.edits]
+            self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
+            self.is_searched = True
 
     def face(self, number: int) -> Face | None:
         return next((face for face in self.faces if face.number == number), None)
@@ -159,6 +185,7 @@ class Session:
         self.photos: list[OpenPhoto] = []
         self.current = 0
         self.under_brush: OpenPhoto | None = None
+        self.at_full_size = False
         self.stop = threading.Event()
         self._count = 0
 
@@ -182,27 +209,24 @@ class Session:
         return str(path)
 
 
-def open_photo(path: Path, options: Options, on_progress: Progress = ignore_progress) -> OpenPhoto:
-    """Read a photo and look at its faces; those that would be edited come to mind first. Raises FixError."""
-    photo = load_photo(path)
-    faces, plan = analyze_photo(photo, replace(options, choices={}, faces=None), on_progress)
-    opened = OpenPhoto(path, photo, faces, plan)
-    wanted = [edit.face.number for edit in plan.edits]
-    opened.selected = min(wanted, default=faces[0].number if faces else None)
-    return opened
+def open_photo(path: Path) -> OpenPhoto:
+    """Read a photo. Raises FixError."""
+    return OpenPhoto(path, load_photo(path))
 
 
-def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView | None:
+def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_size: bool = False) -> FaceView | None:
     """Paint one face as it stands, on a part of the photo no larger than needed, with the draft engine.
 
-    The part is painted, measured and tried anew just as the whole photo will be.
+    A large part is shrunk first, except `at_full_size`. It is painted, measured and tried anew just as the whole photo
+    will be.
     """
     face = opened.face(number)
     pixels = opened.photo.pixels
     box = None if face is None else _view_box(face).clipped(pixels.shape[1], pixels.shape[0])
     if face is None or box is None:
         return None
-    scale = min(1.0, _LARGEST_CROP_PX / max(box.width, box.height))
+    full_px = max(box.width, box.height)
+    scale = 1.0 if at_full_size else min(1.0, FACE_VIEW_PX / full_px)
     part = pixels[box.slices]
     if scale < 1.0:
         part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
@@ -214,7 +238,7 @@ def preview_face(opened: OpenPhoto, number: int, options: Options) -> FaceView |
     result = fix_photo(
         Photo(part), wanted, engine, faces=(face.within(box, scale),), strokes=strokes, references=people
     )
-    return FaceView(part, result.pixels, scale)
+    return FaceView(part, result.pixels, scale, full_px)
 
 
 def fix_opened(opened: OpenPhoto, options: Options, engine: Engine, stop: threading.Event, tell: Progress) -> None:
@@ -225,9 +249,9 @@ def fix_opened(opened: OpenPhoto, options: Options, engine: Engine, stop: thread
             raise Stopped
         tell(words, share)
 
-    wanted = opened.final_options(options)
+    opened.find_faces(options, lambda words, _share: on_progress(words, 0.0))
     result = fix_photo(
-        opened.photo, wanted, engine, on_progress,
+        opened.photo, opened.final_options(options), engine, on_progress,
         faces=opened.faces, strokes=opened.strokes, references=opened.others.references,
     )  # fmt: skip
     on_progress("writing the file", 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ from ui_session import OpenPhoto, encode_jpeg, shrink
 # Long side of the photo as the page shows it: sharp on a large screen, quick to send.
 PREVIEW_PX = 1600
 _CARD_PX = 96
+# Closer to the upper edge of the photo than this share of it, the number of a face stands inside of its box.
+_LABEL_ROOM = 0.1
 _SAMPLE_HEIGHT_PX = 232
 # The masks over the photo: orange for eyes, blue for mouths, as strong as this.
 _EYES_TINT, _MOUTH_TINT, _TINT_SHARE = (240, 140, 20), (75, 159, 225), 0.62
@@ -66,29 +69,45 @@ def draw_photos(photos: Sequence[OpenPhoto], current: int) -> str:
 
 
 def draw_stage(opened: OpenPhoto, options: Options) -> str:
-    """The photo with a numbered, clickable box around each face."""
+    """The photo, from the file of it, with a numbered, clickable box around each face."""
     height, width = opened.photo.pixels.shape[:2]
     marks = []
-    for face in opened.faces:
+    for face in opened.faces if opened.is_searched else ():
         box = face.box.clipped(width, height) or face.box
         place = (
             f"left:{box.left / width:.4%};top:{box.top / height:.4%};"
             f"width:{box.width / width:.4%};height:{box.height / height:.4%}"
         )
         kind = "mark edit" if _is_edited(opened.choice(face.number, options)) else "mark"
+        kind += " top" if box.top < _LABEL_ROOM * height else ""
         marks.append(
             f'<button type="button" class="{kind}" style="{place}" data-group="face" data-pick="{face.number}" '
             f'aria-pressed="{str(face.number == opened.selected).lower()}" '
             f'aria-label="Face {face.number}: {html.escape(_found(opened, face))}"><b>{face.number}</b></button>'
         )
     count = {0: "no face found", 1: "1 face found"}.get(len(opened.faces), f"{len(opened.faces)} faces found")
-    alt = html.escape(f"{opened.name}, {count}")
-    source = embed(shrink(opened.photo.pixels, PREVIEW_PX), 84)
-    return f'<figure class="frame"><img src="{source}" alt="{alt}">{"".join(marks)}</figure>'
+    alt = html.escape(f"{opened.name}, {count}" if opened.is_searched else opened.name)
+    # The size keeps the place while the picture is on its way, so that the boxes never jump.
+    picture = f'<img src="{address(opened.shown or "")}" width="{width}" height="{height}" alt="{alt}">'
+    return f'<figure class="frame">{picture}{"".join(marks)}</figure>'
+
+
+def draw_loupe(before: str, after: str, size: tuple[int, int], number: int) -> str:
+    """Two files of one face, of so many pixels across and down, in a view that is moved about; a slider parts them."""
+    pictures = "".join(
+        f'<img src="{address(file)}" alt="{alt}">' for file, alt in ((before, "before"), (after, "after"))
+    )
+    return (
+        f'<div class="loupe"><div class="pan" tabindex="0" role="group" aria-label="Face {number} at 100 %">'
+        f'<div class="sheet" style="--across:{size[0]};--down:{size[1]}">{pictures}</div></div><i></i>'
+        '<input type="range" min="0" max="100" value="50" aria-label="Where before ends and after begins"></div>'
+    )
 
 
 def draw_cards(opened: OpenPhoto, options: Options) -> str:
     """The faces as a list of buttons: a picture, what was found, what will be done."""
+    if not opened.is_searched:
+        return '<p class="doing" role="status">Looking for faces …</p>'
     if not opened.faces:
         return (
             '<section class="kind"><h2>No face found here</h2><p>Faces can be missed when they are very small, turned '
@@ -207,6 +226,11 @@ def describe_diffusion(state: DiffusionState) -> str:
         where = "on the graphics card" if state.has_card else "without a graphics card, so a face takes minutes"
         return f'<p class="state">Draft: ready. Stable Diffusion: <b>ready</b>, {where}.</p>'
     return f'<p class="state">Draft: ready. Stable Diffusion: <b>not ready</b>, {html.escape(state.why)}</p>'
+
+
+def address(file: str) -> str:
+    """Where the browser finds a file of the page's own folder."""
+    return html.escape(f"gradio_api/file={quote(file)}")
 
 
 def embed(pixels: Pixels, quality: int = 85) -> str:

@@ -135,7 +135,7 @@ class WorkEvents:
             return self.answer(
                 result=None,
                 report=gr.update(visible=False),
-                make=self._offer_fix(session),
+                make=self.offer_fix(session),
                 result_tab=gr.update(visible=False),
                 download=gr.update(visible=False),
                 again=gr.update(visible=False),
@@ -148,14 +148,15 @@ class WorkEvents:
         return self.answer(
             result=pair,
             report=gr.update(value=describe_result(opened, note), visible=True),
-            make=self._offer_fix(session),
+            make=self.offer_fix(session),
             result_tab=gr.update(visible=True),
             views=gr.update(selected="result"),
             download=self._offer_download(session),
             again=gr.update(visible=bool(opened.result.report.changes)),
         )
 
-    def _offer_fix(self, session: Session) -> Any:
+    def offer_fix(self, session: Session) -> Any:
+        """The button that starts the work, as it stands."""
         import gradio as gr
 
         opened, count = session.photos[session.current], len(session.photos)
@@ -164,7 +165,8 @@ class WorkEvents:
         return gr.update(
             value="Fix again" if again else first,
             variant="secondary" if again else "primary",
-            visible=any(photo.faces for photo in session.photos),
+            visible=any(photo.faces or not photo.is_searched for photo in session.photos),
+            interactive=opened.is_searched,
         )
 
     def _offer_download(self, session: Session) -> Any:

@@ -27,10 +27,16 @@ def nobody(_words: str, _share: float) -> None:
     pass
 
 
+def open_with_faces(path: Path) -> OpenPhoto:
+    opened = open_photo(path)
+    opened.find_faces(OPTIONS)
+    return opened
+
+
 @pytest.fixture(scope="module")
 def open_sample() -> Callable[[str], OpenPhoto]:
     """Opens a sample anew each time, as its choices are set by the tests."""
-    return lambda name: open_photo(SAMPLES / name, OPTIONS)
+    return lambda name: open_with_faces(SAMPLES / name)
 
 
 def test_the_first_face_to_be_edited_is_looked_at(open_sample: Callable[[str], OpenPhoto]) -> None:
@@ -38,6 +44,14 @@ def test_the_first_face_to_be_edited_is_looked_at(open_sample: Callable[[str], O
     assert len(opened.faces) == 2
     assert opened.selected == 1
     assert open_sample("image_5.jpg").selected is None
+
+
+def test_a_photo_opens_before_its_faces_are_found() -> None:
+    opened = open_photo(SAMPLES / "image_1.jpg")
+    assert opened.faces == ()
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    assert opened.find_possible(2, OPTIONS), "nobody looked for its faces"
+    assert opened.result is not None and opened.result.report.changes
 
 
 def test_switches_are_preset_to_what_would_be_done(open_sample: Callable[[str], OpenPhoto]) -> None:
@@ -76,7 +90,7 @@ def test_the_preview_shows_what_the_whole_photo_will_get(open_sample: Callable[[
 def test_the_preview_has_the_same_donor_as_the_whole_photo(sample: LoadPhoto, tmp_path: Path) -> None:
     moments = make_moments(sample)
     Image.fromarray(moments.blinking).save(tmp_path / "blink.png")
-    opened = open_photo(tmp_path / "blink.png", OPTIONS)
+    opened = open_with_faces(tmp_path / "blink.png")
     number = opened.selected
     assert number is not None and opened.find_gifts(OPTIONS) == {}
     drawn = preview_face(opened, number, OPTIONS)
@@ -125,7 +139,7 @@ def test_the_result_keeps_name_format_and_metadata(tmp_path: Path) -> None:
     exif[0x013B] = "A. Photographer"
     with Image.open(SAMPLES / "image_2.jpg") as image:
         image.save(source, exif=exif, quality=95)
-    opened = open_photo(source, OPTIONS)
+    opened = open_with_faces(source)
     fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
     target = save_opened(opened, tmp_path / "out")
     assert target.name == "final_Ünser Bild.jpg"
@@ -207,4 +221,4 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(UnreadablePhoto):
-        open_photo(broken, OPTIONS)
+        open_photo(broken)
