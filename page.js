@@ -59,7 +59,7 @@ new MutationObserver(watch).observe(document.documentElement, {childList: true, 
 // A photo may be dropped anywhere on the page, or pasted.
 const take = (event, files) => {
   const images = [...files].filter(file => file.type.startsWith('image/') || file.type === '');
-  const input = document.querySelector('#drop input[type=file], #more input[type=file], input#more');
+  const input = document.querySelector('#drop input[type=file], #bar input[type=file]');
   if (!images.length || !input) return;
   event.preventDefault();
   const list = new DataTransfer();

@@ -136,22 +136,24 @@ def new_page(server: Server, browser: Any) -> Iterator[NewPage]:
     contexts: list[Any] = []
     requests: list[str] = []
     errors: list[str] = []
+    own = [f"{server.url}/", "data:", "blob:"]
 
-    def open_page(**settings: Any) -> Any:
+    def open_page(url: str = server.url, **settings: Any) -> Any:
+        own.append(f"{url}/")
         context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True, **settings)
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(server.url)
+        page.goto(url)
         page.wait_for_selector("#drop input[type=file]", state="attached")
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    outside = [url for url in requests if not url.startswith((f"{server.url}/", "data:", "blob:"))]
+    outside = [url for url in requests if not url.startswith(tuple(own))]
     assert requests and not outside
     assert not errors
 
@@ -256,6 +258,53 @@ def test_other_photos_give_their_eyes(new_page: NewPage, sample: LoadPhoto, tmp_
 
 
 @needs_browser
+def test_a_large_face_is_seen_at_100_percent(new_page: NewPage, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    with Image.open(SAMPLES / "image_2.jpg") as image:
+        image.resize((3 * image.width, 3 * image.height)).save(large)
+    page = new_page()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.locator(".mark").click()
+    wait_for_new(page, ".compare", "")
+    assert not page.get_by_label("At 100 %").is_visible(), "it is seen so already"
+
+    page.set_input_files("#bar input[type=file]", str(large))
+    playwright.expect(page.locator(".photos")).to_contain_text("large.png")
+    page.wait_for_selector(".mark")
+    page.locator(".mark").click()
+    page.get_by_label("At 100 %").check()
+    picture = page.get_by_alt_text("after").and_(page.locator(".loupe img"))
+    playwright.expect(picture).to_be_visible()
+    playwright.expect(picture).to_have_js_property("complete", True)
+    width = picture.evaluate("img => img.naturalWidth")
+    assert width > 720 and picture.bounding_box()["width"] == pytest.approx(width)
+    pan = page.locator(".loupe .pan")
+    pan.evaluate("pan => pan.scrollTo(9, 7)")
+    old = picture.get_attribute("src")
+    page.get_by_label("Smile").uncheck()
+    playwright.expect(picture).not_to_have_attribute("src", old)
+    assert pan.evaluate("pan => [pan.scrollLeft, pan.scrollTop]") == [9, 7], "the view jumped"
+
+
+@needs_browser
+def test_a_photo_dropped_beside_the_open_one_is_opened(new_page: NewPage) -> None:
+    page = new_page()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.evaluate(
+        """bytes => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(bytes)], 'next.jpg', {type: 'image/jpeg'}));
+            const drop = new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: data});
+            document.querySelector('#stage').dispatchEvent(drop);
+        }""",
+        list((SAMPLES / "image_3.jpg").read_bytes()),
+    )
+    playwright.expect(page.locator(".photos")).to_contain_text("next.jpg")
+
+
+@needs_browser
 def test_all_pictures_have_words_and_keys_work(new_page: NewPage) -> None:
     page = new_page()
     missing = "[...document.querySelectorAll('img')].filter(img => !img.hasAttribute('alt')).length"
@@ -325,6 +374,19 @@ def test_a_broken_file_is_one_sentence_in_a_toast(new_page: NewPage, tmp_path: P
     toast = page.locator("[data-testid=toast-body]")
     playwright.expect(toast).to_contain_text("broken.jpg is no photo that can be read")
     assert "/" not in toast.inner_text(), "the folder is nobody's business"
+    playwright.expect(toast.get_by_text("Warning")).to_be_hidden()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+
+
+@needs_browser
+def test_a_file_that_is_too_large_is_named(new_page: NewPage, tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.truncate(101 * 2**20)
+    page = new_page()
+    drop(page, large)
+    playwright.expect(page.locator("[data-testid=toast-body]")).to_contain_text("large.jpg is larger than 100 MB")
     drop(page, SAMPLES / "image_2.jpg")
     page.wait_for_selector(".mark")
 
@@ -348,6 +410,31 @@ def test_cancel_stops_and_leaves_all_as_it_was(new_page: NewPage, tmp_path: Path
     playwright.expect(page.locator(".photos button").nth(4)).to_have_attribute("aria-pressed", "true")
     playwright.expect(page.locator("#make")).to_have_text("Fix all 5 photos")
     assert not page.get_by_role("tab", name="Compare").is_visible()
+
+
+@needs_browser
+def test_cancel_while_stable_diffusion_paints(new_page: NewPage, tiny_model: Path, tmp_path: Path) -> None:
+    flags = ("--engine", "stable-diffusion", "--model", str(tiny_model), "--device", "cpu", "--steps", "900")
+    with serving(tmp_path / "diffusion", *flags) as running:
+        page = new_page(running.url)
+        drop(page, SAMPLES / "image_4.jpg")
+        page.wait_for_selector(".mark")
+        make = page.locator("#make")
+        playwright.expect(make).to_be_enabled()
+        make.click()
+        playwright.expect(page.locator(".doing")).to_contain_text("Painting")
+        page.click("#cancel")
+        playwright.expect(make).to_have_text("Fix this photo")
+        playwright.expect(page.locator("#cancel")).to_be_hidden()
+        assert not page.locator("#download").is_visible()
+        assert not page.get_by_role("tab", name="Compare").is_visible()
+        assert page.locator("[data-testid=toast-body]").count() == 0, "to stop is no mistake"
+        assert [*running.folder.rglob("final_*"), *running.folder.rglob("*.part")] == []
+
+        page.get_by_role("button", name="Engine and details").click()
+        page.get_by_role("radio", name="Draft").check()
+        make.click()
+        playwright.expect(page.locator("#download")).to_have_text("Download final_image_4.jpg")
 
 
 @needs_browser
