@@ -223,9 +223,11 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
     everything = list(parts.values())
     look = [session, parts["seed"], parts["eye_color"]]
     quick = {"show_progress": "hidden", "api_visibility": "private"}
+    # What comes while the same is under way is not lost: the last of it is done next.
+    latest = {**quick, "trigger_mode": "always_last"}
 
     def slow(place: Any) -> dict[str, Any]:
-        return {"show_progress": "minimal", "show_progress_on": place, "api_visibility": "private"}
+        return {**latest, "show_progress": "minimal", "show_progress_on": place}
 
     def with_event(method: Callable[..., Any], count: int) -> Callable[..., Any]:
         """gradio hands over an event's data only to functions that ask for it by annotation."""
@@ -247,7 +249,7 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
         parts["drop"].upload(events.open_files, [session, parts["drop"]], everything, **slow(parts["drop"])),
         parts["more"].upload(events.open_files, [session, parts["more"]], everything, **slow(parts["stage"])),
         parts["samples"].pick(with_event(events.open_sample, 1), session, everything, **slow(parts["drop"])),
-        parts["photos"].pick(with_event(events.pick_photo, 1), session, everything, **quick),
+        parts["photos"].pick(with_event(events.pick_photo, 1), session, everything, **latest),
     ]
     for step in opened:
         step.then(events.show_face, look, everything, **quick)
@@ -255,16 +257,16 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
             events.show_engine, [session, parts["engine"]], [parts["engine_state"], parts["diffusion_state"]], **quick
         )
     for name in ("stage", "cards"):
-        parts[name].pick(with_event(events.pick_face, 3), look, everything, **quick)
+        parts[name].pick(with_event(events.pick_face, 3), look, everything, **latest)
 
     wishes = [parts[name] for name in ("eyes", "opening", "smile", "strength")]
     for part in wishes:
         part.input(
-            events.set_wishes, [session, *wishes, *look[1:]], everything, trigger_mode="always_last",
-            concurrency_limit=2, concurrency_id="preview", **quick,
+            events.set_wishes, [session, *wishes, *look[1:]], everything,
+            concurrency_limit=2, concurrency_id="preview", **latest,
         )  # fmt: skip
     for name in ("seed", "eye_color"):
-        parts[name].input(events.show_face, look, everything, trigger_mode="always_last", **quick)
+        parts[name].input(events.show_face, look, everything, **latest)
     parts["full_size"].input(
         events.set_full_size, [session, parts["full_size"], *look[1:]], everything, **slow(parts["face_hint"])
     )
@@ -275,16 +277,11 @@ def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:
     others = [parts["others"], parts["smile_too"]]
     changed = [parts["others"].upload, parts["others"].clear, parts["others"].delete, parts["smile_too"].input]
     for on_change in changed:
-        on_change(
-            events.take_others, [session, *others, *look[1:]], everything, trigger_mode="always_last",
-            **slow(parts["cards"]),
-        )  # fmt: skip
+        on_change(events.take_others, [session, *others, *look[1:]], everything, **slow(parts["cards"]))
 
     parts["masks_tab"].select(events.show_masks, session, [parts["masks"]], **quick)
     parts["brush_tab"].select(events.show_brush, session, [parts["brush"]], **quick)
-    parts["brush"].input(
-        events.take_strokes, [session, parts["brush"]], [parts["masks"]], trigger_mode="always_last", **quick
-    )
+    parts["brush"].input(events.take_strokes, [session, parts["brush"]], [parts["masks"]], **latest)
 
     settings = [parts[name] for name in ("engine", "seed", "eye_color", "prompt", "negative")]
     asked = parts["make"].click(events.wait, session, everything, queue=False, **quick)

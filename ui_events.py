@@ -54,22 +54,26 @@ class PageEvents(WorkEvents):
     def open_files(self, session: Session | None, files: Sequence[str] | str | None) -> Iterator[Answer]:
         """Open the photos that were dropped; one that cannot be read is named in a toast."""
         paths = [Path(files)] if isinstance(files, str) else [Path(file) for file in files or ()]
+        complaints = []
         if len(paths) > MOST_PHOTOS:
-            show_toast(f"Only the first {MOST_PHOTOS} photos were opened; the command line takes whole folders.")
+            complaints.append(f"Only the first {MOST_PHOTOS} photos were opened; the command line takes whole folders.")
         fresh = Session(self._folder / uuid.uuid4().hex)
         for path in paths[:MOST_PHOTOS]:
             try:
                 fresh.photos.append(open_photo(path))
             except FixError as error:
-                show_toast(str(error).replace(str(path), path.name))
-        if not fresh.photos:
-            yield self.answer(drop=None, more=None)
-            return
-        if session is not None:
-            session.close()
-        shown = self.answer(session=fresh, drop=None, more=None)
-        for answer in self._show_photo(fresh):
-            yield {**answer, **shown}
+                complaints.append(str(error).replace(str(path), path.name))
+        emptied = self.answer(drop=None, more=None)
+        if fresh.photos:
+            if session is not None:
+                session.close()
+            for answer in self._show_photo(fresh):
+                yield {**answer, **emptied, **self.answer(session=fresh)}
+        else:
+            yield emptied
+        # Last, so that who reads them finds the place for the next photo empty.
+        for complaint in complaints:
+            show_toast(complaint)
 
     def open_sample(self, session: Session | None, event: Any) -> Iterator[Answer]:
         """Open a sample by the name of its button."""
