@@ -61,8 +61,8 @@ def carry_eye(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLoo
     view = _plan_view(pixels, edit, donor, fit)
     target = pixels[view.box.slices].astype(np.float32)
     donated = _lower_lid(warp_donor(donor.pixels, fit, view.box), view, donor)
-    donated, calmed = match_donor(target, donated, _skin_alike(view), view.unit_px, fit.scale, look, donor_look)
-    donated = steady_eye(donated, view.x, view.y, donor, edit.feature, calmed, look)
+    matched = match_donor(target, donated, _skin_alike(view), view.unit_px, fit.scale, look, donor_look)
+    donated = steady_eye(matched, view.x, view.y, donor, edit.feature, look)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
     for brow in (view.brow, view.own_brow):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +30,23 @@ _COLOR_WIDTH = 0.12
 """Blotches of colour noise are about so wide, or smaller."""
 
 
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """A donated part float32 (h, w, 3) as `pixels` with the sharpness, light, colours and grain of its new photo.
+
+    `calmed` is how much of its noise it had to lose, 0 none … 1, as `measure_darkness` says; `noisy` float32 (h, w, 3)
+    the part in its new light with all of it: calming mixes colours, the mean of many noisy pixels keeps them.
+    """
+
+    pixels: Array
+    calmed: float
+    noisy: Array
+
+
 def match_donor(
     target: Array, donated: Array, weight: Array, unit_px: float, scale: float, look: PhotoLook, donor_look: PhotoLook
-) -> tuple[Array, float]:
-    """A donated part float32 (h, w, 3) with the sharpness, light, colours and grain of the photo it goes into.
-
-    With it comes how much of its noise it had to lose, 0 none … 1, as `measure_darkness` says.
+) -> Matched:
+    """Bring a donated part float32 (h, w, 3) into the photo it goes into.
 
     `weight` (h, w) says where `target` and `donated` show the same skin, `unit_px` is half the width of an eye, `scale`
     the donor's pixels for one of the target.
@@ -41,10 +54,11 @@ def match_donor(
     donated = match_sharpness(match_saturation(donated, look, donor_look), scale, look, donor_look)
     gain = match_light(target, donated, weight, unit_px)
     calmed = measure_darkness(gain)
+    noisy = donated * gain
     donated = crispen(calm_dark(donated, calmed), calmed, unit_px) * gain
     donated = clear_haze(soften_highlights(donated, gain, look), gain, look, donor_look)
     donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
-    return match_grain(donated, scale / (1 - calmed), look, donor_look), calmed
+    return Matched(match_grain(donated, scale / (1 - calmed), look, donor_look), calmed, noisy)
 
 
 def measure_saturation(look: PhotoLook) -> float:

@@ -38,7 +38,7 @@ def carry_smile(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoL
     apart = np.minimum(*(_measure_distance(points - (box.left, box.top), target.shape) for points in (lips, own_lips)))
     rim = 1 - smoothstep(0.5, 0.95, edit.region.alpha)
     alike = rim * smoothstep(_LIPS_GAP[0] * unit, _LIPS_GAP[1] * unit, apart) * (edit.region.alpha > 0)
-    donated, _ = match_donor(target, donated, alike, _LIGHT_UNIT * unit, fit.scale, look, donor_look)
+    donated = match_donor(target, donated, alike, _LIGHT_UNIT * unit, fit.scale, look, donor_look).pixels
     return np.asarray(np.clip(np.rint(donated), 0, 255), np.uint8)
 
 

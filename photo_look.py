@@ -96,7 +96,7 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
     band = pixels[box.slices] if box is not None else pixels
     gray = luma(band)
     cheek = _cheek_patch(pixels, face)
-    skin = _measure_skin(pixels, face)
+    skin = measure_skin(pixels, face)
     return PhotoLook(
         blur_sigma_px=measure_blur(gray),
         grain=_take_grain(cheek),
@@ -108,7 +108,7 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
     )
 
 
-def _measure_skin(pixels: Pixels, face: Face) -> Array:
+def measure_skin(pixels: Pixels, face: Face) -> Array:
     """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
     eyes = face.landmarks.eyes
     middle = (eyes[0].inner_corner + eyes[1].inner_corner)[:2] / 2

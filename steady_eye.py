@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from donor_light import Matched
 from eye_shape import IRIS_RADIUS, find_frame, fit_open_lids, landmarks_in_frame
 from eyeball import EyeLook, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
 from other_eye import measure_iris
-from photo_look import LUMA, PhotoLook
+from photo_look import LUMA, PhotoLook, measure_eye_skin, measure_skin
 from photo_types import Donor, Feature
 from soft_edges import smoothstep
 
@@ -26,21 +27,24 @@ _SOFTNESS = 0.10
 """Width over which the model ends at the lids, in units of the eye frame."""
 _IRIS_RINGS = (0.35, 0.85)
 """The iris' colour is measured between these shares of its radius, below its middle."""
-_IRIS_PERCENTILE, _WHITE_PERCENTILE = 40, 60
-"""Glints brighten an iris, lashes and lids darken a white."""
+_IRIS_PERCENTILES, _WHITE_PERCENTILES = (15, 60), (60, 100)
+"""By brightness: glints brighten an iris, a pupil darkens it, lashes and lids darken a white."""
+_MOST_UNEVEN = 1.5
+"""By so much at most the two irises of a face are made alike in brightness: more is no noise but a shadow."""
 _MOST_IRIS, _LEAST_WHITE = 0.55, 0.85
 """Luma over the skin's: the iris is no brighter and the white no darker, however the noise has mixed them."""
 _LIGHT_X = 0.35
+_LEAST_PIXELS = 8
+"""Fewer show no colour of their own."""
 
 
-def steady_eye(
-    donated: Array, x: Array, y: Array, donor: Donor, feature: Feature, share: float, look: PhotoLook
-) -> Array:
-    """A donated eye float32 (h, w, 3), already in the light of its new photo, made regular by a `share` 0 … 1.
+def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feature, look: PhotoLook) -> Array:
+    """A donated eye float32 (h, w, 3), already in the light of its new photo, made as regular as it had to be calmed.
 
     `x`, `y` (h, w) are coordinates in the eye frame of the donor's `feature`. `look` is that of the face the eye goes
-    into. A share of 0 changes nothing.
+    into. One that was not calmed comes back as it is.
     """
+    donated, share = matched.pixels, matched.calmed
     if share <= 0:
         return donated
     eye, frame = donor.face.eye(feature), find_frame(donor.face, feature)
@@ -51,12 +55,13 @@ def steady_eye(
     distance = np.hypot((x - center_x) / roundness, y - center_y) / IRIS_RADIUS
     inside = aperture_alpha(x, y, lids, _SOFTNESS) > 0.9
     low, high = _IRIS_RINGS
-    iris = _measure(donated, inside & (distance > low) & (distance < high) & (y < center_y), _IRIS_PERCENTILE, True)
-    white = _measure(donated, inside & (distance > 1.2) & (np.abs(x) < 0.75), _WHITE_PERCENTILE, False)
+    on_iris = inside & (distance > low) & (distance < high) & (y < center_y)
+    iris = _measure_iris(donated[on_iris], matched.noisy[on_iris])
+    white = _measure(donated[inside & (distance > 1.2) & (np.abs(x) < 0.75)], _WHITE_PERCENTILES)
     if iris is None:
         return donated
     level = float(look.skin @ LUMA)
-    iris = iris * _even_hues(donor, feature)
+    iris = iris * _even_irises(donor, feature)
     iris = iris * min(1.0, _MOST_IRIS * level / max(float(iris @ LUMA), 1.0))
     usual = choose_sclera(look.skin)
     white = usual if white is None else (usual + white * max(1.0, _LEAST_WHITE * level / float(white @ LUMA))) / 2
@@ -83,26 +88,52 @@ def steady_eye(
         return np.asarray(cv2.GaussianBlur(small, (0, 0), max(look.blur_sigma_px, 0.3)), np.float32)
 
     coverage = reduce(alpha)[..., None]
-    model = reduce(model * alpha[..., None]) / np.maximum(coverage, 1e-3)
+    # The same grain as the donated eye has by now: the two mixed have no more than either.
+    model = reduce(model * alpha[..., None]) / np.maximum(coverage, 1e-3) + look.tile_grain(*donated.shape[:2])
     # Corners and rims are the photo's own: there the landmarks are least sure.
     weight = _MOST_STEADIED * share * coverage * (1 - smoothstep(0.75, 1.0, np.abs(x)))[..., None]
     return np.asarray(donated + weight * (model - donated), np.float32)
 
 
-def _even_hues(donor: Donor, feature: Feature) -> Array:
-    """What to multiply the iris of one eye by, float32 (3,), for both of the donor's to have one hue."""
-    own, other = (measure_iris(donor.pixels, donor.face, eye) for eye in (feature, feature.other_eye))
+def _even_irises(donor: Donor, feature: Feature) -> Array:
+    """What to multiply the iris of one eye by, float32 (3,), for both of the donor's to have one colour.
+
+    Each eye keeps its own light, as the skin below it tells.
+    """
+    own, other = (_measure_reflectance(donor, eye) for eye in (feature, feature.other_eye))
     if own is None or other is None:
         return np.ones(3, np.float32)
-    own_hue, other_hue = (np.maximum(color, 1) / max(float(color @ LUMA), 1.0) for color in (own, other))
-    return np.asarray((own_hue + other_hue) / (2 * own_hue), np.float32)
+    own_level, other_level = (max(float(color @ LUMA), 1e-3) for color in (own, other))
+    hues = (own / own_level + other / other_level) / (2 * own / own_level)
+    level = np.clip(np.sqrt(other_level / own_level), 1 / _MOST_UNEVEN, _MOST_UNEVEN)
+    return np.asarray(hues * level, np.float32)
 
 
-def _measure(donated: Array, where: NDArray[np.bool_], percentile: float, darker: bool) -> Array | None:
-    """Mean colour of the darker or the brighter part of some pixels; None where they are too few."""
-    colors = donated[where]
-    if len(colors) < 8:
+def _measure_reflectance(donor: Donor, feature: Feature) -> Array | None:
+    """The colour float32 (3,) of an iris over how bright the skin below it is; None where there is none to see."""
+    iris = measure_iris(donor.pixels, donor.face, feature)
+    if iris is None:
+        return None
+    skin = measure_eye_skin(donor.pixels, donor.face, feature, measure_skin(donor.pixels, donor.face))
+    return np.asarray(np.maximum(iris, 1) / max(float(skin @ LUMA), 1.0), np.float32)
+
+
+def _measure_iris(calm: Array, noisy: Array) -> Array | None:
+    """Colour of an iris from pixels (n, 3) of its lower half: as bright as they are calmed, with the hue of the noisy.
+
+    None where they are too few.
+    """
+    color = _measure(calm, _IRIS_PERCENTILES)
+    if color is None:
+        return None
+    hue = np.median(noisy, axis=0)
+    return np.asarray(hue * float(color @ LUMA) / max(float(hue @ LUMA), 1.0), np.float32)
+
+
+def _measure(colors: Array, percentiles: tuple[int, int]) -> Array | None:
+    """Mean of those of `colors` (n, 3) whose luma is between two percentiles; None where they are too few."""
+    if len(colors) < _LEAST_PIXELS:
         return None
     level = colors @ LUMA
-    limit = np.percentile(level, percentile)
-    return np.asarray(colors[level <= limit if darker else level >= limit].mean(axis=0), np.float32)
+    low, high = np.percentile(level, percentiles)
+    return np.asarray(colors[(level >= low) & (level <= high)].mean(axis=0), np.float32)
