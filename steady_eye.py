@@ -6,16 +6,17 @@ and a white smooth, it need not tell.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from donor_light import Matched
-from eye_shape import IRIS_RADIUS, find_frame, fit_open_lids, landmarks_in_frame
+from eye_shape import IRIS_RADIUS, EyeFrame, Lids, find_frame, fit_open_lids, landmarks_in_frame
 from eyeball import EyeLook, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
-from other_eye import measure_iris
 from photo_look import LUMA, PhotoLook, measure_eye_skin, measure_skin
-from photo_types import Donor, Feature
+from photo_types import Box, Donor, Feature
 from soft_edges import smoothstep
 
 Array = NDArray[np.float32]
@@ -38,6 +39,16 @@ _LEAST_PIXELS = 8
 """Fewer show no colour of their own."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Eyeball:
+    """Where the donor's eyeball lies: its lids and the iris' `center` in the `frame`, whose x is foreshortened."""
+
+    frame: EyeFrame
+    lids: Lids
+    center: tuple[float, float]
+    roundness: float
+
+
 def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feature, look: PhotoLook) -> Array:
     """A donated eye float32 (h, w, 3), already in the light of its new photo, made as regular as it had to be calmed.
 
@@ -47,15 +58,9 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
     donated, share = matched.pixels, matched.calmed
     if share <= 0:
         return donated
-    eye, frame = donor.face.eye(feature), find_frame(donor.face, feature)
-    lids = fit_open_lids(frame, eye, donor.opening)
-    center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
-    seen = float(np.linalg.norm(frame.x_axis)) / frame.unit_px
-    roundness = 1 / max(seen, 0.5)
-    distance = np.hypot((x - center_x) / roundness, y - center_y) / IRIS_RADIUS
-    inside = aperture_alpha(x, y, lids, _SOFTNESS) > 0.9
-    low, high = _IRIS_RINGS
-    on_iris = inside & (distance > low) & (distance < high) & (y < center_y)
+    eyeball = _find_eyeball(donor, feature)
+    distance, inside = _measure_place(x, y, eyeball)
+    on_iris = _find_lower_iris(x, y, eyeball)
     iris = _measure_iris(donated[on_iris], matched.noisy[on_iris])
     white = _measure(donated[inside & (distance > 1.2) & (np.abs(x) < 0.75)], _WHITE_PERCENTILES)
     if iris is None:
@@ -72,16 +77,16 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
         black=0.6 * look.black,
         catchlight=choose_catchlight(look.skin, look.highlight),
         gaze=(0.0, 0.0),
-        light_x=_LIGHT_X * (1.0 if frame.x_axis[0] > 0 else -1.0),
+        light_x=_LIGHT_X * (1.0 if eyeball.frame.x_axis[0] > 0 else -1.0),
         detail=0.0,
-        roundness=roundness,
+        roundness=eyeball.roundness,
         seed=0,
     )
     size = donated.shape[1], donated.shape[0]
     fine_size = _SUPERSAMPLING * size[0], _SUPERSAMPLING * size[1]
     fine_x, fine_y = (np.asarray(cv2.resize(axis, fine_size), np.float32) for axis in (x, y))
-    alpha = aperture_alpha(fine_x, fine_y, lids, _SOFTNESS)
-    model = render_eyeball(fine_x, fine_y, lids, (center_x, center_y), eye_look)
+    alpha = aperture_alpha(fine_x, fine_y, eyeball.lids, _SOFTNESS)
+    model = render_eyeball(fine_x, fine_y, eyeball.lids, eyeball.center, eye_look)
 
     def reduce(picture: Array) -> Array:
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
@@ -93,6 +98,27 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
     # Corners and rims are the photo's own: there the landmarks are least sure.
     weight = _MOST_STEADIED * share * coverage * (1 - smoothstep(0.75, 1.0, np.abs(x)))[..., None]
     return np.asarray(donated + weight * (model - donated), np.float32)
+
+
+def _find_eyeball(donor: Donor, feature: Feature) -> _Eyeball:
+    eye, frame = donor.face.eye(feature), find_frame(donor.face, feature)
+    center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    seen = float(np.linalg.norm(frame.x_axis)) / frame.unit_px
+    return _Eyeball(frame, fit_open_lids(frame, eye, donor.opening), (center_x, center_y), 1 / max(seen, 0.5))
+
+
+def _measure_place(x: Array, y: Array, eyeball: _Eyeball) -> tuple[Array, NDArray[np.bool_]]:
+    """Distance from the middle of the iris in its radii, and what is well inside the lids, both (h, w)."""
+    center_x, center_y = eyeball.center
+    distance = np.hypot((x - center_x) / eyeball.roundness, y - center_y) / IRIS_RADIUS
+    return distance, aperture_alpha(x, y, eyeball.lids, _SOFTNESS) > 0.9
+
+
+def _find_lower_iris(x: Array, y: Array, eyeball: _Eyeball) -> NDArray[np.bool_]:
+    """Where iris is seen and no lid shades it, (h, w)."""
+    distance, inside = _measure_place(x, y, eyeball)
+    low, high = _IRIS_RINGS
+    return np.asarray(inside & (distance > low) & (distance < high) & (y < eyeball.center[1]))
 
 
 def _even_irises(donor: Donor, feature: Feature) -> Array:
@@ -111,11 +137,16 @@ def _even_irises(donor: Donor, feature: Feature) -> Array:
 
 def _measure_reflectance(donor: Donor, feature: Feature) -> Array | None:
     """The colour float32 (3,) of an iris over how bright the skin below it is; None where there is none to see."""
-    iris = measure_iris(donor.pixels, donor.face, feature)
-    if iris is None:
+    eye = donor.face.eye(feature)
+    box = Box.around(np.concatenate([eye.upper, eye.lower])).clipped(donor.pixels.shape[1], donor.pixels.shape[0])
+    if box is None:
+        return None
+    eyeball = _find_eyeball(donor, feature)
+    seen = donor.pixels[box.slices][_find_lower_iris(*eyeball.frame.grid(box), eyeball)]
+    if len(seen) < _LEAST_PIXELS:
         return None
     skin = measure_eye_skin(donor.pixels, donor.face, feature, measure_skin(donor.pixels, donor.face))
-    return np.asarray(np.maximum(iris, 1) / max(float(skin @ LUMA), 1.0), np.float32)
+    return np.asarray(np.maximum(np.median(seen, axis=0), 1) / max(float(skin @ LUMA), 1.0), np.float32)
 
 
 def _measure_iris(calm: Array, noisy: Array) -> Array | None:
