@@ -30,6 +30,8 @@ _IRIS_RINGS = (0.35, 0.85)
 """The iris' colour is measured between these shares of its radius, below its middle."""
 _IRIS_PERCENTILES, _WHITE_PERCENTILES = (15, 60), (60, 100)
 """By brightness: glints brighten an iris, a pupil darkens it, lashes and lids darken a white."""
+_HUE_PERCENTILES = (10, 80)
+"""As many pixels as can be: in the dark a step of 8 bits is a change of hue, and a median is one of the steps."""
 _MOST_UNEVEN = 1.5
 """By so much at most the two irises of a face are made alike in brightness: more is no noise but a shadow."""
 _MOST_IRIS, _LEAST_WHITE = 0.55, 0.85
@@ -143,10 +145,11 @@ def _measure_reflectance(donor: Donor, feature: Feature) -> Array | None:
         return None
     eyeball = _find_eyeball(donor, feature)
     seen = donor.pixels[box.slices][_find_lower_iris(*eyeball.frame.grid(box), eyeball)]
-    if len(seen) < _LEAST_PIXELS:
+    color = _measure(seen.astype(np.float32), _HUE_PERCENTILES)
+    if color is None:
         return None
     skin = measure_eye_skin(donor.pixels, donor.face, feature, measure_skin(donor.pixels, donor.face))
-    return np.asarray(np.maximum(np.median(seen, axis=0), 1) / max(float(skin @ LUMA), 1.0), np.float32)
+    return np.asarray(np.maximum(color, 1) / max(float(skin @ LUMA), 1.0), np.float32)
 
 
 def _measure_iris(calm: Array, noisy: Array) -> Array | None:
@@ -154,10 +157,9 @@ def _measure_iris(calm: Array, noisy: Array) -> Array | None:
 
     None where they are too few.
     """
-    color = _measure(calm, _IRIS_PERCENTILES)
-    if color is None:
+    color, hue = _measure(calm, _IRIS_PERCENTILES), _measure(noisy, _HUE_PERCENTILES)
+    if color is None or hue is None:
         return None
-    hue = np.median(noisy, axis=0)
     return np.asarray(hue * float(color @ LUMA) / max(float(hue @ LUMA), 1.0), np.float32)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from donor_light import Matched
 from eye_shape import IRIS_RADIUS, EyeFrame, find_frame, landmarks_in_frame
 from photo_look import LUMA, measure_look
 from photo_types import EYES, Box, Donor, Face, Feature, Pixels
@@ -36,7 +37,7 @@ def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[Array, Array,
 @pytest.mark.parametrize("feature", EYES)
 def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> None:
     donated, x, y, frame = cut_eye(donor.face, feature, donor.pixels)
-    steadied = steady_eye(donated, x, y, donor, feature, 1.0, measure_look(donor.pixels, donor.face))
+    steadied = steady_eye(Matched(donated, 1.0, donated), x, y, donor, feature, measure_look(donor.pixels, donor.face))
     center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
     distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
     ring = (distance > 0.5) & (distance < 0.8) & (y < center_y + 0.1) & (y > center_y - 0.2)
@@ -47,8 +48,8 @@ def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> Non
 def test_outside_the_lids_and_without_need_nothing_changes(donor: Donor) -> None:
     donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
     look = measure_look(donor.pixels, donor.face)
-    steadied = steady_eye(donated, x, y, donor, Feature.LEFT_EYE, 1.0, look)
+    steadied = steady_eye(Matched(donated, 1.0, donated), x, y, donor, Feature.LEFT_EYE, look)
     outside = (np.abs(x) > 1.0) | (np.abs(y) > 0.75)
     np.testing.assert_array_equal(steadied[outside], donated[outside])
     assert (steadied != donated).any()
-    assert steady_eye(donated, x, y, donor, Feature.LEFT_EYE, 0.0, look) is donated
+    assert steady_eye(Matched(donated, 0.0, donated), x, y, donor, Feature.LEFT_EYE, look) is donated
