@@ -11,12 +11,14 @@ import pytest
 from compositing import composite
 from donor_painting import DonorPainter
 from draft_engine import DraftEngine
+from eye_shape import IRIS_RADIUS, find_frame, landmarks_in_frame
 from faces import look_again
 from fix import ignore_progress, plan_edits
 from mouth_mask import mouth_region
-from photo_types import EYES, Donor, Edit, EditPlan, Feature, Options, Pixels
+from photo_look import LUMA
+from photo_types import EYES, Box, Donor, Edit, EditPlan, Face, Feature, Options, Pixels
 from tests.conftest import LoadPhoto
-from tests.donor_photos import Moments, make_moments
+from tests.donor_photos import DIMMED, Moments, make_moments
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,31 @@ def test_a_lowered_lid_narrows_the_eye_and_leaves_what_is_below_it(moments: Mome
         bottom = round(float(moments.open_face.eye(edit.feature).lower[4, 1])) + 2
         below = slice(bottom, edit.region.box.bottom), slice(edit.region.box.left, edit.region.box.right)
         assert np.abs(wide[below].astype(int) - narrow[below]).max() <= 4
+
+
+def test_eyes_out_of_the_dark_are_steadied_and_others_left_alone(
+    moments: Moments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(1).normal(0, 8, moments.other.shape)
+    dark: Pixels = np.clip(np.rint(0.45 / DIMMED * moments.other + noise), 0, 255).astype(np.uint8)
+    donors = Donor(dark, moments.other_face, "dark"), Donor(moments.open, moments.open_face, "bright")
+    steadied = [open_with(moments, donor) for donor in donors]
+    monkeypatch.setattr("donor_eyes.steady_eye", lambda matched, *_: matched.pixels)
+    as_they_came = [open_with(moments, donor) for donor in donors]
+    assert np.array_equal(steadied[1], as_they_came[1])
+    for eye in EYES:
+        after, before = (measure_unevenness(moments.open_face, eye, part[0]) for part in (steadied, as_they_came))
+        assert after < 0.75 * before
+
+
+def measure_unevenness(face: Face, feature: Feature, pixels: Pixels) -> float:
+    """Deviation of luma on the ring of the iris that neither pupil nor lids reach, at the height of its middle."""
+    frame, eye = find_frame(face, feature), face.eye(feature)
+    x, y = frame.grid(box := Box.around(np.concatenate([eye.upper, eye.lower])))
+    center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
+    ring = (distance > 0.5) & (distance < 0.8) & (y < center_y + 0.1) & (y > center_y - 0.2)
+    return float(np.std((pixels[box.slices] @ LUMA)[ring]))
 
 
 def test_the_brows_are_not_touched(moments: Moments) -> None:

@@ -53,3 +53,47 @@ def test_outside_the_lids_and_without_need_nothing_changes(donor: Donor) -> None
     np.testing.assert_array_equal(steadied[outside], donated[outside])
     assert (steadied != donated).any()
     assert steady_eye(Matched(donated, 0.0, donated), x, y, donor, Feature.LEFT_EYE, look) is donated
+
+
+def measure_ring(pixels: Array, x: Array, y: Array, donor: Donor, feature: Feature) -> Array:
+    """Mean colour of the lower iris beside the pupil."""
+    frame = find_frame(donor.face, feature)
+    center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
+    distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
+    return np.asarray(pixels[(distance > 0.45) & (distance < 0.8) & (y < center_y)].mean(axis=0), np.float32)
+
+
+def test_the_iris_has_the_hue_it_had_before_it_was_calmed(donor: Donor) -> None:
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
+    look = measure_look(donor.pixels, donor.face)
+    warm, cold = (
+        measure_ring(steady_eye(Matched(donated, 1.0, noisy), x, y, donor, Feature.LEFT_EYE, look), x, y, donor,
+                     Feature.LEFT_EYE)
+        for noisy in (donated * np.float32([1.2, 1, 0.8]), donated * np.float32([0.8, 1, 1.2]))
+    )  # fmt: skip
+    assert warm[0] / warm[2] > 1.3 * cold[0] / cold[2]
+
+
+def test_both_eyes_get_one_colour(donor: Donor) -> None:
+    tinted = donor.pixels.copy()
+    frame = find_frame(donor.face, Feature.RIGHT_EYE)
+    eye = donor.face.eye(Feature.RIGHT_EYE)
+    box = Box.around(np.concatenate([eye.upper, eye.lower]))
+    x, y = frame.grid(box)
+    center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, eye.iris[:1]))
+    iris = np.hypot(x - center_x, y - center_y) < IRIS_RADIUS
+    part = tinted[box.slices]
+    part[iris] = np.clip(part[iris] * np.array([1.3, 1.0, 0.7]), 0, 255).astype(np.uint8)
+    noisy = Donor(tinted, donor.face, "tinted.jpg")
+    look = measure_look(tinted, donor.face)
+    apart = []
+    for calmed in (0.0, 1.0):
+        warmth = []
+        for feature in EYES:
+            donated, x, y, _ = cut_eye(donor.face, feature, tinted)
+            color = measure_ring(
+                steady_eye(Matched(donated, calmed, donated), x, y, noisy, feature, look), x, y, noisy, feature
+            )
+            warmth.append(float(np.log(color[0] / color[2])))
+        apart.append(abs(warmth[0] - warmth[1]))
+    assert apart[1] < 0.5 * apart[0]
