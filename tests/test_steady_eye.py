@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -69,7 +72,7 @@ def test_the_iris_has_the_hue_it_had_before_it_was_calmed(donor: Donor) -> None:
     warm, cold = (
         measure_ring(steady_eye(Matched(donated, 1.0, noisy), x, y, donor, Feature.LEFT_EYE, look), x, y, donor,
                      Feature.LEFT_EYE)
-        for noisy in (donated * np.float32([1.2, 1, 0.8]), donated * np.float32([0.8, 1, 1.2]))
+        for noisy in (donated * np.array([1.2, 1, 0.8], np.float32), donated * np.array([0.8, 1, 1.2], np.float32))
     )  # fmt: skip
     assert warm[0] / warm[2] > 1.3 * cold[0] / cold[2]
 
@@ -97,3 +100,18 @@ def test_both_eyes_get_one_colour(donor: Donor) -> None:
             warmth.append(float(np.log(color[0] / color[2])))
         apart.append(abs(warmth[0] - warmth[1]))
     assert apart[1] < 0.5 * apart[0]
+
+
+def test_the_eyeball_has_the_grain_of_the_photo_it_goes_into(donor: Donor) -> None:
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
+    smooth = np.asarray(cv2.GaussianBlur(donated, (0, 0), 3.0), np.float32)
+    look = measure_look(donor.pixels, donor.face)
+    assert look.grain.std() > 5
+    without, with_grain = (
+        steady_eye(Matched(smooth, 1.0, smooth), x, y, donor, Feature.LEFT_EYE, replace(look, grain=grain))
+        for grain in (np.zeros_like(look.grain), look.grain)
+    )
+    added, grain = with_grain - without, look.tile_grain(*donated.shape[:2])
+    changed = np.abs(without - smooth).max(axis=2) > 5
+    assert 0.3 * grain.std() < added[changed].std() < grain.std()
+    assert np.corrcoef(added[changed].ravel(), grain[changed].ravel())[0, 1] > 0.9
