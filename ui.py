@@ -17,13 +17,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from photo_io import FORMATS, load_photo
-from photo_types import BadOption, FixError, MissingPackage, Options
+from photo_types import BadOption, FixError, MissingPackage, Options, Photo
 from ui_api import add_api
 from ui_events import PageEvents
-from ui_session import open_photo, preview_face, shrink
+from ui_session import OpenPhoto, preview_face, shrink
 from ui_style import PICK_SCRIPT, STYLE_SHEET, make_brush, make_head, make_theme
 from ui_words import BRUSH_HINT, TOP, draw_samples
 
@@ -35,6 +36,8 @@ SAMPLES = Path(__file__).parent / "data" / "inputs"
 _FOLDER_PREFIX = "open_eyes_page_"
 # Files of the page are looked through so often, and removed when so old, in seconds; so is a forgotten session.
 _CLEAN_EVERY, _OLDEST = 600, 6 * 3600
+# As wide and high as phones take them: what the models lay out for one size serves for others.
+_PHONE_PHOTO = (4032, 3024)
 _EYE_COLORS = [("As the other eye, else dark", "")] + [
     (name.capitalize(), name) for name in ("brown", "hazel", "green", "blue", "grey")
 ]
@@ -311,9 +314,11 @@ def _use_folder(folder: Path) -> None:
 
 
 def _warm_up(options: Options) -> None:
-    """Load the models of the faces, so that the first visitor does not wait for them."""
-    with suppress(FixError, IndexError):
-        opened = open_photo(min(SAMPLES.glob("*")))
+    """Load the models and have them lay out their memory, so that the first visitor does not wait for that."""
+    with suppress(FixError, ValueError):
+        sample = load_photo(min(SAMPLES.glob("*")))
+        large = cv2.resize(sample.pixels, _PHONE_PHOTO, interpolation=cv2.INTER_LINEAR)
+        opened = OpenPhoto(Path(), Photo(np.asarray(large, np.uint8)))
         opened.find_faces(options)
         preview_face(opened, 1, options)
 

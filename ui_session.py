@@ -298,6 +298,9 @@ def shrink(pixels: Pixels, longest_px: int) -> Pixels:
     if scale >= 1.0:
         return pixels
     size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
+    if scale <= 0.5 and min(size) > 1:
+        # Means of four pixels are many times quicker than others; so little is lost that nobody sees it.
+        pixels = np.asarray(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
