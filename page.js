@@ -36,9 +36,9 @@ const magnify = () => document.querySelectorAll('.loupe .sheet').forEach(sheet =
   pan.isReady = true;
   document.documentElement.style.setProperty('--screen-pixels', devicePixelRatio);
   const face = pan.getAttribute('aria-label') + sheet.getAttribute('style');
-  // At first a little above the middle: at the eyes.
-  const [left, top, share] = looked[face] ??
-    [(pan.scrollWidth - pan.clientWidth) / 2, 0.38 * pan.scrollHeight - pan.clientHeight / 2, slider.value];
+  // At first where the change is.
+  const [left, top, share] = looked[face] ?? [(pan.scrollWidth - pan.clientWidth) / 2,
+    sheet.dataset.focus * pan.scrollHeight - pan.clientHeight / 2, slider.value];
   slider.value = share;
   pan.scrollTo(left, top);
   const keep = () => { looked[face] = [pan.scrollLeft, pan.scrollTop, slider.value]; part(loupe); };

@@ -227,7 +227,7 @@ class PageEvents(WorkEvents):
         )
         return self.answer(
             face=gr.update(visible=not in_loupe, **({} if in_loupe else {"value": (before, after)})),
-            loupe=gr.update(visible=in_loupe, value=draw_loupe(before, after, view.size, number) if in_loupe else ""),
+            loupe=gr.update(visible=in_loupe, value=draw_loupe(before, after, view, number) if in_loupe else ""),
             full_size=gr.update(visible=is_large),
             face_hint=f'<p class="hint">{words}</p>',
         )

@@ -41,6 +41,8 @@ from ui_references import Gift, Others, find_gifts, find_people
 _FACE_MARGIN = 0.45
 FACE_VIEW_PX = 720
 """What is larger around a face is painted and shown as small as this, so that a slider answers at once."""
+# How far down the eyes are in that part of the photo.
+_EYE_LEVEL = 0.38
 # Of the box of an eye or a mouth this share must be painted over to ask for an edit there.
 _ASKED_BY_HAND = 0.25
 
@@ -65,6 +67,12 @@ class FaceView:
     def size(self) -> tuple[int, int]:
         """How many pixels it has across and down."""
         return self.after.shape[1], self.after.shape[0]
+
+    @property
+    def focus(self) -> float:
+        """How far down the change is, 0 … 1; where the eyes are if nothing changed."""
+        rows = np.flatnonzero((self.before != self.after).any(axis=(1, 2)))
+        return float(rows.mean() / len(self.after)) if rows.size else _EYE_LEVEL
 
 
 @dataclass(eq=False)

@@ -16,7 +16,7 @@ from mouth_mask import mouth_mask
 from photo_types import EYES, Box, Face, FaceChoice, Feature, Options, Pixels, Skip
 from report import describe
 from ui_references import Gift
-from ui_session import OpenPhoto, encode_jpeg, shrink
+from ui_session import FaceView, OpenPhoto, encode_jpeg, shrink
 
 # Long side of the photo as the page shows it: sharp on a large screen, quick to send.
 PREVIEW_PX = 1600
@@ -92,14 +92,16 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
     return f'<figure class="frame">{picture}{"".join(marks)}</figure>'
 
 
-def draw_loupe(before: str, after: str, size: tuple[int, int], number: int) -> str:
-    """Two files of one face, of so many pixels across and down, in a view that is moved about; a slider parts them."""
+def draw_loupe(before: str, after: str, view: FaceView, number: int) -> str:
+    """Two files of one face in a view that is moved about, and at first shows the change; a slider parts them."""
+    across, down = view.size
     pictures = "".join(
         f'<img src="{address(file)}" alt="{alt}">' for file, alt in ((before, "before"), (after, "after"))
     )
     return (
         f'<div class="loupe"><div class="pan" tabindex="0" role="group" aria-label="Face {number} at 100 %">'
-        f'<div class="sheet" style="--across:{size[0]};--down:{size[1]}">{pictures}</div></div><i></i>'
+        f'<div class="sheet" data-focus="{view.focus:.2f}" style="--across:{across};--down:{down}">{pictures}</div>'
+        "</div><i></i>"
         '<input type="range" min="0" max="100" value="50" aria-label="Where before ends and after begins"></div>'
     )
 

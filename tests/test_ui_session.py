@@ -17,7 +17,17 @@ from references import read_reference
 from tests.conftest import SAMPLES, LoadPhoto
 from tests.donor_photos import make_moments
 from ui_references import Others
-from ui_session import OpenPhoto, Session, Stopped, fix_opened, open_photo, preview_face, read_strokes, save_opened
+from ui_session import (
+    FaceView,
+    OpenPhoto,
+    Session,
+    Stopped,
+    fix_opened,
+    open_photo,
+    preview_face,
+    read_strokes,
+    save_opened,
+)
 
 OPTIONS = Options(engine="draft")
 NEVER = threading.Event()
@@ -222,3 +232,11 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     broken.write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(UnreadablePhoto):
         open_photo(broken)
+
+
+def test_a_view_of_a_face_knows_where_the_change_is() -> None:
+    before = np.zeros((10, 4, 3), np.uint8)
+    after = before.copy()
+    after[7:9, 1] = 5
+    assert FaceView(before, after, 1.0, 10).focus == pytest.approx(0.75)
+    assert 0.3 < FaceView(before, before, 1.0, 10).focus < 0.45, "unchanged, the eyes are looked at"
