@@ -55,6 +55,9 @@ _LID_GAP = 0.13
 _ABOVE_LID = 0.115
 _RIM = 0.045
 _ROUNDS_AWAY = 0.002
+# One half of the face this much narrower than the other is the far half of a turned head; there the rim narrows, down
+# to the second number: on a far mouth corner it would leave no room to rise.
+_TURNED_RATIO, _LEAST_SHORTENING = 0.75, 0.35
 # Below the rim of glasses, and beyond what was seen of it.
 _RIM_GAP = 0.03
 _RIM_END = 0.05
@@ -107,10 +110,32 @@ def mouth_region(
     allowed &= reach_mask
     if not allowed.any():
         return None
+    shortening = _far_shortening(landmarks, across)
     inside = cv2.distanceTransform(allowed, cv2.DIST_L2, 5) / (scale * eye_distance)
+    if shortening < 1.0:
+        # From the middle of the mouth to the far outline the rim gets as narrow as all else there.
+        x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
+        middle, far = to_mask(mouth[None])[0], to_mask(_far_end(landmarks, across, mouth)[None])[0]
+        way = far - middle
+        share = ((x - middle[0]) * way[0] + (y - middle[1]) * way[1]) / max(float(way @ way), 1e-6)
+        inside /= 1 - (1 - shortening) * np.clip(share, 0, 1)
     faded = smoothstep(_OUTLINE_GAP, _OUTLINE_GAP + _RIM, inside)
-    soft = cv2.GaussianBlur(faded, (0, 0), 0.02 * scale * eye_distance + 0.3) * (inside > 0)
+    soft = cv2.GaussianBlur(faded, (0, 0), 0.02 * shortening * scale * eye_distance + 0.3) * (inside > 0)
     return _fit_region(box, soft.astype(np.float32), shape)
+
+
+def _far_end(landmarks: Landmarks, across: Floats, mouth: Floats) -> Floats:
+    """Where the mouth's axis leaves the face on the side that is turned away."""
+    reach = (landmarks.oval[:, :2] - mouth) @ across
+    low, high = float(reach.min()), float(reach.max())
+    return np.asarray(mouth + across * (low if -low < high else high), np.float32)
+
+
+def _far_shortening(landmarks: Landmarks, across: Floats) -> float:
+    """How much narrower the far half of a turned face is than the near one; 1 for all that look ahead."""
+    reach = (landmarks.points[:, :2] - landmarks.lips[[0, 10], :2].mean(0)) @ across
+    low, high = -float(reach.min()), float(reach.max())
+    return float(np.clip(min(low, high) / max(low, high, 1e-6) / _TURNED_RATIO, _LEAST_SHORTENING, 1))
 
 
 def narrow_to_lips(edit: Edit) -> Edit:

@@ -36,9 +36,6 @@ _MAX_EXTRA_WIDTH = 0.02
 # in the middle, by up to this share, so that they do not bend with it.
 _OPEN_MOUTH = (0.05, 0.15)
 _FLATTER_WHEN_OPEN = 0.6
-# The far corner of a turned mouth rises less in the picture; none of it below this turn (sine), then in proportion.
-_TURN_UNNOTICED = 0.15
-_FAR_CORNER_LOSS = 0.8
 # Outward and up, in mouth widths of a full smile; the order is that of `Landmarks.left_cheek`.
 # The shape is the one measured, its height a third more: cheeks that rise let the mouth do with less.
 CHEEK = (
@@ -52,8 +49,8 @@ CHEEK_BACK = -0.5  # toward the viewer, as a share of the outward motion: the ch
 _CHIN_UP = (0.036, 0.012, 0.0, 0.0)
 # Of a full smile, at amount 1; amount 0.5 makes the faintest that most people would call a smile.
 _FULL_GAIN, _GAIN_POWER = 1.0, 1.4
-# At these turns of the head (sine) at most so much of a full smile: the far half of the mouth has less room.
-_GAIN_LIMIT = ((0.2, 0.5), (1.1, 0.85))
+# Seen from the side a smile shows less: at these turns of the head (sine) so much more of it is painted.
+_TURNED_GAIN = ((0.25, 0.5), (1.0, 1.2))
 # At these distances of the outer eye corners in pixels, too: what must go far on few pixels looks drawn, above all
 # where a moustache hides the lips, and had better be given up.
 _SMALL_FACE_LIMIT = ((40.0, 60.0), (0.58, 1.1))
@@ -131,10 +128,10 @@ def smile_unit_px(landmarks: Landmarks) -> float:
 
 
 def smile_gain(landmarks: Landmarks, amount: float) -> float:
-    """Return the share of a full smile to paint for an `amount` 0 … 1: on turned and on small heads less at most."""
+    """Return the share of a full smile to paint for an `amount` 0 … 1: more on turned heads, less on small ones."""
     turn = abs(float(face_axes(landmarks)[0, 2]))
-    room = min(float(np.interp(turn, *_GAIN_LIMIT)), float(np.interp(landmarks.eye_distance_px, *_SMALL_FACE_LIMIT)))
-    return min(_FULL_GAIN * amount**_GAIN_POWER, room)
+    gain = _FULL_GAIN * amount**_GAIN_POWER * float(np.interp(turn, *_TURNED_GAIN))
+    return min(gain, float(np.interp(landmarks.eye_distance_px, *_SMALL_FACE_LIMIT)))
 
 
 def smile_motion(landmarks: Landmarks) -> tuple[Floats, Floats]:
@@ -193,10 +190,6 @@ def _lip_motion(loop: Floats, landmarks: Landmarks, axes: Floats, thinning: floa
     flatter = _FLATTER_WHEN_OPEN * float(np.clip((gap - _OPEN_MOUTH[0]) / (_OPEN_MOUTH[1] - _OPEN_MOUTH[0]), 0, 1))
     reach = np.clip(np.abs(across), 0, 1.1)
     parabola = (1 - flatter) * reach**2 + flatter * reach**3
-    # The third part of the axis to the left is positive when the left side is the far one.
-    turn = float(axes[0, 2])
-    far = np.clip(across * np.sign(turn), 0, 1)
-    parabola = parabola * (1 - _FAR_CORNER_LOSS * max(abs(turn) - _TURN_UNNOTICED, 0) * far)
     rise = _MID_LIP_UP + (up - _MID_LIP_UP) * parabola
     # Positive when the left corner, at across = 1, is the higher one.
     uneven = float((corners[1] - corners[0]) @ axes[1]) / (2 * half_width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from faces import look_again
@@ -20,8 +21,13 @@ DONOR_SHARE = 0.75
 """An eye that was carried over from another photo keeps at least this part of the aspect ratio it has there."""
 AMOUNT_STEP = 0.20
 """A try that fell short opens an eye this much further next time …"""
-SMILE_STEP = 0.10
-"""… and a smile, which is the better the smaller it is, this much."""
+SMILE_STEPS = (0.05, 0.20)
+"""… and a smile, which is the better the smaller it is, at least and at most this much, by how far it fell short."""
+# Steps do not add up to 1 exactly.
+_MOST = 0.999
+# The logit of the smile score grows by so much per unit of amount where it grows fastest, and is aimed so far beyond
+# the logit of the goal: in another crop the same smile scores a little less.
+_SMILE_SLOPE, _SMILE_MARGIN = 11.0, 0.40
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,21 @@ def go_further(edit: Edit, outcome: Outcome) -> Edit | None:
     """The same edit for the next try: as it was if it was good, else further; None when there is no further."""
     if outcome.good:
         return edit
-    step = SMILE_STEP if edit.feature is Feature.MOUTH else AMOUNT_STEP
-    # Tenths do not add up to 1 exactly.
-    return replace(edit, amount=min(edit.amount + step, 1.0)) if edit.amount < 0.999 else None
+    if edit.amount >= _MOST:
+        return None
+    step = _smile_step(edit, outcome.value) if edit.feature is Feature.MOUTH else AMOUNT_STEP
+    return replace(edit, amount=min(edit.amount + step, 1.0))
+
+
+def _smile_step(edit: Edit, score: float) -> float:
+    """How much further to go with a smile that came out with this score."""
+    missing = _logit(edit.goal_share * SMILE_SCORE) + _SMILE_MARGIN - _logit(score)
+    return min(max(missing / _SMILE_SLOPE, SMILE_STEPS[0]), SMILE_STEPS[1])
+
+
+def _logit(share: float) -> float:
+    share = min(max(share, 1e-3), 1 - 1e-3)
+    return math.log(share / (1 - share))
 
 
 def hold_back(edits: list[Edit]) -> list[Edit]:

@@ -199,16 +199,27 @@ def test_the_corners_move_up_and_outward(hopper: tuple[Pixels, Face, Region]) ->
         assert 0.15 < -motion[1] / unit < 0.35
 
 
-def test_a_turned_head_gets_no_broader_a_smile_than_it_has_room_for(hopper: tuple[Pixels, Face, Region]) -> None:
-    _, face, _ = hopper
-    landmarks = face.landmarks
-    turned = landmarks.points.copy()
-    middle = turned.mean(0)
-    angle = np.radians(30)
+def turn_head(landmarks: Landmarks, degrees: float) -> Landmarks:
+    points = landmarks.points
+    middle, angle = points.mean(0), np.radians(degrees)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    turned = ((turned - middle) @ turn.T + middle).astype(np.float32)
-    assert smile_gain(Landmarks(turned), 1.0) < smile_gain(landmarks, 1.0)
-    assert smile_gain(Landmarks(turned), 0.3) == pytest.approx(smile_gain(landmarks, 0.3))
+    return Landmarks(((points - middle) @ turn.T + middle).astype(np.float32))
+
+
+def test_a_turned_head_gets_more_of_a_smile_as_less_of_it_is_seen(hopper: tuple[Pixels, Face, Region]) -> None:
+    landmarks = hopper[1].landmarks
+    assert smile_gain(turn_head(landmarks, 30), 0.5) > smile_gain(landmarks, 0.5)
+    assert smile_gain(turn_head(landmarks, 5), 0.5) == pytest.approx(smile_gain(landmarks, 0.5))
+
+
+def test_the_far_corner_of_a_turned_mouth_has_room_to_rise(hopper: tuple[Pixels, Face, Region]) -> None:
+    pixels, face, _ = hopper
+    landmarks = turn_head(face.landmarks, -36)
+    region = mouth_region(pixels.shape, landmarks)
+    assert region is not None
+    near, far = lay_grid(landmarks, region).depth_at(landmarks.lips[[0, 10]])
+    assert near > 0.3
+    assert far > 0.06, "it stays behind, and the near one makes a smirk"
 
 
 def test_a_corner_that_hangs_lower_than_the_other_rises_more() -> None:
