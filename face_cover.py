@@ -160,13 +160,13 @@ def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[Floats]:
     programming); a deep crease may pass for one. Glasses have two rims, so beside one a fainter one is enough.
     """
     eyes = landmarks.eyes
-    rims = [_find_lower_rim(pixels, landmarks, eye, 1.0) for eye in eyes]
-    if any(rim is not None for rim in rims):
-        rims = [_find_lower_rim(pixels, landmarks, eye, _SECOND_RIM) for eye in eyes]
-    return [rim for rim in rims if rim is not None]
+    lines = [_trace_lower_rim(pixels, landmarks, eye) for eye in eyes]
+    least = 1.0 if all(clearness < 1.0 for _, clearness in lines) else _SECOND_RIM
+    return [line for line, clearness in lines if clearness >= least]
 
 
-def _find_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks, least: float) -> Floats | None:
+def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) -> tuple[Floats, float]:
+    """The line under an eye that is most like a rim, and how clear it is: 1 and more for one that is sure."""
     columns, rows = _RIM_PATCH
     width = landmarks.eye_distance_3d_px * 0.34
     inward = (eye.inner_corner - eye.outer_corner)[:2]
@@ -182,7 +182,7 @@ def _find_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks, lea
     low, high = where.min((0, 1)) - 4 / scale, where.max((0, 1)) + 4 / scale
     box = Box(*(int(v) for v in (*np.floor(low), *np.ceil(high)))).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
-        return None
+        return where[0], 0.0
     size = max(2, round(box.width * scale)), max(2, round(box.height * scale))
     gray = cv2.cvtColor(cv2.resize(pixels[box.slices], size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     at = ((where - (box.left, box.top)) * (size[0] / box.width, size[1] / box.height)).astype(np.float32)
@@ -192,27 +192,29 @@ def _find_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks, lea
     line = np.abs(light[2 * reach :] + light[: -2 * reach] - 2 * light[reach:-reach]) / 2
     path = _strongest_path(line)
     strength = line[path, np.arange(columns)]
-    if abs(int(path[-1]) - int(path[0])) > _RIM_MOST_DROP:
-        return None
-    if strength.mean() < least * _RIM_CONTRAST or np.quantile(strength, 0.2) < least * _RIM_FAINTEST:
-        return None
     rim: Floats = where[path + reach, np.arange(columns)]
-    return rim
+    if abs(int(path[-1]) - int(path[0])) > _RIM_MOST_DROP:
+        return rim, 0.0
+    return rim, float(min(strength.mean() / _RIM_CONTRAST, np.quantile(strength, 0.2) / _RIM_FAINTEST))
 
 
 def _strongest_path(line: Floats) -> NDArray[np.intp]:
     """The row per column of the strongest path from left to right whose steps are at most two rows."""
     rows, columns = line.shape
-    total = line[:, 0].copy()
+    steps, each = np.arange(-2, 3), np.arange(rows)
+    # With two rows of nothing above and below; row k of the view is the total moved by step k.
+    padded = np.full(rows + 4, -np.inf, line.dtype)
+    moved = np.lib.stride_tricks.sliding_window_view(padded, rows)
+    cost = (0.01 * np.abs(steps)[:, None]).astype(line.dtype)
+    padded[2:-2] = line[:, 0]
     came_from = np.zeros((columns, rows), np.intp)
     for column in range(1, columns):
-        padded = np.pad(total, 2, constant_values=-np.inf)
-        choices = np.stack([padded[2 + step : 2 + step + rows] - 0.01 * abs(step) for step in (-2, -1, 0, 1, 2)])
+        choices = moved - cost
         best = choices.argmax(0)
-        came_from[column] = np.arange(rows) + best - 2
-        total = choices[best, np.arange(rows)] + line[:, column]
+        came_from[column] = each + steps[best]
+        padded[2:-2] = choices[best, each] + line[:, column]
     path = np.empty(columns, np.intp)
-    path[-1] = int(total.argmax())
+    path[-1] = int(padded[2:-2].argmax())
     for column in range(columns - 1, 0, -1):
         path[column - 1] = came_from[column][path[column]]
     return path

@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     # Before numpy is loaded: its second thread helps with no matrix this small, but keeps a processor busy waiting.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Nor do OpenCV's threads turn in circles between two pieces of work: MediaPipe works beside them.
+    for name in ("MAIN", "WORKER"):
+        os.environ.setdefault(f"OPENCV_THREAD_POOL_ACTIVE_WAIT_{name}", "0")
     try:
         code, complaint = _guard(lambda: _run(parsed), parsed.debug)
     except KeyboardInterrupt:
