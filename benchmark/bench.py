@@ -15,6 +15,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from draft_engine import DraftEngine  # noqa: E402
 from faces import look_again  # noqa: E402
 from fix import fix_photo  # noqa: E402
 from photo_io import FORMATS, load_photo, save_photo  # noqa: E402
-from photo_types import EYES, EditPlan, Face, FixError, FixResult, Options, Photo, Pixels  # noqa: E402
+from photo_types import EYES, EditPlan, Face, Feature, FixError, FixResult, Options, Photo, Pixels  # noqa: E402
 
 # An eye is open, a mouth smiles, by these; between closed and open nothing is demanded.
 OPEN_ASPECT_RATIO, OPEN_BLINK, SMILE = 0.20, 0.40, 0.50
@@ -53,6 +54,7 @@ class FaceRow:
     is_open: bool
     was_fine: bool
     touched: bool
+    no_smile_because: str = ""
 
     @property
     def counts(self) -> bool:
@@ -120,6 +122,11 @@ def measure_face(face: Face, result: FixResult) -> FaceRow:
         is_open=after is not None and is_eye_pair_open(after),
         was_fine=smiles and is_open,
         touched=any(edit.face.number == face.number for edit in result.plan.edits),
+        no_smile_because="; ".join(
+            skip.reason
+            for skip in result.report.skips
+            if skip.face.number == face.number and skip.feature is Feature.MOUTH
+        ),
     )
 
 
@@ -211,6 +218,7 @@ def summarize(rows: list[PhotoRow]) -> dict[str, str]:
     faces = [face for row in good for face in row.faces]
     closed = [face for face in faces if face.counts and face.was_closed]
     unsmiling = [face for face in faces if face.counts and face.smile_before < NO_SMILE]
+    left_alone = Counter(face.no_smile_because for face in unsmiling if face.no_smile_because)
     fine = [face for face in faces if face.was_fine]
     blinks = [row.psnr_fixed_db - row.psnr_closed_db for row in good if row.psnr_fixed_db and row.psnr_closed_db]
     large = [row for row in good if row.megapixels > 10]
@@ -219,6 +227,9 @@ def summarize(rows: list[PhotoRow]) -> dict[str, str]:
         "closed-eye faces opened (target: all)": f"{sum(face.is_open for face in closed)} of {len(closed)}",
         "unsmiling faces that smile (target: 95 %)": (
             f"{sum((face.smile_after or 0) > SMILE for face in unsmiling)} of {len(unsmiling)}"
+        ),
+        "unsmiling mouths left alone, and why": (
+            "; ".join(f"{count}: {why}" for why, count in left_alone.items()) or "none"
         ),
         "fine faces touched (target: 0)": f"{sum(face.touched for face in fine)} of {len(fine)}",
         "pixels changed outside the masks (target: 0)": str(sum(row.changed_outside for row in good)),

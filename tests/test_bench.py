@@ -28,6 +28,8 @@ def test_one_sample_is_measured_from_file_to_file(tmp_path: Path) -> None:
     assert sample["changed_pixels"] > 0 and sample["changed_outside"] == 0
     assert any(face["was_closed"] and face["is_open"] for face in sample["faces"])
     assert sample["peak_mb"] > 50
+    because = [face["no_smile_because"] for face in sample["faces"]]
+    assert "already smiling" in because and "" in because
 
 
 def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
