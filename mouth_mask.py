@@ -110,12 +110,12 @@ def mouth_region(
     allowed &= reach_mask
     if not allowed.any():
         return None
-    shortening = _far_shortening(landmarks, across)
+    far_end, shortening = _measure_far_side(landmarks, across, mouth)
     inside = cv2.distanceTransform(allowed, cv2.DIST_L2, 5) / (scale * eye_distance)
     if shortening < 1.0:
         # From the middle of the mouth to the far outline the rim gets as narrow as all else there.
         x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
-        middle, far = to_mask(mouth[None])[0], to_mask(_far_end(landmarks, across, mouth)[None])[0]
+        middle, far = to_mask(np.stack([mouth, far_end]))
         way = far - middle
         share = ((x - middle[0]) * way[0] + (y - middle[1]) * way[1]) / max(float(way @ way), 1e-6)
         inside /= 1 - (1 - shortening) * np.clip(share, 0, 1)
@@ -124,18 +124,15 @@ def mouth_region(
     return _fit_region(box, soft.astype(np.float32), shape)
 
 
-def _far_end(landmarks: Landmarks, across: Floats, mouth: Floats) -> Floats:
-    """Where the mouth's axis leaves the face on the side that is turned away."""
-    reach = (landmarks.oval[:, :2] - mouth) @ across
-    low, high = float(reach.min()), float(reach.max())
-    return np.asarray(mouth + across * (low if -low < high else high), np.float32)
+def _measure_far_side(landmarks: Landmarks, across: Floats, mouth: Floats) -> tuple[Floats, float]:
+    """Where the mouth's axis leaves the face on the side that is turned away, and how narrow that half of it is.
 
-
-def _far_shortening(landmarks: Landmarks, across: Floats) -> float:
-    """How much narrower the far half of a turned face is than the near one; 1 for all that look ahead."""
-    reach = (landmarks.points[:, :2] - landmarks.lips[[0, 10], :2].mean(0)) @ across
-    low, high = -float(reach.min()), float(reach.max())
-    return float(np.clip(min(low, high) / max(low, high, 1e-6) / _TURNED_RATIO, _LEAST_SHORTENING, 1))
+    The latter in proportion to the near half; 1 for all that look ahead.
+    """
+    reach = (landmarks.points[:, :2] - mouth) @ across
+    far, near = sorted((float(reach.min()), float(reach.max())), key=abs)
+    shortening = float(np.clip(abs(far) / max(abs(near), 1e-6) / _TURNED_RATIO, _LEAST_SHORTENING, 1))
+    return np.asarray(mouth + across * far, np.float32), shortening
 
 
 def narrow_to_lips(edit: Edit) -> Edit:

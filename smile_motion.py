@@ -51,8 +51,8 @@ _CHIN_UP = (0.036, 0.012, 0.0, 0.0)
 _FULL_GAIN, _GAIN_POWER = 1.0, 1.4
 # Seen from the side a smile shows less: at these turns of the head (sine) so much more of it is painted.
 _TURNED_GAIN = ((0.25, 0.5), (1.0, 1.2))
-# At these distances of the outer eye corners in pixels, too: what must go far on few pixels looks drawn, above all
-# where a moustache hides the lips, and had better be given up.
+# At these distances of the outer eye corners in pixels at most so much of a full smile: what must go far on few pixels
+# looks drawn, above all where a moustache hides the lips, and had better be given up.
 _SMALL_FACE_LIMIT = ((40.0, 60.0), (0.58, 1.1))
 # A mouth is this share of the distance of the outer eye corners (median of adult faces).
 _MOUTH_TO_EYES = 0.58
