@@ -208,14 +208,19 @@ def _find_iris(head: Head, look: PhotoLook, saturation_ratio: float) -> Array | 
         iris = measure_iris(head.pixels, head.face, eye)
         if iris is None:
             return None
-        skin = np.maximum(measure_eye_skin(head.pixels, head.face, eye, look.skin), 1.0)
+        black, contrast = _measure_tones(head.pixels, head.face, eye, look)
         # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
-        if iris @ LUMA > _BRIGHTEST_IRIS * (skin @ LUMA):
+        if iris @ LUMA > _BRIGHTEST_IRIS * ((black + contrast) @ LUMA):
             return None
-        black = _BLACK_SHARE * look.black
-        ratios.append(np.maximum(iris - black, 1.0) / np.maximum(skin - black, 1.0))
+        ratios.append(np.maximum(iris - black, 1.0) / contrast)
     right, left = ratios
     return None if np.abs(right - left).max() > _SAME_IRIS else np.asarray((right + left) / 2, np.float32)
+
+
+def _measure_tones(pixels: Pixels, face: Face, eye: Feature, look: PhotoLook) -> tuple[Array, Array]:
+    """The RGB of black around an eye, and how much more of each the skin has, both float32 (3,)."""
+    black = np.asarray(_BLACK_SHARE * look.black, np.float32)
+    return black, np.maximum(measure_eye_skin(pixels, face, eye, look.skin) - black, 1.0)
 
 
 def expect_opening(face: Face, donor: Face) -> float:
@@ -250,9 +255,9 @@ def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], neares
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
     if irises and edit.feature in EYES:
         look = measure_look(pixels, edit.face)
-        black, skin = _BLACK_SHARE * look.black, measure_eye_skin(pixels, edit.face, edit.feature, look.skin)
+        black, contrast = _measure_tones(pixels, edit.face, edit.feature, look)
         # The median: a reflection tints the irises of one photo.
-        iris = black + np.median(irises, axis=0) * np.maximum(skin - black, 1.0)
+        iris = black + np.median(irises, axis=0) * contrast
         edit = replace(edit, iris=np.asarray(np.clip(iris, 0, 255), np.float32))
     good = [candidate.donor for candidate in candidates if not candidate.why_not]
     if good:

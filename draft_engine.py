@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from compositing import blend_patch
 from donor_painting import DonorPainter
 from eye_shape import EYEBALL_DEPTH, find_frame
-from eyeball import EyeLook, blend_into_shadow, choose_catchlight, choose_iris, choose_sclera, guess_iris_ratio
+from eyeball import (
+    PUPIL_SHARE,
+    EyeLook,
+    blend_into_shadow,
+    choose_catchlight,
+    choose_iris,
+    choose_sclera,
+    guess_iris_ratio,
+)
 from open_eyes import open_eye
 from other_eye import find_iris_color, match_other_eye
 from photo_look import LUMA, PhotoLook, luma, measure_eye_skin, measure_look, measure_veil
@@ -23,8 +31,6 @@ Array = NDArray[np.float32]
 _MAX_GAZE = 0.20
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
 _ROUND_SHARE = 0.7
-# A pupil may be this much darker than the darkest hundredth of the face.
-_BLACK_SHARE = 0.60
 # Turned further than this, people look less and less at the camera.
 _CAMERA_YAW_DEGREES = (18.0, 40.0)
 # An eye seen at the first part of its width or less shows the light's reflection in the middle: at the side it would
@@ -82,7 +88,7 @@ class DraftEngine:
         # The x axis of the frame runs to the nose: in the picture to the right for the right eye, to the left for the
         # left one.
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
-        seen = float(np.linalg.norm(frame.x_axis)) / frame.unit_px
+        seen = frame.seen_share
         veil = measure_veil(look.black, skin)
         clear = np.maximum(skin - veil, 1)
         iris = self._choose_iris(pixels, edit, plan, look, skin)
@@ -91,7 +97,7 @@ class DraftEngine:
             iris=look.tone.apply(blend_into_shadow(iris, clear, tiny)),
             sclera=look.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
-            black=_BLACK_SHARE * look.black,
+            black=PUPIL_SHARE * look.black,
             catchlight=blend_into_shadow(choose_catchlight(skin, look.highlight), skin, tiny),
             gaze=_look_at_camera(edit.face, toward_right, seen),
             light_x=light * toward_right * float(np.interp(seen, _SEEN_FOR_LIGHT, (0, 1))),

@@ -66,6 +66,11 @@ class EyeFrame:
         """Length of one unit of y in pixels: half the width of the eye seen straight on."""
         return float(np.linalg.norm(self.y_axis))
 
+    @property
+    def seen_share(self) -> float:
+        """How wide the eye is seen over how wide it is: 1 straight on, less from the side; never 0."""
+        return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.unit_px
+
     def to_frame(self, x_px: Array, y_px: Array) -> tuple[Array, Array]:
         """Frame coordinates of photo pixels (arrays of any shape)."""
         determinant = self.x_axis[0] * self.y_axis[1] - self.x_axis[1] * self.y_axis[0]
@@ -182,7 +187,7 @@ def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -
     own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
     height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
     height *= 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
-    seen = float(np.linalg.norm(frame.x_axis)) / frame.unit_px
+    seen = frame.seen_share
     height *= float(np.interp(seen, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
     lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own

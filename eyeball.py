@@ -40,6 +40,8 @@ IRIS_COLORS = {
     "grey": (0.56, (1.02, 1.00, 0.98)),
 }
 """Named eye colours: luma over skin luma, and RGB over luma."""
+PUPIL_SHARE = 0.60
+"""A pupil may be this much darker than the darkest hundredth of the face."""
 # A colour nobody told us: a brown as dark as brows and darkest spots of the face suggest, since dark eyes go with dark
 # hair: a fit to the lower half of the irises of 50 people, less a tenth, which is reflected surroundings, and drawn
 # toward the dark: a stranger asks about eyes that are too pale, never about dark ones. It is a duller brown than

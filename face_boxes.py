@@ -37,7 +37,7 @@ FINE_SIDES = (2400, 4800)
 SMALLEST_FACE_PX = 22
 # The last level is left out when the one before is nearly as large.
 _LEVEL_STEP = 1.3
-# Photos this long are halved before they are shrunk further: means of four pixels are many times quicker than others.
+# Photos this long are halved before they are shrunk further, which is quicker.
 _HALVED_PX = 2 * COARSE_SIDES[-1]
 # Tiles bound the memory of the fine levels; they overlap by more than the largest face that only they can see.
 _TILE_PX = 720
@@ -95,11 +95,7 @@ def find_boxes(pixels: Pixels, side: int, wide_border: bool = False) -> list[Can
     border = round(side * _WIDE_BORDER_RATIO) if wide_border else 0
     scale = (side - 2 * border) / max(height, width)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    level: MatLike = pixels
-    while min(level.shape[1] - 2 * size[0], level.shape[0] - 2 * size[1]) >= 0 and max(level.shape) >= _HALVED_PX:
-        # An odd last row or column is left out: that is nothing to a box.
-        even = level[: level.shape[0] // 2 * 2, : level.shape[1] // 2 * 2]
-        level = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    level = halve_toward(pixels, *size, while_px=_HALVED_PX)
     level = cv2.resize(level, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     if border:
         level = cv2.copyMakeBorder(level, border, border, border, border, cv2.BORDER_CONSTANT, value=_MEAN)
@@ -124,6 +120,18 @@ def has_boxes(pixels: Pixels, turns: int) -> bool:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     turned = np.ascontiguousarray(np.rot90(pixels, turns))
     return any(find_boxes(turned, side) for side in sides)
+
+
+def halve_toward(picture: MatLike, width: int, height: int, while_px: int = 0) -> MatLike:
+    """Halve a picture (h, w, …) as often as it stays no smaller than `width` and `height`.
+
+    Means of four pixels are many times quicker than others, and little is lost for a resize that follows. A picture
+    whose long side has fewer than `while_px` pixels is not halved. An odd last row or column is left out.
+    """
+    while min(picture.shape[1] - 2 * width, picture.shape[0] - 2 * height) >= 0 and max(picture.shape[:2]) >= while_px:
+        even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+        picture = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def overlap_ratio(a: Corners, b: Corners) -> float:

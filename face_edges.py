@@ -45,7 +45,7 @@ def visible_alpha(source: Array, frame: EyeFrame, box: Box, x: Array, y: Array) 
     `source` float32 (h, w) is the luma of `box`, `x` and `y` (h, w) its frame coordinates.
     """
     visible = np.ones_like(x)
-    if float(np.linalg.norm(frame.x_axis)) > _MOST_FORESHORTENING * frame.unit_px:
+    if frame.seen_share > _MOST_FORESHORTENING:
         return visible
     rows = np.linspace(*_Y_RANGE, _STEPS[0], dtype=np.float32)
     columns = np.linspace(*_X_RANGE, _STEPS[1], dtype=np.float32)

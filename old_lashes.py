@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from eye_shape import EyeView, Lids, evaluate_lid
@@ -95,16 +96,14 @@ def wipe_tail(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:
     smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * unit_px, 0.6))
     filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
     filled = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 5, 0.6)), np.float32)
-    lift = (filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0)
+    lift = _measure_lift(filled, smooth)
     low, high = TAIL_HEIGHTS
     near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
     near *= 1 - smoothstep(high - 0.12, high, view.y)
     dark = near * smoothstep(0.04, 0.12, lift)
     if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
         return source
-    alpha = cv2.GaussianBlur(dark, (0, 0), max(0.03 * unit_px, 0.5))[..., None]
-    grain = photo_look.tile_grain(view.box.height, view.box.width)
-    return np.asarray(source + alpha * (filled + grain - source), np.float32)
+    return _lay_over(source, filled, dark, view, photo_look)
 
 
 def wipe_lower_lashes(
@@ -116,7 +115,7 @@ def wipe_lower_lashes(
     """
     unit_px = view.frame.unit_px
     size = max(3, round((lashes.reach + WIPED_MARGIN) * unit_px) | 1)
-    across = max(3, round(size * float(np.linalg.norm(view.frame.x_axis)) / unit_px) | 1)
+    across = max(3, round(size * view.frame.seen_share) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.
     smooth = np.asarray(cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6)), np.float32)
@@ -125,7 +124,7 @@ def wipe_lower_lashes(
     dulled = smooth * np.minimum(bright / np.maximum(gray, 1.0), 1)[..., None]
     closed = cv2.morphologyEx(dulled, cv2.MORPH_CLOSE, kernel)
     closed = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
-    lift = (closed - smooth) @ LUMA / np.maximum(closed @ LUMA, 8.0)
+    lift = _measure_lift(closed, smooth)
     offset = view.y - evaluate_lid(lids.closed, view.x)
     # Toward the temple lashes are longer.
     below = offset + lashes.reach + TEMPLE_REACH * smoothstep(0.3, 1.0, -view.x)
@@ -138,7 +137,6 @@ def wipe_lower_lashes(
     rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(source, view, photo_look))
     rough *= 1 - smoothstep(dim, bright, cv2.dilate(source @ LUMA, halo))
     hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
-    alpha = np.asarray(cv2.GaussianBlur(near * hair, (0, 0), max(0.03 * unit_px, 0.5)), np.float32)
 
     # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
     bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
@@ -148,8 +146,19 @@ def wipe_lower_lashes(
     borrowed = cv2.GaussianBlur(dulled * bare[..., None], (0, 0), reach) / np.maximum(weight, 1e-6)
     known = smoothstep(0.002, 0.05, weight)
     filled = closed + known * (borrowed - closed)
+    return _lay_over(source, filled, near * hair, view, photo_look)
+
+
+def _lay_over(source: Array, filled: MatLike, share: MatLike, view: EyeView, photo_look: PhotoLook) -> Array:
+    """`filled` with the photo's grain over `source`, both (h, w, 3), by `share` (h, w), with soft edges."""
+    alpha = cv2.GaussianBlur(share, (0, 0), max(0.03 * view.frame.unit_px, 0.5))[..., None]
     grain = photo_look.tile_grain(view.box.height, view.box.width)
-    return np.asarray(source + alpha[..., None] * (filled + grain - source), np.float32)
+    return np.asarray(source + alpha * (filled + grain - source), np.float32)
+
+
+def _measure_lift(filled: MatLike, smooth: MatLike) -> Array:
+    """How much darker than `filled` a picture is, both (h, w, 3), as a share of it; (h, w)."""
+    return np.asarray((filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0), np.float32)
 
 
 def _measure_roughness(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:

@@ -26,7 +26,7 @@ from eye_shape import (
 from eyes_mask import eye_region
 from landmarks import EyeLandmarks
 from options import Options
-from photo_look import LUMA, luma
+from photo_look import LUMA, luma, trimmed_mean
 from photo_types import Donor, Edit, EditPlan, Face, Feature, Pixels
 from soft_edges import smoothstep
 
@@ -134,7 +134,7 @@ def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
     iris_x, iris_y, radius = find_iris(pixels, eye, frame)
     # Lower half mostly: the upper one lies in the shadow of the lid.
     angles, shares = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))
-    round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
+    round_x = 1 / frame.seen_share
     x = (iris_x + radius * shares * np.cos(angles) * round_x).astype(np.float32)
     y = (iris_y + radius * shares * np.sin(angles)).astype(np.float32)
     marked_x, marked_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
@@ -146,9 +146,7 @@ def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
         return None
     colors = cv2.remap(pixels, columns[seen], rows[seen], cv2.INTER_LINEAR).reshape(-1, 3).astype(np.float32)
     # Glints, mirror images and white brighten; the darkest are the pupil and lashes.
-    level = colors @ LUMA
-    low, high = np.percentile(level, _IRIS_PERCENTILES)
-    return np.asarray(colors[(level >= low) & (level <= high)].mean(axis=0), np.float32)
+    return trimmed_mean(colors, _IRIS_PERCENTILES)
 
 
 def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
@@ -184,7 +182,7 @@ def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, do
     if abs(shift) < _LEAST_GAZE_SHIFT:
         return copied
     # An iris is round in the photo, while x of the frame is foreshortened.
-    round_x = donor.unit_px / max(float(np.linalg.norm(donor.x_axis)), 1e-6)
+    round_x = 1 / donor.seen_share
 
     def distance(center_x: float) -> Array:
         return np.asarray(np.hypot((x - center_x) / round_x, y - iris_y), np.float32)
@@ -209,7 +207,7 @@ def _spread_iris(
 ) -> Array:
     """Colours float32 (h, w, 3) of the iris `circle` (x, y, radius), the same at every angle, by their `distance`."""
     iris_x, iris_y, radius = circle
-    round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
+    round_x = 1 / frame.seen_share
     angles, rings = np.meshgrid(np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(0, radius, 8))
     x = (iris_x + rings * np.cos(angles) * round_x).astype(np.float32)
     y = (iris_y + rings * np.sin(angles)).astype(np.float32)
@@ -236,7 +234,7 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
     of persons by a test of statistical independence", 1993.
     """
     start_x, start_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
-    round_x = frame.unit_px / max(float(np.linalg.norm(frame.x_axis)), 1e-6)
+    round_x = 1 / frame.seen_share
     angles = np.radians(np.concatenate([np.linspace(-50, 20, 8), np.linspace(160, 230, 8)]))
 
     def score(center_x: float, center_y: float, radius: float) -> float:

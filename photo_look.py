@@ -90,6 +90,13 @@ def luma(pixels: NDArray[np.generic]) -> Array:
     return pixels.astype(np.float32) @ LUMA
 
 
+def trimmed_mean(colors: Array, percentiles: tuple[int, int]) -> Array:
+    """Mean float32 (3,) of those of `colors` float32 (n, 3) whose luma lies between two percentiles; n is not 0."""
+    level = colors @ LUMA
+    low, high = np.percentile(level, percentiles)
+    return np.asarray(colors[(level >= low) & (level <= high)].mean(axis=0), np.float32)
+
+
 def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
     """Measure sharpness, grain and colours of one face in a photo uint8 (H, W, 3)."""
     box = _eye_band(face).clipped(pixels.shape[1], pixels.shape[0])

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from donor_light import Matched
 from eye_shape import IRIS_RADIUS, EyeFrame, Lids, find_frame, fit_open_lids, landmarks_in_frame
-from eyeball import EyeLook, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
-from photo_look import LUMA, PhotoLook, measure_eye_skin, measure_skin
+from eyeball import PUPIL_SHARE, EyeLook, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
+from photo_look import LUMA, PhotoLook, measure_eye_skin, measure_skin, trimmed_mean
 from photo_types import Box, Donor, Feature
 from soft_edges import smoothstep
 
@@ -28,6 +28,8 @@ _SOFTNESS = 0.10
 """Width over which the model ends at the lids, in units of the eye frame."""
 _IRIS_RINGS = (0.35, 0.85)
 """The iris' colour is measured between these shares of its radius, below its middle."""
+_WHITE_FROM, _WHITE_REACH = 1.2, 0.75
+"""The white's colour is measured from so many of its radii on, and no nearer to the corners."""
 _IRIS_PERCENTILES, _WHITE_PERCENTILES = (15, 60), (60, 100)
 """By brightness: glints brighten an iris, a pupil darkens it, lashes and lids darken a white."""
 _HUE_PERCENTILES = (10, 80)
@@ -61,10 +63,9 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
     if share <= 0:
         return donated
     eyeball = _find_eyeball(donor, feature)
-    distance, inside = _measure_place(x, y, eyeball)
-    on_iris = _find_lower_iris(x, y, eyeball)
+    on_iris, on_white = _find_colors(x, y, eyeball)
     iris = _measure_iris(donated[on_iris], matched.noisy[on_iris])
-    white = _measure(donated[inside & (distance > 1.2) & (np.abs(x) < 0.75)], _WHITE_PERCENTILES)
+    white = _measure(donated[on_white], _WHITE_PERCENTILES)
     if iris is None:
         return donated
     level = float(look.skin @ LUMA)
@@ -76,7 +77,7 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
         iris=iris,
         sclera=white,
         skin=look.skin,
-        black=0.6 * look.black,
+        black=PUPIL_SHARE * look.black,
         catchlight=choose_catchlight(look.skin, look.highlight),
         gaze=(0.0, 0.0),
         light_x=_LIGHT_X * (1.0 if eyeball.frame.x_axis[0] > 0 else -1.0),
@@ -105,22 +106,20 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
 def _find_eyeball(donor: Donor, feature: Feature) -> _Eyeball:
     eye, frame = donor.face.eye(feature), find_frame(donor.face, feature)
     center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
-    seen = float(np.linalg.norm(frame.x_axis)) / frame.unit_px
-    return _Eyeball(frame, fit_open_lids(frame, eye, donor.opening), (center_x, center_y), 1 / max(seen, 0.5))
+    roundness = 1 / max(frame.seen_share, 0.5)
+    return _Eyeball(frame, fit_open_lids(frame, eye, donor.opening), (center_x, center_y), roundness)
 
 
-def _measure_place(x: Array, y: Array, eyeball: _Eyeball) -> tuple[Array, NDArray[np.bool_]]:
-    """Distance from the middle of the iris in its radii, and what is well inside the lids, both (h, w)."""
+def _find_colors(x: Array, y: Array, eyeball: _Eyeball) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where iris is seen that no lid shades, and where white; both (h, w)."""
     center_x, center_y = eyeball.center
     distance = np.hypot((x - center_x) / eyeball.roundness, y - center_y) / IRIS_RADIUS
-    return distance, aperture_alpha(x, y, eyeball.lids, _SOFTNESS) > 0.9
-
-
-def _find_lower_iris(x: Array, y: Array, eyeball: _Eyeball) -> NDArray[np.bool_]:
-    """Where iris is seen and no lid shades it, (h, w)."""
-    distance, inside = _measure_place(x, y, eyeball)
+    inside = aperture_alpha(x, y, eyeball.lids, _SOFTNESS) > 0.9
     low, high = _IRIS_RINGS
-    return np.asarray(inside & (distance > low) & (distance < high) & (y < eyeball.center[1]))
+    return (
+        np.asarray(inside & (distance > low) & (distance < high) & (y < center_y)),
+        np.asarray(inside & (distance > _WHITE_FROM) & (np.abs(x) < _WHITE_REACH)),
+    )
 
 
 def _even_irises(donor: Donor, feature: Feature) -> Array:
@@ -144,8 +143,8 @@ def _measure_reflectance(donor: Donor, feature: Feature) -> Array | None:
     if box is None:
         return None
     eyeball = _find_eyeball(donor, feature)
-    seen = donor.pixels[box.slices][_find_lower_iris(*eyeball.frame.grid(box), eyeball)]
-    color = _measure(seen.astype(np.float32), _HUE_PERCENTILES)
+    on_iris, _ = _find_colors(*eyeball.frame.grid(box), eyeball)
+    color = _measure(donor.pixels[box.slices][on_iris].astype(np.float32), _HUE_PERCENTILES)
     if color is None:
         return None
     skin = measure_eye_skin(donor.pixels, donor.face, feature, measure_skin(donor.pixels, donor.face))
@@ -165,8 +164,4 @@ def _measure_iris(calm: Array, noisy: Array) -> Array | None:
 
 def _measure(colors: Array, percentiles: tuple[int, int]) -> Array | None:
     """Mean of those of `colors` (n, 3) whose luma is between two percentiles; None where they are too few."""
-    if len(colors) < _LEAST_PIXELS:
-        return None
-    level = colors @ LUMA
-    low, high = np.percentile(level, percentiles)
-    return np.asarray(colors[(level >= low) & (level <= high)].mean(axis=0), np.float32)
+    return trimmed_mean(colors, percentiles) if len(colors) >= _LEAST_PIXELS else None

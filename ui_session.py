@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from brush_strokes import Strokes, covers
 from draft_engine import DraftEngine
+from face_boxes import halve_toward
 from fix import analyze_photo, fix_photo, ignore_progress, plan_edits
 from photo_io import FORMATS, load_photo, save_photo
 from photo_types import (
@@ -306,10 +307,8 @@ def shrink(pixels: Pixels, longest_px: int) -> Pixels:
     if scale >= 1.0:
         return pixels
     size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
-    if scale <= 0.5 and min(size) > 1:
-        # Means of four pixels are many times quicker than others; so little is lost that nobody sees it.
-        pixels = np.asarray(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    halved = halve_toward(pixels, *size)
+    return np.asarray(cv2.resize(halved, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _alone(options: Options, choices: Mapping[int, FaceChoice]) -> Options:

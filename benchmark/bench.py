@@ -122,10 +122,8 @@ def measure_face(face: Face, result: FixResult) -> FaceRow:
         is_open=after is not None and is_eye_pair_open(after),
         was_fine=smiles and is_open,
         touched=any(edit.face.number == face.number for edit in result.plan.edits),
-        no_smile_because="; ".join(
-            skip.reason
-            for skip in result.report.skips
-            if skip.face.number == face.number and skip.feature is Feature.MOUTH
+        no_smile_because=next(
+            (s.reason for s in result.report.skips if s.face.number == face.number and s.feature is Feature.MOUTH), ""
         ),
     )
 
