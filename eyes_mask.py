@@ -51,6 +51,7 @@ _OPEN_ASPECT_RATIO = 0.3
 _LEAST_EYE_DISTANCE_PX = 24.0
 # Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
 _MOST_YAW_DEGREES = 36.0
+_CUT_OFF = "it is cut off by the edge of the photo"
 _HIDDEN = "no lash line is seen there: a hand or hair may lie over it"
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner.
@@ -86,11 +87,16 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
             closed = frozenset(feature for feature in EYES if closedness[feature] >= _NARROW)
         is_off = choice.eyes is False
         reasons = {feature: _reason_to_leave(pixels, face, feature, closed, options, is_off) for feature in EYES}
+        seen = {feature: face.eye(feature).share_inside(pixels.shape) for feature in EYES}
+        for feature in closed:
+            if reasons[feature] == _CUT_OFF and reasons[feature.other_eye] is None and seen[feature] > 0:
+                # Its landmarks alone would be a guess; beside an eye that is opened, what is seen of it opens, too.
+                reasons[feature] = None
         for feature, other in (EYES, EYES[::-1]):
             measured = closedness[feature]
             reason = reasons[feature]
             other_stays_closed = other in closed and reasons[other] not in (None, _HIDDEN)
-            if reason is None and other_stays_closed and _is_seen(pixels.shape, face.eye(other)):
+            if reason is None and other_stays_closed and seen[other] > 0:
                 reason = "the other eye has to stay closed, and one open eye would look like a wink"
             region = None if reason else eye_region(pixels.shape, face, feature)
             if region is None:
@@ -208,8 +214,8 @@ def _reason_to_leave(
             f"the face is too small to tell: its outer eye corners are {distance:.0f} px apart, "
             f"{_LEAST_EYE_DISTANCE_PX:.0f} px are needed"
         )
-    if _is_cut_off(pixels.shape, face.eye(feature)):
-        return "it is cut off by the edge of the photo"
+    if face.eye(feature).share_inside(pixels.shape) < 1:
+        return _CUT_OFF
     if feature not in closed:
         return _describe_open(face, feature, closed)
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
@@ -229,20 +235,6 @@ def _describe_open(face: Face, feature: Feature, closed: frozenset[Feature]) -> 
     if face.smile > 0.5:
         return "not closed, only narrowed by the smile"
     return "not closed, only lowered or half open"
-
-
-def _is_cut_off(shape: tuple[int, ...], eye: EyeLandmarks) -> bool:
-    return not _inside_photo(shape, eye).all()
-
-
-def _is_seen(shape: tuple[int, ...], eye: EyeLandmarks) -> bool:
-    return bool(_inside_photo(shape, eye).any())
-
-
-def _inside_photo(shape: tuple[int, ...], eye: EyeLandmarks) -> NDArray[np.bool_]:
-    """Which points of both lids lie inside the photo."""
-    rims = np.concatenate([eye.upper, eye.lower])[:, :2]
-    return np.asarray(((rims >= 0) & (rims < (shape[1], shape[0]))).all(axis=1))
 
 
 def _aspect_ratio(eye: EyeLandmarks) -> float:

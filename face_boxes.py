@@ -39,6 +39,9 @@ SMALLEST_FACE_PX = 22
 _LEVEL_STEP = 1.3
 # Photos this long are halved before they are shrunk further, which is quicker.
 _HALVED_PX = 2 * COARSE_SIDES[-1]
+# A face that the left or the right edge cuts through is looked for in this share of the coarsest level beside the
+# edge, with so much of its mirror image added beyond: two halves of a face make one.
+_CUT_STRIP_RATIO, _MIRRORED_RATIO = 0.20, 0.15
 # Tiles bound the memory of the fine levels; they overlap by more than the largest face that only they can see.
 _TILE_PX = 720
 _TILE_OVERLAP_PX = 96
@@ -91,12 +94,8 @@ def find_boxes(pixels: Pixels, side: int, wide_border: bool = False) -> list[Can
     `pixels` uint8 (H, W, 3) RGB; `side` is the level's longest side in pixels. `wide_border` sets the photo
     into a frame, for faces larger than the picture. Raises MissingModel.
     """
-    height, width = pixels.shape[:2]
     border = round(side * _WIDE_BORDER_RATIO) if wide_border else 0
-    scale = (side - 2 * border) / max(height, width)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    level = halve_toward(pixels, *size, while_px=_HALVED_PX)
-    level = cv2.resize(level, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    level, scale = _scale_to(pixels, side - 2 * border)
     if border:
         level = cv2.copyMakeBorder(level, border, border, border, border, cv2.BORDER_CONSTANT, value=_MEAN)
     slot = sum(side > coarse for coarse in COARSE_SIDES)
@@ -106,6 +105,34 @@ def find_boxes(pixels: Pixels, side: int, wide_border: bool = False) -> list[Can
             a, b, c, d = ((value - border) / scale for value in (x0 + left, y0 + top, x1 + left, y1 + top))
             found.append(Candidate((a, b, c, d), confidence))
     return _suppress(found)
+
+
+def find_cut_boxes(pixels: Pixels) -> list[Candidate]:
+    """Find boxes of faces that the left or the right edge of a photo uint8 (H, W, 3) cuts through; see `find_boxes`.
+
+    Such a box lies about half outside the photo. Raises MissingModel.
+    """
+    level, scale = _scale_to(pixels, COARSE_SIDES[0])
+    width = level.shape[1]
+    strip, beyond = (min(round(ratio * COARSE_SIDES[0]), width) for ratio in (_CUT_STRIP_RATIO, _MIRRORED_RATIO))
+    found = []
+    for is_right, seen in enumerate((level, level[:, ::-1])):
+        whole = cv2.copyMakeBorder(seen[:, :strip], 0, 0, beyond, 0, cv2.BORDER_REFLECT)
+        for confidence, left, top, right, bottom in _detect(whole, 0):
+            x0, x1 = left - beyond, right - beyond
+            if x0 < 0:
+                x0, x1 = (width - x1, width - x0) if is_right else (x0, x1)
+                found.append(Candidate((x0 / scale, top / scale, x1 / scale, bottom / scale), confidence))
+    return _suppress(found)
+
+
+def _scale_to(pixels: Pixels, side: int) -> tuple[MatLike, float]:
+    """A photo with `side` as its longest side in pixels, and the scale that led there."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    level = halve_toward(pixels, *size, while_px=_HALVED_PX)
+    return cv2.resize(level, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), scale
 
 
 def has_boxes(pixels: Pixels, turns: int) -> bool:

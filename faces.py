@@ -22,6 +22,7 @@ from face_boxes import (
     Candidate,
     Corners,
     find_boxes,
+    find_cut_boxes,
     has_boxes,
     overlap_ratio,
     plan_levels,
@@ -51,6 +52,9 @@ _CROP_PX = 384
 # Sides of the crops in proportion to the box of the SSD, and to the extent of the landmarks. The narrow first crop
 # keeps the neighbours out; some faces are only seen with more around them.
 _BOX_TO_CROP = (1.25, 1.9)
+# Half a face is seen in one crop and not in the next: these sides, moved inward by these shares of the box.
+_CUT_BOX_TO_CROP = (1.25, 1.4, 1.6)
+_CUT_INWARD = (0.0, 0.15, 0.30)
 _LANDMARKS_TO_CROP = 1.6
 # The two looks at one face may differ by this much of the eye distance; on things that are no face they differ more.
 _SAME_LOOK_RATIO = 0.15
@@ -75,6 +79,7 @@ def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Fac
     if not looks:
         frame, turns, looks = pixels, 0, _search_harder(pixels)
     tell("looking for faces", 0.5)
+    looks = _search_edges(frame, looks)
     looks = _search(frame, _choose_fine_level(frame, looks), looks)
     tell("looking for faces", 1.0)
     looks = [_turn_back(look, turns, frame.shape) for look in looks if not _is_animal(look)]
@@ -208,6 +213,16 @@ def _search(pixels: Pixels, sides: Sequence[int], looks: list[_Look]) -> list[_L
     return looks
 
 
+def _search_edges(pixels: Pixels, looks: list[_Look]) -> list[_Look]:
+    """The looks given and those at faces that the left or the right edge cuts through."""
+    for candidate in find_cut_boxes(pixels):
+        left, top, right, bottom = candidate.corners
+        inward = right - left if left < 0 else left - right
+        aims = [(left + share * inward, top, right + share * inward, bottom) for share in _CUT_INWARD]
+        looks = _examine(pixels, [replace(candidate, corners=aim) for aim in aims], looks, crops=_CUT_BOX_TO_CROP)
+    return looks
+
+
 def _choose_fine_level(pixels: Pixels, looks: list[_Look]) -> list[int]:
     """The coarsest level that shows all but bystanders, if any; the levels before it would show nothing more."""
     longest = max(pixels.shape[:2])
@@ -220,12 +235,18 @@ def _choose_fine_level(pixels: Pixels, looks: list[_Look]) -> list[int]:
     return chosen
 
 
-def _examine(pixels: Pixels, candidates: list[Candidate], looks: list[_Look], tilt: float = 0.0) -> list[_Look]:
+def _examine(
+    pixels: Pixels,
+    candidates: list[Candidate],
+    looks: list[_Look],
+    tilt: float = 0.0,
+    crops: Sequence[float] = _BOX_TO_CROP,
+) -> list[_Look]:
     """Look, with the head tilted by so many degrees, at the boxes that are not part of a face already seen."""
     for candidate in candidates:
         if any(share_inside(candidate.corners, _bounds(look.points)) > _PART_OF_FACE for look in looks):
             continue
-        look = _look_twice(pixels, candidate, tilt)
+        look = _look_twice(pixels, candidate, tilt, crops)
         if look is not None:
             looks = _merge(looks, look)
     return looks
@@ -234,11 +255,14 @@ def _examine(pixels: Pixels, candidates: list[Candidate], looks: list[_Look], ti
 # ---- landmarks ------------------------------------------------------------------------------------------
 
 
-def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float) -> _Look | None:
-    """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible."""
+def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[float]) -> _Look | None:
+    """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible.
+
+    `crops` are the sides of the first crops to try, in proportion to the box.
+    """
     left, top, right, bottom = candidate.corners
     center = (left + right) / 2, (top + bottom) / 2
-    for ratio in _BOX_TO_CROP:
+    for ratio in crops:
         look = _look(pixels, _Crop(center, ratio * max(right - left, bottom - top), tilt), candidate.confidence)
         if look is None or overlap_ratio(_bounds(look.points), candidate.corners) < _LEAST_AGREEMENT:
             continue

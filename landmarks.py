@@ -87,6 +87,14 @@ class EyeLandmarks:
         """Distance of the two corners in the picture, in pixels."""
         return float(np.linalg.norm((self.outer_corner - self.inner_corner)[:2]))
 
+    def share_inside(self, shape: tuple[int, ...]) -> float:
+        """Part of both lids' points that lie inside a photo of this shape (H, W, …), 0 … 1.
+
+        Landmarks are also given for what the photo's edge cuts off.
+        """
+        rims = np.concatenate([self.upper, self.lower])[:, :2]
+        return float(((rims >= 0) & (rims < (shape[1], shape[0]))).all(axis=1).mean())
+
     @property
     def aspect_ratio(self) -> float:
         """Six-point eye aspect ratio: about 0.3 open, under 0.1 closed.

@@ -83,6 +83,9 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
 def _keep_below(lids: Lids, still: Array, view: EyeView) -> Lids:
     """The lids with the upper one lowered, down to a part of its height, where it would rise above `still`."""
     middle = np.abs(view.x) < 0.6
+    if not middle.any():
+        # Of an eye that the photo's edge cuts off, only a corner is seen.
+        return lids
     room = still[middle] / np.maximum(evaluate_lid(lids.upper, view.x[middle]), 0.05)
     return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
 

@@ -60,11 +60,8 @@ def _is_other_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
     other = edit.feature.other_eye
     edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
     eye = edit.face.eye(other)
-    rims = np.concatenate([eye.upper, eye.lower])[:, :2]
-    # Landmarks are also given for what the photo's edge cuts off.
-    inside = bool(((rims >= 0) & (rims < (pixels.shape[1], pixels.shape[0]))).all())
     return (
-        inside
+        eye.share_inside(pixels.shape) == 1
         and not edited
         and eye.aspect_ratio > LEAST_ASPECT_RATIO
         and edit.face.blink(other) < MOST_BLINK

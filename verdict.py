@@ -13,6 +13,8 @@ OPEN_EYE_RATIO = 0.20
 """An eye with a larger aspect ratio than this is open …"""
 OPEN_BLINK = 0.40
 """… if its blink score is also below this."""
+HALF_FACE_BLINK = 0.60
+"""Beside an eye that the photo's edge cuts off, this is enough: with half a face the score is less sure."""
 NARROW_SHARE = 0.3
 """Who asks for the narrowest opening is content with this much less of both."""
 SMILE_SCORE = 0.50
@@ -60,7 +62,7 @@ class Gate:
     def judge(self, candidate: Pixels, face: Face, edits: list[Edit]) -> list[Outcome]:
         """What the edits of one face led to in `candidate`, uint8 (H, W, 3), in their order."""
         after = look_again(candidate, face)
-        outcomes = [judge_edit(edit, after) for edit in edits]
+        outcomes = [judge_edit(edit, after, candidate.shape) for edit in edits]
         if not all(outcome.good for outcome in outcomes):
             return outcomes
         same = self._likeness.measure(candidate, face)
@@ -68,21 +70,28 @@ class Gate:
         return [replace(o, good=same >= self._least, why=why, resemblance=same) for o in outcomes]
 
 
-def judge_edit(edit: Edit, after: Face | None) -> Outcome:
-    """Whether one edit did what it should, by its face looked at again; None where no face is seen any more."""
+def judge_edit(edit: Edit, after: Face | None, shape: tuple[int, ...]) -> Outcome:
+    """Whether one edit did what it should, by its face looked at again; None where no face is seen any more.
+
+    `shape` is the photo's (H, W, …): of an eye that its edge cuts off nothing is demanded, it cannot be measured.
+    """
     if after is None:
         return Outcome(False, edit.measured, "the face was no longer recognised")
     if edit.feature is Feature.MOUTH:
         smiles = after.smile > edit.goal_share * SMILE_SCORE
         return Outcome(smiles, after.smile, "the smile did not come out clearly")
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
+    if edit.face.eye(edit.feature).share_inside(shape) < 1:
+        return Outcome(True, ratio, "")
+    is_half = edit.face.eye(edit.feature.other_eye).share_inside(shape) < 1
+    most_blink = HALF_FACE_BLINK if is_half else OPEN_BLINK
     if edit.donor is not None:
         # Narrow eyes are somebody's own: what counts is what the donor's look like.
         own = edit.donor.opening * edit.donor_eye.aspect_ratio
-        is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < OPEN_BLINK
+        is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < most_blink
         return Outcome(is_open, ratio, f"the eye from {edit.donor.name} did not come out clearly open")
     less = 1.0 - edit.goal_share
-    is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
+    is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < most_blink * (1 + NARROW_SHARE * less)
     return Outcome(is_open, ratio, "the eye did not come out clearly open")
 
 
