@@ -53,7 +53,7 @@ _FULL_GAIN, _GAIN_POWER = 1.0, 1.4
 _TURNED_GAIN = ((0.25, 0.5), (1.0, 1.2))
 # At these distances of the outer eye corners in pixels at most so much of a full smile: what must go far on few pixels
 # looks drawn, above all where a moustache hides the lips, and had better be given up.
-_SMALL_FACE_LIMIT = ((40.0, 60.0), (0.58, 1.1))
+_SMALL_FACE_LIMIT = ((30.0, 45.0), (0.80, 1.1))
 # A mouth is this share of the distance of the outer eye corners (median of adult faces).
 _MOUTH_TO_EYES = 0.58
 # Lips lie in front of the outer eye corners: the line between them leans by this much from the face's vertical.
