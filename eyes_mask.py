@@ -8,9 +8,9 @@ hard cases:
 - Eyes narrowed by a laugh, half open or looking down stay as they are: they belong to the expression.
 - One eye shut and the other open is opened. It may be a wink, but whoever runs this program asks for open eyes; the
   skip of the open eye says so, and `--no-eyes` or `--faces` keep a wink.
-- Dark glasses, eyes cut off by the picture's edge or under a hand, eyes of a few pixels and the eyes of a head in
-  profile stay as they are: what would be painted there is a guess. Where one eye of a closed pair is seen and has to
-  stay closed, both do.
+- Dark glasses, eyes under a hand, eyes of a few pixels and the eyes of a head in profile stay as they are: what would
+  be painted there is a guess. Where one eye of a closed pair is seen and has to stay closed, both do.
+- Of an eye that the photo's edge cuts off, what is seen opens if the other eye does; it alone decides nothing.
 """
 
 from __future__ import annotations

@@ -171,7 +171,9 @@ def _paint_until_good(
                 else:
                     again.append(further)
         pending = again
-    changes += note_changes(pending, [judge_edit(edit, None, pixels.shape) for edit in pending], kept=False, tries=MAX_TRIES)
+    changes += note_changes(
+        pending, [judge_edit(edit, None, pixels.shape) for edit in pending], kept=False, tries=MAX_TRIES
+    )
     changes.sort(key=lambda change: change.face.number)
     return _Painted(final, tuple(kept), tuple(changes))
 

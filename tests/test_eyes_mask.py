@@ -147,11 +147,33 @@ def test_a_head_in_profile_is_left(closed_photo: Pixels, closed_face: Face) -> N
     assert all("turned too far" in reason and "44°" in reason for reason in reasons)
 
 
-def test_an_eye_at_the_edge_keeps_its_pair_closed(closed_photo: Pixels, closed_face: Face) -> None:
+def test_what_is_seen_of_an_eye_at_the_edge_opens_with_its_pair(closed_photo: Pixels, closed_face: Face) -> None:
     cut = round(float(closed_face.landmarks.left_eye.upper[:, 0].mean()))
-    reasons = _reasons(np.ascontiguousarray(closed_photo[:, :cut]), closed_face)
-    assert "wink" in reasons[0]
+    edits, skips = plan_eyes(np.ascontiguousarray(closed_photo[:, :cut]), (closed_face,), Options())
+    assert [edit.feature for edit in edits] == list(EYES)
+    assert edits[1].region.box.right == cut
+    assert skips == []
+
+
+def test_an_eye_at_the_edge_stays_as_it_is_where_its_pair_does(closed_photo: Pixels, closed_face: Face) -> None:
+    worn = closed_photo.copy()
+    eye = closed_face.landmarks.right_eye
+    x, y = eye.upper[:, :2].mean(axis=0)
+    cv2.circle(worn, (round(float(x)), round(float(y))), round(0.8 * eye.width_px), (12, 10, 10), -1)
+    cut = round(float(closed_face.landmarks.left_eye.upper[:, 0].mean()))
+    reasons = _reasons(np.ascontiguousarray(worn[:, :cut]), closed_face)
+    assert "dark" in reasons[0]
     assert "cut off" in reasons[1]
+
+
+def test_an_eye_under_dark_glass_keeps_its_pair_closed(closed_photo: Pixels, closed_face: Face) -> None:
+    worn = closed_photo.copy()
+    eye = closed_face.landmarks.left_eye
+    x, y = eye.upper[:, :2].mean(axis=0)
+    cv2.circle(worn, (round(float(x)), round(float(y))), round(0.8 * eye.width_px), (12, 10, 10), -1)
+    reasons = _reasons(worn, closed_face)
+    assert "wink" in reasons[0]
+    assert "dark" in reasons[1]
 
 
 def test_an_eye_beyond_the_edge_does_not(closed_photo: Pixels, closed_face: Face) -> None:

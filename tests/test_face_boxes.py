@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from face_boxes import _cut_at_gaps, _plan_tiles, find_boxes
+from face_boxes import _cut_at_gaps, _plan_tiles, find_boxes, find_cut_boxes
 from photo_types import Pixels
+from tests.conftest import FindFaces, LoadPhoto
 
 WIDTH, HEIGHT = 4032, 3024
 
@@ -49,3 +50,23 @@ def test_cutting_at_gaps_leaves_tight_rectangles() -> None:
 @pytest.mark.parametrize("shape", [(3, 3000, 3), (3000, 2, 3), (1, 9, 3)])
 def test_very_narrow_photos_are_no_error(shape: tuple[int, int, int]) -> None:
     assert find_boxes(np.full(shape, 90, np.uint8), 300) == []
+    assert find_cut_boxes(np.full(shape, 90, np.uint8)) == []
+
+
+@pytest.mark.parametrize("is_right", [False, True])
+def test_a_face_that_the_edge_halves_lies_about_half_outside(
+    sample: LoadPhoto, faces_of: FindFaces, is_right: bool
+) -> None:
+    photo = sample("image_3.jpg")
+    (face,) = faces_of(photo)
+    middle = round(float(face.landmarks.points[:, 0].mean()))
+    half = np.ascontiguousarray(photo[:, :middle] if is_right else photo[:, middle:])
+    (box,) = find_cut_boxes(half)
+    left, top, right, bottom = box.corners
+    edge = half.shape[1] if is_right else 0
+    assert abs((left + right) / 2 - edge) < 0.2 * face.box.width
+    assert abs((top + bottom) / 2 - (face.box.top + face.box.bottom) / 2) < 0.2 * face.box.height
+
+
+def test_a_whole_face_is_not_cut(sample: LoadPhoto) -> None:
+    assert find_cut_boxes(sample("image_3.jpg")) == []

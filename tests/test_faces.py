@@ -60,6 +60,18 @@ def test_closed_eyes_and_a_smile_are_read(sample: LoadPhoto, faces_of: FindFaces
     assert face.smile > 0.7
 
 
+@pytest.mark.parametrize("is_right", [False, True])
+def test_a_face_that_the_edge_halves_is_found(sample: LoadPhoto, faces_of: FindFaces, is_right: bool) -> None:
+    photo = sample("image_4.jpg")
+    face = faces_of(photo)[3]
+    x = face.landmarks.points[:, 0]
+    middle = int((x.min() + x.max()) / 2)
+    start, stop = (0, middle) if is_right else (middle, photo.shape[1])
+    points = face.landmarks.points - np.array([start, 0, 0], np.float32)
+    found = find_faces(np.ascontiguousarray(photo[:, start:stop]))
+    assert min(_shift_ratio(other.landmarks.points, points, face) for other in found) < 0.1
+
+
 def test_every_face_of_a_group_is_found_and_numbered_in_reading_order(sample: LoadPhoto, faces_of: FindFaces) -> None:
     found = faces_of(sample("image_4.jpg"))
     assert [face.number for face in found] == [1, 2, 3, 4, 5]

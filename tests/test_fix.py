@@ -277,6 +277,23 @@ boxes = st.builds(
 )
 
 
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+def test_of_an_eye_that_the_edge_cuts_off_what_is_seen_opens(
+    sample: LoadPhoto, faces_of: FindFaces, share: float
+) -> None:
+    photo = sample("image_3.jpg")
+    (face,) = faces_of(photo)
+    eye = face.landmarks.left_eye
+    cut = int(eye.inner_corner[0] + share * (eye.outer_corner[0] - eye.inner_corner[0]))
+    half = np.ascontiguousarray(photo[:, :cut])
+    result = fix_photo(Photo(half), Options(smile=False), DraftEngine())
+    opened = {change.feature for change in result.report.changes if change.kept}
+    assert Feature.RIGHT_EYE in opened
+    inside = result.report.faces[0].landmarks.left_eye.share_inside(half.shape)
+    assert (Feature.LEFT_EYE in opened) == (inside > 0)
+    assert result.report.changed_outside == 0
+
+
 @st.composite
 def regions(draw: st.DrawFn) -> Region:
     box = draw(boxes)
