@@ -88,14 +88,35 @@ def plan_levels(pixels: Pixels, sides: Sequence[int]) -> list[int]:
     return kept
 
 
-def find_boxes(pixels: Pixels, side: int, wide_border: bool = False) -> list[Candidate]:
+class Pyramid:
+    """A photo uint8 (H, W, 3) RGB in every size that is searched; sizes that are shrunk alike share their halves."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self._halves: list[MatLike] = [pixels]
+
+    def scale_to(self, side: int) -> tuple[MatLike, float]:
+        """The photo with `side` as its longest side in pixels, and the scale that led there."""
+        height, width = self.pixels.shape[:2]
+        scale = side / max(height, width)
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        halves = 0
+        while _can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= _HALVED_PX:
+            halves += 1
+            if halves == len(self._halves):
+                self._halves.append(_halve(self._halves[-1]))
+        flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        return cv2.resize(self._halves[halves], size, interpolation=flags), scale
+
+
+def find_boxes(photo: Pyramid, side: int, wide_border: bool = False) -> list[Candidate]:
     """Find the boxes of one level, the surest first, without those that overlap a surer one.
 
-    `pixels` uint8 (H, W, 3) RGB; `side` is the level's longest side in pixels. `wide_border` sets the photo
-    into a frame, for faces larger than the picture. Raises MissingModel.
+    `side` is the level's longest side in pixels. `wide_border` sets the photo into a frame, for faces larger than the
+    picture. Raises MissingModel.
     """
     border = round(side * _WIDE_BORDER_RATIO) if wide_border else 0
-    level, scale = _scale_to(pixels, side - 2 * border)
+    level, scale = photo.scale_to(side - 2 * border)
     if border:
         level = cv2.copyMakeBorder(level, border, border, border, border, cv2.BORDER_CONSTANT, value=_MEAN)
     slot = sum(side > coarse for coarse in COARSE_SIDES)
@@ -107,12 +128,12 @@ def find_boxes(pixels: Pixels, side: int, wide_border: bool = False) -> list[Can
     return _suppress(found)
 
 
-def find_cut_boxes(pixels: Pixels) -> list[Candidate]:
-    """Find boxes of faces that the left or the right edge of a photo uint8 (H, W, 3) cuts through; see `find_boxes`.
+def find_cut_boxes(photo: Pyramid) -> list[Candidate]:
+    """Find boxes of faces that the left or the right edge of a photo cuts through; see `find_boxes`.
 
     Such a box lies about half outside the photo. Raises MissingModel.
     """
-    level, scale = _scale_to(pixels, COARSE_SIDES[0])
+    level, scale = photo.scale_to(COARSE_SIDES[0])
     width = level.shape[1]
     strip, beyond = (min(round(ratio * COARSE_SIDES[0]), width) for ratio in (_CUT_STRIP_RATIO, _MIRRORED_RATIO))
     found = []
@@ -126,15 +147,6 @@ def find_cut_boxes(pixels: Pixels) -> list[Candidate]:
     return _suppress(found)
 
 
-def _scale_to(pixels: Pixels, side: int) -> tuple[MatLike, float]:
-    """A photo with `side` as its longest side in pixels, and the scale that led there."""
-    height, width = pixels.shape[:2]
-    scale = side / max(height, width)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    level = halve_toward(pixels, *size, while_px=_HALVED_PX)
-    return cv2.resize(level, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), scale
-
-
 def has_boxes(pixels: Pixels, turns: int) -> bool:
     """Whether the coarse levels show any box in a photo after so many quarter turns, counter-clockwise.
 
@@ -145,20 +157,29 @@ def has_boxes(pixels: Pixels, turns: int) -> bool:
     if scale < 1:
         size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    turned = np.ascontiguousarray(np.rot90(pixels, turns))
+    turned = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns)))
     return any(find_boxes(turned, side) for side in sides)
 
 
-def halve_toward(picture: MatLike, width: int, height: int, while_px: int = 0) -> MatLike:
+def halve_toward(picture: MatLike, width: int, height: int) -> MatLike:
     """Halve a picture (h, w, …) as often as it stays no smaller than `width` and `height`.
 
-    Means of four pixels are many times quicker than others, and little is lost for a resize that follows. A picture
-    whose long side has fewer than `while_px` pixels is not halved. An odd last row or column is left out.
+    Means of four pixels are many times quicker than others, and little is lost for a resize that follows. An odd last
+    row or column is left out.
     """
-    while min(picture.shape[1] - 2 * width, picture.shape[0] - 2 * height) >= 0 and max(picture.shape[:2]) >= while_px:
-        even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
-        picture = cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    while _can_halve(picture, width, height):
+        picture = _halve(picture)
     return picture
+
+
+def _can_halve(picture: MatLike, width: int, height: int) -> bool:
+    """Whether half of a picture (h, w, …) is no smaller than this."""
+    return min(picture.shape[1] - 2 * width, picture.shape[0] - 2 * height) >= 0
+
+
+def _halve(picture: MatLike) -> MatLike:
+    even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
+    return cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
 
 def overlap_ratio(a: Corners, b: Corners) -> float:

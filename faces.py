@@ -21,6 +21,7 @@ from face_boxes import (
     SMALLEST_FACE_PX,
     Candidate,
     Corners,
+    Pyramid,
     find_boxes,
     find_cut_boxes,
     has_boxes,
@@ -77,12 +78,12 @@ def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Fac
     tell("looking for faces", 0.0)
     frame, turns, looks = _search_coarsely(pixels)
     if not looks:
-        frame, turns, looks = pixels, 0, _search_harder(pixels)
+        looks = _search_harder(pixels)
     tell("looking for faces", 0.5)
     looks = _search_edges(frame, looks)
-    looks = _search(frame, _choose_fine_level(frame, looks), looks)
+    looks = _search(frame, _choose_fine_level(frame.pixels, looks), looks)
     tell("looking for faces", 1.0)
-    looks = [_turn_back(look, turns, frame.shape) for look in looks if not _is_animal(look)]
+    looks = [_turn_back(look, turns, frame.pixels.shape) for look in looks if not _is_animal(look)]
     return tuple(replace(_to_face(look, pixels), number=n) for n, look in enumerate(_in_reading_order(looks), 1))
 
 
@@ -121,17 +122,17 @@ class _Look:
 # ---- boxes ----------------------------------------------------------------------------------------------
 
 
-def _search_coarsely(pixels: Pixels) -> tuple[Pixels, int, list[_Look]]:
+def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[_Look]]:
     """The photo turned so that its faces stand upright, by how many quarter turns, and the faces seen so far."""
-    best: tuple[Pixels, int, list[_Look]] = (pixels, 0, [])
+    best: tuple[Pyramid, int, list[_Look]] = (Pyramid(np.ascontiguousarray(pixels)), 0, [])
     for turns in _QUARTER_TURNS:
         if turns and not has_boxes(pixels, turns):
             continue
-        frame = np.ascontiguousarray(np.rot90(pixels, turns))
-        looks = _search(frame, plan_levels(frame, COARSE_SIDES), [])
+        frame = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns))) if turns else best[0]
+        looks = _search(frame, plan_levels(frame.pixels, COARSE_SIDES), [])
         if not looks and turns == 0:
-            looks = _examine(frame, find_boxes(frame, COARSE_SIDES[0], wide_border=True), [])
-        if looks and len(looks) >= len(best[2]) and not _is_upside_down(frame, looks):
+            looks = _examine(frame.pixels, find_boxes(frame, COARSE_SIDES[0], wide_border=True), [])
+        if looks and len(looks) >= len(best[2]) and not _is_upside_down(frame.pixels, looks):
             return frame, turns, looks
         best = (frame, turns, looks) if len(looks) > len(best[2]) else best
     return best
@@ -149,9 +150,10 @@ def _search_harder(pixels: Pixels) -> list[_Look]:
         # Turned like this, a head with this tilt stands upright.
         turn = _shift(side / 2, side / 2) @ _turn(tilt) @ _shift(-small.shape[1] / 2, -small.shape[0] / 2)
         level = cv2.warpAffine(small, turn[:2], (side, side), borderMode=cv2.BORDER_REPLICATE)
+        view = Pyramid(level.astype(np.uint8, copy=False))
         back = np.linalg.inv(turn @ to_small)
         for level_side in plan_levels(small, COARSE_SIDES):
-            found = find_boxes(level.astype(np.uint8, copy=False), level_side)
+            found = find_boxes(view, level_side)
             looks = _examine(pixels, [_place(candidate, back) for candidate in found], looks, tilt)
     return looks
 
@@ -204,22 +206,23 @@ def _is_animal(look: _Look) -> bool:
     return Landmarks(look.points).muzzle_ratio < _MUZZLE_RATIO
 
 
-def _search(pixels: Pixels, sides: Sequence[int], looks: list[_Look]) -> list[_Look]:
+def _search(photo: Pyramid, sides: Sequence[int], looks: list[_Look]) -> list[_Look]:
     """The looks given and those at faces that the levels of these sides show, from coarse to fine."""
     with ThreadPoolExecutor(1) as pool:
         # While the faces of one level are looked at, the next level is searched.
-        for candidates in pool.map(lambda side: find_boxes(pixels, side), sides):
-            looks = _examine(pixels, candidates, looks)
+        for candidates in pool.map(lambda side: find_boxes(photo, side), sides):
+            looks = _examine(photo.pixels, candidates, looks)
     return looks
 
 
-def _search_edges(pixels: Pixels, looks: list[_Look]) -> list[_Look]:
+def _search_edges(photo: Pyramid, looks: list[_Look]) -> list[_Look]:
     """The looks given and those at faces that the left or the right edge cuts through."""
-    for candidate in find_cut_boxes(pixels):
+    for candidate in find_cut_boxes(photo):
         left, top, right, bottom = candidate.corners
         inward = right - left if left < 0 else left - right
         aims = [(left + share * inward, top, right + share * inward, bottom) for share in _CUT_INWARD]
-        looks = _examine(pixels, [replace(candidate, corners=aim) for aim in aims], looks, crops=_CUT_BOX_TO_CROP)
+        cut = [replace(candidate, corners=aim) for aim in aims]
+        looks = _examine(photo.pixels, cut, looks, crops=_CUT_BOX_TO_CROP)
     return looks
 
 

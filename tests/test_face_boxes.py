@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from face_boxes import _cut_at_gaps, _plan_tiles, find_boxes, find_cut_boxes
+from face_boxes import Pyramid, _cut_at_gaps, _plan_tiles, find_boxes, find_cut_boxes
 from photo_types import Pixels
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -49,8 +49,8 @@ def test_cutting_at_gaps_leaves_tight_rectangles() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 3000, 3), (3000, 2, 3), (1, 9, 3)])
 def test_very_narrow_photos_are_no_error(shape: tuple[int, int, int]) -> None:
-    assert find_boxes(np.full(shape, 90, np.uint8), 300) == []
-    assert find_cut_boxes(np.full(shape, 90, np.uint8)) == []
+    assert find_boxes(Pyramid(np.full(shape, 90, np.uint8)), 300) == []
+    assert find_cut_boxes(Pyramid(np.full(shape, 90, np.uint8))) == []
 
 
 @pytest.mark.parametrize("is_right", [False, True])
@@ -61,7 +61,7 @@ def test_a_face_that_the_edge_halves_lies_about_half_outside(
     (face,) = faces_of(photo)
     middle = round(float(face.landmarks.points[:, 0].mean()))
     half = np.ascontiguousarray(photo[:, :middle] if is_right else photo[:, middle:])
-    (box,) = find_cut_boxes(half)
+    (box,) = find_cut_boxes(Pyramid(half))
     left, top, right, bottom = box.corners
     edge = half.shape[1] if is_right else 0
     assert abs((left + right) / 2 - edge) < 0.2 * face.box.width
@@ -69,4 +69,4 @@ def test_a_face_that_the_edge_halves_lies_about_half_outside(
 
 
 def test_a_whole_face_is_not_cut(sample: LoadPhoto) -> None:
-    assert find_cut_boxes(sample("image_3.jpg")) == []
+    assert find_cut_boxes(Pyramid(sample("image_3.jpg"))) == []
