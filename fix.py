@@ -25,7 +25,6 @@ from photo_types import (
     EditPlan,
     Engine,
     Face,
-    Feature,
     FixResult,
     Options,
     Photo,
@@ -35,7 +34,7 @@ from photo_types import (
     Report,
 )
 from references import Reference
-from verdict import Gate, Outcome, drop_donor, go_further, hold_back, judge_edit, name_miss, note_changes
+from verdict import Gate, Outcome, hold_back, judge_edit, note_changes, plan_next_try
 
 MAX_TRIES = 7
 """A face is painted and measured so often at most: opened further, with another donor, or held back."""
@@ -159,21 +158,11 @@ def _paint_until_good(
             if face.number in estranged:
                 changes += note_changes(edits, estranged[face.number], kept=False, tries=tries)
                 continue
-            pairs = list(zip(edits, outcomes, strict=True))
-            # Both eyes of a face have the same donor; the mouth has one of its own.
-            failed = {edit.feature is Feature.MOUTH for edit, outcome in pairs if edit.donor and not outcome.good}
-            for edit, outcome in pairs:
-                loses_donor = (edit.feature is Feature.MOUTH) in failed
-                further = drop_donor(edit, name_miss(edit)) if loses_donor else go_further(edit, outcome)
-                # The last try is for what is good already: the rest of the face must not cost it.
-                if further is None or (not outcome.good and tries >= MAX_TRIES - 1):
-                    changes += note_changes([edit], [outcome], kept=False, tries=tries)
-                else:
-                    again.append(further)
+            next_try, given_up = plan_next_try(edits, outcomes, tries=tries, is_last=tries >= MAX_TRIES - 1)
+            again += next_try
+            changes += given_up
         pending = again
-    changes += note_changes(
-        pending, [judge_edit(edit, None, pixels.shape) for edit in pending], kept=False, tries=MAX_TRIES
-    )
+    changes += note_changes(pending, [judge_edit(edit, None) for edit in pending], kept=False, tries=MAX_TRIES)
     changes.sort(key=lambda change: change.face.number)
     return _Painted(final, tuple(kept), tuple(changes))
 

@@ -39,6 +39,16 @@ class PaintNothing:
         return pixels.copy()
 
 
+class OpenOneEye:
+    """Paints as the draft engine does, but leaves left eyes as they are."""
+
+    name = "one eye"
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        rest = tuple(edit for edit in plan.edits if edit.feature is not Feature.LEFT_EYE)
+        return DraftEngine().paint(pixels, EditPlan(rest), on_progress)
+
+
 class Refine:
     """Starts from the draft; spoils the faces in `bad` for the first `bad_tries`, and says so if `says_why`."""
 
@@ -162,6 +172,15 @@ def test_an_edit_that_never_succeeds_is_retried_further_and_then_taken_back(samp
     assert np.array_equal(result.pixels, pixels)
     assert result.report.changes and not any(change.kept for change in result.report.changes)
     assert all(change.note for change in result.report.changes)
+
+
+def test_where_one_eye_stays_closed_both_do(sample: LoadPhoto) -> None:
+    pixels = sample("image_3.jpg")
+    result = fix_photo(Photo(pixels), Options(smile=False), OpenOneEye())
+    assert np.array_equal(result.pixels, pixels)
+    notes = {change.feature: change.note for change in result.report.changes if not change.kept}
+    assert "did not come out clearly open" in notes[Feature.LEFT_EYE]
+    assert "wink" in notes[Feature.RIGHT_EYE]
 
 
 def test_an_edited_face_still_resembles_itself(sample: LoadPhoto) -> None:
