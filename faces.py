@@ -29,7 +29,7 @@ from face_boxes import (
     plan_levels,
     share_inside,
 )
-from landmarker import read_landmarks
+from landmarker import lift_dark, read_landmarks
 from landmarks import Landmarks, Points
 from photo_types import Box, Face, Pixels, Progress
 
@@ -42,8 +42,6 @@ _PART_OF_FACE = 0.5
 _QUARTER_TURNS = (0, 1, 3, 2)
 # Heads tilted by more than the SSD was trained on; tried only where nobody was seen.
 _TILTS_DEGREES = (-40.0, 40.0)
-# A view whose whites are darker than the first number is lifted until they are as bright as the second.
-_DARK_WHITE, _LIFTED_WHITE = 110.0, 220.0
 # So many faces are asked which way is up; the first that is sure decides.
 _WITNESSES = 3
 # Two looks whose rolls differ by more than this many degrees disagree about which way is up.
@@ -57,6 +55,8 @@ _BOX_TO_CROP = (1.25, 1.9)
 _CUT_BOX_TO_CROP = (1.25, 1.4, 1.6)
 _CUT_INWARD = (0.0, 0.15, 0.30)
 _LANDMARKS_TO_CROP = 1.6
+# The crop for a second opinion is so many times larger.
+_SECOND_CROP = 1.15
 # The two looks at one face may differ by this much of the eye distance; on things that are no face they differ more.
 _SAME_LOOK_RATIO = 0.15
 _SAME_FACE_RATIO = 0.5
@@ -87,14 +87,18 @@ def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Fac
     return tuple(replace(_to_face(look, pixels), number=n) for n, look in enumerate(_in_reading_order(looks), 1))
 
 
-def look_again(pixels: Pixels, face: Face) -> Face | None:
+def look_again(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Face | None:
     """Measure one known face again on changed pixels; None when no face is seen there any more.
 
-    `pixels` uint8 (H, W, 3) RGB of the size in which `face` was found. Number, box and confidence stay.
+    `pixels` uint8 (H, W, 3) RGB of the size in which `face` was found. Number, box and confidence stay. `as_it_stands`
+    does not turn a tilted head upright and shows a little more around it: a second opinion.
     Raises MissingModel, MissingPackage.
     """
     points = face.landmarks.points
-    look = _look(pixels, _crop_of(points), face.confidence)
+    crop = _crop_of(points)
+    if as_it_stands:
+        crop = replace(crop, roll=0.0, side=_SECOND_CROP * crop.side)
+    look = _look(pixels, crop, face.confidence)
     if look is None or _shift_ratio(look.points, points) > _SAME_FACE_RATIO:
         return None
     return replace(_to_face(look, pixels), number=face.number, box=face.box)
@@ -142,7 +146,7 @@ def _search_harder(pixels: Pixels) -> list[_Look]:
     """The faces of a photo in which none stands out: in the dark, or on heads that are tilted far to one side."""
     height, width = pixels.shape[:2]
     scale = min(COARSE_SIDES[1] / max(height, width), 1.0)
-    small = _lift(_shrink(pixels, max(round(width * scale), 1), max(round(height * scale), 1)))
+    small = lift_dark(_shrink(pixels, max(round(width * scale), 1), max(round(height * scale), 1)))
     to_small = np.diag([small.shape[1] / width, small.shape[0] / height, 1.0])
     side = math.ceil(math.hypot(*small.shape[:2]))
     looks: list[_Look] = []
@@ -164,17 +168,6 @@ def _place(candidate: Candidate, to_photo: NDArray[np.float64]) -> Candidate:
     x, y, _ = to_photo @ ((left + right) / 2, (top + bottom) / 2, 1.0)
     reach = 0.5 * max(right - left, bottom - top) * math.sqrt(abs(np.linalg.det(to_photo[:2, :2])))
     return replace(candidate, corners=(x - reach, y - reach, x + reach, y + reach))
-
-
-def _lift(view: Pixels) -> Pixels:
-    """A dark view made as bright as photos are; another one as it is."""
-    # Counting the bright ones is much quicker than ranking all, and settles nearly every photo.
-    if np.count_nonzero(view >= _DARK_WHITE) > 0.02 * view.size:
-        return view
-    white = float(np.percentile(view, 99))
-    if white >= _DARK_WHITE:
-        return view
-    return cv2.convertScaleAbs(view, alpha=_LIFTED_WHITE / max(white, 1.0)).astype(np.uint8, copy=False)
 
 
 def _shrink(pixels: Pixels, width: int, height: int) -> Pixels:
@@ -303,7 +296,7 @@ def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
     view = cv2.warpAffine(
         part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    seen = read_landmarks(_lift(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
+    seen = read_landmarks(lift_dark(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
     if seen is None:
         return None
     points, (yaw, pitch, roll) = seen.points, seen.pose

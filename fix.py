@@ -201,7 +201,7 @@ def _refine(
                 again += edits
                 continue
             with clock("measure"):
-                outcomes = gate.judge(candidate, face, edits)
+                outcomes = gate.judge(candidate, face, edits, aims_high=False)
             if all(outcome.good for outcome in outcomes):
                 refined.append((painted, edits))
                 changes[face.number] = note_changes(edits, outcomes, kept=True, tries=attempt + 1)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,8 @@ from landmarks import Points
 from photo_types import MissingModel, MissingPackage, Pixels
 
 _MODEL_FILE = Path(__file__).parent / "face_landmarker.task"
+# A view whose whites are darker than the first number is lifted until they are as bright as the second.
+_DARK_WHITE, _LIFTED_WHITE = 110.0, 220.0
 # The landmarker may not be entered by two threads.
 _LOCK = threading.Lock()
 
@@ -47,6 +50,17 @@ def read_landmarks(view: Pixels) -> Reading | None:
         return None
     blendshapes = {shape.category_name: float(shape.score) for shape in result.face_blendshapes[0]}
     return Reading(points, blendshapes, _pose(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)))
+
+
+def lift_dark(view: Pixels) -> Pixels:
+    """A dark view uint8 (h, w, 3) made as bright as photos are; another one as it is."""
+    # Counting the bright ones is much quicker than ranking all, and settles nearly every photo.
+    if np.count_nonzero(view >= _DARK_WHITE) > 0.02 * view.size:
+        return view
+    white = float(np.percentile(view, 99))
+    if white >= _DARK_WHITE:
+        return view
+    return cv2.convertScaleAbs(view, alpha=_LIFTED_WHITE / max(white, 1.0)).astype(np.uint8, copy=False)
 
 
 def _pose(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
