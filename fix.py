@@ -142,7 +142,8 @@ def _paint_until_good(
         again: list[Edit] = []
         for face, edits in _group_by_face(pending):
             with clock("measure"):
-                outcomes = gate.judge(candidate, face, edits)
+                can_grow = face.number not in estranged and tries < MAX_TRIES - 1
+                outcomes = gate.judge(candidate, face, edits, aims_high=can_grow)
             if all(outcome.good for outcome in outcomes):
                 with clock("composite"):
                     final = composite(final, painted, edits)

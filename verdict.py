@@ -92,12 +92,12 @@ class Gate:
 def judge_edit(edit: Edit, after: Face | None, second: Face | None = None) -> Outcome:
     """Whether one edit did what it should, by its face looked at again; None where no face is seen any more.
 
-    A smile is aimed higher, and is to be seen in the `second` look, too, unless there is none or no larger smile.
+    A smile is aimed higher, and is to be seen in the `second` look, too, where there is one and a larger smile.
     """
     if after is None:
         return Outcome(False, edit.measured, "the face was no longer recognised")
     if edit.feature is Feature.MOUTH:
-        if second is None or edit.amount >= _MOST:
+        if second is None or edit.donor is not None or edit.amount >= _MOST:
             score, goal = after.smile, SMILE_SCORE
         else:
             score, goal = min(after.smile, second.smile), SMILE_AIM
