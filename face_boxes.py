@@ -37,8 +37,6 @@ FINE_SIDES = (2400, 4800)
 SMALLEST_FACE_PX = 22
 # The last level is left out when the one before is nearly as large.
 _LEVEL_STEP = 1.3
-# Photos this long are halved before they are shrunk further, which is quicker.
-_HALVED_PX = 2 * COARSE_SIDES[-1]
 # A face that the left or the right edge cuts through is looked for in this share of the coarsest level beside the
 # edge, with so much of its mirror image added beyond: two halves of a face make one.
 _CUT_STRIP_RATIO, _MIRRORED_RATIO = 0.20, 0.15
@@ -101,7 +99,7 @@ class Pyramid:
         scale = side / max(height, width)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         halves = 0
-        while _can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= _HALVED_PX:
+        while _can_halve(self._halves[halves], *size):
             halves += 1
             if halves == len(self._halves):
                 self._halves.append(_halve(self._halves[-1]))

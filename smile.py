@@ -29,7 +29,10 @@ _LID_FADE_ALPHAS = (0.90, 0.98)
 _EDGE_SHARE = 0.6
 # The backward map must stay this far from folding over (1 is no change, 0 a fold).
 _MIN_JACOBIAN = 0.35
+# Where it comes nearer, the motion is weakened by so much again and again, fading over so many nodes around.
 _WEAKEN = 0.9
+_WEAKENED_NODES = 4.0
+_LEAST_SHARE = 0.05
 # A trace of smoothing absorbs landmark jitter and points that coincide.
 _SPLINE_SMOOTHING = 1e-4
 
@@ -80,19 +83,26 @@ def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: 
     field += lift_lower_lids(landmarks, grid.nodes, gain) * smoothstep(*_LID_FADE_ALPHAS, grid.alpha)[..., None]
     from_left_top, from_right_bottom = grid.nodes - (box.left, box.top), (box.right - 1, box.bottom - 1) - grid.nodes
     limit = (_EDGE_SHARE * np.minimum(from_left_top, from_right_bottom)).clip(1e-3)
-    share = 1.0
+    share = np.ones(field.shape[:2], np.float32)
     while True:
-        limited = (limit * np.tanh(share * field / limit)).astype(np.float32)
-        if share < 0.05 or smallest_jacobian(limited, grid) >= _MIN_JACOBIAN:
+        limited = (limit * np.tanh(share[..., None] * field / limit)).astype(np.float32)
+        folding = (measure_jacobian(limited, grid) < _MIN_JACOBIAN).astype(np.float32)
+        if not folding.any() or share.min() < _LEAST_SHARE:
             return limited
-        share *= _WEAKEN
+        # A smile is not to be given up for a fold in one place.
+        around = cv2.GaussianBlur(folding, (0, 0), _WEAKENED_NODES)
+        share *= 1 - (1 - _WEAKEN) * around / around.max()
 
 
-def smallest_jacobian(field: Floats, grid: SmileGrid) -> float:
-    """Return the smallest area ratio of the backward map `field` on its grid: above 0 it folds nowhere."""
+def measure_jacobian(field: Floats, grid: SmileGrid) -> Floats:
+    """Return the area ratio of the backward map `field` at each node of its grid: where it is above 0 nothing folds.
+
+    float32 (rows, columns).
+    """
     step_x, step_y = grid.step_px
     along_y, along_x = np.gradient(field, step_y, step_x, axis=(0, 1))
-    return float(((1 + along_x[..., 0]) * (1 + along_y[..., 1]) - along_x[..., 1] * along_y[..., 0]).min())
+    ratio = (1 + along_x[..., 0]) * (1 + along_y[..., 1]) - along_x[..., 1] * along_y[..., 0]
+    return np.asarray(ratio, np.float32)
 
 
 def _spline(places: Floats, values: Floats, where: Floats, unit: float) -> Doubles:

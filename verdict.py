@@ -67,11 +67,14 @@ class Gate:
 
         `aims_high`: a smile that barely passes is not enough, as a larger one can be tried.
         """
-        after, second = look_again(candidate, face), None
+        after = look_again(candidate, face)
+        outcomes = [judge_edit(edit, after) for edit in edits]
         is_clear = face.landmarks.eye_distance_px >= _CLEAR_EYE_DISTANCE_PX
-        if aims_high and is_clear and any(edit.feature is Feature.MOUTH for edit in edits):
+        smiles = any(o.good for edit, o in zip(edits, outcomes, strict=True) if edit.feature is Feature.MOUTH)
+        if aims_high and is_clear and smiles:
             second = look_again(candidate, face, as_it_stands=True)
-        outcomes = self._pair_up(edits, [judge_edit(edit, after, second) for edit in edits])
+            outcomes = [judge_edit(edit, after, second) for edit in edits]
+        outcomes = self._pair_up(edits, outcomes)
         if not all(outcome.good for outcome in outcomes):
             return outcomes
         same = self._likeness.measure(candidate, face)
