@@ -48,6 +48,8 @@ _WITNESSES = 3
 _ON_ITS_HEAD = 150.0
 # Side of the crop that the landmarker gets: the face then fills the 256 px that its network takes.
 _CROP_PX = 384
+# What is seen beyond the photo's edge. Half a face beside its drawn-out edge is sometimes none; beside black it is.
+_BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT)
 # Sides of the crops in proportion to the box of the SSD, and to the extent of the landmarks. The narrow first crop
 # keeps the neighbours out; some faces are only seen with more around them.
 _BOX_TO_CROP = (1.25, 1.9)
@@ -277,7 +279,8 @@ def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
     reach = crop.side * (0.5 if crop.roll == 0 else 0.72)
     x0, y0 = math.floor(crop.center[0] - reach), math.floor(crop.center[1] - reach)
     x1, y1 = math.ceil(crop.center[0] + reach), math.ceil(crop.center[1] + reach)
-    box = Box(x0, y0, x1, y1).clipped(width, height)
+    whole = Box(x0, y0, x1, y1)
+    box = whole.clipped(width, height)
     if box is None:
         return None
     shrink = min(_CROP_PX / crop.side, 1.0)
@@ -293,11 +296,12 @@ def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
     )
     # Half a pixel: warpAffine counts from pixel centres, landmarks from the corner of the picture.
     matrix = _shift(-0.5, -0.5) @ to_crop @ np.linalg.inv(to_part) @ _shift(0.5, 0.5)
-    view = cv2.warpAffine(
-        part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    seen = read_landmarks(lift_dark(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
-    if seen is None:
+    for border in _BORDERS if box != whole else _BORDERS[:1]:
+        view = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
+        seen = read_landmarks(lift_dark(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
+        if seen is not None:
+            break
+    else:
         return None
     points, (yaw, pitch, roll) = seen.points, seen.pose
     back = np.linalg.inv(to_crop)
