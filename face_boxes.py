@@ -37,6 +37,8 @@ FINE_SIDES = (2400, 4800)
 SMALLEST_FACE_PX = 22
 # The last level is left out when the one before is nearly as large.
 _LEVEL_STEP = 1.3
+# Photos this long are halved before they are shrunk further, which is quicker; of shorter ones it costs sharpness.
+_HALVED_PX = 2 * COARSE_SIDES[-1]
 # A face that the left or the right edge cuts through is looked for in this share of the coarsest level beside the
 # edge, with so much of its mirror image added beyond: two halves of a face make one.
 _CUT_STRIP_RATIO, _MIRRORED_RATIO = 0.20, 0.15
@@ -93,13 +95,16 @@ class Pyramid:
         self.pixels = pixels
         self._halves: list[MatLike] = [pixels]
 
-    def scale_to(self, side: int) -> tuple[MatLike, float]:
-        """The photo with `side` as its longest side in pixels, and the scale that led there."""
+    def scale_to(self, side: int, halve_from_px: int = _HALVED_PX) -> tuple[MatLike, float]:
+        """The photo with `side` as its longest side in pixels, and the scale that led there.
+
+        It is halved first, as often as its longest side has at least `halve_from_px` pixels.
+        """
         height, width = self.pixels.shape[:2]
         scale = side / max(height, width)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         halves = 0
-        while _can_halve(self._halves[halves], *size):
+        while _can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:
             halves += 1
             if halves == len(self._halves):
                 self._halves.append(_halve(self._halves[-1]))
@@ -131,7 +136,7 @@ def find_cut_boxes(photo: Pyramid) -> list[Candidate]:
 
     Such a box lies about half outside the photo. Raises MissingModel.
     """
-    level, scale = photo.scale_to(COARSE_SIDES[0])
+    level, scale = photo.scale_to(COARSE_SIDES[0], halve_from_px=0)
     width = level.shape[1]
     strip, beyond = (min(round(ratio * COARSE_SIDES[0]), width) for ratio in (_CUT_STRIP_RATIO, _MIRRORED_RATIO))
     found = []
