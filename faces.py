@@ -6,6 +6,7 @@ upright crop that the face fills; where it sees no face, or not the same one twi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -100,7 +101,8 @@ def look_again(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Fac
     crop = _crop_of(points)
     if as_it_stands:
         crop = replace(crop, roll=0.0, side=_SECOND_CROP * crop.side)
-    look = _look(pixels, crop, face.confidence)
+    seen = (_look(pixels, crop, face.confidence, border) for border in _BORDERS)
+    look = next((look for look in seen if look is not None), None)
     if look is None or _shift_ratio(look.points, points) > _SAME_FACE_RATIO:
         return None
     return replace(_to_face(look, pixels), number=face.number, box=face.box)
@@ -113,6 +115,13 @@ class _Crop:
     center: tuple[float, float]
     side: float
     roll: float = 0.0
+
+    @property
+    def box(self) -> Box:
+        """The upright box around the square; it may reach beyond the photo."""
+        reach = self.side * (0.5 if self.roll == 0 else 0.72)
+        x, y = self.center
+        return Box(math.floor(x - reach), math.floor(y - reach), math.ceil(x + reach), math.ceil(y + reach))
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,32 +265,29 @@ def _examine(
 def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[float]) -> _Look | None:
     """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible.
 
-    `crops` are the sides of the first crops to try, in proportion to the box.
+    `crops` are the sides of the first crops to try, in proportion to the box. Both looks see the same beyond the edge:
+    half a face is seen somewhat wider beside one than beside the other.
     """
     left, top, right, bottom = candidate.corners
     center = (left + right) / 2, (top + bottom) / 2
-    for ratio in crops:
-        look = _look(pixels, _Crop(center, ratio * max(right - left, bottom - top), tilt), candidate.confidence)
+    for border, ratio in itertools.product(_BORDERS, crops):
+        crop = _Crop(center, ratio * max(right - left, bottom - top), tilt)
+        if border != _BORDERS[0] and crop.box.clipped(pixels.shape[1], pixels.shape[0]) == crop.box:
+            continue  # No edge is in it: it was looked at.
+        look = _look(pixels, crop, candidate.confidence, border)
         if look is None or overlap_ratio(_bounds(look.points), candidate.corners) < _LEAST_AGREEMENT:
             continue
-        again = _look(pixels, _crop_of(look.points), candidate.confidence)
+        again = _look(pixels, _crop_of(look.points), candidate.confidence, border)
         if again is not None and _shift_ratio(again.points, look.points) <= _SAME_LOOK_RATIO:
             return again
     return None
 
 
-def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
-    """What the landmarker sees in one crop."""
-    height, width = pixels.shape[:2]
-    if crop.side < 4:
-        return None
+def _look(pixels: Pixels, crop: _Crop, confidence: float, border: int = _BORDERS[0]) -> _Look | None:
+    """What the landmarker sees in one crop, with this border where the photo ends."""
     # Only the part of the photo under the turned crop is touched, shrunk by area first: warping alone would alias.
-    reach = crop.side * (0.5 if crop.roll == 0 else 0.72)
-    x0, y0 = math.floor(crop.center[0] - reach), math.floor(crop.center[1] - reach)
-    x1, y1 = math.ceil(crop.center[0] + reach), math.ceil(crop.center[1] + reach)
-    whole = Box(x0, y0, x1, y1)
-    box = whole.clipped(width, height)
-    if box is None:
+    box = crop.box.clipped(pixels.shape[1], pixels.shape[0])
+    if box is None or crop.side < 4:
         return None
     shrink = min(_CROP_PX / crop.side, 1.0)
     small = max(round(box.width * shrink), 1), max(round(box.height * shrink), 1)
@@ -296,12 +302,9 @@ def _look(pixels: Pixels, crop: _Crop, confidence: float) -> _Look | None:
     )
     # Half a pixel: warpAffine counts from pixel centres, landmarks from the corner of the picture.
     matrix = _shift(-0.5, -0.5) @ to_crop @ np.linalg.inv(to_part) @ _shift(0.5, 0.5)
-    for border in _BORDERS if box != whole else _BORDERS[:1]:
-        view = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
-        seen = read_landmarks(lift_dark(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
-        if seen is not None:
-            break
-    else:
+    view = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
+    seen = read_landmarks(lift_dark(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
+    if seen is None:
         return None
     points, (yaw, pitch, roll) = seen.points, seen.pose
     back = np.linalg.inv(to_crop)

@@ -119,7 +119,7 @@ def test_the_photo_with_most_open_eyes_is_kept(group: Pixels, photos: list[Photo
 
 def test_a_photo_without_faces_is_no_donor_and_never_kept(sample: LoadPhoto, frames: list[Frame]) -> None:
     empty = read_frame(Photo(sample("image_5.jpg"), path=Path("rocket.jpg")))
-    assert choose_base([empty, *frames], NO_SMILE) in (1, 2)
+    assert choose_base([empty, *frames], NO_SMILE) == 1
     with pytest.raises(BadOption, match="no face"):
         choose_base([empty, empty], NO_SMILE)
 

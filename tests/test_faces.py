@@ -69,7 +69,7 @@ def test_a_face_that_the_edge_halves_is_found(sample: LoadPhoto, faces_of: FindF
     start, stop = (0, middle) if is_right else (middle, photo.shape[1])
     points = face.landmarks.points - np.array([start, 0, 0], np.float32)
     found = find_faces(np.ascontiguousarray(photo[:, start:stop]))
-    assert min(_shift_ratio(other.landmarks.points, points, face) for other in found) < 0.15
+    assert min(_shift_ratio(other.landmarks.points, points, face) for other in found) < 0.1
 
 
 def test_every_face_of_a_group_is_found_and_numbered_in_reading_order(sample: LoadPhoto, faces_of: FindFaces) -> None:
