@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eye_shape import evaluate_lid, find_frame, fit_closed_line
-from photo_look import luma
+from photo_look import luma, measure_blur
 from photo_types import Box, Face, Feature, Pixels
 
 Floats = NDArray[np.float32]
@@ -29,8 +29,10 @@ _SMOOTHED = 0.05
 # one (the fewest behind mirroring glasses), of eyes under hands and hair, 0.00 … 0.35.
 _LINE_CONTRAST = 0.08
 _LEAST_LINE_SHARE = 0.40
-# On smaller faces sockets are dark blots, and a lash line has no pixels of its own.
+# On faces that show less, sockets are dark blots, and a lash line has no pixels of its own: with the outer corners of
+# the eyes so many pixels apart, or so many of what a blur of this many deviations leaves of them.
 _LEAST_EYE_DISTANCE_PX = 60.0
+_SIGMAS_PER_DETAIL = 2.0
 
 
 def is_under_dark_glass(pixels: Pixels, face: Face, feature: Feature) -> bool:
@@ -45,7 +47,7 @@ def is_under_dark_glass(pixels: Pixels, face: Face, feature: Feature) -> bool:
 def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
     """Whether no dark line runs where the lids of a closed eye would meet; `pixels` uint8 (H, W, 3).
 
-    The landmarker puts a closed eye wherever it sees none, under a hand, too. On small faces it is believed.
+    The landmarker puts a closed eye wherever it sees none, under a hand, too. On small or blurred faces it is believed.
     """
     if face.landmarks.eye_distance_px < _LEAST_EYE_DISTANCE_PX:
         return False
@@ -65,7 +67,15 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
     lid = np.median(rows(*_ON_LID), axis=0)
     skin = np.percentile(rows(*_ON_SKIN), _SKIN_PERCENTILE, axis=0)
     contrast = 1 - rows(*_ON_LINE).min(axis=0) / np.maximum(np.minimum(lid, skin), 1)
-    return float(np.mean(contrast > _LINE_CONTRAST)) < _LEAST_LINE_SHARE
+    has_line = float(np.mean(contrast > _LINE_CONTRAST)) >= _LEAST_LINE_SHARE
+    return not has_line and _detail_px(pixels, face) >= _LEAST_EYE_DISTANCE_PX
+
+
+def _detail_px(pixels: Pixels, face: Face) -> float:
+    """How many pixels between the outer corners of the eyes the blur of the photo leaves."""
+    box = face.box.clipped(pixels.shape[1], pixels.shape[0])
+    sigma_px = measure_blur(luma(pixels[box.slices])) if box is not None else 0.0
+    return face.landmarks.eye_distance_px / max(_SIGMAS_PER_DETAIL * sigma_px, 1.0)
 
 
 def _median_grey(pixels: Pixels, points: Floats) -> float:

@@ -22,6 +22,12 @@ from photo_types import MissingModel, MissingPackage, Pixels
 _MODEL_FILE = Path(__file__).parent / "face_landmarker.task"
 # A view whose whites are darker than the first number is lifted until they are as bright as the second.
 _DARK_WHITE, _LIFTED_WHITE = 110.0, 220.0
+# A view of half the size in which noise deviates by more grey levels than the first number is blurred by so many
+# pixels: clear photos have 0.2 … 3.0. Noise on closed lids is taken for an open eye.
+_NOISY, _CALMING_SIGMA_PX = 4.0, 1.5
+# Blind to slopes and edges, this filter answers white noise with six times its deviation.
+_NOISE_FILTER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_FILTER_GAIN, _MAD_TO_DEVIATION = 6.0, 1 / 0.6745
 # The landmarker may not be entered by two threads.
 _LOCK = threading.Lock()
 
@@ -61,6 +67,25 @@ def lift_dark(view: Pixels) -> Pixels:
     if white >= _DARK_WHITE:
         return view
     return cv2.convertScaleAbs(view, alpha=_LIFTED_WHITE / max(white, 1.0)).astype(np.uint8, copy=False)
+
+
+def clear_up(view: Pixels) -> Pixels:
+    """A dark or noisy view uint8 (h, w, 3) as the landmarker reads it best; another one as it is."""
+    lifted = lift_dark(view)
+    # What is lifted has had its noise lifted, too.
+    if lifted is view and measure_noise(view) <= _NOISY:
+        return view
+    return cv2.GaussianBlur(lifted, (0, 0), _CALMING_SIGMA_PX).astype(np.uint8, copy=False)
+
+
+def measure_noise(view: Pixels) -> float:
+    """Standard deviation of the noise in the green of a view uint8 (h, w, 3) shrunk to half its size, in grey levels.
+
+    Source: Immerkær, "Fast noise variance estimation", 1996, with the median in place of the mean, as edges are few.
+    """
+    half = cv2.resize(view[..., 1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    answer = np.abs(cv2.filter2D(half, cv2.CV_32F, _NOISE_FILTER))
+    return float(np.median(answer)) * _MAD_TO_DEVIATION / _FILTER_GAIN
 
 
 def _pose(matrix: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -37,6 +37,15 @@ def test_closed_eyes_show_their_lash_line(sample: LoadPhoto, faces_of: FindFaces
     assert not any(lacks_lash_line(pixels, face, feature) for feature in EYES)
 
 
+def test_on_a_blurred_face_closed_eyes_are_believed_without_a_line(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample(CLOSED_SAMPLE)
+    (face,) = faces_of(pixels)
+    without_line = cover_with_skin(cover_with_skin(pixels, face, EYES[0]), face, EYES[1])
+    blurred = cv2.GaussianBlur(without_line, (0, 0), 0.04 * face.landmarks.eye_distance_px).astype(np.uint8, copy=False)
+    assert all(lacks_lash_line(without_line, face, feature) for feature in EYES)
+    assert not any(lacks_lash_line(blurred, face, feature) for feature in EYES)
+
+
 @pytest.mark.parametrize("feature", EYES)
 def test_an_eye_under_a_hand_stays_under_it_and_the_other_one_opens(
     feature: Feature, sample: LoadPhoto, faces_of: FindFaces
