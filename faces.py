@@ -1,16 +1,17 @@
 """Find every face of a photo, with its landmarks, expression and pose.
 
-face_boxes.py says where faces may be. MediaPipe's FaceLandmarker looks at each box twice, the second time at an
-upright crop that the face fills; where it sees no face, or not the same one twice, there is none.
+face_boxes.py says where faces may be. MediaPipe's FaceLandmarker looks at each box twice (face_look.py), the second
+time at an upright crop that the face fills; where it sees no face, or not the same one twice, there is none.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from enum import Enum, auto
 
 import cv2
 import numpy as np
@@ -30,7 +31,19 @@ from face_boxes import (
     plan_levels,
     share_inside,
 )
-from landmarker import clear_up, lift_dark, read_landmarks
+from face_look import (
+    BORDERS,
+    Crop,
+    Look,
+    crop_of,
+    look_at,
+    shift_matrix,
+    shift_ratio,
+    shrink,
+    turn_matrix,
+    wrap_degrees,
+)
+from landmarker import lift_dark
 from landmarks import Landmarks, Points
 from photo_types import Box, Face, Pixels, Progress
 
@@ -47,17 +60,12 @@ _TILTS_DEGREES = (-40.0, 40.0)
 _WITNESSES = 3
 # Two looks whose rolls differ by more than this many degrees disagree about which way is up.
 _ON_ITS_HEAD = 150.0
-# Side of the crop that the landmarker gets: the face then fills the 256 px that its network takes.
-_CROP_PX = 384
-# What is seen beyond the photo's edge. Half a face beside its drawn-out edge is sometimes none; beside black it is.
-_BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT)
-# Sides of the crops in proportion to the box of the SSD, and to the extent of the landmarks. The narrow first crop
-# keeps the neighbours out; some faces are only seen with more around them.
+# Sides of the first crops in proportion to the box of the SSD. The narrow one keeps the neighbours out; some faces are
+# only seen with more around them.
 _BOX_TO_CROP = (1.25, 1.9)
 # Half a face is seen in one crop and not in the next: these sides, moved inward by these shares of the box.
 _CUT_BOX_TO_CROP = (1.25, 1.4, 1.6)
 _CUT_INWARD = (0.0, 0.15, 0.30)
-_LANDMARKS_TO_CROP = 1.6
 # The crop for a second opinion is so many times larger.
 _SECOND_CROP = 1.15
 # The two looks at one face may differ by this much of the eye distance; on things that are no face they differ more.
@@ -99,72 +107,68 @@ def look_again(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Fac
     Raises MissingModel, MissingPackage.
     """
     points = face.landmarks.points
-    crop = _crop_of(points)
+    crop = crop_of(points)
     if as_it_stands:
         crop = replace(crop, roll=0.0, side=_SECOND_CROP * crop.side)
-    seen = (_look(pixels, crop, face.confidence, border) for border in _BORDERS)
+    seen = (look_at(pixels, crop, face.confidence, border) for border in BORDERS)
     look = next((look for look in seen if look is not None), None)
-    if look is None or _shift_ratio(look.points, points) > _SAME_FACE_RATIO:
+    if look is None or shift_ratio(look.points, points) > _SAME_FACE_RATIO:
         return None
     return replace(_to_face(look, pixels), number=face.number, box=face.box)
 
 
-@dataclass(frozen=True, eq=False)
-class _Crop:
-    """A square to look at: centre and side in photo pixels, turned clockwise by `roll` degrees."""
+class _Upright(Enum):
+    """Whether faces stand upright, by looks at them from their sides."""
 
-    center: tuple[float, float]
-    side: float
-    roll: float = 0.0
-
-    @property
-    def box(self) -> Box:
-        """The upright box around the square; it may reach beyond the photo."""
-        reach = self.side * (0.5 if self.roll == 0 else 0.72)
-        x, y = self.center
-        return Box(math.floor(x - reach), math.floor(y - reach), math.ceil(x + reach), math.ceil(y + reach))
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """What the landmarker saw: points float32 (478, 3) in photo pixels, scores, yaw, pitch and roll in degrees."""
-
-    points: Points
-    blendshapes: Mapping[str, float]
-    pose: tuple[float, float, float]
-    confidence: float
+    YES = auto()
+    NO = auto()
+    UNSURE = auto()
 
 
 # ---- boxes ----------------------------------------------------------------------------------------------
 
 
-def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[_Look]]:
+def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[Look]]:
     """The photo turned so that its faces stand upright, by how many quarter turns, and the faces seen so far."""
-    best: tuple[Pyramid, int, list[_Look]] = (Pyramid(np.ascontiguousarray(pixels)), 0, [])
+    first = Pyramid(np.ascontiguousarray(pixels))
+    best: tuple[Pyramid, int, list[Look]] = (first, 0, [])
     for turns in _QUARTER_TURNS:
         if turns and not has_boxes(pixels, turns):
             continue
-        frame = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns))) if turns else best[0]
+        frame = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns))) if turns else first
         looks = _search(frame, plan_levels(frame.pixels, COARSE_SIDES), [])
         if not looks and turns == 0:
             looks = _examine(frame.pixels, find_boxes(frame, COARSE_SIDES[0], wide_border=True), [])
-        if looks and len(looks) >= len(best[2]) and not _is_upside_down(frame.pixels, looks):
-            return frame, turns, looks
+        if looks and len(looks) >= len(best[2]):
+            upright = _judge_upright(frame.pixels, looks)
+            if upright is _Upright.UNSURE and turns:
+                # A face that the dark hides is sometimes seen only where the photo stands on its head, and wrongly.
+                hidden = _search_harder(pixels)
+                if _judge_upright(pixels, hidden) is _Upright.YES:
+                    return first, 0, hidden
+            is_likely = upright is _Upright.UNSURE and _top_confidence(looks) > _top_confidence(best[2])
+            if upright is _Upright.YES or is_likely:
+                return frame, turns, looks
         best = (frame, turns, looks) if len(looks) > len(best[2]) else best
     return best
 
 
-def _search_harder(pixels: Pixels) -> list[_Look]:
+def _top_confidence(looks: list[Look]) -> float:
+    return max((look.confidence for look in looks), default=0.0)
+
+
+def _search_harder(pixels: Pixels) -> list[Look]:
     """The faces of a photo in which none stands out: in the dark, or on heads that are tilted far to one side."""
     height, width = pixels.shape[:2]
     scale = min(COARSE_SIDES[1] / max(height, width), 1.0)
-    small = lift_dark(_shrink(pixels, max(round(width * scale), 1), max(round(height * scale), 1)))
+    small = lift_dark(shrink(pixels, max(round(width * scale), 1), max(round(height * scale), 1)))
     to_small = np.diag([small.shape[1] / width, small.shape[0] / height, 1.0])
     side = math.ceil(math.hypot(*small.shape[:2]))
-    looks: list[_Look] = []
+    looks: list[Look] = []
     for tilt in (0.0, *_TILTS_DEGREES):
         # Turned like this, a head with this tilt stands upright.
-        turn = _shift(side / 2, side / 2) @ _turn(tilt) @ _shift(-small.shape[1] / 2, -small.shape[0] / 2)
+        to_middle = shift_matrix(-small.shape[1] / 2, -small.shape[0] / 2)
+        turn = shift_matrix(side / 2, side / 2) @ turn_matrix(tilt) @ to_middle
         level = cv2.warpAffine(small, turn[:2], (side, side), borderMode=cv2.BORDER_REPLICATE)
         view = Pyramid(level.astype(np.uint8, copy=False))
         back = np.linalg.inv(turn @ to_small)
@@ -182,36 +186,32 @@ def _place(candidate: Candidate, to_photo: NDArray[np.float64]) -> Candidate:
     return replace(candidate, corners=(x - reach, y - reach, x + reach, y + reach))
 
 
-def _shrink(pixels: Pixels, width: int, height: int) -> Pixels:
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-
-
-def _is_upside_down(pixels: Pixels, looks: list[_Look]) -> bool:
-    """Whether landmarks were laid on faces that stand on their heads.
+def _judge_upright(pixels: Pixels, looks: list[Look]) -> _Upright:
+    """Whether landmarks were laid on faces that stand upright in this frame, or on their heads.
 
     From its side, the landmarker tells the top of a face from its bottom; from below it sometimes does not.
     """
     witnesses = sorted(looks, key=lambda item: -item.confidence)[:_WITNESSES]
     wrong = 0
     for look in witnesses:
-        crop = _crop_of(look.points)
+        crop = crop_of(look.points)
         contradicts = False
         for angle in (90.0, -90.0):
-            other = _look(pixels, replace(crop, roll=crop.roll + angle), look.confidence)
+            other = look_at(pixels, replace(crop, roll=crop.roll + angle), look.confidence)
             if other is None:
                 continue
-            if _shift_ratio(other.points, look.points) <= _SAME_LOOK_RATIO:
-                return False
-            contradicts |= abs(_wrap(other.pose[2] - look.pose[2])) > _ON_ITS_HEAD
+            if shift_ratio(other.points, look.points) <= _SAME_LOOK_RATIO:
+                return _Upright.YES
+            contradicts |= abs(wrap_degrees(other.pose[2] - look.pose[2])) > _ON_ITS_HEAD
         wrong += contradicts
-    return 2 * wrong > len(witnesses)
+    return _Upright.NO if 2 * wrong > len(witnesses) else _Upright.UNSURE
 
 
-def _is_animal(look: _Look) -> bool:
+def _is_animal(look: Look) -> bool:
     return Landmarks(look.points).muzzle_ratio < _MUZZLE_RATIO
 
 
-def _search(photo: Pyramid, sides: Sequence[int], looks: list[_Look]) -> list[_Look]:
+def _search(photo: Pyramid, sides: Sequence[int], looks: list[Look]) -> list[Look]:
     """The looks given and those at faces that the levels of these sides show, from coarse to fine."""
     with ThreadPoolExecutor(1) as pool:
         # While the faces of one level are looked at, the next level is searched.
@@ -220,7 +220,7 @@ def _search(photo: Pyramid, sides: Sequence[int], looks: list[_Look]) -> list[_L
     return looks
 
 
-def _search_edges(photo: Pyramid, looks: list[_Look]) -> list[_Look]:
+def _search_edges(photo: Pyramid, looks: list[Look]) -> list[Look]:
     """The looks given and those at faces that the left or the right edge cuts through."""
     for candidate in find_cut_boxes(photo):
         left, top, right, bottom = candidate.corners
@@ -231,7 +231,7 @@ def _search_edges(photo: Pyramid, looks: list[_Look]) -> list[_Look]:
     return looks
 
 
-def _choose_fine_level(pixels: Pixels, looks: list[_Look]) -> list[int]:
+def _choose_fine_level(pixels: Pixels, looks: list[Look]) -> list[int]:
     """The coarsest level that shows all but bystanders, if any; the levels before it would show nothing more."""
     longest = max(pixels.shape[:2])
     enough_px = _BYSTANDER_RATIO * max((_extent(look.points) for look in looks), default=0.0)
@@ -246,10 +246,10 @@ def _choose_fine_level(pixels: Pixels, looks: list[_Look]) -> list[int]:
 def _examine(
     pixels: Pixels,
     candidates: list[Candidate],
-    looks: list[_Look],
+    looks: list[Look],
     tilt: float = 0.0,
     crops: Sequence[float] = _BOX_TO_CROP,
-) -> list[_Look]:
+) -> list[Look]:
     """Look, with the head tilted by so many degrees, at the boxes that are not part of a face already seen."""
     for candidate in candidates:
         if any(share_inside(candidate.corners, _bounds(look.points)) > _PART_OF_FACE for look in looks):
@@ -263,7 +263,7 @@ def _examine(
 # ---- landmarks ------------------------------------------------------------------------------------------
 
 
-def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[float]) -> _Look | None:
+def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[float]) -> Look | None:
     """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible.
 
     `crops` are the sides of the first crops to try, in proportion to the box. Both looks see the same beyond the edge:
@@ -271,73 +271,17 @@ def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequen
     """
     left, top, right, bottom = candidate.corners
     center = (left + right) / 2, (top + bottom) / 2
-    for border, ratio in itertools.product(_BORDERS, crops):
-        crop = _Crop(center, ratio * max(right - left, bottom - top), tilt)
-        if border != _BORDERS[0] and crop.box.clipped(pixels.shape[1], pixels.shape[0]) == crop.box:
+    for border, ratio in itertools.product(BORDERS, crops):
+        crop = Crop(center, ratio * max(right - left, bottom - top), tilt)
+        if border != BORDERS[0] and crop.box.clipped(pixels.shape[1], pixels.shape[0]) == crop.box:
             continue  # No edge is in it: it was looked at.
-        look = _look(pixels, crop, candidate.confidence, border)
+        look = look_at(pixels, crop, candidate.confidence, border)
         if look is None or overlap_ratio(_bounds(look.points), candidate.corners) < _LEAST_AGREEMENT:
             continue
-        again = _look(pixels, _crop_of(look.points), candidate.confidence, border)
-        if again is not None and _shift_ratio(again.points, look.points) <= _SAME_LOOK_RATIO:
+        again = look_at(pixels, crop_of(look.points), candidate.confidence, border)
+        if again is not None and shift_ratio(again.points, look.points) <= _SAME_LOOK_RATIO:
             return again
     return None
-
-
-def _look(pixels: Pixels, crop: _Crop, confidence: float, border: int = _BORDERS[0]) -> _Look | None:
-    """What the landmarker sees in one crop, with this border where the photo ends."""
-    # Only the part of the photo under the turned crop is touched, shrunk by area first: warping alone would alias.
-    box = crop.box.clipped(pixels.shape[1], pixels.shape[0])
-    if box is None or crop.side < 4:
-        return None
-    shrink = min(_CROP_PX / crop.side, 1.0)
-    small = max(round(box.width * shrink), 1), max(round(box.height * shrink), 1)
-    part = _shrink(pixels[box.slices], *small) if shrink < 1 else pixels[box.slices]
-    to_part = np.diag([small[0] / box.width, small[1] / box.height, 1.0]) @ _shift(-box.left, -box.top)
-    scale = _CROP_PX / crop.side
-    to_crop = (
-        _shift(_CROP_PX / 2, _CROP_PX / 2)
-        @ np.diag([scale, scale, 1.0])
-        @ _turn(crop.roll)
-        @ _shift(-crop.center[0], -crop.center[1])
-    )
-    # Half a pixel: warpAffine counts from pixel centres, landmarks from the corner of the picture.
-    matrix = _shift(-0.5, -0.5) @ to_crop @ np.linalg.inv(to_part) @ _shift(0.5, 0.5)
-    view = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
-    seen = read_landmarks(clear_up(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
-    if seen is None:
-        return None
-    points, (yaw, pitch, roll) = seen.points, seen.pose
-    back = np.linalg.inv(to_crop)
-    flat = np.column_stack([points[:, :2] * _CROP_PX, np.ones(len(points))]) @ back.T
-    placed = np.column_stack([flat[:, :2], points[:, 2] * _CROP_PX / scale]).astype(np.float32)
-    return _Look(placed, seen.blendshapes, (yaw, pitch, _wrap(roll + crop.roll)), confidence)
-
-
-def _crop_of(points: Points) -> _Crop:
-    """The upright crop that a face with these points fills."""
-    landmarks = Landmarks(points)
-    across = (landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner)[:2]
-    roll = math.degrees(math.atan2(float(across[1]), float(across[0])))
-    turn = _turn(roll)[:2, :2]
-    upright = points[:, :2] @ turn.T
-    low, high = upright.min(axis=0), upright.max(axis=0)
-    center = turn.T @ ((low + high) / 2)
-    return _Crop((float(center[0]), float(center[1])), _LANDMARKS_TO_CROP * float((high - low).max()), roll)
-
-
-def _shift(x: float, y: float) -> NDArray[np.float64]:
-    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-
-
-def _turn(degrees: float) -> NDArray[np.float64]:
-    """What turns a picture counter-clockwise by this angle about its origin."""
-    angle = math.radians(degrees)
-    return np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1.0]])
-
-
-def _wrap(degrees: float) -> float:
-    return (degrees + 180.0) % 360.0 - 180.0
 
 
 def _bounds(points: Points) -> Corners:
@@ -349,16 +293,10 @@ def _extent(points: Points) -> float:
     return float((points[:, :2].max(axis=0) - points[:, :2].min(axis=0)).max())
 
 
-def _shift_ratio(points: Points, others: Points) -> float:
-    """Mean distance of two looks' points, in eye distances of the second."""
-    moved = np.linalg.norm(points[:, :2] - others[:, :2], axis=1).mean()
-    return float(moved) / max(Landmarks(others).eye_distance_px, 1e-6)
-
-
-def _merge(looks: list[_Look], new: _Look) -> list[_Look]:
+def _merge(looks: list[Look], new: Look) -> list[Look]:
     """Add a look, unless its face is already there; of two looks at one face the surer box wins."""
     for i, old in enumerate(looks):
-        if min(_shift_ratio(new.points, old.points), _shift_ratio(old.points, new.points)) < _SAME_FACE_RATIO:
+        if min(shift_ratio(new.points, old.points), shift_ratio(old.points, new.points)) < _SAME_FACE_RATIO:
             better = new if new.confidence > old.confidence else old
             return [*looks[:i], better, *looks[i + 1 :]]
     return [*looks, new]
@@ -367,7 +305,7 @@ def _merge(looks: list[_Look], new: _Look) -> list[_Look]:
 # ---- order and conversion -------------------------------------------------------------------------------
 
 
-def _turn_back(look: _Look, quarter_turns: int, turned_shape: tuple[int, ...]) -> _Look:
+def _turn_back(look: Look, quarter_turns: int, turned_shape: tuple[int, ...]) -> Look:
     """A look at a photo turned counter-clockwise by quarter turns, in pixels of the photo as it is."""
     points = look.points.copy()
     height, width = turned_shape[:2]
@@ -375,12 +313,12 @@ def _turn_back(look: _Look, quarter_turns: int, turned_shape: tuple[int, ...]) -
         points[:, 0], points[:, 1] = height - points[:, 1], points[:, 0].copy()
         height, width = width, height
     yaw, pitch, roll = look.pose
-    return replace(look, points=points, pose=(yaw, pitch, _wrap(roll + 90.0 * quarter_turns)))
+    return replace(look, points=points, pose=(yaw, pitch, wrap_degrees(roll + 90.0 * quarter_turns)))
 
 
-def _in_reading_order(looks: list[_Look]) -> list[_Look]:
+def _in_reading_order(looks: list[Look]) -> list[Look]:
     """Rows from top to bottom, each from left to right; faces whose heights overlap by half share a row."""
-    rows: list[list[_Look]] = []
+    rows: list[list[Look]] = []
     for look in sorted(looks, key=lambda item: float(item.points[:, 1].mean())):
         y = float(look.points[:, 1].mean())
         last = rows[-1] if rows else []
@@ -391,7 +329,7 @@ def _in_reading_order(looks: list[_Look]) -> list[_Look]:
     return [look for row in rows for look in sorted(row, key=lambda item: float(item.points[:, 0].mean()))]
 
 
-def _to_face(look: _Look, pixels: Pixels) -> Face:
+def _to_face(look: Look, pixels: Pixels) -> Face:
     height, width = pixels.shape[:2]
     x0, y0, x1, y1 = _bounds(look.points)
     bounds = Box(math.floor(x0), math.floor(y0), math.ceil(x1) + 1, math.ceil(y1) + 1).clipped(width, height)

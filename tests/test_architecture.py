@@ -78,7 +78,7 @@ def test_imports_never_run_in_a_circle(name: str) -> None:
         ("report", {"landmarks", "options", "photo_types"}),
         ("resemblance", {"landmarks", "options", "photo_types"}),
         ("landmarker", {"landmarks", "options", "photo_types"}),
-        ("faces", {"face_boxes", "landmarker", "landmarks", "options", "photo_types"}),
+        ("faces", {"face_boxes", "face_look", "landmarker", "landmarks", "options", "photo_types"}),
         ("tiling", {"landmarks", "options", "photo_types", "tile_mask"}),
     ],
 )
