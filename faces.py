@@ -144,17 +144,18 @@ def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[Look]]:
             if upright is _Upright.UNSURE and turns:
                 # A face that the dark hides is sometimes seen only where the photo stands on its head, and wrongly.
                 hidden = _search_harder(pixels)
-                if _judge_upright(pixels, hidden) is _Upright.YES:
+                if _outdo(looks, hidden, _judge_upright(pixels, hidden)):
                     return first, 0, hidden
-            is_likely = upright is _Upright.UNSURE and _top_confidence(looks) > _top_confidence(best[2])
-            if upright is _Upright.YES or is_likely:
+            if _outdo(best[2], looks, upright):
                 return frame, turns, looks
         best = (frame, turns, looks) if len(looks) > len(best[2]) else best
     return best
 
 
-def _top_confidence(looks: list[Look]) -> float:
-    return max((look.confidence for look in looks), default=0.0)
+def _outdo(looks: list[Look], others: list[Look], upright: _Upright) -> bool:
+    """Whether the `others`, which stand `upright` in their frame or not, are to be believed rather than the looks."""
+    top, other_top = (max((look.confidence for look in some), default=0.0) for some in (looks, others))
+    return upright is _Upright.YES or (upright is _Upright.UNSURE and other_top > top)
 
 
 def _search_harder(pixels: Pixels) -> list[Look]:
