@@ -82,6 +82,12 @@ def look_at(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDERS
     return Look(placed, seen.blendshapes, (yaw, pitch, wrap_degrees(roll + crop.roll)), confidence)
 
 
+def borders_in(pixels: Pixels, crop: Crop) -> tuple[int, ...]:
+    """The borders with which a crop of `pixels` uint8 (H, W, 3) looks different: one where no edge is in it."""
+    is_inside = crop.box.clipped(pixels.shape[1], pixels.shape[0]) == crop.box
+    return BORDERS[:1] if is_inside else BORDERS
+
+
 def crop_of(points: Points) -> Crop:
     """The crop, turned as the face is, that a face with these points float32 (478, 3) fills."""
     landmarks = Landmarks(points)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum, auto
+from functools import cache
 
 import cv2
 import numpy as np
@@ -35,6 +36,7 @@ from face_look import (
     BORDERS,
     Crop,
     Look,
+    borders_in,
     crop_of,
     look_at,
     shift_matrix,
@@ -110,7 +112,7 @@ def look_again(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Fac
     crop = crop_of(points)
     if as_it_stands:
         crop = replace(crop, roll=0.0, side=_SECOND_CROP * crop.side)
-    seen = (look_at(pixels, crop, face.confidence, border) for border in BORDERS)
+    seen = (look_at(pixels, crop, face.confidence, border) for border in borders_in(pixels, crop))
     look = next((look for look in seen if look is not None), None)
     if look is None or shift_ratio(look.points, points) > _SAME_FACE_RATIO:
         return None
@@ -131,6 +133,7 @@ class _Upright(Enum):
 def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[Look]]:
     """The photo turned so that its faces stand upright, by how many quarter turns, and the faces seen so far."""
     first = Pyramid(np.ascontiguousarray(pixels))
+    search_harder = cache(lambda: _search_harder(pixels))
     best: tuple[Pyramid, int, list[Look]] = (first, 0, [])
     for turns in _QUARTER_TURNS:
         if turns and not has_boxes(pixels, turns):
@@ -143,7 +146,7 @@ def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[Look]]:
             upright = _judge_upright(frame.pixels, looks)
             if upright is _Upright.UNSURE and turns:
                 # A face that the dark hides is sometimes seen only where the photo stands on its head, and wrongly.
-                hidden = _search_harder(pixels)
+                hidden = search_harder()
                 if _outdo(looks, hidden, _judge_upright(pixels, hidden)):
                     return first, 0, hidden
             if _outdo(best[2], looks, upright):
@@ -274,8 +277,8 @@ def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequen
     center = (left + right) / 2, (top + bottom) / 2
     for border, ratio in itertools.product(BORDERS, crops):
         crop = Crop(center, ratio * max(right - left, bottom - top), tilt)
-        if border != BORDERS[0] and crop.box.clipped(pixels.shape[1], pixels.shape[0]) == crop.box:
-            continue  # No edge is in it: it was looked at.
+        if border not in borders_in(pixels, crop):
+            continue
         look = look_at(pixels, crop, candidate.confidence, border)
         if look is None or overlap_ratio(_bounds(look.points), candidate.corners) < _LEAST_AGREEMENT:
             continue

@@ -9,15 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from landmarker import measure_noise
 from photo_types import Pixels
 from soft_edges import smoothstep
 
 Floats = NDArray[np.float32]
 
-# The difference of two Laplacians sees no slopes (Immerkær, "Fast Noise Variance Estimation", 1996); of noise of
-# deviation 1 its values have a deviation of 6, and the median of their size is 0.6745 times that.
-_NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-_MEDIAN_TO_SIGMA = 1 / (6 * 0.6745)
 # Grain is finer than this, in pixels.
 _GRAIN_SIZE_PX = 1.8
 # Differences of this many deviations and more are no grain but edges: they move. So does what lies on a slope of this
@@ -28,12 +25,6 @@ _SLOPE_SIGMAS, _SLOPE_BLUR_PX = 0.8, 2.5
 _NOISE_RANGE = (2.0, 4.0)
 # On faces with smaller distances of the outer eye corners than these, in pixels, features are as fine as grain.
 _EYE_DISTANCES_PX = (100.0, 180.0)
-
-
-def measure_noise(pixels: Pixels) -> float:
-    """Return the standard deviation of the grain of `pixels` uint8 (h, w, 3), in 8-bit steps, mean of the channels."""
-    ripples = np.abs(cv2.filter2D(pixels, cv2.CV_32F, _NOISE_KERNEL))
-    return float(np.median(ripples.reshape(-1, 3), axis=0).mean() * _MEDIAN_TO_SIGMA)
 
 
 def find_grain(pixels: Pixels, eye_distance_px: float) -> Floats | None:

@@ -25,9 +25,10 @@ _DARK_WHITE, _LIFTED_WHITE = 110.0, 220.0
 # A view of half the size in which noise deviates by more grey levels than the first number is blurred by so many
 # pixels: clear photos have 0.2 … 3.0. Noise on closed lids is taken for an open eye.
 _NOISY, _CALMING_SIGMA_PX = 4.0, 1.5
-# Blind to slopes and edges, this filter answers white noise with six times its deviation.
-_NOISE_FILTER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-_FILTER_GAIN, _MAD_TO_DEVIATION = 6.0, 1 / 0.6745
+# The difference of two Laplacians sees no slopes (Immerkær, "Fast Noise Variance Estimation", 1996); of noise of
+# deviation 1 its values have a deviation of 6, and the median of their size is 0.6745 times that.
+_NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_MEDIAN_TO_SIGMA = 1 / (6 * 0.6745)
 # The landmarker may not be entered by two threads.
 _LOCK = threading.Lock()
 
@@ -73,19 +74,20 @@ def clear_up(view: Pixels) -> Pixels:
     """A dark or noisy view uint8 (h, w, 3) as the landmarker reads it best; another one as it is."""
     lifted = lift_dark(view)
     # What is lifted has had its noise lifted, too.
-    if lifted is view and measure_noise(view) <= _NOISY:
+    if lifted is view and measure_view_noise(view) <= _NOISY:
         return view
     return cv2.GaussianBlur(lifted, (0, 0), _CALMING_SIGMA_PX).astype(np.uint8, copy=False)
 
 
-def measure_noise(view: Pixels) -> float:
-    """Standard deviation of the noise in the green of a view uint8 (h, w, 3) shrunk to half its size, in grey levels.
+def measure_view_noise(view: Pixels) -> float:
+    """The noise in the green of a view uint8 (h, w, 3) shrunk to half its size, by `measure_noise`."""
+    return measure_noise(np.asarray(cv2.resize(view[..., 1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)))
 
-    Source: Immerkær, "Fast noise variance estimation", 1996, with the median in place of the mean, as edges are few.
-    """
-    half = cv2.resize(view[..., 1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    answer = np.abs(cv2.filter2D(half, cv2.CV_32F, _NOISE_FILTER))
-    return float(np.median(answer)) * _MAD_TO_DEVIATION / _FILTER_GAIN
+
+def measure_noise(pixels: Pixels) -> float:
+    """Standard deviation of the noise of `pixels` uint8 (h, w) or (h, w, 3), in 8-bit steps, mean of the channels."""
+    ripples = np.abs(cv2.filter2D(pixels, cv2.CV_32F, _NOISE_KERNEL))
+    return float(np.median(ripples, axis=(0, 1)).mean() * _MEDIAN_TO_SIGMA)
 
 
 def _pose(matrix: NDArray[np.float64]) -> tuple[float, float, float]:

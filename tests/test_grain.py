@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grain import find_grain, measure_noise
+from grain import find_grain
+from landmarker import measure_noise
 from photo_types import Pixels
 
 LARGE, SMALL = 250.0, 60.0

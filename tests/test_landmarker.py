@@ -7,7 +7,7 @@ import pytest
 
 from eyes_mask import find_closed, measure_closedness
 from faces import find_faces
-from landmarker import clear_up, lift_dark, measure_noise
+from landmarker import clear_up, lift_dark, measure_view_noise
 from photo_types import EYES, Pixels
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -23,12 +23,14 @@ def add_noise(pixels: Pixels, deviation: float, *, gain: float = 1.0) -> Pixels:
 def test_noise_is_measured_after_halving(deviation: float) -> None:
     slope = np.tile(np.linspace(60, 180, 384), (384, 1))[..., None].repeat(3, axis=2)
     # Four pixels make one: their noise is halved. Rounding to grey levels adds a little.
-    assert measure_noise(add_noise(slope.astype(np.uint8), deviation)) == pytest.approx(deviation / 2, rel=0.1, abs=0.4)
+    assert measure_view_noise(add_noise(slope.astype(np.uint8), deviation)) == pytest.approx(
+        deviation / 2, rel=0.1, abs=0.4
+    )
 
 
 def test_edges_are_no_noise() -> None:
     checkers = np.kron(np.indices((12, 12)).sum(axis=0) % 2, np.ones((32, 32)))[..., None].repeat(3, axis=2)
-    assert measure_noise((255 * checkers).astype(np.uint8)) == 0
+    assert measure_view_noise((255 * checkers).astype(np.uint8)) == 0
 
 
 def test_a_clear_view_stays_as_it_is(sample: LoadPhoto) -> None:
@@ -39,9 +41,9 @@ def test_a_clear_view_stays_as_it_is(sample: LoadPhoto) -> None:
 def test_noise_is_calmed_and_the_dark_lifted() -> None:
     gray = np.full((384, 384, 3), 120, np.uint8)
     noisy, dark = add_noise(gray, 12.0), add_noise(gray, 2.0, gain=0.2)
-    assert measure_noise(clear_up(noisy)) < measure_noise(noisy) / 2
+    assert measure_view_noise(clear_up(noisy)) < measure_view_noise(noisy) / 2
     assert np.median(clear_up(dark)) > 100
-    assert measure_noise(clear_up(dark)) < measure_noise(lift_dark(dark)) / 2
+    assert measure_view_noise(clear_up(dark)) < measure_view_noise(lift_dark(dark)) / 2
 
 
 @pytest.mark.parametrize(("deviation", "gain"), [(45.0, 1.0), (4.0, 0.1)])
