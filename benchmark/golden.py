@@ -1,9 +1,9 @@
 """Whether the program still makes the same bytes: python -m benchmark.golden --save FILE, then --compare FILE.
 
-Runs the command line over every sample photo, over one photo whose eyes come from a reference photo, over a burst with
-its contact sheet, and over any folders named. What counts is the decoded pixels of every picture written (result, masks,
-draft, sheet), and the report as JSON without times and paths. Each gets a SHA-256, so that two commits can be compared on
-one machine; other processors round otherwise, so the sums are not kept in the repository.
+Runs the command line over every sample photo, over one photo whose eyes come from a reference photo, over a burst
+with its contact sheet, and over any folders named. What counts is the decoded pixels of every picture written (result,
+masks, draft, sheet), and the report as JSON without times and paths. Each gets a SHA-256, so that two commits can be
+compared on one machine; other processors round otherwise, so the sums are not kept in the repository.
 """
 
 from __future__ import annotations
