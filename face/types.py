@@ -232,8 +232,8 @@ EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 class EyeFrame:
     """Maps between photo pixels and the *eye frame* of one eye: x = -1 at its outer corner and +1 at the inner one.
 
-    y runs toward the brow, and one unit is half the true width of the eye. A turned head foreshortens x but not y, so the
-    axes keep scales of their own. Both eyes have the same frame, mirrored: what is measured on one fits the other.
+    y runs toward the brow, and one unit is half the true width of the eye. A turned head foreshortens x but not y, so
+    the axes keep scales of their own. Both eyes have the same frame, mirrored: what is measured on one fits the other.
 
     `origin`, `x_axis`, `y_axis` float32 (2,): pixels, and pixels per unit.
     """

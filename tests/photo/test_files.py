@@ -26,6 +26,7 @@ from photo.decode import MAX_MEGAPIXELS, XMP_KEY, straighten_exif
 from photo.errors import UnreadablePhoto, UnwritablePhoto
 from photo.files import check_output, load_photo, save_photo
 from photo.types import Photo, Pixels
+from photo.writing import Originals
 
 LOSSLESS = {"PNG": ".png", "TIFF": ".tif", "WEBP": ".webp", "BMP": ".bmp"}
 # What each lossless format can hold: Pillow's mode, or a dtype and number of channels that Pillow cannot write.
@@ -638,7 +639,7 @@ def test_the_input_is_replaced_only_when_allowed(photo: Photo, photo_file: Path,
         with pytest.raises(UnwritablePhoto, match="--overwrite"):
             save_photo(brighten(photo), photo, path)
         assert photo_file.read_bytes() == before
-    save_photo(brighten(photo), photo, photo_file, overwrite=True)
+    save_photo(brighten(photo), photo, photo_file, Originals(overwrite=True))
     assert photo_file.read_bytes() != before
 
 
@@ -659,10 +660,10 @@ def test_missing_folders_are_made(photo: Photo, tmp_path: Path) -> None:
 
 
 def test_checking_the_output_writes_nothing(photo_file: Path, tmp_path: Path) -> None:
-    check_output(tmp_path / "a" / "target.png", photo_file)
+    check_output(tmp_path / "a" / "target.png", Originals((("the input photo itself", photo_file),)))
     assert list(tmp_path.iterdir()) == [photo_file]
     with pytest.raises(UnwritablePhoto, match="ending"):
-        check_output(tmp_path / "target.xyz", photo_file)
+        check_output(tmp_path / "target.xyz", Originals())
 
 
 @pytest.mark.parametrize(("format_name", "side"), [(".webp", 16_384), (".jpg", 65_536)])
