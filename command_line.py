@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +18,8 @@ from options import (
     Options,
 )
 
-__version__ = "0.1.0"
+ROOT = Path(__file__).resolve().parent
+"""The folder that the program runs from."""
 
 BAD_INPUT = 2
 """The exit code when the input or a flag is wrong."""
@@ -34,6 +38,55 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"error: {message} (--help lists every option)\n")
+
+
+class _ShowVersion(argparse.Action):
+    """Shows the version; it is read only when somebody asks, so nothing else waits for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        try:
+            version = read_version()
+        except OSError as error:
+            parser.exit(BAD_INPUT, f"error: {error.filename}, which tells the version, cannot be read.\n")
+        sys.stdout.write(f"{parser.prog} {version}\n")
+        parser.exit()
+
+
+def read_version() -> str:
+    """Return the program's version, such as 0.2.0, from the one place where it is written: pyproject.toml."""
+    import tomllib
+
+    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    return version
+
+
+def explain_missing_package(name: str, root: Path = ROOT, windows: bool = os.name == "nt") -> str:
+    """Return what to do where Python lacks the package `name`, one that every run needs, without a full stop.
+
+    Mostly it is installed, but in the environment `.venv` in the folder `root`, which is not active. Packages that
+    only Stable Diffusion or the page needs are not for here: those say themselves what to install.
+    """
+    here = Path.cwd() == root
+    environment = Path(".venv") if here else root / ".venv"
+    if Path(sys.prefix).resolve() == (root / ".venv").resolve():
+        requirements = "requirements_draft.txt" if here else str(root / "requirements_draft.txt")
+        return f"{environment} lacks the package {name}; run: pip install -r {_quote(requirements, windows)}"
+    activate = f"{environment}\\Scripts\\activate" if windows else f"{environment}/bin/activate"
+    activate = ("" if windows else "source ") + _quote(activate, windows)
+    if (root / ".venv").is_dir():
+        return f"this Python lacks the package {name}; activate the program's environment first: {activate}"
+    if windows:
+        steps = f"python -m venv .venv, then {activate}, then pip install -r requirements_draft.txt"
+    else:
+        steps = f"make {'' if here else f'-C {shlex.quote(str(root))} '}demo, and after that {activate}"
+    return f"this Python lacks the package {name}; make the program's environment first: {steps}"
+
+
+def _quote(path: str, windows: bool) -> str:
+    """As a shell takes it."""
+    if windows:
+        return f'"{path}"' if " " in path else path
+    return shlex.quote(path)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -120,7 +173,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_page(parser.add_argument_group("the page in the browser"))
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
     how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
-    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    how.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     return parser
 
 

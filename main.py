@@ -5,11 +5,16 @@ Nothing heavy is imported before the arguments are understood, so `--help` and m
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to read this file, and say so
+    print(f"error: Python 3.11 or newer is needed, and this is {sys.version.split()[0]}.", file=sys.stderr)
+    sys.exit(2)
+
 import argparse
 import io
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
@@ -17,7 +22,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from command_line import BAD_INPUT, build_parser
+from command_line import BAD_INPUT, build_parser, explain_missing_package
 from options import BadOption, FixError, Options, UnreadablePhoto, UnwritablePhoto
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
     except FixError as error:
         return BAD_INPUT, f"error: {error}"
     except ModuleNotFoundError as error:
-        return BAD_INPUT, f"error: the package {error.name} is not installed; run: pip install -r requirements.txt"
+        return BAD_INPUT, f"error: {explain_missing_package(error.name or 'it needs')}"
     except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
         if debug:
             raise
@@ -210,7 +215,9 @@ def _run_folder(folder: Path, output: Path, masks_dir: Path | None, job: _Job) -
     photos = _list_photos(folder, leave_out_results=output.exists() and output.samefile(folder))
     targets = [output / _name_output(photo, None, job.analyze).name for photo in photos]
     codes = []
-    for photo, own_target in zip(tqdm(photos, unit="photo", disable=_bar_off(job), leave=False), targets, strict=True):
+    for photo, own_target in zip(
+        tqdm(photos, unit="photo", disable=job.quiet or None, leave=False), targets, strict=True
+    ):
         # Two photos such as a.jpg and a.png would share a result: there the old ending stays in the name.
         shared = targets.count(own_target) > 1
         target = own_target.with_suffix(f"{photo.suffix}.png") if shared else own_target
@@ -375,15 +382,12 @@ def _write_report(path: Path, data: dict[str, object]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _bar_off(job: _Job) -> bool | None:
-    return True if job.quiet else None  # None: off unless a person is watching
-
-
 @contextmanager
 def _progress_bar(job: _Job) -> Iterator[Progress]:
     from tqdm import tqdm
 
-    with tqdm(total=100, disable=_bar_off(job), leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
+    # None: off unless a person is watching.
+    with tqdm(total=100, disable=job.quiet or None, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
 
         def on_progress(words: str, share: float) -> None:
             bar.set_description_str(words, refresh=False)

@@ -148,7 +148,7 @@ def test_a_mistake_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...],
     whole = save_scene(tmp_path / "cut.jpg", 400, 400).read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "no_photos").mkdir()
-    assert words in fail(*arguments, cwd=tmp_path)
+    assert words in fail(*arguments, cwd=tmp_path).replace(os.sep, "/")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -174,12 +174,13 @@ def test_something_unexpected_is_one_line_and_exit_code_1(
         main.main([*arguments, "--debug"])
 
 
-def test_a_missing_package_says_what_to_install(
+def test_a_missing_package_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "photo_io", None)
     assert main.main(["--input_path", str(tmp_path / "scene.png")]) == 2
-    assert "pip install -r requirements.txt" in capsys.readouterr().err
+    sentence = f"error: {command_line.explain_missing_package('photo_io')}\n"  # test_project.py reads what it says
+    assert capsys.readouterr().err == sentence
 
 
 def test_stopping_is_one_line_and_exit_code_130(
@@ -413,10 +414,10 @@ def test_a_report_never_replaces_the_photo(tmp_path: Path) -> None:
 
 
 def test_a_report_on_a_name_that_is_no_text(tmp_path: Path) -> None:
-    name = os.fsdecode(b"bad\xff.png")
     try:
+        name = os.fsdecode(b"bad\xff.png")
         save_scene(tmp_path / "photo.png").rename(tmp_path / name)
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         pytest.skip("the file system takes no such names")
     run("-i", name, "-o", "result.png", "--report", "report.json", cwd=tmp_path)
     (entry,) = json.loads((tmp_path / "report.json").read_text())["photos"]
@@ -428,9 +429,11 @@ def test_a_name_that_is_too_long_gets_one_sentence(tmp_path: Path) -> None:
     fail("-i", photo, "-o", f"{300 * 'a'}.png", cwd=tmp_path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the shell of POSIX closes and breaks the streams")
+@pytest.mark.posix
 @pytest.mark.parametrize("redirect", ["| true", "2>&-", ">&- 2>&- <&-", "> /dev/full"])
 def test_the_work_is_done_although_nobody_reads(tmp_path: Path, redirect: str) -> None:
+    if "/dev/full" in redirect and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
     save_scene(tmp_path / "photo.png")
     command = f"'{sys.executable}' '{ROOT / 'main.py'}' -i photo.png -o result.png --report report.json {redirect}"
     done = subprocess.run(
