@@ -15,27 +15,24 @@ hard cases:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from eye_cover import is_under_dark_glass, lacks_lash_line
-from eye_shape import EyeFrame, find_frame, landmarks_in_frame
-from faces import find_faces
-from landmarks import EyeLandmarks
-from photo_types import EYES, BadOption, Box, Edit, Face, Feature, Options, Pixels, Region, Skip
-from soft_edges import smoothstep
+from edit.options import Options
+from edit.plan import Edit, Skip
+from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
+from face.eye_geometry import EyeFrame, find_frame, landmarks_in_frame
+from face.occlusion import is_under_dark_glass, lacks_lash_line
+from face.search import find_faces
+from face.types import EYES, Face, Feature
+from photo.blend import smoothstep
+from photo.errors import BadOption
+from photo.types import Box, Pixels, Region
 
 Floats = NDArray[np.float64]
-
-
-# Of 100 photos that people had sorted, the more closed eye of a face was at 0.63 … 0.90 where they saw closed eyes,
-# and at no more than 0.53 where they saw laughing, narrow or lowered ones.
-CLOSED = 0.57
-# The less closed eye of such a pair was at 0.44 or more; wide open eyes stay below 0.35, the open one of a wink at 0.1.
-NEARLY_CLOSED = 0.39
 # Narrow and half open eyes, which are opened only when asked for this face; wide open ones stay below.
 _NARROW = 0.35
 # From here up to CLOSED a second look is taken, at the mirrored face, this much larger than its landmarks.
@@ -44,8 +41,6 @@ _MIRROR_PAD = 0.4
 # On smaller faces two views differ by chance, and the more closed one would open lowered eyes.
 _MIRROR_LEAST_EYE_DISTANCE_PX = 38.0
 _MIRROR_SIDE_PX = 480
-# The aspect ratio of an open eye at rest.
-_OPEN_ASPECT_RATIO = 0.3
 
 # Distance of the outer corners, in space. Below, an iris has fewer than 3 px and decisions contradict each other.
 _LEAST_EYE_DISTANCE_PX = 24.0
@@ -115,12 +110,6 @@ def check_face_numbers(faces: tuple[Face, ...], options: Options) -> None:
         raise BadOption(f"--faces names face {unknown[0]}, but {found}.")
 
 
-def measure_closedness(face: Face, feature: Feature) -> float:
-    """How closed one eye is, 0 wide open … 1 shut: the mean of the blink score and of how far the lids are together."""
-    shut = 1.0 - _aspect_ratio(face.eye(feature)) / _OPEN_ASPECT_RATIO
-    return float(np.clip((face.blink(feature) + shut) / 2, 0.0, 1.0))
-
-
 def judge_closedness(pixels: Pixels, face: Face) -> dict[Feature, float]:
     """Closedness of both eyes; where it is a close call, the face is also looked at in the mirror.
 
@@ -149,13 +138,6 @@ def _look_in_mirror(pixels: Pixels, face: Face) -> Face | None:
     size = max(round(scale * part.width), 1), max(round(scale * part.height), 1)
     found = find_faces(np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8))
     return max(found, key=lambda other: other.box.width, default=None)
-
-
-def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
-    """Which eyes of a face are closed, by the closedness of both."""
-    if max(closedness.values()) < CLOSED:
-        return frozenset()
-    return frozenset(feature for feature in EYES if closedness[feature] >= NEARLY_CLOSED)
 
 
 def eye_region(
@@ -235,12 +217,6 @@ def _describe_open(face: Face, feature: Feature, closed: frozenset[Feature]) -> 
     if face.smile > 0.5:
         return "not closed, only narrowed by the smile"
     return "not closed, only lowered or half open"
-
-
-def _aspect_ratio(eye: EyeLandmarks) -> float:
-    """The six-point aspect ratio with the eye's width in space: on a turned head the width in the picture shrinks."""
-    width = float(np.linalg.norm(eye.outer_corner - eye.inner_corner))
-    return eye.aspect_ratio * eye.width_px / max(width, 1e-6)
 
 
 def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float, below: float) -> Floats:

@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from compositing import blend_patch
-from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
+from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult
+from diffusion.prompts import compose_prompt
+from edit.options import Options
+from edit.plan import Edit, EditPlan, Engine
 from mouth_mask import narrow_to_lips
-from photo_types import Alpha, Edit, EditPlan, Engine, Options, Pixels, Progress, Region
-from prompts import compose_prompt
+from photo.blend import blend_patch
+from photo.types import Alpha, Pixels, Progress, Region
 from tiling import (
     FaceTile,
     blend_tiles,

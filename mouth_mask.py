@@ -11,10 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face_cover import find_lower_rims, measure_mouth_look, measure_sharpness
-from landmarks import Landmarks
-from photo_types import Box, Edit, Face, FaceChoice, Feature, MissingModel, Options, Pixels, Region, Skip
-from soft_edges import smoothstep
+from edit.options import FaceChoice, Options
+from edit.plan import Edit, Skip
+from face.occlusion import find_lower_rims, measure_mouth_look, measure_sharpness
+from face.types import Face, Feature, Landmarks
+from photo.blend import smoothstep
+from photo.errors import MissingModel
+from photo.types import Box, Pixels, Region
 
 Floats = NDArray[np.float32]
 

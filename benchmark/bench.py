@@ -26,11 +26,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmark.synthetic_blink import close_eyes  # noqa: E402
-from draft_engine import DraftEngine  # noqa: E402
-from faces import look_again  # noqa: E402
-from fix import fix_photo  # noqa: E402
-from photo_io import FORMATS, load_photo, save_photo  # noqa: E402
-from photo_types import EYES, EditPlan, Face, Feature, FixError, FixResult, Options, Photo, Pixels  # noqa: E402
+from edit.options import Options  # noqa: E402
+from edit.plan import EditPlan, FixResult  # noqa: E402
+from face.search import look_again  # noqa: E402
+from face.types import EYES, Face, Feature  # noqa: E402
+from photo.errors import FixError  # noqa: E402
+from photo.files import FORMATS, load_photo, save_photo  # noqa: E402
+from photo.types import Photo, Pixels  # noqa: E402
+from retouch.engines import DraftEngine  # noqa: E402
+from retouch.pipeline import fix_photo  # noqa: E402
 
 # An eye is open, a mouth smiles, by these; between closed and open nothing is demanded.
 OPEN_ASPECT_RATIO, OPEN_BLINK, SMILE = 0.20, 0.40, 0.50

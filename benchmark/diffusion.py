@@ -31,12 +31,16 @@ sys.path.insert(0, str(ROOT))
 
 import inpaint  # noqa: E402
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline  # noqa: E402
-from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult, find_start, make_scheduler  # noqa: E402
-from draft_engine import DraftEngine  # noqa: E402
-from fix import analyze_photo, ignore_progress  # noqa: E402
+from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult, find_start, make_scheduler  # noqa: E402
+from edit.options import Options  # noqa: E402
+from edit.plan import Edit, EditPlan  # noqa: E402
+from face.types import Feature  # noqa: E402
 from inpaint import StableDiffusionEngine  # noqa: E402
-from photo_io import FORMATS, load_photo  # noqa: E402
-from photo_types import Box, Edit, EditPlan, Feature, FixError, Options, Photo, Region  # noqa: E402
+from photo.errors import FixError  # noqa: E402
+from photo.files import FORMATS, load_photo  # noqa: E402
+from photo.types import Box, Photo, Region  # noqa: E402
+from retouch.engines import DraftEngine  # noqa: E402
+from retouch.pipeline import analyze_photo, ignore_progress  # noqa: E402
 from tiling import grid_tiles, scaled_shape  # noqa: E402
 
 FEW_STEPS = Options(scheduler="lcm")

@@ -23,15 +23,17 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from donor_choice import choose_donors  # noqa: E402
-from draft_engine import DraftEngine  # noqa: E402
-from faces import find_faces, look_again  # noqa: E402
-from fix import fix_photo, plan_edits  # noqa: E402
-from other_eye import measure_iris  # noqa: E402
-from photo_io import FORMATS, load_photo  # noqa: E402
-from photo_types import EYES, Face, Options, Photo, Pixels  # noqa: E402
-from references import Reference, read_reference  # noqa: E402
-from resemblance import describe_face, measure_distance  # noqa: E402
+from donor.choose import choose_donors  # noqa: E402
+from donor.people import Reference, read_reference  # noqa: E402
+from edit.options import Options  # noqa: E402
+from face.eye_geometry import measure_iris  # noqa: E402
+from face.identity import describe_face, measure_distance  # noqa: E402
+from face.search import find_faces, look_again  # noqa: E402
+from face.types import EYES, Face  # noqa: E402
+from photo.files import FORMATS, load_photo  # noqa: E402
+from photo.types import Photo, Pixels  # noqa: E402
+from retouch.engines import DraftEngine  # noqa: E402
+from retouch.pipeline import fix_photo, plan_edits  # noqa: E402
 
 Plane = NDArray[np.float32]
 OPTIONS = Options(smile=False)

@@ -19,9 +19,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faces import find_faces
-from photo_io import FORMATS, load_photo
-from resemblance import SAME_PERSON, Description, describe_face, measure_distance
+from face.identity import SAME_PERSON, Description, describe_face, measure_distance
+from face.search import find_faces
+from photo.files import FORMATS, load_photo
 
 _ROUNDS = 5  # of which the fastest counts
 

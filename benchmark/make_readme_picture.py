@@ -10,10 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from draft_engine import DraftEngine
-from fix import fix_photo
-from photo_io import load_photo
-from photo_types import Face, Options, Pixels
+from edit.options import Options
+from face.types import Face
+from photo.files import load_photo
+from photo.types import Pixels
+from retouch.engines import DraftEngine
+from retouch.pipeline import fix_photo
 
 ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT = 400, 460

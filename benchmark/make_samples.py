@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from benchmark.synthetic_blink import close_eyes
-from faces import find_faces
+from face.search import find_faces
 
 ROOT = Path(__file__).resolve().parent.parent
 WALL = (196, 190, 181)

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from landmarks import EyeLandmarks
-from photo_types import EYES, Box, Face, Feature, Pixels
+from face.types import EYES, EyeLandmarks, Face, Feature
+from photo.types import Box, Pixels
 
 Plane = NDArray[np.float32]
 

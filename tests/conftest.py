@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-import diffusion
-import weights
-from faces import find_faces
-from photo_types import Face, Pixels
-from tests import tiny_models
+from diffusion import painter as diffusion
+from diffusion import weights
+from face.search import find_faces
+from face.types import Face
+from photo.types import Pixels
+from tests.support import tiny_models
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "inputs"

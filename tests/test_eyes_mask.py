@@ -9,19 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eyes_mask import (
-    CLOSED,
-    NEARLY_CLOSED,
-    check_face_numbers,
-    eye_region,
-    eyes_mask,
-    find_closed,
-    judge_closedness,
-    measure_closedness,
-    plan_eyes,
-)
-from landmarks import Landmarks
-from photo_types import EYES, BadOption, Face, Feature, Options, Pixels
+from edit.options import Options
+from eyes_mask import check_face_numbers, eye_region, eyes_mask, judge_closedness, plan_eyes
+from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
+from face.types import EYES, Face, Feature, Landmarks
+from photo.errors import BadOption
+from photo.types import Pixels
 from tests.conftest import SHARED_PHOTOS, FindFaces, LoadPhoto
 
 

@@ -12,15 +12,17 @@ from typing import cast
 import numpy as np
 import pytest
 
-from compositing import composite, count_changes
-from diffusion import OnStep, Sampling, TileJob, TilePainter, TileResult
-from draft_engine import DraftEngine
+from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult
+from diffusion.prompts import compose_prompt
+from edit.options import Options
+from edit.plan import Donor, Edit, EditPlan
 from eyes_mask import eye_region
-from fix import fix_photo, ignore_progress, plan_edits
+from face.types import EYES, Face, Feature, Landmarks
 from inpaint import DETAIL_STRENGTH, StableDiffusionEngine
-from landmarks import Landmarks
-from photo_types import EYES, Box, Donor, Edit, EditPlan, Face, Feature, Options, Photo, Pixels, Progress
-from prompts import compose_prompt
+from photo.blend import composite, count_changes
+from photo.types import Box, Photo, Pixels, Progress
+from retouch.engines import DraftEngine
+from retouch.pipeline import fix_photo, ignore_progress, plan_edits
 from tests.conftest import FindFaces, LoadPhoto
 
 LoadTiny = Callable[[Path], TilePainter]
@@ -122,10 +124,12 @@ def test_no_byte_outside_the_masks_changes(
     photo = make_photo(height, width)
     plan = plan_eyes_of(photo, place_face(model_face, 1, center, eye_distance))
     engine = make_engine(FakePainter(lighten_mask), Options(tile_scheme=scheme))
-    final = composite(photo, engine.paint(photo, plan, ignore_progress), plan.edits)
+    final = composite(photo, engine.paint(photo, plan, ignore_progress), [edit.region for edit in plan.edits])
     changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
     assert changed > 0 and outside == 0 and not engine.notes
-    assert not np.array_equal(final, composite(photo, Shade().paint(photo, plan, ignore_progress), plan.edits))
+    assert not np.array_equal(
+        final, composite(photo, Shade().paint(photo, plan, ignore_progress), [edit.region for edit in plan.edits])
+    )
 
 
 @pytest.mark.parametrize("scheme", ["face", "grid"])
@@ -136,7 +140,7 @@ def test_a_photo_of_24_megapixels_with_ten_faces(model_face: Face, scheme: str) 
     plan = plan_eyes_of(photo, *faces)
     painter = FakePainter(lighten_mask, size=512)
     painted = make_engine(painter, Options(tile_scheme=scheme)).paint(photo, plan, ignore_progress)
-    final = composite(photo, painted, plan.edits)
+    final = composite(photo, painted, [edit.region for edit in plan.edits])
     changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
     assert changed > 10_000 and outside == 0
     for edit in plan.edits:

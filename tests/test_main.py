@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import command_line
 import main
 from benchmark.synthetic_blink import close_eyes
-from eyeball import IRIS_COLORS
-from faces import find_faces
-from options import EYE_COLORS, Options
-from tests.donor_photos import make_moments
+from edit.options import EYE_COLORS, Options
+from face.search import find_faces
+from render.eyeball import IRIS_COLORS
+from tests.support.donor_photos import make_moments
 
 ROOT = Path(main.__file__).parent
 SAMPLE = ROOT / "data" / "inputs" / "image_1.jpg"
@@ -83,7 +82,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 
 
 def test_the_defaults_are_those_of_options() -> None:
-    parsed = vars(command_line.build_parser().parse_args([]))
+    parsed = vars(main.build_parser().parse_args([]))
     default = Options()
     flags = {name: value for name, value in vars(default).items() if name != "choices"}  # of single faces: no flag
     assert {name: parsed[name] for name in flags} == flags
@@ -95,7 +94,7 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
 
 @pytest.mark.parametrize(("text", "color"), [("Brown", "brown"), ("gray", "grey"), ("#6B4A2F", "#6b4a2f")])
 def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> None:
-    assert command_line.build_parser().parse_args(["--eye_color", text]).eye_color == color
+    assert main.build_parser().parse_args(["--eye_color", text]).eye_color == color
 
 
 @pytest.mark.parametrize(
@@ -165,7 +164,7 @@ def test_something_unexpected_is_one_line_and_exit_code_1(
     def break_down(*_: object) -> None:
         raise ZeroDivisionError("by zero\nsecond line")
 
-    monkeypatch.setattr("photo_io.load_photo", break_down)
+    monkeypatch.setattr("photo.files.load_photo", break_down)
     arguments = ["--input_path", str(save_scene(tmp_path / "scene.png"))]
     assert main.main(arguments) == 1
     shown = capsys.readouterr().err.splitlines()
@@ -177,9 +176,9 @@ def test_something_unexpected_is_one_line_and_exit_code_1(
 def test_a_missing_package_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "photo_io", None)
+    monkeypatch.setitem(sys.modules, "photo.files", None)
     assert main.main(["--input_path", str(tmp_path / "scene.png")]) == 2
-    sentence = f"error: {command_line.explain_missing_package('photo_io')}\n"  # test_project.py reads what it says
+    sentence = f"error: {main.explain_missing_package('photo.files')}\n"  # test_project.py reads what it says
     assert capsys.readouterr().err == sentence
 
 
@@ -189,7 +188,7 @@ def test_stopping_is_one_line_and_exit_code_130(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("photo_io.load_photo", stop)
+    monkeypatch.setattr("photo.files.load_photo", stop)
     monkeypatch.chdir(tmp_path)
     assert main.main(["--input_path", str(save_scene(tmp_path / "scene.png"))]) == 130
     assert capsys.readouterr().err == "stopped; no file was left half-written.\n"
@@ -331,7 +330,7 @@ def test_a_model_that_is_not_there_gets_one_sentence(tmp_path: Path, arguments: 
 def test_without_weights_the_draft_engine_paints_and_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("engines.find_weights", lambda _: None)
+    monkeypatch.setattr("retouch.engines.find_weights", lambda _: None)
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.jpg", "b.jpg"):

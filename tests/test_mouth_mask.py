@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from face_cover import find_lower_rims, measure_mouth_look
+from edit.options import Options
+from face.occlusion import find_lower_rims, measure_mouth_look
+from face.types import Face, Feature
 from mouth_mask import (
     SMILE_THRESHOLD,
     UNSURE_SMILE,
@@ -21,7 +23,7 @@ from mouth_mask import (
     smile_threshold,
     spare_lids,
 )
-from photo_types import Face, Feature, Options, Pixels, Region
+from photo.types import Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 
 Floats = NDArray[np.float32]

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-import command_line
 import main
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +45,7 @@ def test_the_version_is_that_of_the_newest_changes(capsys: pytest.CaptureFixture
 def test_a_version_that_cannot_be_read_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command_line, "ROOT", tmp_path)
+    monkeypatch.setattr(main, "ROOT", tmp_path)
     with pytest.raises(SystemExit) as stop:
         main.main(["--version"])
     assert stop.value.code == 2
@@ -110,7 +109,7 @@ def test_outside_of_the_environment_one_sentence_says_how_to_get_in(tmp_path: Pa
 
 
 def explain(root: Path, windows: bool = False) -> str:
-    return command_line.explain_missing_package("numpy", root, windows)
+    return main.explain_missing_package("numpy", root, windows)
 
 
 def test_the_environment_is_to_be_activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +245,7 @@ def test_workflows_forms_and_hooks_can_be_read() -> None:
 
 
 def test_flags_named_in_the_issue_forms_exist() -> None:
-    flags = {flag for action in command_line.build_parser()._actions for flag in action.option_strings}
+    flags = {flag for action in main.build_parser()._actions for flag in action.option_strings}
     for form in ROOT.glob(".github/ISSUE_TEMPLATE/*.yml"):
         assert set(re.findall(r"(?<![\w-])--[a-z]\w+", form.read_text(encoding="utf-8"))) <= flags
 

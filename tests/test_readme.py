@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import command_line
+import main as command_line
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

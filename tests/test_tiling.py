@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from landmarks import Landmarks
-from photo_types import Alpha, Box, Face, Pixels, Region
+from face.types import Face, Landmarks
+from photo.types import Alpha, Box, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 from tiling import (
     EYE_DISTANCE_SHARE,

@@ -1,0 +1,365 @@
+"""Stable Diffusion on tiles: loads the networks once, and paints lists of tiles with them in batches.
+
+It knows nothing of photos and faces. torch and diffusers are imported when a model is loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from diffusion.weights import Weights
+from edit.options import FEW_STEP_SCHEDULERS, Options
+from photo.errors import BadOption, MissingModel, MissingPackage, NotEnoughMemory
+from photo.types import Pixels
+
+DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 6.0
+"""From pure noise; the DPM-Solver papers find 20 to 25 steps enough. Guidance above 8 oversaturates."""
+FEW_STEPS, FEW_STEPS_GUIDANCE = 6, 1.0
+"""Distilled models are made for 4 to 8 steps without guidance, which also halves the cost of each step."""
+
+_BATCH_OF = {"cuda": 8, "mps": 2, "cpu": 1}  # on a CPU a batch of two takes twice as long as one
+# Class in diffusers and what is set in it; all else comes from the model's own settings.
+_SCHEDULERS: dict[str, tuple[str, dict[str, object]]] = {
+    "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "timestep_spacing": "linspace"}),
+    "unipc": ("UniPCMultistepScheduler", {"timestep_spacing": "linspace"}),
+    "ddim": ("DDIMScheduler", {"timestep_spacing": "leading"}),
+    "euler": ("EulerDiscreteScheduler", {"timestep_spacing": "linspace"}),
+    "euler-a": ("EulerAncestralDiscreteScheduler", {"timestep_spacing": "linspace"}),
+    "lcm": ("LCMScheduler", {}),
+    "tcd": ("TCDScheduler", {}),
+    "lightning": ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
+}
+
+OnStep = Callable[[float], None]
+"""Told after each step how far the whole list of tiles is, 0 … 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class TileJob:
+    """One tile to paint: `image` uint8 (s, s, 3), `mask` uint8 (s, s), 255 repaint, what to show, and its own seed."""
+
+    image: Pixels
+    mask: Pixels
+    prompt: str
+    negative_prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class TileResult:
+    """The painted tile uint8 (s, s, 3), or None and the reason why there is none."""
+
+    pixels: Pixels | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tiles are denoised: `strength` 0 … 1 is the noise level to start at, as a share of the training time."""
+
+    scheduler: str
+    steps: int
+    guidance: float
+    strength: float
+
+    @classmethod
+    def from_options(cls, options: Options) -> Sampling:
+        """What the options say, and where they say nothing what suits the scheduler."""
+        few = options.scheduler in FEW_STEP_SCHEDULERS
+        steps = options.steps or (FEW_STEPS if few else DEFAULT_STEPS)
+        guidance = (FEW_STEPS_GUIDANCE if few else DEFAULT_GUIDANCE) if options.guidance is None else options.guidance
+        return cls(options.scheduler, steps, guidance, options.strength)
+
+
+class TilePainter:
+    """Paints tiles with one pipeline of diffusers; may be shared by threads, which then wait for each other.
+
+    `batch_size` is how many tiles go through the networks at once; it is halved when they do not fit.
+    """
+
+    def __init__(self, pipeline: Any, batch_size: int) -> None:
+        self._pipeline = pipeline
+        self._settings = pipeline.scheduler.config
+        self._batch_size = batch_size
+        self._lock = threading.Lock()
+        pipeline.set_progress_bar_config(disable=True)
+
+    @property
+    def native_size(self) -> int:
+        """The side of the pictures that the model was trained on, in pixels."""
+        return int(self._pipeline.unet.config.sample_size) * int(self._pipeline.vae_scale_factor)
+
+    def paint(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> list[TileResult]:
+        """Paint all tiles, which are of one size, and return a result for each.
+
+        What comes out for a tile depends on its own seed, not on what else is in its batch. Raises NotEnoughMemory
+        when not even one tile fits, MissingModel when the networks do not fit the task.
+        """
+        results: list[TileResult] = []
+        with self._lock:
+            while len(results) < len(jobs):
+                part = jobs[len(results) : len(results) + self._batch_size]
+                done, share = len(results) / len(jobs), len(part) / len(jobs)
+                painted = self._try_batch(part, sampling, _part_of(on_step, done, share))
+                if painted is not None:
+                    results += painted
+                elif len(part) == 1:
+                    raise NotEnoughMemory(
+                        f"The memory of the device does not hold one tile of {jobs[0].image.shape[0]} px; "
+                        "try --low_vram, a smaller --tile_size, --device cpu, or --engine draft."
+                    )
+                else:
+                    self._batch_size = len(part) // 2
+        return results
+
+    def _try_batch(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> list[TileResult] | None:
+        """Paint the tiles at once; None when there is not enough memory."""
+        try:
+            pictures, flagged = self._run(jobs, sampling, on_step)
+            if self._is_half() and not np.isfinite(pictures).all():
+                # Half precision overflowed. It will again, so the networks stay in full precision.
+                import torch
+
+                self._pipeline.to(torch.float32)
+                pictures, flagged = self._run(jobs, sampling, on_step)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        else:
+            return [_check_picture(picture, flag) for picture, flag in zip(pictures, flagged, strict=True)]
+        # Out here nothing holds on to what the failed try had allocated.
+        _free_memory()
+        return None
+
+    def _run(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> tuple[Any, Sequence[bool]]:
+        import torch
+
+        pipeline = self._pipeline
+        pipeline.scheduler = make_scheduler(self._settings, sampling)
+        steps, strength = _choose_start(pipeline.scheduler, sampling)
+        size = jobs[0].image.shape[0]
+        taken = int(steps * strength)
+        count = 0
+
+        def after_step(_pipeline: Any, _index: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            nonlocal count
+            count += 1
+            on_step(min(count / taken, 1.0))
+            return tensors
+
+        output = pipeline(
+            prompt=[job.prompt for job in jobs],
+            negative_prompt=[job.negative_prompt for job in jobs],
+            image=[Image.fromarray(job.image) for job in jobs],
+            mask_image=[Image.fromarray(job.mask) for job in jobs],
+            height=size,
+            width=size,
+            strength=strength,
+            num_inference_steps=steps,
+            guidance_scale=sampling.guidance,
+            # On the CPU on every device, so that a seed means the same everywhere.
+            generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
+            output_type="np",
+            callback_on_step_end=after_step,
+        )
+        flagged = getattr(output, "nsfw_content_detected", None)
+        return output.images, flagged or [False] * len(jobs)
+
+    def _is_half(self) -> bool:
+        import torch
+
+        return self._pipeline.unet.dtype == torch.float16
+
+
+def make_scheduler(settings: Any, sampling: Sampling) -> Any:
+    """A fresh scheduler of diffusers, from the `settings` of the model's own one."""
+    import diffusers
+
+    name, changes = _SCHEDULERS[sampling.scheduler]
+    if sampling.scheduler == "dpm++" and sampling.strength == 1:
+        # Karras' spacing spends the steps well on the whole way from noise, badly on a part of it.
+        changes = {**changes, "use_karras_sigmas": True}
+    return getattr(diffusers, name).from_config(settings, **changes)
+
+
+def find_start(times: Sequence[float], strength: float, train_steps: int) -> int:
+    """Which of a schedule's falling `times` lies nearest the noise level `strength`, never the first.
+
+    A level is a time of the training, 0 … 1 of `train_steps`: so the start means the same for any number of steps and
+    any spacing. The first time is that of pure noise, which only a strength of 1 starts from.
+    """
+    distances = np.abs(np.asarray(times, np.float64) - strength * train_steps)
+    return max(int(distances.argmin()), 1)
+
+
+def _choose_start(scheduler: Any, sampling: Sampling) -> tuple[int, float]:
+    """The number of steps and the "strength", a share of them, that make a pipeline start at the wanted noise level."""
+    if sampling.strength >= 1:
+        return sampling.steps, 1.0
+    steps = max(sampling.steps, 2)
+    scheduler.set_timesteps(steps)
+    start = find_start(scheduler.timesteps.tolist(), sampling.strength, scheduler.config.num_train_timesteps)
+    # The half keeps rounding in the pipeline away from the next number.
+    return steps, (steps - start + 0.5) / steps
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What a loaded pipeline depends on; `device` is auto, cpu, mps, cuda or a card."""
+
+    weights: Weights
+    device: str = "auto"
+    adapter: Path | None = None
+    low_vram: bool = False
+    compile: bool = False
+
+
+_loading = threading.Lock()
+
+
+def load_painter(options: LoadOptions) -> TilePainter:
+    """Load a model, or return it when it is the one that was loaded last.
+
+    Raises MissingModel, MissingPackage, BadOption or NotEnoughMemory.
+    """
+    with _loading:
+        return _load(options)
+
+
+@lru_cache(maxsize=1)
+def _load(options: LoadOptions) -> TilePainter:
+    import torch
+
+    device = pick_device(options.device)
+    kind = device.partition(":")[0]
+    dtype = torch.float16 if kind != "cpu" else torch.bfloat16 if _has_fast_bf16() else torch.float32
+    with _load_errors(options.weights.file or options.weights.folder):
+        pipeline = _open(options.weights, dtype)
+    if options.adapter is not None:
+        with _load_errors(options.adapter):
+            _add_adapter(pipeline, options.adapter)
+    with _load_errors(options.weights.file or options.weights.folder):
+        if options.low_vram:
+            pipeline.vae.enable_slicing()
+            pipeline.vae.enable_tiling()
+        if options.low_vram and kind == "cuda":
+            pipeline.enable_model_cpu_offload(device=device)
+        else:
+            pipeline.to(device)
+        if options.compile:
+            pipeline.unet.compile()
+    return TilePainter(pipeline, 1 if options.low_vram else _BATCH_OF[kind])
+
+
+def pick_device(name: str) -> str:
+    """The device that `name` means on this machine; auto is the best there is. Raises BadOption."""
+    import torch
+
+    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if has[kind])
+    kind, _, number = name.partition(":")
+    if not has[kind] or int(number or 0) >= (torch.cuda.device_count() if kind == "cuda" else 1):
+        raise BadOption(f"--device {name} is not on this machine, or this torch was not built for it.")
+    return name
+
+
+def _open(weights: Weights, dtype: Any) -> Any:
+    import diffusers
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    # By their names: AutoPipelineForInpainting would come to the same, and import dozens of others first.
+    index = diffusers.DiffusionPipeline.load_config(weights.folder, local_files_only=True)
+    large = "XL" in index["_class_name"]
+    kind = diffusers.StableDiffusionXLInpaintPipeline if large else diffusers.StableDiffusionInpaintPipeline
+    unused: dict[str, Any] = {} if large else {"safety_checker": None, "feature_extractor": None}
+    if weights.file is not None:
+        return kind.from_single_file(
+            str(weights.file), config=str(weights.folder), dtype=dtype, local_files_only=True, **unused
+        )
+    if not large and not any((weights.folder / "safety_checker").glob("*.safetensors")):
+        unused["requires_safety_checker"] = False
+    else:
+        unused = {}
+    return kind.from_pretrained(
+        weights.folder, dtype=dtype, variant=weights.variant, use_safetensors=True, local_files_only=True, **unused
+    )
+
+
+def _add_adapter(pipeline: Any, path: Path) -> None:
+    try:
+        pipeline.load_lora_weights(str(path.parent), weight_name=path.name, local_files_only=True)
+    except ValueError as error:
+        if "PEFT" not in str(error):
+            raise
+        raise MissingPackage("--lora needs the package peft; run: pip install -r requirements_torch.txt") from error
+    pipeline.fuse_lora()
+
+
+@contextmanager
+def _load_errors(path: Path) -> Iterator[None]:
+    """Turn what goes wrong on loading a damaged or strange model into one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        if isinstance(error, RuntimeError) and _is_out_of_memory(error):
+            raise NotEnoughMemory("The model does not fit into memory; try --low_vram or --engine draft.") from error
+        reason = (str(error).strip().splitlines() or ["no further words"])[0]
+        raise MissingModel(f"{path} cannot be loaded: {reason[:200]}") from error
+
+
+def _check_picture(picture: Any, flagged: bool) -> TileResult:
+    """A picture float (s, s, 3) 0 … 1 as the networks gave it, or why it cannot be used."""
+    if flagged:
+        return TileResult(None, "the model's safety checker blanked the picture")
+    if not np.isfinite(picture).all():
+        return TileResult(None, "the networks gave no numbers")
+    pixels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    if np.ptp(pixels) == 0:
+        return TileResult(None, "the networks gave an empty picture")
+    return TileResult(pixels)
+
+
+def _part_of(on_step: OnStep, start: float, share: float) -> OnStep:
+    return lambda part: on_step(start + share * part)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    import torch
+
+    words = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in words or "can't allocate memory" in words
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
+def _has_fast_bf16() -> bool:
+    """Whether the CPU computes in bfloat16 itself: then it is twice as fast as float32, else far slower."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,55 @@
+"""The words that Stable Diffusion is given: what the edited parts of a face are to look like.
+
+A text encoder reads 77 tokens and drops the rest, so the words are few, the most wanted first. Negative words name
+things; a "no" or "avoid" in them would ask for the opposite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import cv2
+import numpy as np
+
+from edit.options import Options
+from face.occlusion import find_lower_rims
+from face.types import EYES, Face, Feature
+from photo.types import Pixels
+
+# Turned further than this, people look less and less at the camera.
+_MOST_YAW_TO_CAMERA_DEGREES = 25.0
+# Mean of the face's brightest channel, 0 … 255, and mean difference of its channels.
+_DIM, _GRAY = 70.0, 4.0
+
+
+def compose_prompt(pixels: Pixels, face: Face, features: Collection[Feature], options: Options) -> tuple[str, str]:
+    """The prompt and the negative prompt for the edited `features` of one face of the photo uint8 (H, W, 3).
+
+    `options.prompt` and `options.negative_prompt` replace them.
+    """
+    wanted, unwanted = ["photo of a face"], []
+    has_eyes = any(feature in EYES for feature in features)
+    if has_eyes:
+        wanted += ["eyes open", "natural iris and eyelashes"]
+        if abs(face.yaw_degrees) <= _MOST_YAW_TO_CAMERA_DEGREES:
+            wanted.insert(2, "looking at the camera")
+        unwanted += ["closed eyes", "squinting", "crossed eyes", "deformed iris"]
+    if Feature.MOUTH in features:
+        wanted += ["gentle natural smile", "natural lips"]
+        unwanted += ["frown", "deformed mouth", "bad teeth"]
+    if has_eyes and find_lower_rims(pixels, face.landmarks):
+        wanted.append("wearing glasses")
+    wanted += [*_describe_light(pixels, face), "realistic skin texture", "sharp focus"]
+    unwanted += ["makeup", "cartoon", "painting", "blurry"]
+    positive = ", ".join(wanted) if options.prompt is None else options.prompt
+    negative = ", ".join(unwanted) if options.negative_prompt is None else options.negative_prompt
+    return positive, negative
+
+
+def _describe_light(pixels: Pixels, face: Face) -> list[str]:
+    box = face.box.clipped(pixels.shape[1], pixels.shape[0])
+    if box is None:
+        return []
+    small = cv2.resize(pixels[box.slices], (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
+    words = ["black and white photo"] if np.ptp(small, axis=2).mean() < _GRAY else []
+    return [*words, "dim light"] if small.max(axis=2).mean() < _DIM else [*words, "natural light"]

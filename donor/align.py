@@ -1,0 +1,269 @@
+"""Lay one photo of a face over another: where in the donor's photo lies the place that a pixel of the target shows?
+
+Landmarks give the start. They move when an eye closes (its corners are seen up to a tenth further apart), so the
+pictures themselves decide: nose, bags, canthi and rims of glasses around the eyes are laid over each other, while lids
+and brows, which differ, do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face.eye_geometry import find_frame, find_height
+from face.types import EYES, Face, Feature
+from photo.measure import luma
+from photo.types import Box, Pixels
+
+Matrix = NDArray[np.float64]
+Array = NDArray[np.float32]
+
+# The distance of the outer corners while the pictures are compared: finer, grain and single lashes would count.
+_WORKING_PX = 150.0
+# The window around the eyes, in distances of the outer corners from the middle between them.
+_WINDOW = (1.15, 0.75)
+# Smoothing of the two rounds, and the width over which light is evened out, in distances of the outer corners.
+_SMOOTHING = (0.03, 0.015)
+_EVENED = 0.22
+# How far the landmarks may be off: shift right and down (in distances of the outer corners), size, turn, stretch, skew.
+_DOUBT = np.array([0.04, 0.04, 0.05, 0.03, 0.010, 0.010])
+# Each eye may differ from what fits both by this part of that.
+_EYE_DOUBT = 0.4
+# A turned head is foreshortened: for every degree of difference the stretch is this much less sure.
+_STRETCH_PER_DEGREE = 0.002
+_ROUNDS = 12
+# Weights of the landmarks of one eye (corners, lower brow), of the ridge of the nose and of the skin under the eyes.
+_CORNER_WEIGHT, _BROW_WEIGHT, _NOSE_WEIGHT, _CHEEK_WEIGHT = 1.0, 0.4, 1.0, 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How a donor's photo lies over the target's.
+
+    `to_donor` float64 (2, 3) takes (x, y, 1) of the target to pixels of the donor. `agreement` -1 … 1 is how alike the
+    two photos look around the eyes when they are laid so.
+    """
+
+    to_donor: Matrix
+    agreement: float
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the donor for a pixel of the target."""
+        return float(np.sqrt(abs(np.linalg.det(self.to_donor[:, :2]))))
+
+    def to_target(self) -> Matrix:
+        """The way back: float64 (2, 3)."""
+        inverse = np.linalg.inv(np.vstack([self.to_donor, [0, 0, 1]]))
+        return np.asarray(inverse[:2])
+
+
+def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face) -> dict[Feature, Fit]:
+    """Lay `donor_face` over `face`; both photos are uint8 (H, W, 3).
+
+    Each eye has a fit of its own, near to the one that suits both. That of the mouth is the latter, moved so that the
+    nose ends in one place.
+    """
+    unit = face.landmarks.eye_distance_px
+    start = _fit_landmarks(face, donor_face)
+    window, shrink = _cut(pixels, face)
+    donor_window, donor_shrink = _cut(donor_pixels, donor_face)
+    size = unit * float(shrink[0, 0])
+    between = donor_shrink @ np.vstack([start, [0, 0, 1]]) @ np.linalg.inv(shrink)
+    masks = [_mask_skin(face, feature, shrink, window.shape) for feature in EYES]
+    lids = np.maximum.reduce([_mask_lids(face, feature, shrink, window.shape) for feature in EYES])
+    masks = [mask * (1 - lids) for mask in masks]
+    doubt = _DOUBT.copy()
+    doubt[4:] += _STRETCH_PER_DEGREE * abs(face.yaw_degrees - donor_face.yaw_degrees)
+    middle = _middle(face) @ shrink[:2, :2].T + shrink[:2, 2]
+    looks = [(_even_light(window, s * size, size), _even_light(donor_window, s * size, size)) for s in _SMOOTHING]
+    both = np.maximum(*masks)
+    for look, donor_look in looks:
+        between, agreement = _register(look, donor_look, both, middle, size, between, doubt)
+    whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
+    fits = {Feature.MOUTH: Fit(_move_nose(whole, face, donor_face), agreement)}
+    for feature, mask in zip(EYES, masks, strict=True):
+        origin = find_frame(face, feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
+        own, agreement = _register(*looks[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
+        fits[feature] = Fit((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
+    return fits
+
+
+def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
+    """The matrix (2, 3) with a shift such that tip and base of the nose lie over each other: a nod moves them."""
+    here, there = (other.landmarks.nose[5:7, :2].mean(axis=0).astype(np.float64) for other in (face, donor))
+    moved = matrix.copy()
+    moved[:, 2] += there - (matrix[:, :2] @ here + matrix[:, 2])
+    return moved
+
+
+def _middle(face: Face) -> Matrix:
+    return np.mean([eye.center for eye in face.landmarks.eyes], axis=0).astype(np.float64)
+
+
+def _fit_landmarks(face: Face, donor: Face) -> Matrix:
+    """The similarity (2, 3) that takes the landmarks around the eyes of `face` closest to those of `donor`."""
+    here, weights = _list_steady(face)
+    there, _ = _list_steady(donor)
+    total = weights.sum()
+    mean, donor_mean = (weights @ here) / total, (weights @ there) / total
+    a = (weights * (there - donor_mean) * (here - mean).conj()).sum() / (weights * np.abs(here - mean) ** 2).sum()
+    b = donor_mean - a * mean
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def _list_steady(face: Face) -> tuple[NDArray[np.complex128], Matrix]:
+    """The landmarks that say most about where the eyes are, as complex numbers, and the weight of each."""
+    points: list[Array] = []
+    weights: list[float] = []
+    marks = face.landmarks
+    for eye, cheek in ((marks.right_eye, marks.right_cheek), (marks.left_eye, marks.left_cheek)):
+        for part, weight in (
+            (eye.upper[[0, -1]], _CORNER_WEIGHT),
+            (eye.brow_lower, _BROW_WEIGHT),
+            (cheek[:3], _CHEEK_WEIGHT),
+        ):
+            points.append(part[:, :2])
+            weights += [weight] * len(part)
+    points.append(marks.nose[:4, :2])
+    weights += [_NOSE_WEIGHT] * 4
+    xy = np.concatenate(points).astype(np.float64)
+    return xy[:, 0] + 1j * xy[:, 1], np.array(weights)
+
+
+def _cut(pixels: Pixels, face: Face) -> tuple[Array, Matrix]:
+    """Luma of the upright window around the eyes at working size, and the matrix (3, 3) from photo to window pixels."""
+    unit = face.landmarks.eye_distance_px
+    center = _middle(face)
+    reach = unit * np.array(_WINDOW)
+    # A tilted head needs the same room every way.
+    tilt = abs(np.sin(np.radians(face.roll_degrees)))
+    reach = reach + tilt * reach[::-1]
+    low, high = np.floor(center - reach).astype(int), np.ceil(center + reach).astype(int)
+    box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1])).clipped(pixels.shape[1], pixels.shape[0])
+    if box is None:
+        box = Box(0, 0, pixels.shape[1], pixels.shape[0])
+    gray = luma(pixels[box.slices])
+    scale = min(_WORKING_PX / max(unit, 1.0), 1.0)
+    size = max(round(box.width * scale), 1), max(round(box.height * scale), 1)
+    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA) if scale < 1 else gray
+    across, down = size[0] / box.width, size[1] / box.height
+    # Half a pixel: resizing counts from the corner of the picture, remapping from pixel centres.
+    matrix = np.array(
+        [[across, 0, (0.5 - box.left) * across - 0.5], [0, down, (0.5 - box.top) * down - 0.5], [0, 0, 1]]
+    )
+    return np.asarray(small, np.float32), matrix
+
+
+def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Eye frame coordinates of every pixel of the window."""
+    back = np.linalg.inv(shrink)
+    columns, rows = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
+    x, y = columns * back[0, 0] + back[0, 2], rows * back[1, 1] + back[1, 2]
+    return find_frame(face, feature).to_frame(x.astype(np.float32), y.astype(np.float32))
+
+
+def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> Array:
+    """1 around one eye below its brow, else 0."""
+    x, y = _frame_grid(face, feature, shrink, shape)
+    brow = find_height(find_frame(face, feature), face.eye(feature).brow_lower, x)
+    near = (x > -1.75) & (x < 2.0) & (y > -1.5) & (y < np.minimum(brow - 0.12, 1.2))
+    return near.astype(np.float32)
+
+
+def _mask_lids(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> Array:
+    """1 where lids and lashes are when the eye is open or closed, else 0."""
+    x, y = _frame_grid(face, feature, shrink, shape)
+    bottom = -0.28 * np.sqrt(np.clip(1 - (x / 1.12) ** 2, 0, 1)) - 0.10
+    return ((np.abs(x) < 1.12) & (y > bottom) & (y < 0.75)).astype(np.float32)
+
+
+def _even_light(gray: Array, smoothing_px: float, size: float) -> Array:
+    """What is left of a picture when light and contrast are made the same everywhere."""
+    smooth = np.log(cv2.GaussianBlur(gray, (0, 0), max(smoothing_px, 0.5)) + 12.0)
+    wide = _EVENED * size
+    detail = smooth - cv2.GaussianBlur(smooth, (0, 0), wide)
+    spread = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), wide))
+    return np.asarray(detail / (spread + 0.02), np.float32)
+
+
+def _register(
+    look: Array, donor_look: Array, mask: Array, origin: Matrix, size: float, start: Matrix, doubt: Matrix
+) -> tuple[Matrix, float]:
+    """The matrix (3, 3) near to `start` that lays `donor_look` over `look` where `mask` is 1, and how well it fits.
+
+    Gauss-Newton on six numbers with Gaussian beliefs about each, after Baker and Matthews, "Lucas-Kanade 20 Years On",
+    2004; pixels that do not agree count little.
+    """
+    rows, columns = np.nonzero(mask > 0)
+    if len(rows) < 50:
+        return start, 0.0
+    slope_x = cv2.Sobel(look, cv2.CV_32F, 1, 0, scale=1 / 8)[rows, columns] * size
+    slope_y = cv2.Sobel(look, cv2.CV_32F, 0, 1, scale=1 / 8)[rows, columns] * size
+    x, y = (columns - origin[0]) / size, (rows - origin[1]) / size
+    jacobian = np.stack(
+        [slope_x, slope_y, slope_x * x + slope_y * y, slope_y * x - slope_x * y,
+         slope_x * x - slope_y * y, slope_x * y + slope_y * x], axis=1,
+    )  # fmt: skip
+    wanted = look[rows, columns]
+    # Neighbours say the same: about one pixel in so many says something of its own. With more say, light that falls
+    # otherwise in the other photo would draw it away from the landmarks.
+    share = 1.0 / (30 * max((_SMOOTHING[0] * size) ** 2, 1.0))
+    beliefs = np.diag(doubt**-2.0)
+    numbers = np.zeros(6)
+    for _ in range(_ROUNDS):
+        matrix = start @ _to_matrix(numbers, origin, size)
+        seen = cv2.warpAffine(
+            donor_look, matrix[:2], look.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )[rows, columns]  # fmt: skip
+        rest = wanted - seen
+        spread = max(1.4826 * float(np.median(np.abs(rest))), 0.15)
+        trust = 1 / (1 + (rest / (1.5 * spread)) ** 2)
+        weighted = jacobian * (trust * share / spread**2)[:, None]
+        step = np.linalg.solve(weighted.T @ jacobian + beliefs, weighted.T @ rest - beliefs @ numbers)
+        numbers += step
+        if np.abs(step).max() < 3e-4:
+            break
+    was, now = wanted - wanted.mean(), seen - seen.mean()
+    norm = np.sqrt(float((trust * was * was).sum()) * float((trust * now * now).sum()))
+    return start @ _to_matrix(numbers, origin, size), float((trust * was * now).sum()) / max(norm, 1e-6)
+
+
+def _to_matrix(numbers: Matrix, origin: Matrix, size: float) -> Matrix:
+    """The matrix (3, 3) of six numbers: shift, size, turn, stretch, skew, all about `origin`."""
+    right, down, larger, turn, stretch, skew = numbers
+    linear = np.array([[1 + larger + stretch, skew - turn], [skew + turn, 1 + larger - stretch]])
+    shift = np.array([right, down]) * size + origin - linear @ origin
+    return np.vstack([np.hstack([linear, shift[:, None]]), [0, 0, 1]])
+
+
+def map_box(fit: Fit, box: Box) -> tuple[Array, Array]:
+    """The donor's pixel for every pixel of a box of the target, two arrays (h, w)."""
+    columns, rows = np.meshgrid(
+        np.arange(box.left, box.right, dtype=np.float64), np.arange(box.top, box.bottom, dtype=np.float64)
+    )
+    m = fit.to_donor
+    map_x = m[0, 0] * columns + m[0, 1] * rows + m[0, 2]
+    map_y = m[1, 0] * columns + m[1, 1] * rows + m[1, 2]
+    return map_x.astype(np.float32), map_y.astype(np.float32)
+
+
+def warp_donor(pixels: Pixels, fit: Fit, box: Box) -> Array:
+    """The donor's photo as it lies over a box of the target, float32 (h, w, 3)."""
+    map_x, map_y = map_box(fit, box)
+    reach = 4
+    low_x, low_y = int(map_x.min()) - reach, int(map_y.min()) - reach
+    high_x, high_y = int(map_x.max()) + reach + 1, int(map_y.max()) + reach + 1
+    part = Box(low_x, low_y, high_x, high_y).clipped(pixels.shape[1], pixels.shape[0])
+    if part is None:
+        return np.zeros((*map_x.shape, 3), np.float32)
+    source = pixels[part.slices].astype(np.float32)
+    if fit.scale > 1:
+        # Remapping picks single pixels; before a reduction they are averaged.
+        source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * np.sqrt(fit.scale**2 - 1) + 1e-3), np.float32)
+    moved = cv2.remap(source, map_x - part.left, map_y - part.top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)

@@ -1,0 +1,287 @@
+"""Carry a person's own open eye over from another photo: lids, lashes and all, in the light of the photo it goes into.
+
+The donor's photo is laid over the target's (`donor_fit`); brows stay the target's. Light and colour are matched by the
+skin that looks alike with eyes open and closed, sharpness and grain by what `photo_look` measures in both photos.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from donor.align import Fit, map_box, warp_donor
+from donor.light import Matched, match_donor
+from edit.plan import Donor, Edit
+from face.appearance import PhotoLook, measure_eye_skin, measure_skin
+from face.eye_geometry import IRIS_RADIUS, EyeFrame, Lids, find_frame, find_height, fit_open_lids, landmarks_in_frame
+from face.types import Feature
+from photo.blend import smoothstep
+from photo.measure import LUMA, trimmed_mean
+from photo.types import Box, Pixels
+from render.eyeball import PUPIL_SHARE, EyeLook, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
+
+Array = NDArray[np.float32]
+
+# All lengths are in units of the eye frame: half the width of the eye.
+_MARGIN = 0.6
+"""Around the region that is painted so much more is looked at, to match the light."""
+_LASH_MARGIN = 0.10
+"""When a lid is lowered, the strip below its rim that goes with it: lashes and their shadow."""
+_LID_EDGE = 0.05
+_FOLD_END = 0.55
+"""Above the rim by so much the lid stands still when it is lowered."""
+_CREASE = (0.30, 0.70)
+"""Above the donor's upper lid its skin fades into the target's own between these heights …"""
+_BROW_GAP = (0.05, 0.30)
+"""… and below either brow by these."""
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """The part of the target that is looked at, and for each of its pixels the donor's eye frame coordinates.
+
+    `upper`, `lower` and `brow` are the heights of the donor's lids and of its brow there, `own_brow` of the target's.
+    """
+
+    box: Box
+    unit_px: float
+    x: Array
+    y: Array
+    upper: Array
+    lower: Array
+    brow: Array
+    own_brow: Array
+
+
+def carry_eye(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLook, donor_look: PhotoLook) -> Pixels:
+    """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the donor's eye in it, uint8 (h, w, 3).
+
+    `look` and `donor_look` are those of the two faces. Neither photo is written to.
+    """
+    view = _plan_view(pixels, edit, donor, fit)
+    target = pixels[view.box.slices].astype(np.float32)
+    donated = _lower_lid(warp_donor(donor.pixels, fit, view.box), view, donor)
+    matched = match_donor(target, donated, _skin_alike(view), view.unit_px, fit.scale, look, donor_look)
+    donated = steady_eye(matched, view.x, view.y, donor, edit.feature, look)
+    # Above the crease, and before the brows begin, the target's own skin comes back.
+    fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
+    for brow in (view.brow, view.own_brow):
+        fade *= 1 - smoothstep(-_BROW_GAP[1], -_BROW_GAP[0], view.y - brow)
+    mixed = target + fade[..., None] * (donated - target)
+    rows, columns = edit.region.box.top - view.box.top, edit.region.box.left - view.box.left
+    part = mixed[rows : rows + edit.region.box.height, columns : columns + edit.region.box.width]
+    return np.asarray(np.clip(np.rint(part), 0, 255), np.uint8)
+
+
+def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
+    frame = find_frame(donor.face, edit.feature)
+    unit_px = frame.unit_px / fit.scale
+    inner = edit.region.box
+    box = inner.grown(round(_MARGIN * unit_px)).clipped(pixels.shape[1], pixels.shape[0]) or inner
+    x, y = _frame_of_donor(frame, fit, box)
+    eye = donor.face.eye(edit.feature)
+    own_brow = edit.face.eye(edit.feature).brow_lower[:, :2] @ fit.to_donor[:, :2].T + fit.to_donor[:, 2]
+
+    def height(curve: Array) -> Array:
+        return find_height(frame, curve, x).astype(np.float32)
+
+    return _View(
+        box, unit_px, x, y,
+        upper=height(eye.upper), lower=height(eye.lower),
+        brow=height(eye.brow_lower), own_brow=height(own_brow.astype(np.float32)),
+    )  # fmt: skip
+
+
+def _frame_of_donor(frame: EyeFrame, fit: Fit, box: Box) -> tuple[Array, Array]:
+    """The donor's eye frame coordinates of every pixel of a box of the target."""
+    map_x, map_y = map_box(fit, box)
+    return frame.to_frame(map_x, map_y)
+
+
+def _lower_lid(donated: Array, view: _View, donor: Donor) -> Array:
+    """The donor's eye with its upper lid let down to `donor.opening` of its height; the eyeball stays where it is."""
+    if donor.opening >= 0.99:
+        return donated
+    down = (1 - donor.opening) * np.maximum(view.upper - view.lower, 0)
+    rim = view.upper - down
+    above = view.y - rim
+    shift = down * (1 - smoothstep(0.0, 1.0, above / _FOLD_END))
+    # One unit of height is so many pixels of the target, along the donor's upright.
+    step_x, step_y = _upright(view)
+    columns, rows = np.meshgrid(
+        np.arange(donated.shape[1], dtype=np.float32), np.arange(donated.shape[0], dtype=np.float32)
+    )
+    map_x, map_y = columns + shift * step_x, rows + shift * step_y
+    lid = cv2.remap(donated, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    covers = smoothstep(-_LASH_MARGIN - _LID_EDGE, -_LASH_MARGIN, above) * (1 - smoothstep(1.2, 1.5, np.abs(view.x)))
+    return np.asarray(donated + covers[..., None] * (lid - donated), np.float32)
+
+
+def _upright(view: _View) -> tuple[float, float]:
+    """The step in the target's pixels that is one unit of the donor's eye frame upward."""
+    height, width = view.x.shape
+    across = np.array(
+        [
+            [view.x[0, -1] - view.x[0, 0], view.x[-1, 0] - view.x[0, 0]],
+            [view.y[0, -1] - view.y[0, 0], view.y[-1, 0] - view.y[0, 0]],
+        ]
+    ) / np.array([max(width - 1, 1), max(height - 1, 1)])
+    step = np.linalg.solve(across, np.array([0.0, 1.0]))
+    return float(step[0]), float(step[1])
+
+
+def _skin_alike(view: _View) -> Array:
+    """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
+    lids = np.hypot(view.x / 1.25, (view.y - 0.05) / 0.80)
+    brow = np.minimum(view.brow, view.own_brow)
+    weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, view.y - brow))
+    return weight * (1 - smoothstep(1.5, 1.9, np.abs(view.x))) * (view.y > -1.4)
+
+
+_MOST_STEADIED = 0.80
+"""So much of the eyeball is the model's at most; the rest is as the photo shows it."""
+_SUPERSAMPLING = 3
+_SOFTNESS = 0.10
+"""Width over which the model ends at the lids, in units of the eye frame."""
+_IRIS_RINGS = (0.35, 0.85)
+"""The iris' colour is measured between these shares of its radius, below its middle."""
+_WHITE_FROM, _WHITE_REACH = 1.2, 0.75
+"""The white's colour is measured from so many of its radii on, and no nearer to the corners."""
+_IRIS_PERCENTILES, _WHITE_PERCENTILES = (15, 60), (60, 100)
+"""By brightness: glints brighten an iris, a pupil darkens it, lashes and lids darken a white."""
+_HUE_PERCENTILES = (10, 80)
+"""As many pixels as can be: in the dark a step of 8 bits is a change of hue, and a median is one of the steps."""
+_MOST_UNEVEN = 1.5
+"""By so much at most the two irises of a face are made alike in brightness: more is no noise but a shadow."""
+_MOST_IRIS, _LEAST_WHITE = 0.55, 0.85
+"""Luma over the skin's: the iris is no brighter and the white no darker, however the noise has mixed them."""
+_LIGHT_X = 0.35
+_LEAST_PIXELS = 8
+"""Fewer show no colour of their own."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Eyeball:
+    """Where the donor's eyeball lies: its lids and the iris' `center` in the `frame`, whose x is foreshortened."""
+
+    frame: EyeFrame
+    lids: Lids
+    center: tuple[float, float]
+    roundness: float
+
+
+def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feature, look: PhotoLook) -> Array:
+    """A donated eye float32 (h, w, 3), already in the light of its new photo, made as regular as it had to be calmed.
+
+    `x`, `y` (h, w) are coordinates in the eye frame of the donor's `feature`. `look` is that of the face the eye goes
+    into. One that was not calmed comes back as it is.
+    """
+    donated, share = matched.pixels, matched.calmed
+    if share <= 0:
+        return donated
+    eyeball = _find_eyeball(donor, feature)
+    on_iris, on_white = _find_colors(x, y, eyeball)
+    iris = _measure_iris(donated[on_iris], matched.noisy[on_iris])
+    white = _measure(donated[on_white], _WHITE_PERCENTILES)
+    if iris is None:
+        return donated
+    level = float(look.skin @ LUMA)
+    iris = iris * _even_irises(donor, feature)
+    iris = iris * min(1.0, _MOST_IRIS * level / max(float(iris @ LUMA), 1.0))
+    usual = choose_sclera(look.skin)
+    white = usual if white is None else (usual + white * max(1.0, _LEAST_WHITE * level / float(white @ LUMA))) / 2
+    eye_look = EyeLook(
+        iris=iris,
+        sclera=white,
+        skin=look.skin,
+        black=PUPIL_SHARE * look.black,
+        catchlight=choose_catchlight(look.skin, look.highlight),
+        gaze=(0.0, 0.0),
+        light_x=_LIGHT_X * (1.0 if eyeball.frame.x_axis[0] > 0 else -1.0),
+        detail=0.0,
+        roundness=eyeball.roundness,
+        seed=0,
+    )
+    size = donated.shape[1], donated.shape[0]
+    fine_size = _SUPERSAMPLING * size[0], _SUPERSAMPLING * size[1]
+    fine_x, fine_y = (np.asarray(cv2.resize(axis, fine_size), np.float32) for axis in (x, y))
+    alpha = aperture_alpha(fine_x, fine_y, eyeball.lids, _SOFTNESS)
+    model = render_eyeball(fine_x, fine_y, eyeball.lids, eyeball.center, eye_look)
+
+    def reduce(picture: Array) -> Array:
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), max(look.blur_sigma_px, 0.3)), np.float32)
+
+    coverage = reduce(alpha)[..., None]
+    # The same grain as the donated eye has by now: the two mixed have no more than either.
+    model = reduce(model * alpha[..., None]) / np.maximum(coverage, 1e-3) + look.tile_grain(*donated.shape[:2])
+    # Corners and rims are the photo's own: there the landmarks are least sure.
+    weight = _MOST_STEADIED * share * coverage * (1 - smoothstep(0.75, 1.0, np.abs(x)))[..., None]
+    return np.asarray(donated + weight * (model - donated), np.float32)
+
+
+def _find_eyeball(donor: Donor, feature: Feature) -> _Eyeball:
+    eye, frame = donor.face.eye(feature), find_frame(donor.face, feature)
+    center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    roundness = 1 / max(frame.seen_share, 0.5)
+    return _Eyeball(frame, fit_open_lids(frame, eye, donor.opening), (center_x, center_y), roundness)
+
+
+def _find_colors(x: Array, y: Array, eyeball: _Eyeball) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where iris is seen that no lid shades, and where white; both (h, w)."""
+    center_x, center_y = eyeball.center
+    distance = np.hypot((x - center_x) / eyeball.roundness, y - center_y) / IRIS_RADIUS
+    inside = aperture_alpha(x, y, eyeball.lids, _SOFTNESS) > 0.9
+    low, high = _IRIS_RINGS
+    return (
+        np.asarray(inside & (distance > low) & (distance < high) & (y < center_y)),
+        np.asarray(inside & (distance > _WHITE_FROM) & (np.abs(x) < _WHITE_REACH)),
+    )
+
+
+def _even_irises(donor: Donor, feature: Feature) -> Array:
+    """What to multiply the iris of one eye by, float32 (3,), for both of the donor's to have one colour.
+
+    Each eye keeps its own light, as the skin below it tells.
+    """
+    own, other = (_measure_reflectance(donor, eye) for eye in (feature, feature.other_eye))
+    if own is None or other is None:
+        return np.ones(3, np.float32)
+    own_level, other_level = (max(float(color @ LUMA), 1e-3) for color in (own, other))
+    hues = (own / own_level + other / other_level) / (2 * own / own_level)
+    level = np.clip(np.sqrt(other_level / own_level), 1 / _MOST_UNEVEN, _MOST_UNEVEN)
+    return np.asarray(hues * level, np.float32)
+
+
+def _measure_reflectance(donor: Donor, feature: Feature) -> Array | None:
+    """The colour float32 (3,) of an iris over how bright the skin below it is; None where there is none to see."""
+    eye = donor.face.eye(feature)
+    box = Box.around(np.concatenate([eye.upper, eye.lower])).clipped(donor.pixels.shape[1], donor.pixels.shape[0])
+    if box is None:
+        return None
+    eyeball = _find_eyeball(donor, feature)
+    on_iris, _ = _find_colors(*eyeball.frame.grid(box), eyeball)
+    color = _measure(donor.pixels[box.slices][on_iris].astype(np.float32), _HUE_PERCENTILES)
+    if color is None:
+        return None
+    skin = measure_eye_skin(donor.pixels, donor.face, feature, measure_skin(donor.pixels, donor.face))
+    return np.asarray(np.maximum(color, 1) / max(float(skin @ LUMA), 1.0), np.float32)
+
+
+def _measure_iris(calm: Array, noisy: Array) -> Array | None:
+    """Colour of an iris from pixels (n, 3) of its lower half: as bright as they are calmed, with the hue of the noisy.
+
+    None where they are too few.
+    """
+    color, hue = _measure(calm, _IRIS_PERCENTILES), _measure(noisy, _HUE_PERCENTILES)
+    if color is None or hue is None:
+        return None
+    return np.asarray(hue * float(color @ LUMA) / max(float(hue @ LUMA), 1.0), np.float32)
+
+
+def _measure(colors: Array, percentiles: tuple[int, int]) -> Array | None:
+    """Mean of those of `colors` (n, 3) whose luma is between two percentiles; None where they are too few."""
+    return trimmed_mean(colors, percentiles) if len(colors) >= _LEAST_PIXELS else None

@@ -1,0 +1,225 @@
+"""Brings an eye or a mouth from another photo into the light, the colours and the grain of the one it goes into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face.appearance import PhotoLook
+from photo.measure import LUMA
+
+Array = NDArray[np.float32]
+
+_LIGHT_WIDTH = 0.40
+"""Light changes over this width, in half eye widths; what is finer belongs to the skin."""
+_MOST_GAIN = 2.5
+_HAZE_SHARE = 0.8
+"""Of the difference of the two photos' blacks so much is taken away."""
+_PALER = 0.7
+"""A skin with less than this part of the donor's colour is paler not by its light alone."""
+_CALMED_GAIN = (1.15, 1.5)
+"""A donor that is brightened by less than the first keeps its noise, by more than the second loses all of it."""
+_MOST_CALMED = 0.85
+_CALM_LEVELS = 3.5
+"""Differences of so many grey levels count as noise."""
+_CRISPNESS, _CRISP_WIDTH, _CRISP_FROM = 1.6, 0.10, 0.5
+"""So much stronger are edges made as they are finer than this part of half an eye, from so many grey levels on."""
+_COLOR_WIDTH = 0.12
+"""Blotches of colour noise are about so wide, or smaller."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """A donated part float32 (h, w, 3) as `pixels` with the sharpness, light, colours and grain of its new photo.
+
+    `calmed` is how much of its noise it had to lose, 0 none … 1, as `measure_darkness` says; `noisy` float32 (h, w, 3)
+    the part in its new light with all of it: calming mixes colours, the mean of many noisy pixels keeps them.
+    """
+
+    pixels: Array
+    calmed: float
+    noisy: Array
+
+
+def match_donor(
+    target: Array, donated: Array, weight: Array, unit_px: float, scale: float, look: PhotoLook, donor_look: PhotoLook
+) -> Matched:
+    """Bring a donated part float32 (h, w, 3) into the photo it goes into.
+
+    `weight` (h, w) says where `target` and `donated` show the same skin, `unit_px` is half the width of an eye, `scale`
+    the donor's pixels for one of the target.
+    """
+    donated = match_sharpness(match_saturation(donated, look, donor_look), scale, look, donor_look)
+    gain = match_light(target, donated, weight, unit_px)
+    calmed = measure_darkness(gain)
+    noisy = donated * gain
+    donated = crispen(calm_dark(donated, calmed), calmed, unit_px) * gain
+    donated = clear_haze(soften_highlights(donated, gain, look), gain, look, donor_look)
+    donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
+    return Matched(match_grain(donated, scale / (1 - calmed), look, donor_look), calmed, noisy)
+
+
+def measure_saturation(look: PhotoLook) -> float:
+    """How far the skin is from grey, as a part of its luma."""
+    level = float(look.skin @ LUMA)
+    return float(np.abs(look.skin - level).mean()) / max(level, 1.0)
+
+
+def match_saturation(donated: Array, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Make a donated part as pale as a target that has less colour than its photo: grey for a grey one."""
+    share = measure_saturation(look) / max(measure_saturation(donor_look), 1e-3)
+    if share >= _PALER:
+        return donated
+    gray = (donated @ LUMA)[..., None]
+    return np.asarray(gray + share * (donated - gray), np.float32)
+
+
+def match_light(target: Array, donated: Array, weight: Array, unit_px: float) -> Array:
+    """What to multiply a donated eye by, float32 (h, w, 3): the light of the target over the donor's, smooth.
+
+    It is measured where `weight` 0 … 1 (h, w) says that both show the same skin, and drawn in over the eye from there.
+    `unit_px` is half the width of the eye.
+    """
+    sigma = max(0.06 * unit_px, 0.6)
+    here, there = (np.log(cv2.GaussianBlur(part, (0, 0), sigma) + 4.0) for part in (target, donated))
+    ratio = here - there
+    if weight.sum() < 12:
+        return np.ones_like(donated)
+    strong = weight > 0.5
+    middle = np.median(ratio[strong], axis=0) if strong.any() else np.median(ratio.reshape(-1, 3), axis=0)
+    # Glints, hairs and rims of glasses lie on one of the two only.
+    spread = max(1.4826 * float(np.median(np.abs(ratio - middle)[strong])) if strong.any() else 0.1, 0.05)
+    off = np.linalg.norm(ratio - middle, axis=2) / (3 * spread)
+    weight = weight / (1 + off**4)
+    gain = np.zeros_like(ratio)
+    total = np.zeros_like(weight)
+    # Wide blurs reach the middle, narrow ones keep the rim seamless: each weighs more the narrower it is.
+    for width, share in ((_LIGHT_WIDTH, 1.0), (2.5 * _LIGHT_WIDTH, 0.05)):
+        gain += share * cv2.GaussianBlur(ratio * weight[..., None], (0, 0), width * unit_px)
+        total += share * cv2.GaussianBlur(weight, (0, 0), width * unit_px)
+    gain = (gain + 1e-4 * middle) / (total + 1e-4)[..., None]
+    limit = np.log(_MOST_GAIN)
+    return np.exp(np.clip(gain, -limit, limit)).astype(np.float32)
+
+
+def soften_highlights(donated: Array, gain: Array, look: PhotoLook) -> Array:
+    """The brightened eye `donated` float32 (h, w, 3) without glaring whites; `gain` is what it was multiplied by.
+
+    Brightening a dark photo stretches what is brighter than skin: above its level differences stay as they were.
+    """
+    level = max(float(look.skin @ LUMA), 1.0)
+    gray = donated @ LUMA
+    over = np.maximum(gray - level, 0)
+    growth = np.maximum(gain @ LUMA, 1.0)
+    return np.asarray(donated * ((gray - over + over / growth) / np.maximum(gray, 1.0))[..., None], np.float32)
+
+
+def clear_haze(donated: Array, gain: Array, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """The brightened eye `donated` float32 (h, w, 3) with blacks as deep as the target's.
+
+    Brightening a dark photo brightens its blacks; what is darker than skin is brought down.
+    """
+    level = max(float(look.skin @ LUMA), 1.0)
+    haze = float(np.median(gain @ LUMA)) * float(donor_look.black @ LUMA) - float(look.black @ LUMA)
+    if haze <= 0:
+        return donated
+    gray = donated @ LUMA
+    depth = np.clip(1 - gray / level, 0, 1)
+    return np.asarray(
+        donated * ((gray - _HAZE_SHARE * haze * depth) / np.maximum(gray, 1.0)).clip(0.1)[..., None], np.float32
+    )
+
+
+def measure_darkness(gain: Array) -> float:
+    """How much of its noise an eye must lose that is brightened by `gain` (h, w, 3): 0 none … `_MOST_CALMED`."""
+    low, high = _CALMED_GAIN
+    return _MOST_CALMED * float(np.clip((float(np.median(gain @ LUMA)) - low) / (high - low), 0, 1))
+
+
+def calm_dark(donated: Array, share: float) -> Array:
+    """Take a `share` 0 … 1 of the noise out of a donated eye float32 (h, w, 3) from a dark photo.
+
+    In the dark noise is strongest, and brightening shows it. Specks go first, then what is no edge.
+    Source: Buades et al., "A non-local algorithm for image denoising", 2005.
+    """
+    if share == 0:
+        return donated
+    calm = cv2.medianBlur(np.clip(np.rint(donated), 0, 255).astype(np.uint8), 3)
+    smooth = cv2.fastNlMeansDenoisingColored(calm, None, _CALM_LEVELS, 2 * _CALM_LEVELS, 5, 15).astype(np.float32)
+    return np.asarray(donated + share * (smooth - donated), np.float32)
+
+
+def crispen(donated: Array, share: float, unit_px: float) -> Array:
+    """Give rims of lids and irises back what noise, and calming it, took from them; as `calm_dark`."""
+    if share == 0:
+        return donated
+    gray = donated @ LUMA
+    width = max(_CRISP_WIDTH * unit_px, 1.0)
+    fine = gray - cv2.GaussianBlur(gray, (0, 0), width)
+    # Edges alone: what is left of the noise is fainter. And no halos: nothing gets brighter than what lies beside it.
+    fine = np.sign(fine) * np.maximum(np.abs(fine) - _CRISP_FROM, 0)
+    near = np.ones((2 * round(width) + 1,) * 2, np.uint8)
+    crisp = np.clip(gray + _CRISPNESS * share * fine, cv2.erode(gray, near), cv2.dilate(gray, near))
+    return np.asarray(donated + (crisp - gray)[..., None], np.float32)
+
+
+def calm_color(donated: Array, target: Array, weight: Array, unit_px: float) -> Array:
+    """Smooth the hue of a donated eye where it is noisier than the target's, as that of brightened dark photos is.
+
+    Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
+    """
+    ring = weight > 0.5
+    if ring.sum() < 12:
+        return donated
+    width = max(_COLOR_WIDTH * unit_px, 0.8)
+
+    def measure(picture: Array) -> tuple[Array, Array, float]:
+        hue = picture - (picture @ LUMA)[..., None]
+        smooth = np.asarray(cv2.GaussianBlur(hue, (0, 0), width), np.float32)
+        return hue, smooth, float(np.median(np.abs(hue - smooth)[ring]))
+
+    hue, smooth, noise = measure(donated)
+    excess = 1 - measure(target)[2] / max(noise, 1e-3)
+    if excess <= 0:
+        return donated
+    return np.asarray(donated + min(1.5 * excess, 1.0) * (smooth - hue), np.float32)
+
+
+def calm_grain(donated: Array, target: Array, weight: Array) -> Array:
+    """Take specks of noise out of a donated eye that has more of them than the target, as brightened dark photos have.
+
+    Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
+    """
+    ring = weight > 0.5
+    if ring.sum() < 12:
+        return donated
+
+    def measure(picture: Array) -> tuple[Array, float]:
+        calm = np.asarray(cv2.medianBlur(picture, 3), np.float32)
+        return calm, float(np.abs((picture - calm) @ LUMA)[ring].mean())
+
+    calm, noise = measure(donated)
+    excess = 1 - measure(target)[1] / max(noise, 1e-3)
+    return np.asarray(donated + min(1.5 * max(excess, 0.0), 1.0) * (calm - donated), np.float32)
+
+
+def match_sharpness(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Blur a donated part where its photo is sharper than the target; `scale` is donor pixels for a target pixel."""
+    own = donor_look.blur_sigma_px / scale
+    missing = look.blur_sigma_px**2 - own**2
+    if missing <= 0.05:
+        return donated
+    return np.asarray(cv2.GaussianBlur(donated, (0, 0), float(np.sqrt(missing))), np.float32)
+
+
+def match_grain(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+    """Add the grain that the target's skin has more than the donor's; `scale` is donor pixels for a target pixel."""
+    have = float(donor_look.grain.std()) / max(scale, 1.0)
+    want = float(look.grain.std())
+    missing = np.sqrt(max(want**2 - have**2, 0.0)) / max(want, 1e-3)
+    if missing < 0.2:
+        return donated
+    return donated + missing * look.tile_grain(*donated.shape[:2])

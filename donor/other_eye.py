@@ -1,0 +1,221 @@
+"""When one eye is closed and the other open: the open one is the best source there is.
+
+Both eyes share the eye frame (`eye_shape`), which is mirrored between them, so the open eye is carried over by looking
+up, for every pixel of the closed one, the pixel of the same frame coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from donor.light import match_light
+from edit.options import Options
+from edit.plan import Donor, Edit, EditPlan
+from eyes_mask import eye_region
+from face.eye_geometry import (
+    IRIS_CENTER,
+    MEAN_ASPECT_RATIO,
+    EyeFrame,
+    _find_opening,
+    amount_for_height,
+    find_frame,
+    find_height,
+    find_iris,
+    landmarks_in_frame,
+    measure_iris,
+)
+from face.types import EyeLandmarks, Feature
+from photo.blend import smoothstep
+from photo.measure import LUMA, luma
+from photo.types import Pixels
+
+Array = NDArray[np.float32]
+
+# An eye is fit to be copied when it is clearly open, large enough to carry detail and seen at nearly the same angle.
+LEAST_ASPECT_RATIO = 0.18
+MOST_BLINK = 0.35
+LEAST_WIDTH_PX = 10.0
+MOST_YAW_DEGREES = 20.0
+# Moved further than this, in frame units, a mirrored iris leaves too little white to fill its place with.
+MOST_GAZE_SHIFT = 0.45
+_LEAST_GAZE_SHIFT = 0.02
+# The rim of the lower lid is so high.
+_RIM = 0.06
+DEFAULT_AMOUNT = Options().eye_opening
+# How far the region reaches past the outer corner and below the lash line, in half eye widths.
+_BEYOND_OUTER, _BELOW = 0.85, 0.75
+
+
+def _is_other_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+    """Whether the face's other eye is open, large enough, wholly in the photo, and not to be painted itself."""
+    other = edit.feature.other_eye
+    edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
+    eye = edit.face.eye(other)
+    return (
+        eye.share_inside(pixels.shape) == 1
+        and not edited
+        and eye.aspect_ratio > LEAST_ASPECT_RATIO
+        and edit.face.blink(other) < MOST_BLINK
+        and eye.width_px >= LEAST_WIDTH_PX
+    )
+
+
+def offer_other_eyes(pixels: Pixels, plan: EditPlan) -> EditPlan:
+    """The plan in which an eye has the face's other one as its donor, where that is open and seen well enough."""
+    edits = []
+    for edit in plan.edits:
+        if edit.feature is not Feature.MOUTH and is_fit_to_copy(pixels, edit, plan):
+            donor = Donor(pixels, edit.face, f"the {edit.feature.other_eye.value}", mirrored=True)
+            edit = replace(widen(pixels.shape, edit), donors=(donor,))
+        edits.append(edit)
+    return replace(plan, edits=tuple(edits))
+
+
+def widen(shape: tuple[int, ...], edit: Edit) -> Edit:
+    """The edit with a region that holds real lashes, and a line drawn along them: rendered ones are shorter.
+
+    `shape` is the photo's (H, W, …).
+    """
+    region = eye_region(shape, edit.face, edit.feature, beyond_outer=_BEYOND_OUTER, below=_BELOW)
+    return edit if region is None else replace(edit, region=region)
+
+
+def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
+    """Whether the face's other eye is open, seen well enough and looks straight enough to be mirrored over."""
+    return (
+        _is_other_open(pixels, edit, plan)
+        and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
+        and abs(_gaze_shift(edit)) <= MOST_GAZE_SHIFT
+    )
+
+
+def match_other_eye(pixels: Pixels, edit: Edit, plan: EditPlan) -> Edit:
+    """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
+    if not _is_other_open(pixels, edit, plan):
+        return edit
+    ratio = edit.face.eye(edit.feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
+    # The user's choice and the retries still count, as the difference from the default.
+    amount = amount_for_height(ratio) + edit.amount - DEFAULT_AMOUNT
+    return replace(edit, amount=float(np.clip(amount, 0, 1)))
+
+
+def _gaze_shift(edit: Edit) -> float:
+    """How far the mirrored iris must move, in frame units: looking aside moves one to the nose, the other away."""
+    other = edit.feature.other_eye
+    iris_x = landmarks_in_frame(find_frame(edit.face, other), edit.face.eye(other).iris[:1])[0]
+    return 2 * (IRIS_CENTER[0] - float(iris_x[0]))
+
+
+def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
+    """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
+    if not _is_other_open(pixels, edit, plan):
+        return None
+    return measure_iris(pixels, edit.face, edit.feature.other_eye)
+
+
+def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
+    """Return the box of `edit.region` with the other eye mirrored in, uint8 (h, w, 3); gaze and light stay parallel."""
+    box = edit.region.box
+    frame, donor = find_frame(edit.face, edit.feature), find_frame(edit.face, edit.feature.other_eye)
+    x, y = frame.grid(box)
+    copied = _turn_gaze(pixels, _sample(pixels, donor, x, y), x, y, edit, donor)
+    target = pixels[box.slices].astype(np.float32)
+    copied *= match_light(target, copied, _skin_alike(edit, frame, x, y), frame.unit_px)
+    # The brow is the person's own on this side; toward the temple lashes and their line are the other eye's.
+    reach = np.where(x < 0, 1.55, 1.1)
+    weight = (1 - smoothstep(0.95, 1.35, np.hypot(x / reach, (y - 0.1) / 0.85)))[..., None]
+    return np.asarray(np.clip(np.rint(target + weight * (copied - target)), 0, 255), np.uint8)
+
+
+def _sample(pixels: Pixels, frame: EyeFrame, x: Array, y: Array) -> Array:
+    """The photo at eye frame coordinates, float32 (h, w, 3)."""
+    map_x, map_y = frame.to_photo(x, y)
+    seen = cv2.remap(pixels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.float32)
+
+
+def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, donor: EyeFrame) -> Array:
+    """The mirrored eye with its iris moved so that both look the same way; mirrored eyes squint or diverge.
+
+    The white is drawn over the old place of the iris, and the iris is put in again; what the lid hid of it is taken
+    from its lower half.
+    """
+    eye = edit.face.eye(edit.feature.other_eye)
+    iris_x, iris_y, radius = find_iris(pixels, eye, donor)
+    shift = 2 * (IRIS_CENTER[0] - iris_x)
+    if abs(shift) < _LEAST_GAZE_SHIFT:
+        return copied
+    # An iris is round in the photo, while x of the frame is foreshortened.
+    round_x = 1 / donor.seen_share
+
+    def distance(center_x: float) -> Array:
+        return np.asarray(np.hypot((x - center_x) / round_x, y - iris_y), np.float32)
+
+    opening = _find_opening(x, y, eye, donor)
+    old = 1 - smoothstep(radius + 0.06, radius + 0.16, distance(iris_x))
+    white = _draw_white(copied, opening * (1 - old), x, y)
+    moved = np.asarray(copied + (opening * old)[..., None] * (white - copied), np.float32)
+    # What the lids hide of it: an iris is alike above and below its middle, and roughly alike all around.
+    iris = _spread_iris(pixels, eye, donor, (iris_x, iris_y, radius), distance(iris_x + shift))
+    for look_y in (2 * iris_y - y, y):
+        seen = smoothstep(0.8, 1.0, _find_opening(x - shift, look_y, eye, donor))[..., None]
+        iris = iris + seen * (_sample(pixels, donor, x - shift, look_y) - iris)
+    new = 1 - smoothstep(radius - 0.02, radius + 0.08, distance(iris_x + shift))
+    # An iris reaches under the lower lid, whose wet rim shines white only beside it.
+    free = _find_opening(x, y + _RIM, eye, donor) * (y < iris_y) + opening * (y >= iris_y)
+    return np.asarray(moved + (free * new)[..., None] * (iris - moved), np.float32)
+
+
+def _spread_iris(
+    pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame, circle: tuple[float, float, float], distance: Array
+) -> Array:
+    """Colours float32 (h, w, 3) of the iris `circle` (x, y, radius), the same at every angle, by their `distance`."""
+    iris_x, iris_y, radius = circle
+    round_x = 1 / frame.seen_share
+    angles, rings = np.meshgrid(np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(0, radius, 8))
+    x = (iris_x + rings * np.cos(angles) * round_x).astype(np.float32)
+    y = (iris_y + rings * np.sin(angles)).astype(np.float32)
+    seen = _find_opening(x, y, eye, frame) > 0.9
+    colors = _sample(pixels, frame, x, y)
+    places, means = [], []
+    for ring, place in enumerate(rings[:, 0]):
+        found = colors[ring][seen[ring]]
+        if len(found):
+            # The outer rings catch some white where the circle fits badly: the darker half is iris.
+            dark = luma(found) <= np.median(luma(found))
+            places.append(place)
+            means.append(found[dark].mean(axis=0))
+    if not means:
+        return np.broadcast_to(colors.mean(axis=(0, 1)), (*distance.shape, 3))
+    channels = [np.interp(distance, places, channel) for channel in np.array(means).T]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _draw_white(copied: Array, known: Array, x: Array, y: Array) -> Array:
+    """The white of the eye drawn sideways over the whole of it from where it is `known` (weight 0 … 1)."""
+    unit_px = max(x.shape[1] - 1, 1) / max(float(np.ptp(x)), 1e-3)
+    gray = copied @ LUMA
+    sure = known > 0.5
+    if sure.sum() < 6:
+        return copied
+    # Lashes, and their shadow in the corners, are no white.
+    weight = known * (gray > 0.75 * float(np.median(gray[sure])))
+    total = np.zeros_like(copied)
+    sums = np.zeros_like(weight)
+    for across, along, share in ((0.35, 0.08, 1.0), (0.9, 0.25, 0.02)):
+        wide, high = across * unit_px, along * unit_px
+        total += share * cv2.GaussianBlur(copied * weight[..., None], (0, 0), wide, sigmaY=high)
+        sums += share * cv2.GaussianBlur(weight, (0, 0), wide, sigmaY=high)
+    return np.asarray(total / np.maximum(sums, 1e-4)[..., None], np.float32)
+
+
+def _skin_alike(edit: Edit, frame: EyeFrame, x: Array, y: Array) -> Array:
+    """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
+    below_brow = y - find_height(frame, edit.face.eye(edit.feature).brow_lower, x)
+    lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
+    weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, below_brow))
+    return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))

@@ -1,0 +1,122 @@
+"""Who is who in other photos: which face there is which person here.
+
+People are told apart by the recognition network (`resemblance`): every face of the photo is paired with at most one
+face of each reference, and only with one that is of the same person beyond doubt. A burst from one spot shows everybody
+in the same places, so where the network hesitates, the place decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edit.options import Options
+from face.identity import SAME_PERSON, Description, describe_face, measure_distance
+from face.search import find_faces
+from face.types import Face
+from photo.types import Box, Photo, Pixels
+
+CLEAR_LEAD = 0.15
+"""Two faces of one photo that lie closer together than this, as seen from a third, cannot be told apart by looks."""
+
+# In a burst from one spot a person stays within so many eye distances, and keeps the size within this factor.
+_SAME_PLACE = 1.5
+_SAME_SIZE = 1.25
+# What is kept around a face, in its own widths and heights.
+_SURROUNDINGS = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """One face of a reference photo: where it is there, its surroundings alone, and what it looks like.
+
+    `pixels` uint8 (h, w, 3) is what is kept of the photo, `face` the face in these pixels, `in_photo` in the whole one.
+    """
+
+    pixels: Pixels
+    face: Face
+    in_photo: Face
+    looks: Description
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Another photo as far as it is needed: its faces, its size (rows, columns), and what the user calls it.
+
+    `among` is what it and its like are called in reports.
+    """
+
+    heads: tuple[Head, ...]
+    size: tuple[int, int]
+    name: str
+    path: Path | None = None
+    among: str = "the reference photos"
+
+
+def read_reference(photo: Photo) -> Reference:
+    """Find the faces of a photo that may give their eyes to others. Raises MissingModel, MissingPackage."""
+    heads = tuple(_cut_head(photo.pixels, face) for face in find_faces(photo.pixels))
+    name = photo.path.name if photo.path else "the reference photo"
+    return Reference(heads, (photo.height, photo.width), name, photo.path)
+
+
+def _cut_head(pixels: Pixels, face: Face) -> Head:
+    """A copy of the surroundings of a face, so that the photo itself can be forgotten."""
+    box = Box.around(face.landmarks.points).padded(_SURROUNDINGS).clipped(pixels.shape[1], pixels.shape[0])
+    if box is None:
+        box = Box(0, 0, pixels.shape[1], pixels.shape[0])
+    return Head(pixels[box.slices].copy(), face.within(box), face, describe_face(pixels, face))
+
+
+def choose_heads(reference: Reference, options: Options) -> list[Head]:
+    """The heads that may give anything: all, or the one of `options.reference_face`."""
+    number = options.reference_face
+    return [head for head in reference.heads if number is None or head.face.number == number]
+
+
+def pair_up(
+    faces: Sequence[Face], own: Mapping[int, Description], heads: Sequence[Head], *, is_burst: bool
+) -> dict[int, Head]:
+    """For numbers of `faces` the head of the same person; nobody is used twice.
+
+    `own` are the descriptions of the faces by number; `is_burst` if both photos may be from one spot. The closest pair
+    is taken first. A pair that another one rivals is taken only if the places say so.
+    """
+    pairs = []
+    for face in faces:
+        for head in heads:
+            distance = measure_distance(own[face.number], head.looks)
+            if distance < SAME_PERSON:
+                pairs.append(_Pair(distance, face, head, is_burst and _is_in_place(face, head.in_photo)))
+    pairs.sort(key=lambda pair: pair.distance)
+    result: dict[int, Head] = {}
+    for pair in pairs:
+        rivals = [
+            other
+            for other in pairs
+            if (other.face is pair.face) != (other.head is pair.head) and other.distance < pair.distance + CLEAR_LEAD
+        ]
+        is_clear = not rivals or (pair.in_place and not any(other.in_place for other in rivals))
+        if is_clear and pair.face.number not in result and pair.head not in result.values():
+            result[pair.face.number] = pair.head
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """A face and a head that may be of one person; `in_place` if they are also in the same place of their photos."""
+
+    distance: float
+    face: Face
+    head: Head
+    in_place: bool
+
+
+def _is_in_place(face: Face, other: Face) -> bool:
+    """Whether two faces of photos of one size are about as large and about where the other is."""
+    scale = face.landmarks.eye_distance_px / max(other.landmarks.eye_distance_px, 1e-6)
+    moved = np.linalg.norm((face.landmarks.points - other.landmarks.points)[:, :2].mean(axis=0))
+    return 1 / _SAME_SIZE < scale < _SAME_SIZE and float(moved) < _SAME_PLACE * face.landmarks.eye_distance_px

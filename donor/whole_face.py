@@ -1,0 +1,433 @@
+"""Puts a face from another frame of a burst onto the same person's head, where the head has hardly moved.
+
+The other frame is laid over this one by the points of a face that no expression moves. Its light is brought to this
+frame's, and the two are joined along a closed line through the skin, drawn where they agree best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face.types import Face, Landmarks
+from photo.geometry import fit_similarity
+from photo.types import Box, Pixels, Region
+
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+# Heads turned more than this against each other, in degrees, show different sides: the face would look pasted on.
+_MOST_TURN = {"yaw": 8.0, "pitch": 9.0, "roll": 12.0}
+# What no expression moves may lie this far apart, in eye distances, once one frame is laid over the other.
+_MOST_MISFIT = 0.045
+# So may, on an average, the outlines of the face, and so may the chins: a jaw that dropped makes another face.
+_MOST_OUTLINE_MISFIT, _MOST_JAW = 0.085, 0.10
+# Faces that differ more in size than this were not taken from one spot.
+_MOST_SCALE = 1.25
+# Lengths in distances of the outer eye corners. The line keeps this far from eyes, brows and lips, and from the
+# outline of the face, which is hair and background beyond.
+_AROUND_FEATURES, _INSIDE_OUTLINE = 0.10, 0.05
+# Beside an eye at the edge of a turned face it may come nearer to the outline.
+_BESIDE_CORE = 0.015
+# Skin this far from them is plain.
+_BARE_FROM = 0.06
+# Pictures of faces no larger than this between the eyes tell the place well enough; a correction this large is wrong.
+_SETTLED_PX, _MOST_SETTLED = 100.0, 0.15
+_SETTLE_STEPS, _SETTLE_BLUR = (40, 1e-4), 5
+# Half the width over which one frame fades into the other.
+_FADE = 0.045
+# How far brightness on the line reaches into the face, and how finely the tint of its skin is taken over, in eye
+# distances, the coarse first.
+_LIGHT_REACH = (1.0, 0.5, 0.25)
+_TINT_REACH = (1.0, 0.5, 0.25, 0.12)
+_MOST_GAIN = 1.6
+# This is fine enough for both: so many pixels between the eyes.
+_SPREAD_PX = 80.0
+# A face that was less sharp is sharpened up to so much; more shows its noise.
+_MOST_SHARPENING = 1.7
+_DETAIL = (0.008, 0.03)
+# Times the median of the detail on plain skin.
+_NOISE = 3.0
+# Single pixels that differ from their neighbours by more than so many times what is usual on the face are sparks: the
+# sensor's noise, which other light would make brighter.
+_SPARKS = 5.0
+# The same for judging frames, in pixels of a face with so many between the eyes.
+_DETAIL_PX, _DETAIL_BAND = 128.0, (1.0, 2.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Transplant:
+    """A face from elsewhere: where it goes, and the pixels uint8 (region.box.height, region.box.width, 3) it brings."""
+
+    region: Region
+    patch: Pixels
+
+
+def find_obstacle(face: Face, donor: Face) -> str:
+    """Say in words why `donor`, the same person in another frame, cannot be laid over `face`; nothing if it can."""
+    turns = {
+        "yaw": donor.yaw_degrees - face.yaw_degrees,
+        "pitch": donor.pitch_degrees - face.pitch_degrees,
+        "roll": donor.roll_degrees - face.roll_degrees,
+    }
+    if any(abs(turn) > _MOST_TURN[name] for name, turn in turns.items()):
+        return "the head is turned otherwise there"
+    matrix, misfit = _lay_over(face, donor)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if not 1 / _MOST_SCALE < scale < _MOST_SCALE:
+        return "the face is of another size there"
+    jaw = _measure_misses(donor.landmarks.chin, face.landmarks.chin, matrix)[-1] / face.landmarks.eye_distance_px
+    if misfit > _MOST_MISFIT or measure_movement(face, donor) > _MOST_OUTLINE_MISFIT:
+        return "the head has moved too much"
+    return "the mouth is open otherwise there" if jaw > _MOST_JAW else ""
+
+
+def measure_movement(face: Face, donor: Face) -> float:
+    """How far the outline of `donor`, laid over `face`, lies from its outline: a mean, in eye distances."""
+    matrix, _ = _lay_over(face, donor)
+    misses = _measure_misses(donor.landmarks.oval, face.landmarks.oval, matrix)
+    return float(misses.mean() / face.landmarks.eye_distance_px)
+
+
+def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> Transplant | None:
+    """Lay the face `donor` of the frame `other` over `face` of `pixels`, both uint8 (H, W, 3) RGB and left as they are.
+
+    None where no line can be drawn around the features because the face is cut off.
+    """
+    eye_distance = face.landmarks.eye_distance_px
+    box = _frame(face).clipped(pixels.shape[1], pixels.shape[0])
+    if box is None:
+        return None
+    corner = np.array([box.left, box.top], np.float64)
+    here = pixels[box.slices].astype(np.float32)
+    size = (box.width, box.height)
+    own = face.landmarks.points[:, :2] - corner
+    matrix, _ = _lay_over(face, donor)
+    matrix[:, 2] -= corner
+    matrix = _settle(matrix, here, other, _move(face.landmarks, own))
+    warped = cv2.warpAffine(other, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    there = np.asarray(warped, np.uint8)
+    covered = cv2.warpAffine(np.ones(other.shape[:2], np.uint8), matrix, size) > 0
+    foreign = donor.landmarks.points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    parts = _find_parts(_move(face.landmarks, own), _move(donor.landmarks, foreign), covered, eye_distance)
+    lit = _match_light(_remove_sparks(there, parts), here, parts, eye_distance)
+    inside = _shrink(parts.face, _INSIDE_OUTLINE * eye_distance)
+    inside |= parts.core & _shrink(parts.face, _BESIDE_CORE * eye_distance)
+    line = draw_line(here, lit, parts.core, inside, max(_FADE / 1.5 * eye_distance, 0.8))
+    if line is None:
+        return None
+    alpha = fade_over(line, covered.shape, max(_FADE * eye_distance, 1.0))
+    seam = (4 * alpha * (1 - alpha)).astype(np.float32)
+    painted = lit + _spread(here - lit, seam, _LIGHT_REACH, eye_distance)
+    mixed = here + alpha[..., None] * (painted - here)
+    patch = np.where(alpha[..., None] > 0, np.rint(np.clip(mixed, 0, 255)), here).astype(np.uint8)
+    return Transplant(Region(box, alpha), patch)
+
+
+def measure_detail(pixels: Pixels, face: Face) -> float:
+    """How much fine detail a face shows, in its own brightness; comparable between photos of one person.
+
+    `pixels` uint8 (H, W, 3). Faces wider than 128 px between the eyes are measured at that size.
+    """
+    box = _frame(face).clipped(pixels.shape[1], pixels.shape[0])
+    if box is None:
+        return 0.0
+    scale = min(1.0, _DETAIL_PX / face.landmarks.eye_distance_px)
+    gray = cv2.cvtColor(pixels[box.slices], cv2.COLOR_RGB2GRAY).astype(np.float32)
+    gray = np.asarray(cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32)
+    oval = (face.landmarks.oval[:, :2] - (box.left, box.top)) * scale
+    within = _fill(gray.shape, oval.astype(np.float32))
+    if not within.any():
+        return 0.0
+    band = _blur(gray, _DETAIL_BAND[0]) - _blur(gray, _DETAIL_BAND[1])
+    # The median of what is strong: single lights and noise count little.
+    return float(np.percentile(np.abs(band[within]), 90) / max(float(gray[within].mean()), 1.0))
+
+
+def _frame(face: Face) -> Box:
+    return Box.around(face.landmarks.oval).padded(0.1)
+
+
+def _still_points(marks: Landmarks) -> NDArray[np.float64]:
+    """What no expression moves: the corners of the eyes and the ridge of the nose, (n, 2)."""
+    eyes = [corner for eye in marks.eyes for corner in (eye.outer_corner, eye.inner_corner)]
+    return np.array([*eyes, *marks.nose[:7]], np.float64)[:, :2]
+
+
+def _lay_over(face: Face, donor: Face) -> tuple[NDArray[np.float64], float]:
+    """The similarity (2, 3) from the donor's photo to the face's, and how far it misses, in eye distances."""
+    points, places = _still_points(donor.landmarks), _still_points(face.landmarks)
+    matrix = fit_similarity(points, places)
+    return matrix, float(_measure_misses(points, places, matrix).mean() / face.landmarks.eye_distance_px)
+
+
+def _measure_misses(points: NDArray[Any], places: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far `points` (n, 2 or 3), moved by `matrix`, lie from `places`, (n,) in pixels."""
+    moved = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    return np.linalg.norm(moved - places[:, :2], axis=1)
+
+
+def _move(marks: Landmarks, xy: NDArray[Any]) -> Landmarks:
+    points = marks.points.copy()
+    points[:, :2] = xy
+    return Landmarks(points)
+
+
+def _feature_outlines(marks: Landmarks) -> list[NDArray[np.float32]]:
+    eyes = marks.eyes
+    return [
+        *(np.concatenate([eye.brow_upper, eye.lower]) for eye in eyes),
+        marks.lips,
+        np.concatenate([marks.nose[2:], marks.lips[:10]]),
+    ]
+
+
+def _settle(matrix: NDArray[np.float64], here: Plane, other: Pixels, marks: Landmarks) -> NDArray[np.float64]:
+    """The `matrix` (2, 3) from `other` to `here`, brought to where the two pictures agree best; `marks` are of `here`.
+
+    Landmarks of closed eyes and of open ones lie differently; skin, brows, nose and glasses tell the place better.
+    Source of the method: Evangelidis and Psarakis, "Parametric Image Alignment Using Enhanced Correlation
+    Coefficient Maximization", 2008. Where they disagree widely the matrix stays as it is.
+    """
+    eye_distance = marks.eye_distance_px
+    scale = min(1.0, _SETTLED_PX / eye_distance)
+    grow = np.diag([scale, scale, 1.0])
+    first = np.vstack([matrix, [0, 0, 1]])
+    gray = cv2.resize(here, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).mean(axis=2)
+    height, width = gray.shape
+    theirs = cv2.warpAffine(other, (grow @ first)[:2], (width, height), flags=cv2.INTER_AREA).mean(axis=2)
+    changing = [np.concatenate([eye.upper, eye.lower]) for eye in marks.eyes]
+    moving = [_fill((height, width), part * scale) for part in (*changing, marks.lips)]
+    steady = _fill((height, width), marks.oval * scale)
+    steady &= ~_grow(np.any(moving, axis=0), _AROUND_FEATURES * eye_distance * scale)
+    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, *_SETTLE_STEPS)
+    try:
+        _, shift = cv2.findTransformECC(
+            gray.astype(np.float32), theirs.astype(np.float32), np.eye(2, 3, dtype=np.float32),
+            cv2.MOTION_AFFINE, stop, steady.astype(np.uint8), _SETTLE_BLUR,
+        )  # fmt: skip
+    except cv2.error:  # it did not converge
+        return matrix
+    settled = np.linalg.inv(grow) @ np.linalg.inv(np.vstack([shift, [0, 0, 1]])) @ grow @ first
+    back = np.linalg.inv(first)[:2]
+    outline = marks.oval[:, :2] @ back[:, :2].T + back[:, 2]
+    misses = _measure_misses(outline, marks.oval, settled[:2])
+    return settled[:2] if misses.max() < _MOST_SETTLED * eye_distance else matrix
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What lies where on both faces, one laid over the other; each bool (h, w).
+
+    `face` is within both outlines and both photos, `bare` what of it is plain skin, `lips` what is lips on both, `core`
+    one closed shape around eyes, brows, nose and mouth of both, which has to come whole.
+    """
+
+    face: Mask
+    bare: Mask
+    lips: Mask
+    core: Mask
+
+
+def _find_parts(own: Landmarks, foreign: Landmarks, covered: Mask, eye_distance: float) -> _Parts:
+    shape = covered.shape
+    both = (own, foreign)
+    outlines = [part for marks in both for part in _feature_outlines(marks)]
+    face = covered & _fill(shape, own.oval) & _fill(shape, foreign.oval)
+    features = np.any([_fill(shape, outline) for outline in outlines], axis=0)
+    lips = np.all([_fill(shape, marks.lips) & ~_fill(shape, marks.lips_inner) for marks in both], axis=0)
+    core = _fill(shape, np.concatenate([outline[:, :2] for outline in outlines]))
+    return _Parts(
+        face=face,
+        bare=face & ~_grow(features, _BARE_FROM * eye_distance),
+        lips=face & lips,
+        core=_grow(core, _AROUND_FEATURES * eye_distance),
+    )
+
+
+def _fill(shape: tuple[int, ...], outline: NDArray[np.float32]) -> Mask:
+    """What lies inside the hull of the outline (n, 2 or 3), bool of `shape` (h, w)."""
+    mask = np.zeros(shape, np.uint8)
+    hull = cv2.convexHull(np.ascontiguousarray(outline[:, :2], np.float32))
+    cv2.fillConvexPoly(mask, np.round(hull).astype(np.int32), (1,))
+    return mask.astype(bool)
+
+
+def _grow(mask: Mask, radius: float) -> Mask:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), _disk(radius)), bool)
+
+
+def _shrink(mask: Mask, radius: float) -> Mask:
+    return np.asarray(cv2.erode(mask.astype(np.uint8), _disk(radius)), bool)
+
+
+def _disk(radius: float) -> NDArray[np.uint8]:
+    size = 2 * max(round(radius), 1) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
+
+
+def _remove_sparks(there: Pixels, parts: _Parts) -> Plane:
+    """`there` without single pixels much lighter or darker than what is around them, float32 (h, w, 3)."""
+    calm = cv2.medianBlur(there, 3).astype(np.float32)
+    away = np.abs(there - calm).max(axis=2)
+    usual = float(np.median(away[parts.face])) if parts.face.any() else 0.0
+    return np.where((away > _SPARKS * max(usual, 1.0))[..., None], calm, there).astype(np.float32)
+
+
+def _match_light(there: Plane, here: Plane, parts: _Parts, eye_distance: float) -> Plane:
+    """`there` with the exposure, the sharpness and the tint of skin and lips that `here` has; all (h, w, 3)."""
+    if not parts.bare.any():
+        return there
+    skins = [np.median(picture[parts.bare], axis=0) for picture in (here, there)]
+    lit = there * np.clip(skins[0] / np.maximum(skins[1], 1.0), 1 / _MOST_GAIN, _MOST_GAIN)
+    lit = _match_detail(lit.astype(np.float32), here, parts, eye_distance)
+    known = _blur((parts.bare | parts.lips).astype(np.float32), _TINT_REACH[-1] / 10 * eye_distance)
+    return lit + _spread(_tint(here) - _tint(lit), known, _TINT_REACH, eye_distance)
+
+
+def _match_detail(there: Plane, here: Plane, parts: _Parts, eye_distance: float) -> Plane:
+    """`there`, sharpened where it has less fine detail than `here`, its noise left as it is; both (h, w, 3)."""
+    fine, coarse = (max(size * eye_distance, 0.5) for size in _DETAIL)
+    details = [_blur(picture, fine) - _blur(picture, coarse) for picture in (there, here)]
+    theirs, ours = (float(detail[parts.core].std()) for detail in details)
+    gain = min(max(ours / max(theirs, 1e-6), 1.0), _MOST_SHARPENING)
+    # What is no stronger than on plain skin is noise.
+    noise = _NOISE * float(np.median(np.abs(details[0][parts.bare])))
+    clear = np.sign(details[0]) * np.maximum(np.abs(details[0]) - noise, 0)
+    return np.asarray(there + (gain - 1) * clear, np.float32)
+
+
+def _spread(difference: Plane, weight: Plane, reaches: tuple[float, ...], eye_distance: float) -> Plane:
+    """The difference (h, w, 3) that two frames have where `weight` (h, w) 0 … 1 is, carried smoothly to everywhere."""
+    height, width = weight.shape
+    # What is carried is smooth: in a large face it is reckoned small.
+    scale = min(1.0, _SPREAD_PX / eye_distance)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    known = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    weighed = cv2.resize(difference * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    spread = np.zeros_like(weighed)
+    for reach in reaches:
+        sigma = reach * eye_distance * scale / 2
+        near = _blur(np.asarray(known, np.float32), sigma)
+        rest = _blur(np.asarray(weighed - spread * known[..., None], np.float32), sigma)
+        # Where nothing is near this scale has nothing to say.
+        trust = near / (near + 0.25 * float(near.max()))
+        spread = spread + (trust / np.maximum(near, 1e-6))[..., None] * rest
+    return np.asarray(cv2.resize(spread, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _blur(picture: Plane, sigma: float) -> Plane:
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+
+
+def _tint(picture: Plane) -> Plane:
+    """What is left of the colours (h, w, 3) without the brightness."""
+    return picture - picture.mean(axis=2, keepdims=True)
+
+
+# The line is looked for on so many rays from the middle, at so many places on each, and moves by at most so many places
+# from ray to ray.
+_RAYS, _PLACES, _BEND = 180, 40, 2
+# From the middle to where the inside ends it is at least so much of the way to where the core does.
+_LEAST_ROOM = 0.75
+# What lies farther out is a little cheaper: more then comes from one picture.
+_OUTWARD = 6.0
+# What a slope of one gray level in each channel costs beside a difference of one.
+_EDGES = 2.0
+
+
+def draw_line(here: Plane, there: Plane, core: Mask, inside: Mask, soft_px: float) -> NDArray[np.float32] | None:
+    """Draw the closed line around `core` and within `inside` along which two pictures differ least: (rays, 2) x and y.
+
+    `here` and `there` float32 (h, w, 3), the masks bool (h, w); what is finer than `soft_px` does not count.
+    Found by dynamic programming over rays from the middle. Source of the idea: Efros and Freeman, "Image Quilting",
+    2001. It cuts off a little of the core where that is not all inside; where it would cut off much there is none.
+    """
+    calm = [cv2.GaussianBlur(picture, (0, 0), soft_px) for picture in (here, there)]
+    difference = np.abs(calm[0] - calm[1]).sum(axis=2)
+    slopes = [np.hypot(*np.gradient(picture.sum(axis=2))) for picture in calm]
+    price = (difference + _EDGES * np.maximum(*slopes)).astype(np.float32)
+    rows, columns = np.nonzero(core)
+    middle = np.array([columns.mean(), rows.mean()])
+    angles = np.linspace(0, 2 * np.pi, _RAYS, endpoint=False)
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    reach = np.arange(0, max(here.shape[:2]), dtype=np.float64)
+    ray = middle + reach[None, :, None] * directions[:, None]
+    inner = _last_inside(core, ray)
+    outer = _first_outside(inside, ray)
+    if (outer < np.maximum(_LEAST_ROOM * inner, 3)).any():
+        return None
+    inner = np.minimum(inner, outer - 2)
+    share = np.linspace(0, 1, _PLACES)
+    radius = inner[:, None] + (outer - inner)[:, None] * share
+    places = middle + radius[..., None] * directions[:, None]
+    costs = _sample(price, places) + _OUTWARD * (1 - share)
+    return places[np.arange(_RAYS), _shortest_ring(costs)].astype(np.float32)
+
+
+def _last_inside(mask: Mask, ray: NDArray[np.float64]) -> NDArray[np.float64]:
+    seen = _sample(mask.astype(np.float32), ray) > 0.5
+    return (ray.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)).astype(np.float64)
+
+
+def _first_outside(mask: Mask, ray: NDArray[np.float64]) -> NDArray[np.float64]:
+    seen = _sample(mask.astype(np.float32), ray) < 0.5
+    return np.argmax(seen, axis=1).astype(np.float64)
+
+
+def _sample(plane: Plane, places: NDArray[np.float64]) -> Plane:
+    x, y = (np.ascontiguousarray(places[..., i], np.float32) for i in (0, 1))
+    return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
+
+
+def _shortest_ring(costs: Plane) -> NDArray[np.intp]:
+    """The cheapest place on each ray, (rays,), of a path that closes; costs (rays, places)."""
+    start = int(_walk(np.concatenate([costs, costs, costs]), None)[len(costs)])
+    return _walk(costs, start)
+
+
+def _walk(costs: Plane, start: int | None) -> NDArray[np.intp]:
+    """The cheapest path over the rays in order; with `start` it begins there, and ends where it can close."""
+    count, places = costs.shape
+    offsets = range(-_BEND, _BEND + 1)
+    total = costs[0].astype(np.float64)
+    if start is not None:
+        total = np.where(np.arange(places) == start, total, np.inf)
+    came = np.zeros((count, places), np.intp)
+    for row in range(1, count):
+        options = np.stack([_shift(total, offset) for offset in offsets])
+        best = options.argmin(axis=0)
+        came[row] = np.clip(np.arange(places) + best - _BEND, 0, places - 1)
+        total = options[best, np.arange(places)] + costs[row]
+    if start is not None:
+        total = np.where(np.abs(np.arange(places) - start) <= _BEND, total, np.inf)
+    path = np.zeros(count, np.intp)
+    path[-1] = int(total.argmin())
+    for row in range(count - 1, 0, -1):
+        path[row - 1] = came[row, path[row]]
+    return path
+
+
+def _shift(values: NDArray[np.float64], offset: int) -> NDArray[np.float64]:
+    """`values[i + offset]` at i, infinite beyond the ends."""
+    shifted = np.full_like(values, np.inf)
+    if offset >= 0:
+        shifted[: len(values) - offset] = values[offset:]
+    else:
+        shifted[-offset:] = values[:offset]
+    return shifted
+
+
+def fade_over(line: NDArray[np.float32], shape: tuple[int, ...], half_width_px: float) -> Plane:
+    """1 within the line (n, 2), 0 beyond, with a soft edge over it: float32 of `shape` (h, w)."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.round(line * 16).astype(np.int32)], (1,), shift=4)
+    within = cv2.distanceTransform(mask, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
+    # The distances count to the middle of the next pixel beyond, the line runs between the two.
+    within = within - 0.5 * np.sign(within)
+    ramp = np.clip(0.5 + within / (2 * half_width_px), 0.0, 1.0)
+    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)

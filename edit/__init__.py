@@ -1,0 +1,1 @@
+"""The contract between the parts: what the user wants, what will change, and what came of it."""

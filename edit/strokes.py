@@ -1,0 +1,98 @@
+"""What the user painted over a photo by hand: what must be kept, and what must be edited too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edit.plan import Edit, EditPlan, Skip
+from photo.types import Alpha, Box, Region
+
+# How far a stroke may carry a region beyond its own box, in sizes of that box.
+_REACH = 0.6
+_KEPT_BY_HAND = "everything there was painted over to be kept"
+
+
+@dataclass(frozen=True, eq=False)
+class Strokes:
+    """Two masks of the whole photo, each uint8 (h, w), 0 nothing … 255 painted, of any size in its proportions.
+
+    Under `keep` the photo stays as it is; `edit` is added to the regions of the edits that it lies at.
+    """
+
+    keep: NDArray[np.uint8]
+    edit: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if self.keep.ndim != 2 or self.keep.shape != self.edit.shape:
+            raise ValueError(f"strokes need two masks (h, w) of one size, not {self.keep.shape} and {self.edit.shape}")
+
+
+def apply_strokes(plan: EditPlan, strokes: Strokes, shape: tuple[int, ...]) -> EditPlan:
+    """Return the plan with its regions grown and cut as painted; an edit of which nothing is left becomes a skip.
+
+    `shape` is the photo's (H, W, …). A stroke belongs to the edit whose middle is nearest.
+    """
+    edits: list[Edit] = []
+    skips = list(plan.skips)
+    for edit in plan.edits:
+        region = _cut(_grow(edit, plan.edits, strokes, shape), strokes, shape)
+        if region.alpha.any():
+            edits.append(replace(edit, region=region))
+        else:
+            skips.append(Skip(edit.face, edit.feature, _KEPT_BY_HAND, edit.measured, edit.threshold))
+    return replace(plan, edits=tuple(edits), skips=tuple(skips))
+
+
+def covers(mask: NDArray[np.uint8], box: Box, shape: tuple[int, ...]) -> float:
+    """Return which share of `box`, in pixels of a photo of `shape`, the `mask` of the whole photo covers, 0 … 1."""
+    inside = box.clipped(shape[1], shape[0])
+    return 0.0 if inside is None else float(_see(mask, inside, shape).mean())
+
+
+def _grow(edit: Edit, edits: tuple[Edit, ...], strokes: Strokes, shape: tuple[int, ...]) -> Region:
+    """The region of an edit with the strokes that are nearer to it than to any other edit."""
+    wide = edit.region.box.padded(_REACH).clipped(shape[1], shape[0])
+    if wide is None or not strokes.edit.any():
+        return edit.region
+    painted = _see(strokes.edit, wide, shape)
+    rows, columns = np.mgrid[wide.top : wide.bottom, wide.left : wide.right].astype(np.float32)
+    own = _distance(edit, columns, rows)
+    for other in edits:
+        if other is not edit:
+            painted[_distance(other, columns, rows) < own] = 0.0
+    if not painted.any():
+        return edit.region
+    top, left = edit.region.box.top - wide.top, edit.region.box.left - wide.left
+    part = painted[top : top + edit.region.box.height, left : left + edit.region.box.width]
+    np.maximum(part, edit.region.alpha, out=part)
+    return Region(wide, painted)
+
+
+def _cut(region: Region, strokes: Strokes, shape: tuple[int, ...]) -> Region:
+    if not strokes.keep.any():
+        return region
+    return replace(region, alpha=(region.alpha * (1.0 - _see(strokes.keep, region.box, shape))).astype(np.float32))
+
+
+def _see(mask: NDArray[np.uint8], box: Box, shape: tuple[int, ...]) -> Alpha:
+    """The part of a mask that lies over `box`, float32 (box.height, box.width), 0 … 1, smoothly enlarged."""
+    scale_x, scale_y = mask.shape[1] / shape[1], mask.shape[0] / shape[0]
+    # Where each pixel of the box lies in the mask, by pixel centres.
+    to_mask = np.array(
+        [
+            [scale_x, 0.0, (box.left + 0.5) * scale_x - 0.5],
+            [0.0, scale_y, (box.top + 0.5) * scale_y - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(mask, to_mask, (box.width, box.height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.float32) / np.float32(255)
+
+
+def _distance(edit: Edit, columns: Alpha, rows: Alpha) -> Alpha:
+    x, y = edit.region.box.center
+    return np.asarray(np.hypot(columns - x, rows - y), np.float32)

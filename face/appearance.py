@@ -1,0 +1,222 @@
+"""How a photo looks around one face: its sharpness, its grain, its colours and the light on the skin.
+
+Whatever is painted must share them, or the patch is seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face.types import EyeLandmarks, Face, Feature
+from photo.blend import smoothstep
+from photo.measure import LUMA, luma, measure_blur
+from photo.types import Box, Pixels
+
+Array = NDArray[np.float32]
+
+# Hues of a face that its luma does not explain, as a part of the spread of luma: gray and sepia photos have up to 0.07,
+# photos in colour 0.1 … 0.5.
+_TONE_OWN_HUES = (0.075, 0.10)
+_TONE_SIZE = (48, 48)
+# Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure one; then they are
+# nearly all haze.
+_VEIL_RATIO = (0.40, 0.70)
+_VEIL_SHARE = 0.72
+# Wide enough to keep the blotches of a noisy photo, which are several pixels across.
+_GRAIN_SIGMA_PX = 2.5
+# The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses, would falsify it.
+_SHARE_BELOW = 0.75
+
+
+@dataclass(frozen=True, eq=False)
+class Tone:
+    """How far a photo is of one hue, as an old print is: `share` 0 a colour photo … 1 toned or gray.
+
+    Of luma l such a photo has the colour l + `curve` (3, 3) @ (1, l, l²).
+    """
+
+    share: float
+    curve: NDArray[np.float64]
+
+    def apply(self, color: Array) -> Array:
+        """The colour float32 (3,) as this photo shows things of its luma."""
+        level = float(color @ LUMA)
+        toned = level + self.curve @ (1.0, level, level * level)
+        return np.asarray(np.clip(color + self.share * (toned - color), 0, 255), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoLook:
+    """How the photo looks around one face, as measured by `measure_look`.
+
+    `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
+    `skin` float32 (3,): its median RGB 0 … 255. `brow_ratio`: luma of the brows over the skin's. `highlight`: luma of
+    the brightest skin. `black` float32 (3,): RGB of the darkest spots of the face; haze makes them gray.
+    `tone`: whether the photo has colours or one hue.
+    """
+
+    blur_sigma_px: float
+    grain: Array
+    skin: Array
+    brow_ratio: float
+    highlight: float
+    black: Array
+    tone: Tone
+
+    def tile_grain(self, height: int, width: int) -> Array:
+        """Grain for a patch of any size, float32 (height, width, 3), mirrored so that no seam shows."""
+        rows = _mirror_indices(height, self.grain.shape[0])
+        columns = _mirror_indices(width, self.grain.shape[1])
+        return self.grain[rows[:, None], columns[None, :]]
+
+
+def _mirror_indices(count: int, period: int) -> NDArray[np.intp]:
+    index = np.arange(count) % (2 * period)
+    return np.where(index < period, index, 2 * period - 1 - index)
+
+
+def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
+    """Measure sharpness, grain and colours of one face in a photo uint8 (H, W, 3)."""
+    box = _eye_band(face).clipped(pixels.shape[1], pixels.shape[0])
+    band = pixels[box.slices] if box is not None else pixels
+    gray = luma(band)
+    cheek = _cheek_patch(pixels, face)
+    skin = measure_skin(pixels, face)
+    return PhotoLook(
+        blur_sigma_px=measure_blur(gray),
+        grain=_take_grain(cheek),
+        skin=skin,
+        brow_ratio=_measure_brow(pixels, face) / max(float(skin @ LUMA), 1.0),
+        highlight=float(np.percentile(gray, 98)),
+        black=_measure_black(pixels, face),
+        tone=measure_tone(pixels, face),
+    )
+
+
+def measure_skin(pixels: Pixels, face: Face) -> Array:
+    """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
+    eyes = face.landmarks.eyes
+    middle = (eyes[0].inner_corner + eyes[1].inner_corner)[:2] / 2
+    brows = (eyes[0].brow_upper[4] + eyes[1].brow_upper[4])[:2] / 2
+    up = brows - middle
+    places = [
+        middle + 2.0 * up,
+        middle - 0.8 * up,
+        *(e.center - 1.5 * up for e in eyes),
+    ]
+    half = max(0.07 * face.landmarks.eye_distance_px, 1.0)
+    found = [patch.reshape(-1, 3) for x, y in places if (patch := _cut_square(pixels, x, y, half)) is not None]
+    if not found:
+        return np.asarray(np.median(pixels.reshape(-1, 3), axis=0), np.float32)
+    samples = np.concatenate(found)
+    level = samples @ LUMA
+    low, high = np.percentile(level, [20, 85])
+    good = (level >= low) & (level <= high) & (samples.max(axis=1) < 250)
+    return np.asarray(np.median(samples[good] if good.any() else samples, axis=0), np.float32)
+
+
+def measure_tone(pixels: Pixels, face: Face) -> Tone:
+    """Find out whether the hue of a face in a photo uint8 (H, W, 3) follows from its luma alone."""
+    box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
+    small = cv2.resize(pixels if box is None else pixels[box.slices], _TONE_SIZE, interpolation=cv2.INTER_AREA)
+    colors = small.reshape(-1, 3).astype(np.float64)
+    level = colors @ LUMA
+    powers = np.stack([np.ones_like(level), level, level * level], axis=1)
+    hue = colors - level[:, None]
+    curve = np.linalg.lstsq(powers, hue, rcond=None)[0]
+    own = float(np.sqrt(((hue - powers @ curve) ** 2).sum(axis=1).mean())) / max(float(level.std()), 5.0)
+    low, high = _TONE_OWN_HUES
+    return Tone(float(np.clip((high - own) / (high - low), 0, 1)), curve.T)
+
+
+def measure_veil(black: Array, skin: Array) -> Array:
+    """The haze float32 (3,) that lies over a face, whose darkest spots are `black`, and its skin `skin`; mostly none.
+
+    Only where nothing on the face is anywhere near dark is it haze, or a faded print, and no pale hair.
+    """
+    low, high = _VEIL_RATIO
+    ratio = np.asarray(float(black @ LUMA) / max(float(skin @ LUMA), 1.0))
+    return np.asarray(_VEIL_SHARE * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
+
+
+def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: Array) -> Array:
+    """Skin colour float32 (3,) around one eye: its brightness just below it, its hue below both, and a little `skin`'s.
+
+    Each eye has light of its own, but one hue for both: two irises of different hue look ill.
+    """
+    own, other = (_measure_below(pixels, face.eye(eye), skin) for eye in (feature, feature.other_eye))
+    own_level, level = max(float(own @ LUMA), 1.0), max(float(skin @ LUMA), 1.0)
+    below = (own / own_level + other / max(float(other @ LUMA), 1.0)) / 2
+    chroma = _SHARE_BELOW * below + (1 - _SHARE_BELOW) * skin / level
+    return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
+
+
+def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
+    """Median colour just below one eye; `skin` where that lies outside the photo."""
+    unit = eye.width_px / 2
+    middle = eye.center
+    down = middle - eye.brow_lower[2, :2]
+    x, y = middle + 0.85 * unit * down / max(float(np.linalg.norm(down)), 1e-6)
+    patch = _cut_square(pixels, x, y, max(0.35 * unit, 1.0))
+    return skin if patch is None else np.asarray(np.median(patch.reshape(-1, 3), axis=0), np.float32)
+
+
+def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | None:
+    box = Box(int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)
+    clipped = box.clipped(pixels.shape[1], pixels.shape[0])
+    return None if clipped is None else pixels[clipped.slices]
+
+
+def _measure_black(pixels: Pixels, face: Face) -> Array:
+    """Mean colour of the darkest hundredth of the face."""
+    box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
+    crop = (pixels if box is None else pixels[box.slices]).reshape(-1, 3)
+    level = luma(crop)
+    return np.asarray(crop[level <= np.percentile(level, 1)].mean(axis=0), np.float32)
+
+
+def _measure_brow(pixels: Pixels, face: Face) -> float:
+    """Luma of the darker half of the brows; of the whole photo where the brows lie outside it."""
+    samples = []
+    for eye in face.landmarks.eyes:
+        for share in (0.3, 0.5, 0.7):
+            line = eye.brow_lower[1:4, :2] + share * (eye.brow_upper[1:4, :2] - eye.brow_lower[1:4, :2])
+            inside = ((line >= 0) & (line < (pixels.shape[1], pixels.shape[0]))).all(axis=1)
+            samples += [pixels[int(y), int(x)] for x, y in line[inside]]
+    level = luma(np.array(samples) if samples else pixels.reshape(-1, 3))
+    return float(np.percentile(level, 25))
+
+
+def _eye_band(face: Face) -> Box:
+    left, right = face.landmarks.left_eye, face.landmarks.right_eye
+    points = np.concatenate([left.upper, left.brow_upper, right.upper, right.brow_upper])[:, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    pad = 0.1 * face.landmarks.eye_distance_px
+    return Box(*(int(v) for v in (*(low - pad), *(high + pad + 1))))
+
+
+def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
+    """The smoothest square of bare skin among several under the eyes: not the rim of glasses, not a burnt-out spot."""
+    half = max(0.10 * face.landmarks.eye_distance_px, 3.0)
+    patches = []
+    for eye in face.landmarks.eyes:
+        middle = eye.center
+        down = middle - eye.brow_lower[2, :2]
+        for distance in (1.0, 1.6, 2.2):
+            x, y = middle + distance * down
+            patch = _cut_square(pixels, x, y, half)
+            if patch is not None and min(patch.shape[:2]) >= 3 and patch.max() < 252:
+                patches.append(patch)
+    return min(patches, key=lambda patch: float(luma(patch).std())) if patches else pixels
+
+
+def _take_grain(patch: Pixels) -> Array:
+    skin = patch.astype(np.float32)
+    grain = skin - cv2.GaussianBlur(skin, (0, 0), _GRAIN_SIGMA_PX)
+    spread = max(float(np.median(np.abs(grain))) * 1.4826, 0.2)
+    # A mole, a hair or a glint is no grain.
+    return np.clip(grain, -2.5 * spread, 2.5 * spread)

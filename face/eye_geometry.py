@@ -1,0 +1,277 @@
+"""Where the lids of an eye are, closed and open: geometry only, no pixels.
+
+Everything is said in the *eye frame*: origin midway between the corners of the eye, x = -1 at the
+outer corner and +1 at the inner one, y toward the brow, one unit = half the true width of the eye.
+A turned head foreshortens x but not y, so the two axes keep scales of their own. Both eyes have the
+same frame, mirrored: what is measured on one fits the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face.types import EyeLandmarks, Face, Feature, Points
+from photo.blend import smoothstep
+from photo.measure import luma, trimmed_mean
+from photo.types import Box, Pixels
+
+Array = NDArray[np.float32]
+
+# Lid curves are (1 - x²)(a + bx + cx²). Means over 61 open eyes and 53 closed ones, looked at straight on.
+OPEN_UPPER = (0.421, -0.041, 0.092)
+OPEN_LOWER = (-0.173, 0.123, -0.044)
+CLOSED_LINE = (-0.076, 0.089, 0.045)
+MEAN_ASPECT_RATIO = 0.27
+# Iris of the same open eyes: centre and radius.
+IRIS_CENTER = (-0.06, 0.135)
+IRIS_RADIUS = 0.43
+EYEBALL_DEPTH = 0.55
+"""The middle of the eyeball lies this far behind the corners of the eye: on a turned head the iris of an eye that looks
+at the camera therefore stands off the middle."""
+
+# How much of this person's own deviation from the mean closed line the opened lids keep.
+OWN_SHAPE_RATIO = 0.5
+# A smile pushes the lower lid up and narrows the eye: at a full smile to this part of the height.
+SMILING_HEIGHT_RATIO = 0.84
+# A far eye, seen at this part of its width or less, opens to this part of the height: both shrink on the way round.
+FORESHORTENED_WIDTH, FORESHORTENED_HEIGHT_RATIO = 0.60, 0.76
+# How high the upper lid stands at amount 0 and 1, as a part of the mean open eye.
+LEAST_HEIGHT_RATIO = 0.62
+MOST_HEIGHT_RATIO = 1.32
+# Beyond this ratio of the two eyes' widths a landmark, not the pose, is off.
+LEAST_WIDTH_RATIO = 0.45
+
+
+def evaluate_lid(coefficients: tuple[float, float, float] | Array, x: Array | float) -> Array:
+    """Height of a lid curve at `x` in the eye frame; 0 at and beyond the corners."""
+    x = np.clip(np.asarray(x, np.float32), -1.0, 1.0)
+    a, b, c = coefficients
+    return np.asarray((1 - x * x) * (a + b * x + c * x * x), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class EyeFrame:
+    """Maps between photo pixels and the eye frame of one eye.
+
+    `origin`, `x_axis`, `y_axis` float32 (2,): pixels, and pixels per unit.
+    """
+
+    origin: Array
+    x_axis: Array
+    y_axis: Array
+
+    @property
+    def unit_px(self) -> float:
+        """Length of one unit of y in pixels: half the width of the eye seen straight on."""
+        return float(np.linalg.norm(self.y_axis))
+
+    @property
+    def seen_share(self) -> float:
+        """How wide the eye is seen over how wide it is: 1 straight on, less from the side; never 0."""
+        return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.unit_px
+
+    def to_frame(self, x_px: Array, y_px: Array) -> tuple[Array, Array]:
+        """Frame coordinates of photo pixels (arrays of any shape)."""
+        determinant = self.x_axis[0] * self.y_axis[1] - self.x_axis[1] * self.y_axis[0]
+        dx, dy = x_px - self.origin[0], y_px - self.origin[1]
+        x = (dx * self.y_axis[1] - dy * self.y_axis[0]) / determinant
+        y = (self.x_axis[0] * dy - self.x_axis[1] * dx) / determinant
+        return x.astype(np.float32), y.astype(np.float32)
+
+    def to_photo(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Photo pixels of frame coordinates (arrays of any shape)."""
+        x_px = self.origin[0] + x * self.x_axis[0] + y * self.y_axis[0]
+        y_px = self.origin[1] + x * self.x_axis[1] + y * self.y_axis[1]
+        return x_px.astype(np.float32), y_px.astype(np.float32)
+
+    def grid(self, box: Box, supersampling: int = 1) -> tuple[Array, Array]:
+        """Frame coordinates of every (sub-)pixel centre of `box`, two arrays (h·s, w·s)."""
+        step = 1.0 / supersampling
+        columns = box.left + (np.arange(box.width * supersampling, dtype=np.float32) + 0.5) * step - 0.5
+        rows = box.top + (np.arange(box.height * supersampling, dtype=np.float32) + 0.5) * step - 0.5
+        return self.to_frame(*np.meshgrid(columns, rows))
+
+
+@dataclass(frozen=True, eq=False)
+class EyeView:
+    """The part of the photo an eye is painted in, and the frame coordinates `x`, `y` float32 (h, w) of its pixels."""
+
+    box: Box
+    frame: EyeFrame
+    x: Array
+    y: Array
+
+
+def find_frame(face: Face, feature: Feature) -> EyeFrame:
+    """The eye frame of one eye of a face."""
+    eye = face.eye(feature)
+    origin = eye.center
+    x_axis = (eye.inner_corner - eye.outer_corner)[:2] / 2
+    # The pose turns the width of the eye into depth; the wider eye in space is the better measured one.
+    eyes = (face.landmarks.left_eye, face.landmarks.right_eye)
+    width_3d = max(float(np.linalg.norm(e.outer_corner - e.inner_corner)) for e in eyes)
+    unit = min(width_3d / 2, float(np.linalg.norm(x_axis)) / LEAST_WIDTH_RATIO)
+    # y stands on the line through both eyes, not on this eye's own corners: a far eye's short axis is noisy.
+    across = (face.landmarks.left_eye.outer_corner - face.landmarks.right_eye.outer_corner)[:2]
+    across = across / max(float(np.linalg.norm(across)), 1e-6)
+    own = x_axis / max(float(np.linalg.norm(x_axis)), 1e-6)
+    own = own if float(own @ across) > 0 else -own
+    along = across + own
+    along = along / max(float(np.linalg.norm(along)), 1e-6)
+    y_axis = np.array([along[1], -along[0]], np.float32) * unit
+    return EyeFrame(origin.astype(np.float32), x_axis.astype(np.float32), y_axis)
+
+
+def landmarks_in_frame(frame: EyeFrame, points: Points) -> tuple[Array, Array]:
+    """Frame coordinates x and y, each float32 (n,), of landmarks float32 (n, 3)."""
+    return frame.to_frame(points[:, 0], points[:, 1])
+
+
+def find_height(frame: EyeFrame, points: Points, x: Array) -> NDArray[np.float64]:
+    """Height at each `x`, in the eye frame, of the curve through photo points (n, 2 or 3); level beyond its ends."""
+    along, height = landmarks_in_frame(frame, points)
+    order = np.argsort(along)
+    return np.interp(x, along[order], height[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Lids:
+    """The lids of one eye as curve coefficients: the closed line, and the open upper and lower rims."""
+
+    closed: Array
+    upper: Array
+    lower: Array
+    brow_height: float
+
+
+def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> Array:
+    """Coefficients of the line where the lids of a closed eye meet, from the two rims the landmarks give."""
+    return _fit_curve(frame, np.concatenate([eye.upper[1:-1], eye.lower[1:-1]]), CLOSED_LINE)
+
+
+def fit_open_lids(frame: EyeFrame, eye: EyeLandmarks, opening: float) -> Lids:
+    """The lids of an open eye as its landmarks give them, the upper one let down to `opening` 0 … 1 of its height."""
+    upper, lower = (
+        _fit_curve(frame, rim[1:-1], mean) for rim, mean in ((eye.upper, OPEN_UPPER), (eye.lower, OPEN_LOWER))
+    )
+    brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
+    return Lids(np.asarray(CLOSED_LINE, np.float32), lower + opening * (upper - lower), lower, brow_height)
+
+
+def _fit_curve(frame: EyeFrame, points: Points, mean: tuple[float, float, float]) -> Array:
+    """Coefficients of the lid curve through landmarks (n, 3), drawn a little toward the `mean` one.
+
+    At 20 px an eye's landmarks jump by a tenth of its width.
+    """
+    x, y = landmarks_in_frame(frame, points)
+    x = np.clip(x, -0.98, 0.98)
+    basis = (1 - x * x)[:, None] * np.stack([np.ones_like(x), x, x * x], axis=1)
+    ridge = np.diag([0.05, 0.2, 0.4]).astype(np.float32)
+    design = np.concatenate([basis, ridge])
+    target = np.concatenate([y, ridge @ np.asarray(mean, np.float32)])
+    return np.linalg.lstsq(design, target, rcond=None)[0].astype(np.float32)
+
+
+def amount_for_height(height_ratio: float) -> float:
+    """The amount at which `plan_lids` makes an eye `height_ratio` times as high as the mean one; may leave 0 … 1."""
+    return (height_ratio - LEAST_HEIGHT_RATIO) / (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO)
+
+
+def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -> Lids:
+    """Where the lids of a closed eye shall stand when it is open.
+
+    `amount` 0 … 1 is how far to open, 0.5 like the mean open eye; `smile` 0 … 1 narrows it.
+    """
+    closed = fit_closed_line(frame, eye)
+    own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
+    height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
+    height *= 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
+    seen = frame.seen_share
+    height *= float(np.interp(seen, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
+    brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
+    lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own
+    # The rim must never rise above the closed line: it is the lower lid, and it stays or sinks.
+    lower[0] = min(lower[0], closed[0] - 0.02)
+    upper = np.asarray(OPEN_UPPER, np.float32) * height + own
+    # A low brow leaves less room: the lid cannot slide up under it.
+    upper[0] = min(upper[0], 0.55 * brow_height)
+    return Lids(closed, upper, lower, brow_height)
+
+
+# The iris is looked for so far aside of its landmarks, and taken to be there if its rim is so many times clearer.
+_IRIS_SEARCH, _CLEARLY_BETTER = 0.25, 2.0
+# A smaller iris shows no colour of its own.
+_LEAST_IRIS_PX = 2.0
+# Of the lower half of the iris at least this part must be seen, this near to the middle of its landmarks (in radii);
+# the colour is that of the pixels between these percentiles of brightness.
+_LEAST_SEEN, _WITHIN = 0.15, 0.95
+_IRIS_PERCENTILES = (15, 50)
+
+
+def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
+    """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels.
+
+    Neither its rim nor its landmarks are found without fail: what lies within both, and between the lids, is iris.
+    """
+    eye, frame = face.eye(feature), find_frame(face, feature)
+    iris_x, iris_y, radius = find_iris(pixels, eye, frame)
+    # Lower half mostly: the upper one lies in the shadow of the lid.
+    angles, shares = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))
+    round_x = 1 / frame.seen_share
+    x = (iris_x + radius * shares * np.cos(angles) * round_x).astype(np.float32)
+    y = (iris_y + radius * shares * np.sin(angles)).astype(np.float32)
+    marked_x, marked_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    inside = np.hypot((x - marked_x) / round_x, y - marked_y) < _WITHIN * radius
+    inside &= _find_opening(x, y, eye, frame) > 0.8
+    columns, rows = frame.to_photo(x[inside], y[inside])
+    seen = (columns >= 0) & (rows >= 0) & (columns <= pixels.shape[1] - 1) & (rows <= pixels.shape[0] - 1)
+    if radius * frame.unit_px < _LEAST_IRIS_PX or seen.sum() < _LEAST_SEEN * x.size:
+        return None
+    colors = cv2.remap(pixels, columns[seen], rows[seen], cv2.INTER_LINEAR).reshape(-1, 3).astype(np.float32)
+    # Glints, mirror images and white brighten; the darkest are the pupil and lashes.
+    return trimmed_mean(colors, _IRIS_PERCENTILES)
+
+
+def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
+    """Centre and radius of the iris in the eye frame, where the step from dark to bright at its sides is greatest.
+
+    The landmarks stay near the middle when somebody looks far aside. After Daugman, "High confidence visual recognition
+    of persons by a test of statistical independence", 1993.
+    """
+    start_x, start_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    round_x = 1 / frame.seen_share
+    angles = np.radians(np.concatenate([np.linspace(-50, 20, 8), np.linspace(160, 230, 8)]))
+
+    def score(center_x: float, center_y: float, radius: float) -> float:
+        rings = np.array([radius - 0.05, radius + 0.07])[:, None]
+        x, y = center_x + rings * np.cos(angles) * round_x, center_y + rings * np.sin(angles)
+        map_x, map_y = frame.to_photo(x.astype(np.float32), y.astype(np.float32))
+        inner, outer = luma(cv2.remap(pixels, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+        # The weaker of the two sides counts: lashes and corners are dark on one side only.
+        step = outer - inner
+        return min(float(np.median(step[:8])), float(np.median(step[8:])))
+
+    radii = np.linspace(0.39, 0.48, 4)
+    usual = max(((start_x, start_y, float(radius)) for radius in radii), key=lambda circle: score(*circle))
+    tried = [
+        (start_x + float(dx), start_y + float(dy), float(radius))
+        for radius in radii
+        for dx in np.linspace(-_IRIS_SEARCH, _IRIS_SEARCH, 21)
+        for dy in np.linspace(-0.08, 0.04, 4)
+    ]
+    found = max(
+        tried,
+        key=lambda circle: score(*circle) - 40 * (circle[0] - start_x) ** 2 - 800 * (circle[2] - IRIS_RADIUS) ** 2,
+    )
+    # Where the landmarks stand well already, they are the steadier ones.
+    return found if score(*found) > _CLEARLY_BETTER * max(score(*usual), 1.0) else usual
+
+
+def _find_opening(x: Array, y: Array, eye: EyeLandmarks, frame: EyeFrame) -> Array:
+    """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
+    upper, lower = (find_height(frame, rim, x) for rim in (eye.upper, eye.lower))
+    return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)

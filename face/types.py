@@ -1,0 +1,272 @@
+"""The 478 face landmarks and what can be read off their geometry.
+
+This is the only module that knows MediaPipe's landmark numbers. Everybody else asks for parts by
+name (`landmarks.left_eye.upper`). Left and right are the subject's own, so the left eye is on the
+right of the picture. Numbers: the canonical face model of MediaPipe, `canonical_face_model_uv`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photo.types import Box
+
+Points = NDArray[np.float32]
+
+LANDMARK_COUNT = 478
+
+# Each curve runs from the outer corner of the eye to the inner one, both corners included.
+_RIGHT_EYE_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
+_RIGHT_EYE_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
+_LEFT_EYE_UPPER = (263, 466, 388, 387, 386, 385, 384, 398, 362)
+_LEFT_EYE_LOWER = (263, 249, 390, 373, 374, 380, 381, 382, 362)
+# Centre first, then the four points on the rim of the iris.
+_RIGHT_IRIS = (468, 469, 470, 471, 472)
+_LEFT_IRIS = (473, 474, 475, 476, 477)
+# Lower and upper edge of the brows, from the temple to the nose.
+_RIGHT_BROW_LOWER = (46, 53, 52, 65, 55)
+_RIGHT_BROW_UPPER = (70, 63, 105, 66, 107)
+_LEFT_BROW_LOWER = (276, 283, 282, 295, 285)
+_LEFT_BROW_UPPER = (300, 293, 334, 296, 336)
+
+# Closed loops, clockwise in the picture, starting at the subject's right mouth corner.
+_LIPS_OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+_LIPS_INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+# The soft parts: three under the lower lid from the nose outward, three down the bulge of the cheek, four down the
+# nasolabial fold to beside the mouth corner, five down the cheek's outer half, two below the mouth corner.
+_RIGHT_CHEEK_SOFT = (119, 118, 111, 101, 50, 205, 206, 216, 57, 212, 187, 123, 147, 192, 213, 202, 204)
+_LEFT_CHEEK_SOFT = (348, 347, 340, 330, 280, 425, 426, 436, 287, 432, 411, 352, 376, 416, 433, 422, 424)
+# Bridge and ridge down to the tip, its base, then wing and nostril of the right and of the left side.
+_NOSE = (6, 197, 195, 5, 4, 1, 2, 49, 48, 64, 98, 97, 279, 278, 294, 327, 326)
+# Down the middle line, from the groove under the lower lip.
+_CHIN = (18, 200, 199, 175)
+# Tip of the nose, top of the upper lip, and the outline's points beside the ears.
+_NOSE_TIP, _LIP_TOP = 1, 0
+_FACE_SIDES = (234, 454)
+# Closed loop, clockwise in the picture, starting at the top of the forehead.
+_FACE_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class EyeLandmarks:
+    """One eye. Each array is float32 (n, 3): x and y in photo pixels, z in the same scale (nearer is smaller).
+
+    `upper` and `lower` (9, 3) are the rims of the lids from the outer to the inner corner;
+    `iris` (5, 3) is its centre and four rim points; `brow_lower` and `brow_upper` (5, 3) run from
+    the temple to the nose.
+    """
+
+    upper: Points
+    lower: Points
+    iris: Points
+    brow_lower: Points
+    brow_upper: Points
+
+    @property
+    def outer_corner(self) -> Points:
+        """The corner at the temple, float32 (3,)."""
+        return self.upper[0]
+
+    @property
+    def inner_corner(self) -> Points:
+        """The corner at the nose, float32 (3,)."""
+        return self.upper[-1]
+
+    @property
+    def center(self) -> Points:
+        """The point midway between the corners, float32 (2,)."""
+        return (self.outer_corner + self.inner_corner)[:2] / 2
+
+    @property
+    def width_px(self) -> float:
+        """Distance of the two corners in the picture, in pixels."""
+        return float(np.linalg.norm((self.outer_corner - self.inner_corner)[:2]))
+
+    def share_inside(self, shape: tuple[int, ...]) -> float:
+        """Part of both lids' points that lie inside a photo of this shape (H, W, …), 0 … 1.
+
+        Landmarks are also given for what the photo's edge cuts off.
+        """
+        rims = np.concatenate([self.upper, self.lower])[:, :2]
+        return float(((rims >= 0) & (rims < (shape[1], shape[0]))).all(axis=1).mean())
+
+    @property
+    def aspect_ratio(self) -> float:
+        """Six-point eye aspect ratio: about 0.3 open, under 0.1 closed.
+
+        Source: Soukupová and Čech, "Real-Time Eye Blink Detection using Facial Landmarks", 2016.
+        """
+        heights = sum(float(np.linalg.norm((self.upper[i] - self.lower[i])[:2])) for i in (3, 5))
+        return heights / (2.0 * max(self.width_px, 1e-6))
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """All landmarks of one face: float32 (478, 3), x and y in photo pixels, z in the same scale.
+
+    Raises ValueError when the array has another shape or holds a value that is not finite.
+    """
+
+    points: Points
+
+    def __post_init__(self) -> None:
+        if self.points.shape != (LANDMARK_COUNT, 3):
+            raise ValueError(f"landmarks need shape ({LANDMARK_COUNT}, 3), not {self.points.shape}")
+        if not np.isfinite(self.points).all():
+            raise ValueError("landmarks hold a value that is not a finite number")
+
+    def _pick(self, indices: tuple[int, ...]) -> Points:
+        return self.points[list(indices)]
+
+    @cached_property
+    def right_eye(self) -> EyeLandmarks:
+        """The subject's right eye (left in the picture)."""
+        return EyeLandmarks(
+            *map(self._pick, (_RIGHT_EYE_UPPER, _RIGHT_EYE_LOWER, _RIGHT_IRIS, _RIGHT_BROW_LOWER, _RIGHT_BROW_UPPER))
+        )
+
+    @cached_property
+    def left_eye(self) -> EyeLandmarks:
+        """The subject's left eye (right in the picture)."""
+        return EyeLandmarks(
+            *map(self._pick, (_LEFT_EYE_UPPER, _LEFT_EYE_LOWER, _LEFT_IRIS, _LEFT_BROW_LOWER, _LEFT_BROW_UPPER))
+        )
+
+    @property
+    def eyes(self) -> tuple[EyeLandmarks, EyeLandmarks]:
+        """Both eyes, the subject's right one first."""
+        return self.right_eye, self.left_eye
+
+    @property
+    def lips(self) -> Points:
+        """Outer rim of the lips, float32 (20, 3): a loop from the subject's right mouth corner over the upper lip."""
+        return self._pick(_LIPS_OUTER)
+
+    @property
+    def lips_inner(self) -> Points:
+        """Inner rim of the lips, float32 (20, 3), in the order of `lips`."""
+        return self._pick(_LIPS_INNER)
+
+    @property
+    def right_cheek(self) -> Points:
+        """Soft parts of the right cheek, float32 (17, 3), in the order of `left_cheek`."""
+        return self._pick(_RIGHT_CHEEK_SOFT)
+
+    @property
+    def left_cheek(self) -> Points:
+        """Soft parts of the left cheek, float32 (17, 3).
+
+        0–2 under the lower lid, 3–5 down the cheek's bulge, 6–9 down the nasolabial fold to beside the
+        mouth corner, 10–14 down the outer half, 15–16 below the mouth corner.
+        """
+        return self._pick(_LEFT_CHEEK_SOFT)
+
+    @property
+    def nose(self) -> Points:
+        """The nose, float32 (17, 3): 0–5 down the ridge to the tip, 6 its base, then wing and nostril right, left."""
+        return self._pick(_NOSE)
+
+    @property
+    def nose_tip(self) -> Points:
+        """The tip of the nose, float32 (3,)."""
+        return self.points[_NOSE_TIP]
+
+    @property
+    def chin(self) -> Points:
+        """The middle line below the lower lip, float32 (4, 3), downward; the chin's edge is in `oval`."""
+        return self._pick(_CHIN)
+
+    @property
+    def oval(self) -> Points:
+        """Outline of the face, float32 (36, 3): a loop from the top of the forehead over the subject's left side."""
+        return self._pick(_FACE_OVAL)
+
+    @property
+    def eye_distance_px(self) -> float:
+        """Distance of the outer eye corners in the picture, in pixels: the scale of the face."""
+        return float(np.linalg.norm((self.left_eye.outer_corner - self.right_eye.outer_corner)[:2]))
+
+    @property
+    def eye_distance_3d_px(self) -> float:
+        """The same in space, never 0: a turned face is not a smaller one."""
+        return max(float(np.linalg.norm(self.left_eye.outer_corner - self.right_eye.outer_corner)), 1e-6)
+
+    @property
+    def muzzle_ratio(self) -> float:
+        """Distance from the tip of the nose to the top of the upper lip, in widths of the face, in 3-D."""
+        nose_to_lip = np.linalg.norm(self.points[_NOSE_TIP] - self.points[_LIP_TOP])
+        right, left = self._pick(_FACE_SIDES)
+        width = np.linalg.norm(left - right)
+        return float(nose_to_lip / max(float(width), 1e-6))
+
+
+class Feature(enum.Enum):
+    """The parts of a face that can be edited."""
+
+    RIGHT_EYE = "right eye"
+    LEFT_EYE = "left eye"
+    MOUTH = "mouth"
+
+    @property
+    def other_eye(self) -> Feature:
+        """The eye on the other side. Raises ValueError for the mouth."""
+        if self is Feature.MOUTH:
+            raise ValueError("the mouth is not an eye")
+        return Feature.LEFT_EYE if self is Feature.RIGHT_EYE else Feature.RIGHT_EYE
+
+
+EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
+"""The features that are eyes, the subject's right one first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face: where it is, its landmarks, and what they say.
+
+    `number` counts from 1 in reading order and is what `--faces` takes. `confidence` 0 … 1 is the
+    detector's. `blendshapes` maps MediaPipe's 52 names to 0 … 1. Pose in degrees: `yaw` positive when
+    the subject turns to their own left (picture right), `pitch` positive when they look down, `roll` positive when the
+    head is tilted clockwise in the picture.
+    """
+
+    number: int
+    box: Box
+    confidence: float
+    landmarks: Landmarks
+    blendshapes: Mapping[str, float]
+    yaw_degrees: float
+    pitch_degrees: float
+    roll_degrees: float
+
+    def eye(self, feature: Feature) -> EyeLandmarks:
+        """The landmarks of one eye. Raises ValueError for the mouth."""
+        if feature is Feature.MOUTH:
+            raise ValueError("the mouth is not an eye")
+        return self.landmarks.left_eye if feature is Feature.LEFT_EYE else self.landmarks.right_eye
+
+    def blink(self, feature: Feature) -> float:
+        """MediaPipe's blink score of one eye: 0 open … 1 closed."""
+        return self.blendshapes["eyeBlinkLeft" if feature is Feature.LEFT_EYE else "eyeBlinkRight"]
+
+    @property
+    def smile(self) -> float:
+        """Mean of MediaPipe's two smile scores: 0 none … 1 broad."""
+        return (self.blendshapes["mouthSmileLeft"] + self.blendshapes["mouthSmileRight"]) / 2
+
+    def within(self, box: Box, scale: float = 1.0) -> Face:
+        """The same face in the part of its photo that `box` cuts out, resized by `scale`."""
+        origin = np.array([box.left, box.top, 0], np.float32)
+        return replace(
+            self,
+            box=self.box.shifted(-box.left, -box.top).scaled(scale),
+            landmarks=Landmarks((self.landmarks.points - origin) * np.float32(scale)),
+        )

@@ -1,0 +1,1 @@
+"""The page in the browser, over the same calls as the command line."""

@@ -1,0 +1,85 @@
+"""The same work by HTTP: the endpoint `/fix`."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from donor.people import read_reference
+from edit.options import Options
+from photo.errors import BadOption, FixError
+from photo.files import FORMATS, load_photo, save_photo
+from retouch.engines import choose_engine
+from retouch.pipeline import fix_photo
+from retouch.report import describe, to_json
+
+
+def add_api(options: Options, folder: Path) -> None:
+    """Add the endpoint to the page that is being built; its results lie in `folder`. Nothing of it is to be seen."""
+    import gradio as gr
+
+    def fix(
+        photo: str,
+        eyes: bool,
+        smile: bool,
+        eye_opening: float,
+        smile_strength: float,
+        faces: str,
+        engine: str,
+        seed: float,
+        references: list[str] | None = None,
+        smile_from_reference: bool = False,
+    ) -> tuple[str, dict[str, Any]]:
+        """Open the closed eyes and raise the glum mouths of one photo."""
+        try:
+            if not photo:
+                raise BadOption("No photo was sent.")
+            wanted = replace(
+                options,
+                eyes=bool(eyes), smile=bool(smile), eye_opening=float(eye_opening),
+                smile_strength=float(smile_strength), faces=_read_numbers(faces), engine=engine, seed=int(seed),
+                smile_from_reference=bool(smile_from_reference), offline=True,
+            )  # fmt: skip
+            source = load_photo(Path(photo))
+            painter, why_draft = choose_engine(wanted, quiet=True)
+            others = [read_reference(load_photo(Path(other))) for other in references or ()]
+            result = fix_photo(source, wanted, painter, references=others)
+            name = Path(photo)
+            ending = name.suffix if name.suffix.lower() in FORMATS else ".png"
+            target = folder / uuid.uuid4().hex / f"final_{name.stem}{ending}"
+            note = save_photo(result.pixels, source, target)
+        except FixError as error:
+            words = str(error)
+            for sent in (photo or "", *(references or ())):
+                words = words.replace(str(Path(sent)), Path(sent).name)
+            raise gr.Error(words, print_exception=False) from error
+        words = "\n".join(text for text in (describe(result.report), why_draft, note) if text)
+        return str(target), {"words": words, **to_json(result.report)}
+
+    inputs = [
+        gr.File(label="photo", type="filepath", visible=False),
+        gr.Checkbox(options.eyes, label="eyes", visible=False),
+        gr.Checkbox(options.smile, label="smile", visible=False),
+        gr.Slider(0, 1, options.eye_opening, label="eye_opening", visible=False),
+        gr.Slider(0, 1, options.smile_strength, label="smile_strength", visible=False),
+        gr.Textbox("", label="faces, such as 1,3; empty for all", visible=False),
+        gr.Radio(["auto", "draft", "stable-diffusion"], value=options.engine, label="engine", visible=False),
+        gr.Number(options.seed, precision=0, label="seed", visible=False),
+        gr.File(
+            label="references: other photos of the same people", file_count="multiple", type="filepath", visible=False
+        ),
+        gr.Checkbox(options.smile_from_reference, label="smile_from_reference", visible=False),
+    ]
+    outputs = [gr.File(label="the fixed photo", visible=False), gr.JSON(label="the report", visible=False)]
+    gr.Button(visible=False).click(
+        fix, inputs, outputs, api_name="fix", concurrency_limit=1, concurrency_id="engine", show_progress="hidden"
+    )
+
+
+def _read_numbers(text: str) -> tuple[int, ...] | None:
+    try:
+        return tuple(sorted({int(part) for part in text.split(",") if part.strip()})) or None
+    except ValueError as error:
+        raise BadOption(f"faces takes numbers such as 1,3, not {text!r}.") from error

@@ -1,0 +1,75 @@
+"""Puts what was painted back into the photo: through the soft masks, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photo.types import Pixels, Region
+
+
+def composite(pixels: Pixels, painted: Pixels, regions: Iterable[Region]) -> Pixels:
+    """Blend `painted` into `pixels`, both uint8 (H, W, 3), through the soft `regions`.
+
+    Where no region reaches, the result holds the bytes of `pixels`. Neither input is written to.
+    """
+    result = pixels.copy()
+    for region in merge_regions(list(regions)):
+        result[region.box.slices] = blend_patch(pixels, painted, region)
+    return result
+
+
+def blend_patch(pixels: Pixels, painted: Pixels, region: Region) -> Pixels:
+    """Return the box of `region` with `painted` blended into `pixels` by its alpha, uint8 (h, w, 3).
+
+    Both are uint8 (H, W, 3) and not written to. Where alpha is 0, it holds the bytes of `pixels`.
+    """
+    original = pixels[region.box.slices].astype(np.float32)
+    mixed = original + region.alpha[..., None] * (painted[region.box.slices] - original)
+    return np.asarray(np.rint(mixed), np.uint8)
+
+
+def merge_regions(regions: list[Region]) -> list[Region]:
+    """Join regions whose boxes touch, so that no pixel lies in two: where they overlap the stronger alpha counts."""
+    merged: list[Region] = []
+    for region in regions:
+        joined = region
+        while True:
+            touching = [other for other in merged if other.box.overlap_ratio(joined.box) > 0]
+            if not touching:
+                break
+            for other in touching:
+                merged.remove(other)
+                joined = _join(joined, other)
+        merged.append(joined)
+    return merged
+
+
+def _join(one: Region, other: Region) -> Region:
+    box = one.box.union(other.box)
+    alpha = np.zeros((box.height, box.width), np.float32)
+    for region in (one, other):
+        top, left = region.box.top - box.top, region.box.left - box.left
+        part = alpha[top : top + region.box.height, left : left + region.box.width]
+        np.maximum(part, region.alpha, out=part)
+    return Region(box, alpha)
+
+
+def count_changes(before: Pixels, after: Pixels, regions: Iterable[Region]) -> tuple[int, int]:
+    """Count the pixels that differ, and those among them that lie outside all of `regions`."""
+    differs = before != after
+    # Three slices are ten times faster than any(axis=2) on rows of three.
+    changed: NDArray[np.bool_] = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    total = int(np.count_nonzero(changed))
+    for region in regions:
+        changed[region.box.slices] &= region.alpha == 0
+    return total, int(np.count_nonzero(changed))
+
+
+def smoothstep(low: float, high: float, value: NDArray[Any]) -> NDArray[np.float32]:
+    """0 below `low`, 1 above `high`, a smooth S between; float32 in the shape of `value`."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)

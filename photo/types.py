@@ -1,0 +1,141 @@
+"""photo.types: carried over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Alpha = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A half-open rectangle of whole pixels: columns left … right-1, rows top … bottom-1."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    def __post_init__(self) -> None:
+        if self.right <= self.left or self.bottom <= self.top:
+            raise ValueError(f"box is empty: {self}")
+
+    @classmethod
+    def around(cls, points: NDArray[np.float32]) -> Box:
+        """The box of the pixels that `points` (n, 2 or more: x, y, …) lie in."""
+        low, high = points.min(axis=0), points.max(axis=0)
+        return cls(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1)
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def center(self) -> tuple[float, float]:
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an array of the whole photo."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def padded(self, ratio: float) -> Box:
+        """The box grown on every side by `ratio` times its own width and height."""
+        dx, dy = round(self.width * ratio), round(self.height * ratio)
+        return Box(self.left - dx, self.top - dy, self.right + dx, self.bottom + dy)
+
+    def grown(self, px: int) -> Box:
+        """The box grown on every side by `px` pixels."""
+        return Box(self.left - px, self.top - px, self.right + px, self.bottom + px)
+
+    def shifted(self, right: int, down: int) -> Box:
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
+    def scaled(self, scale: float) -> Box:
+        """The box in a photo resized by `scale`, to whole pixels and at least one."""
+        left, top = round(self.left * scale), round(self.top * scale)
+        return Box(left, top, max(round(self.right * scale), left + 1), max(round(self.bottom * scale), top + 1))
+
+    def clipped(self, width: int, height: int) -> Box | None:
+        """The part inside a photo of `width` × `height` pixels; None when nothing is inside."""
+        left, top = max(self.left, 0), max(self.top, 0)
+        right, bottom = min(self.right, width), min(self.bottom, height)
+        return Box(left, top, right, bottom) if left < right and top < bottom else None
+
+    def union(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+        )
+
+    def overlap_ratio(self, other: Box) -> float:
+        """Intersection over union, 0 … 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.width * self.height + other.width * other.height - shared)
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo, upright, with all that is needed to save it back faithfully.
+
+    `pixels` uint8 (H, W, 3) RGB is what faces are found in and what is edited.
+    `native` holds the samples as decoded where they are not 8-bit RGB: uint16 (H, W) or (H, W, 3) for
+    16 bits, uint8 (H, W) for grayscale, uint8 (H, W, 4) for CMYK; else None.
+    `alpha` uint8 or uint16 (H, W), or None. `format` is Pillow's name of the file format.
+    """
+
+    pixels: Pixels
+    alpha: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+    native: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+    exif: bytes | None = None
+    icc_profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+    subsampling: int | None = None
+    format: str = "PNG"
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
+            raise ValueError(f"pixels need uint8 (H, W, 3), not {self.pixels.dtype} {self.pixels.shape}")
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A soft mask: `alpha` float32 (box.height, box.width), 0 keep the original … 1 repaint."""
+
+    box: Box
+    alpha: Alpha
+
+    def __post_init__(self) -> None:
+        if self.alpha.shape != (self.box.height, self.box.width) or self.alpha.dtype != np.float32:
+            raise ValueError(f"alpha {self.alpha.dtype} {self.alpha.shape} does not fit {self.box}")
+
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, in words, and how far the whole photo is, 0 … 1."""

@@ -1,0 +1,1 @@
+"""Draws open eyes and smiles from nothing but the photo itself."""

@@ -1,0 +1,225 @@
+"""Open one closed eye: slide the lid up, wipe out the old lash line, put an eyeball and new lashes in.
+
+What moves is the person's own skin. The lid from the lash line up is carried to where the open lid stands and
+vanishes into the crease; above the crease nothing moves, as on a real face. The lower lid sinks a little, and the
+skin under it is drawn up over the place where the closed lashes lay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edit.plan import Edit
+from face.appearance import PhotoLook
+from face.eye_geometry import IRIS_CENTER, EyeView, Lids, evaluate_lid, find_frame, plan_lids
+from face.occlusion import find_still_height, find_strand, visible_alpha
+from photo.blend import smoothstep
+from photo.measure import LUMA, luma
+from photo.types import Pixels
+from render.eyeball import EyeLook, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
+from render.lashes import Lashes, measure_lashes, wipe_lower_lashes, wipe_tail
+
+Array = NDArray[np.float32]
+
+# All lengths below are in units of the eye frame: half the width of the eye.
+PLATFORM = 0.10
+"""Strip of the lid above the lashes that stays visible and unsqueezed when the eye is open."""
+FOLD = 0.42
+"""Height over which the rest of the lid is squeezed into the crease."""
+LEAST_FOLD = 0.10
+"""Under the rim of glasses the lid is squeezed into no less than this."""
+LEAST_ROOM_RATIO = 0.7
+"""A rim of glasses lowers the upper lid no further than to this part of its height."""
+LASH_SHARE_DRAWN = 0.5
+"""This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
+STRAND_FILL_PX = 3.0
+"""Skin under a strand of hair is made up from so far around."""
+BURNT_SKIN_LUMA = (150.0, 220.0)
+"""Skin so bright is lit from the front: a little, and fully."""
+LOWER_REACH = 0.62
+"""Skin further below the lower rim than this does not move."""
+LEAST_GRAIN, GRAIN_HUE_SHARE = 0.4, 0.5
+"""Of the skin's grain the darkest parts of an eye have so much, and all of it so much of the grain's colour."""
+SUPERSAMPLED_UNIT_PX = 72.0
+"""The eyeball is rendered at about this many pixels per unit and then reduced."""
+
+
+def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLook) -> Pixels:
+    """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the eye open, uint8 (h, w, 3).
+
+    The photo is read, never written.
+    """
+    frame = find_frame(edit.face, edit.feature)
+    view = EyeView(edit.region.box, frame, *frame.grid(edit.region.box))
+    source = pixels[view.box.slices].astype(np.float32)
+    gray = luma(source)
+
+    lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
+    original = source
+    strand = find_strand(gray, frame, view.box, lids, view.x, view.y)
+    if strand is not None:
+        # Taken off before the skin moves, and laid back where it was.
+        under = np.asarray(strand > 0.05, np.uint8)
+        source = cv2.inpaint(pixels[view.box.slices], under, STRAND_FILL_PX, cv2.INPAINT_TELEA).astype(np.float32)
+        gray = luma(source)
+    still = find_still_height(gray, frame, view.box, lids, view.x)
+    if still is not None:
+        lids = _keep_below(lids, still, view)
+    lashes = measure_lashes(source, gray, view, lids)
+    source = wipe_tail(source, view, photo_look)
+    clean = wipe_lower_lashes(source, view, lids, lashes, eye_look.skin, photo_look)
+    skin = _slide_lids(source, clean, view, lids, lashes, still)
+    skin = _shade_fold(skin, view, lids, eye_look.skin)
+    painted = _paint_eyeball(skin, view, lids, lashes, eye_look, photo_look)
+    visible = visible_alpha(gray, frame, view.box, view.x, view.y)[..., None]
+    if strand is not None:
+        visible = visible * (1 - strand[..., None])
+    painted = original + visible * (painted - original)
+    return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
+
+
+def _keep_below(lids: Lids, still: Array, view: EyeView) -> Lids:
+    """The lids with the upper one lowered, down to a part of its height, where it would rise above `still`."""
+    middle = np.abs(view.x) < 0.6
+    if not middle.any():
+        # Of an eye that the photo's edge cuts off, only a corner is seen.
+        return lids
+    room = still[middle] / np.maximum(evaluate_lid(lids.upper, view.x[middle]), 0.05)
+    return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
+
+
+def _slide_lids(source: Array, clean: Array, view: EyeView, lids: Lids, lashes: Lashes, still: Array | None) -> Array:
+    """Carry the lid skin up and the skin below the eye up over the old lashes; above `still` nothing moves."""
+    x, y = view.x, view.y
+    closed, upper, lower = (evaluate_lid(c, x) for c in (lids.closed, lids.upper, lids.lower))
+    rise = np.maximum(upper - closed, 0)
+    above = y - upper
+    # One to one on the platform, then back to standing still above the fold; the smooth fall keeps the map monotone.
+    end = PLATFORM + FOLD + 0.5 * rise
+    if still is not None:
+        end = np.minimum(end, np.maximum(still - upper, LEAST_FOLD))
+    start = np.minimum(PLATFORM, 0.4 * end)
+    shift_up = rise * (1 - smoothstep(0.0, 1.0, (above - start) / (end - start)))
+
+    # The wiped skin needs to be drawn up only part of the way: drawn further, pores become streaks.
+    sink = lower - (closed - LASH_SHARE_DRAWN * lashes.reach)
+    below = lower - y
+    shift_down = sink * (1 - smoothstep(0.0, 1.0, below / LOWER_REACH))
+    ends = 1 - smoothstep(0.92, 1.30, np.abs(x))
+    upper_y = y - shift_up
+    lower_y = y - shift_down * ends
+
+    def sample(picture: Array, source_y: Array) -> Array:
+        map_x, map_y = view.frame.to_photo(x, source_y)
+        map_x, map_y = map_x - view.box.left, map_y - view.box.top
+        moved = cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.float32)
+
+    # Above and below meet inside the aperture, where the eyeball hides the seam; beyond the corners nothing moves.
+    middle = (upper + lower) / 2
+    top = smoothstep(-0.04, 0.04, y - middle)[..., None]
+    return np.asarray(top * sample(source, upper_y) + (1 - top) * sample(clean, lower_y), np.float32)
+
+
+def _shade_fold(opened: Array, view: EyeView, lids: Lids, skin: Array) -> Array:
+    """The crease over the open lid, and the soft shadow of the brow bone that a closed, bulging lid does not have."""
+    above = view.y - evaluate_lid(lids.upper, view.x)
+    ends = 1 - smoothstep(0.75, 1.15, np.abs(view.x))
+    crease = 0.11 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
+    hollow = 0.10 * np.exp(-(((above - 0.24) / 0.26) ** 2)) * smoothstep(0.0, 0.1, above)
+    # Light from the front, which burns the skin out, leaves no shadow under the brow.
+    share = float(np.interp(float(skin @ LUMA), BURNT_SKIN_LUMA, (1.0, 0.3)))
+    return cast_shadow(opened, np.asarray(share * (crease + hollow) * ends, np.float32), skin)
+
+
+def _paint_eyeball(
+    skin: Array, view: EyeView, lids: Lids, lashes: Lashes, eye_look: EyeLook, photo_look: PhotoLook
+) -> Array:
+    """Put eyeball, rim and lashes on the opened skin, as sharp and as grainy as the photo is."""
+    box = view.box
+    factor = int(np.clip(round(SUPERSAMPLED_UNIT_PX / view.frame.unit_px), 2, 6))
+    x, y = view.frame.grid(box, factor)
+    center = (IRIS_CENTER[0] + eye_look.gaze[0], IRIS_CENTER[1] + eye_look.gaze[1])
+    eye = render_eyeball(x, y, lids, center, eye_look)
+    alpha = aperture_alpha(x, y, lids, softness=0.05)
+    lash_alpha = _lash_alpha(x, y, lids, lashes, eye_look)
+    rim_alpha = _rim_alpha(x, y, lids)
+
+    size = (box.width, box.height)
+    blur = float(np.sqrt(max(photo_look.blur_sigma_px**2 - 0.3**2, 0.01)))
+
+    def reduce(picture: Array) -> Array:
+        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), blur), np.float32)
+
+    # Premultiplied, so that blurring does not drag the colours outside the opening in.
+    coverage = reduce(alpha)[..., None]
+    eye = reduce(eye * alpha[..., None])
+    painted = skin * (1 - coverage) + eye
+    rim = 0.45 * reduce(rim_alpha)[..., None]
+    painted = painted + rim * (choose_flesh(eye_look.skin) - painted)
+    lash = reduce(lash_alpha)[..., None]
+    # Pale lashes on a pale lid must still close the eye's outline; dark ones are seen through the skin between them.
+    lash_color = np.maximum(np.minimum(0.75 * lashes.color, 0.45 * eye_look.skin), eye_look.black)
+    painted = painted + lash * (lash_color - painted)
+    grain = photo_look.tile_grain(box.height, box.width)
+    # The skin's grain is coarser than that of darker things, and its colours would give the two irises different hues.
+    level = np.clip(painted @ LUMA / max(float(eye_look.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
+    grain = level * (GRAIN_HUE_SHARE * grain + (1 - GRAIN_HUE_SHARE) * (grain @ LUMA)[..., None])
+    return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
+
+
+def _lash_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLook) -> Array:
+    """The upper lashes, a dark band with hairs fanning out of it, and the faint line of the lower ones."""
+    above = y - evaluate_lid(lids.upper, x)
+    below = evaluate_lid(lids.lower, x) - y
+    span = smoothstep(0.0, 0.35, 1 - np.abs(x))
+    toward_temple = np.clip(0.5 - 0.5 * x, 0, 1)
+    # No lash line is even: its density wanders, and it thins out toward the nose.
+    random = np.random.default_rng(eye_look.seed + 2)
+    uneven = 1 + 0.10 * sum(np.cos(f * x + random.uniform(0, 2 * np.pi)) for f in (7, 12, 19))
+    width = (0.030 + 0.036 * toward_temple) * uneven
+    strength = np.clip(0.15 + 0.75 * lashes.darkness, 0, 0.80) * (0.50 + 0.50 * toward_temple)
+    upper = np.exp(-((above / width) ** 2)) * strength * span
+    lower = 0.16 * lashes.darkness * np.exp(-(((below - 0.05) / 0.06) ** 2)) * span * toward_temple * uneven
+    hairs = _hair_alpha(x, y, lids, lashes, eye_look)
+    return np.asarray(np.maximum(np.maximum(upper, lower), hairs), np.float32)
+
+
+def _hair_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLook) -> Array:
+    """Single hairs, only where the photo is large enough to show them: curved outward and up, tapering."""
+    canvas = np.zeros(x.shape, np.float32)
+    visible = eye_look.detail * float(np.clip((lashes.darkness - 0.25) / 0.4, 0, 1))
+    if visible <= 0.05:
+        return canvas
+    random = np.random.default_rng(eye_look.seed + 1)
+    # The frame is affine: three points of the grid give the way back to its pixels.
+    height, width = x.shape
+    corners = np.array([[x[0, 0], y[0, 0]], [x[0, -1], y[0, -1]], [x[-1, 0], y[-1, 0]]], np.float32)
+    to_pixels = cv2.getAffineTransform(corners, np.array([[0, 0], [width - 1, 0], [0, height - 1]], np.float32))
+    unit = float(np.sqrt(abs(np.linalg.det(to_pixels[:, :2]))))
+    steps = np.linspace(0, 1, 8, dtype=np.float32)
+    # Denser to the temple.
+    for root_x in -0.97 + 1.7 * np.linspace(0, 1, 46) ** 1.25:
+        root = float(root_x + random.normal(0, 0.022))
+        outward = -(root + 0.15) * 0.55 + random.normal(0, 0.06)
+        length = (0.13 + 0.10 * np.clip(-root + 0.4, 0, 1.4)) * random.uniform(0.45, 1.1) * (0.5 + lashes.darkness)
+        hair_x = root + length * outward * steps
+        hair_y = float(evaluate_lid(lids.upper, root)) - 0.02 + length * (0.25 * steps + 0.75 * steps**2)
+        points = to_pixels[:, :2] @ np.stack([hair_x, hair_y]) + to_pixels[:, 2:]
+        for start, end, thickness in zip(
+            points.T[:-1], points.T[1:], np.linspace(0.020, 0.007, 7).tolist(), strict=True
+        ):
+            ends = [(round(float(point[0]) * 16), round(float(point[1]) * 16)) for point in (start, end)]
+            cv2.line(canvas, ends[0], ends[1], (1.0,), max(1, round(thickness * unit)), cv2.LINE_8, 4)
+    return canvas * np.float32(0.60 * visible)
+
+
+def _rim_alpha(x: Array, y: Array, lids: Lids) -> Array:
+    """The moist rim of the lower lid."""
+    above = y - evaluate_lid(lids.lower, x)
+    return np.asarray(np.exp(-((above / 0.035) ** 2)) * smoothstep(0.0, 0.3, 1 - np.abs(x)), np.float32)

@@ -1,0 +1,172 @@
+"""The lashes of the closed eye: how they look, and the skin without them.
+
+An open eye has its lashes elsewhere; what stays of the old ones is the surest sign that an eye was painted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from face.appearance import PhotoLook
+from face.eye_geometry import EyeView, Lids, evaluate_lid
+from photo.blend import smoothstep
+from photo.measure import LUMA
+
+Array = NDArray[np.float32]
+
+# All lengths below are in units of the eye frame: half the width of the eye.
+LASH_CLEARANCE = 0.10
+"""Below the closed line the lashes lie at least this far down."""
+LONGEST_LASHES = 0.52
+"""… and at most this far: what is darker still further down is no lash."""
+TEMPLE_REACH = 0.25
+"""At the outer corner they hang so much further."""
+WIPED_MARGIN = 0.30
+"""Hanging lashes are found as what is darker than the skin so far beyond their reach."""
+GLINT_RATIO = (1.15, 1.35)
+"""What is so much brighter than the skin is a reflection."""
+HALO = 0.12
+"""So wide is what is wiped with each of them."""
+HAIR_LIFT, COVERED_LIFT = (0.08, 0.26), (0.12, 0.30)
+"""What is darker than the skin around by these shares is wiped, and is no skin to borrow from: a little, and fully."""
+HAIR_ROUGHNESS = (0.04, 0.09)
+"""Single hairs are no darker on average: they show as roughness, in shares of the lightness."""
+FILL_SIGMA = 0.22
+"""Bare skin lends its colour so far around."""
+TAIL_WIDTH = 0.40
+"""What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
+TAIL_HEIGHTS = (-0.50, 0.36)
+"""… if it lies between these heights …"""
+LINER_HEIGHT = 0.06
+"""… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
+LASH_BAND = 0.06
+"""So far above and below the closed line its colour is measured …"""
+LASH_PERCENTILE = 30
+"""… on the darker pixels, up to this percentile."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lashes:
+    """The lashes of the closed eye.
+
+    `darkness` 0 … 1: how dark the closed lash line is against the lid. `reach`: how far below it lashes hang.
+    `color` float32 (3,): RGB of its darker part.
+    """
+
+    darkness: float
+    reach: float
+    color: Array
+
+
+def measure_lashes(source: Array, gray: Array, view: EyeView, lids: Lids) -> Lashes:
+    """Measure the lashes across the closed line, averaged along the middle of the eye.
+
+    `source` float32 (h, w, 3) RGB and `gray` (h, w), its luma, are the part of the photo that `view` shows.
+    """
+    offset = view.y - evaluate_lid(lids.closed, view.x)
+    middle = np.abs(view.x) < 0.75
+    skin = gray[middle & (offset < -0.45) & (offset > -0.75)]
+    if skin.size == 0:
+        return Lashes(0.5, LASH_CLEARANCE, np.full(3, 30, np.float32))
+    level = max(float(np.median(skin)), 1.0)
+    steps = np.arange(-LONGEST_LASHES, 0.16, 0.03)
+    profile = []
+    for step in steps:
+        band = gray[middle & (np.abs(offset - step) < 0.025)]
+        profile.append(float(np.percentile(band, 30)) / level if band.size else 1.0)
+    dark = 1 - np.array(profile)
+    darkness = float(np.clip(dark.max(), 0.1, 0.9))
+    below = steps[(dark > 0.35 * darkness) & (steps < 0)]
+    reach = -float(below.min()) if below.size else LASH_CLEARANCE
+    line = middle & (np.abs(offset) < LASH_BAND)
+    dark_line = source[line & (gray <= np.percentile(gray[line], LASH_PERCENTILE))] if line.any() else source[:1, 0]
+    color = np.asarray(np.median(dark_line, axis=0), np.float32)
+    return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)), color)
+
+
+def wipe_tail(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:
+    """The part of the photo, float32 (h, w, 3), without the dark tail of lashes and liner beyond the outer corner."""
+    unit_px = view.frame.unit_px
+    size = max(3, round(TAIL_WIDTH * unit_px) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * unit_px, 0.6))
+    filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
+    filled = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 5, 0.6)), np.float32)
+    lift = _measure_lift(filled, smooth)
+    low, high = TAIL_HEIGHTS
+    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
+    near *= 1 - smoothstep(high - 0.12, high, view.y)
+    dark = near * smoothstep(0.04, 0.12, lift)
+    if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
+        return source
+    return _lay_over(source, filled, dark, view, photo_look)
+
+
+def wipe_lower_lashes(
+    source: Array, view: EyeView, lids: Lids, lashes: Lashes, skin: Array, photo_look: PhotoLook
+) -> Array:
+    """The part of the photo, float32 (h, w, 3), without the lashes that hang over the skin below the closed line.
+
+    Bare skin around and below them fills in. `skin` float32 (3,) is its colour below the eye.
+    """
+    unit_px = view.frame.unit_px
+    size = max(3, round((lashes.reach + WIPED_MARGIN) * unit_px) | 1)
+    across = max(3, round(size * view.frame.seen_share) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
+    # Smoothed first: in a noisy photo the closing would pick the brightest grains.
+    smooth = np.asarray(cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6)), np.float32)
+    # Glints on wet skin are no skin colour, and what lies between them is no lash.
+    gray, (dim, bright) = smooth @ LUMA, (ratio * float(skin @ LUMA) for ratio in GLINT_RATIO)
+    dulled = smooth * np.minimum(bright / np.maximum(gray, 1.0), 1)[..., None]
+    closed = cv2.morphologyEx(dulled, cv2.MORPH_CLOSE, kernel)
+    closed = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
+    lift = _measure_lift(closed, smooth)
+    offset = view.y - evaluate_lid(lids.closed, view.x)
+    # Toward the temple lashes are longer.
+    below = offset + lashes.reach + TEMPLE_REACH * smoothstep(0.3, 1.0, -view.x)
+    near = smoothstep(-0.30, 0.0, below) * (1 - smoothstep(0.02, 0.10, offset))
+    near *= np.abs(view.x) < 1.25
+    # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
+    halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * unit_px) | 1),) * 2)
+    lift = np.asarray(cv2.dilate(lift, halo), np.float32)
+    # Wet skin is rough with glints.
+    rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(source, view, photo_look))
+    rough *= 1 - smoothstep(dim, bright, cv2.dilate(source @ LUMA, halo))
+    hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
+
+    # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
+    bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
+    bare = bare * (1 - smoothstep(dim, bright, gray)) + 1e-3 * (offset < 0)
+    reach = max(FILL_SIGMA * unit_px, 1.0)
+    weight = cv2.GaussianBlur(bare, (0, 0), reach)[..., None]
+    borrowed = cv2.GaussianBlur(dulled * bare[..., None], (0, 0), reach) / np.maximum(weight, 1e-6)
+    known = smoothstep(0.002, 0.05, weight)
+    filled = closed + known * (borrowed - closed)
+    return _lay_over(source, filled, near * hair, view, photo_look)
+
+
+def _lay_over(source: Array, filled: MatLike, share: MatLike, view: EyeView, photo_look: PhotoLook) -> Array:
+    """`filled` with the photo's grain over `source`, both (h, w, 3), by `share` (h, w), with soft edges."""
+    alpha = cv2.GaussianBlur(share, (0, 0), max(0.03 * view.frame.unit_px, 0.5))[..., None]
+    grain = photo_look.tile_grain(view.box.height, view.box.width)
+    return np.asarray(source + alpha * (filled + grain - source), np.float32)
+
+
+def _measure_lift(filled: MatLike, smooth: MatLike) -> Array:
+    """How much darker than `filled` a picture is, both (h, w, 3), as a share of it; (h, w)."""
+    return np.asarray((filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0), np.float32)
+
+
+def _measure_roughness(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:
+    """How much the lightness changes from pixel to pixel, beyond the photo's grain, as a share of it; (h, w)."""
+    unit_px = view.frame.unit_px
+    gray = source @ LUMA
+    smooth = cv2.GaussianBlur(gray, (0, 0), max(0.10 * unit_px, 1.0))
+    rough = cv2.GaussianBlur(np.abs(gray - smooth), (0, 0), max(0.05 * unit_px, 0.7))
+    grain = float(np.abs(photo_look.grain @ LUMA).mean())
+    return np.asarray((rough - 1.5 * grain) / np.maximum(smooth, 8.0), np.float32)

@@ -1,0 +1,289 @@
+"""Who is who in other photos, and whose eyes are worth having."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from donor.choose import choose_donors, expect_opening
+from donor.people import Head, Reference, pair_up, read_reference
+from edit.options import Options
+from edit.plan import Edit, EditPlan, Engine
+from face.eye_geometry import measure_iris
+from face.identity import Description
+from face.types import EYES, Face, Feature, Landmarks
+from photo.errors import BadOption
+from photo.measure import LUMA
+from photo.types import Box, Photo, Pixels, Progress
+from retouch.engines import DraftEngine
+from retouch.pipeline import analyze_photo, fix_photo, plan_edits
+from retouch.report import analysis_to_json, describe_analysis
+from tests.conftest import LoadPhoto
+from tests.support.donor_photos import Moments, make_moments
+
+ONLY_EYES = Options(smile=False)
+
+
+@pytest.fixture(scope="module")
+def moments(sample: LoadPhoto) -> Moments:
+    return make_moments(sample)
+
+
+@pytest.fixture(scope="module")
+def reference(moments: Moments) -> Reference:
+    return read_reference(Photo(moments.other, path=Path("album/other.jpg")))
+
+
+def turn(reference: Reference, degrees: float) -> Reference:
+    """The reference with its heads said to be turned so much further."""
+    heads = (replace(h, face=replace(h.face, pitch_degrees=h.face.pitch_degrees + degrees)) for h in reference.heads)
+    return replace(reference, heads=tuple(heads))
+
+
+def choose(moments: Moments, *references: Reference, options: Options = ONLY_EYES) -> EditPlan:
+    plan = plan_edits(moments.blinking, (moments.face,), options)
+    return choose_donors(moments.blinking, (moments.face,), plan, references, options)
+
+
+# ---- reading ------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_keeps_the_surroundings_of_its_faces_alone(moments: Moments, sample: LoadPhoto) -> None:
+    pixels = sample("image_4.jpg")
+    heads = read_reference(Photo(pixels)).heads
+    assert len(heads) == 5
+    for head in heads:
+        moved = head.in_photo.landmarks.points - head.face.landmarks.points
+        left, top = (int(value) for value in moved[0, :2])
+        assert np.allclose(moved, [left, top, 0], atol=1e-3)
+        rows, columns = head.pixels.shape[:2]
+        assert np.array_equal(head.pixels, pixels[top : top + rows, left : left + columns])
+        assert head.pixels.size < 0.4 * pixels.size and head.pixels.base is None
+
+
+# ---- who is who ---------------------------------------------------------------------------------------------
+
+
+def make_head(looks: Description, x: float = 0.0) -> Head:
+    face = make_face(1, x)
+    return Head(np.zeros((1, 1, 3), np.uint8), face, face, looks)
+
+
+def make_face(number: int, x: float = 0.0) -> Face:
+    points = np.random.default_rng(0).uniform(0, 100, (478, 3)).astype(np.float32)
+    points[263], points[33] = (90, 40, 0), (10, 40, 0)
+    return Face(number, Box(0, 0, 9, 9), 1.0, Landmarks(points + np.array([x, 0, 0], np.float32)), {}, 0, 0, 0)
+
+
+def looks_like(degrees: float) -> Description:
+    """Descriptions at two angles lie 2 sin(difference / 2) apart."""
+    return np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], np.float32)
+
+
+def test_everybody_gets_who_looks_like_them_and_a_stranger_nobody() -> None:
+    faces = (make_face(1), make_face(2), make_face(3))
+    own = {1: looks_like(0), 2: looks_like(90), 3: looks_like(220)}
+    anna, ben = make_head(looks_like(10)), make_head(looks_like(70))
+    assert pair_up(faces, own, [ben, anna], is_burst=False) == {1: anna, 2: ben}
+
+
+def test_one_of_two_that_look_alike_is_nobody_unless_the_place_tells() -> None:
+    faces = (make_face(1),)
+    near, far = make_head(looks_like(30), x=20), make_head(looks_like(-28), x=900)
+    assert pair_up(faces, {1: looks_like(0)}, [near, far], is_burst=False) == {}
+    assert pair_up(faces, {1: looks_like(0)}, [near, far], is_burst=True) == {1: near}
+
+
+def test_nobody_is_used_twice() -> None:
+    faces = (make_face(1), make_face(2))
+    head = make_head(looks_like(0))
+    assert pair_up(faces, {1: looks_like(1), 2: looks_like(30)}, [head], is_burst=False) == {1: head}
+
+
+# ---- what is worth having -----------------------------------------------------------------------------------
+
+
+def test_both_eyes_come_from_the_same_photo_of_the_same_person(moments: Moments, reference: Reference) -> None:
+    edits = choose(moments, reference).edits
+    assert len(edits) == 2 and edits[0].donor is not None and edits[0].donor is edits[1].donor
+    donor = edits[0].donor
+    assert donor.name == "other.jpg"
+    assert donor.measured["distance"] < 0.85 and donor.measured["agreement"] > 0.55
+    assert donor.measured["size_ratio"] == pytest.approx(1.12, abs=0.06)
+
+
+def test_somebody_else_gives_nothing(moments: Moments, sample: LoadPhoto) -> None:
+    hopper = read_reference(Photo(sample("image_2.jpg")))
+    for edit in choose(moments, hopper).edits:
+        assert edit.donors == () and "nobody in them is clearly this person" in edit.no_donor
+
+
+def test_nobody_gives_nothing(moments: Moments) -> None:
+    empty = read_reference(Photo(np.full((200, 200, 3), 90, np.uint8)))
+    assert all("no face" in edit.no_donor for edit in choose(moments, empty).edits)
+
+
+def test_closed_eyes_are_no_donors(moments: Moments) -> None:
+    blinking = read_reference(Photo(moments.blinking))
+    for edit in choose(moments, blinking).edits:
+        assert edit.donors == () and "not clearly open" in edit.no_donor and edit.iris is None
+
+
+def test_a_head_seen_from_elsewhere_gives_only_the_colour_of_its_eyes(moments: Moments, reference: Reference) -> None:
+    for edit in choose(moments, turn(reference, 30.0)).edits:
+        assert edit.donors == () and "turned too differently" in edit.no_donor
+        assert edit.iris is not None and (edit.iris < 160).all()
+
+
+def test_eyes_that_look_away_give_only_their_colour(moments: Moments, reference: Reference) -> None:
+    (head,) = reference.heads
+    points = head.face.landmarks.points.copy()
+    points[468:478, 1] -= 0.3 * head.face.eye(Feature.RIGHT_EYE).width_px  # both irises, upward
+    up = replace(reference, heads=(replace(head, face=replace(head.face, landmarks=Landmarks(points))),))
+    for edit in choose(moments, up).edits:
+        assert edit.donors == () and edit.iris is not None
+        assert edit.no_donor.startswith(
+            "only the colour of the eyes comes from the reference photos: the eyes look away"
+        )
+
+
+def test_the_colour_of_the_eyes_comes_in_the_light_of_the_photo(moments: Moments, reference: Reference) -> None:
+    """The other photo is darker by a quarter: nothing of that reaches the irises here."""
+    known = [measure_iris(moments.open, moments.open_face, edit.feature) for edit in choose(moments).edits]
+    own = np.mean([color for color in known if color is not None], axis=0)
+    for other in (reference, read_reference(Photo(moments.open))):
+        irises = [edit.iris for edit in choose(moments, turn(other, 30.0)).edits]
+        found = np.mean([iris for iris in irises if iris is not None], axis=0)
+        assert found @ LUMA == pytest.approx(own @ LUMA, rel=0.12)
+
+
+def test_eyes_tinted_unlike_each_other_give_no_colour(moments: Moments) -> None:
+    mirrored = moments.open.copy()
+    x, y = np.rint(moments.open_face.eye(Feature.LEFT_EYE).iris[0, :2]).astype(int)
+    half = round(0.3 * moments.open_face.eye(Feature.LEFT_EYE).width_px)
+    mirrored[y - half : y + half, x - half : x + half] = (60, 150, 110)
+    for edit in choose(moments, turn(read_reference(Photo(mirrored)), 30.0)).edits:
+        assert edit.iris is None and edit.no_donor.startswith("nothing comes from")
+
+
+def test_a_face_that_is_too_small_or_too_blurred_gives_no_eyes(moments: Moments) -> None:
+    small = np.asarray(cv2.resize(moments.open, None, fx=0.35, fy=0.35, interpolation=cv2.INTER_AREA), np.uint8)
+    blurred = np.asarray(cv2.GaussianBlur(moments.open, (0, 0), 5), np.uint8)
+    for pixels, words in ((small, "too small"), (blurred, "blurred")):
+        edits = choose(moments, read_reference(Photo(pixels))).edits
+        assert all(edit.donors == () and words in edit.no_donor for edit in edits), edits[0].no_donor
+
+
+def test_a_grey_photo_gives_no_eyes_to_a_coloured_one(moments: Moments) -> None:
+    grey = moments.open.mean(axis=2, keepdims=True).repeat(3, axis=2).astype(np.uint8)
+    edits = choose(moments, read_reference(Photo(grey))).edits
+    assert all("too pale" in edit.no_donor and edit.iris is None for edit in edits)
+
+
+def test_the_best_of_several_photos_comes_first(moments: Moments, reference: Reference) -> None:
+    same = read_reference(Photo(moments.open, path=Path("same.jpg")))
+    worse = turn(reference, 8.0)
+    for references in ((worse, same), (same, worse)):
+        donors = choose(moments, *references).edits[0].donors
+        assert [donor.name for donor in donors] == ["same.jpg", "other.jpg"]
+
+
+def test_a_face_chosen_by_number_is_the_only_one(moments: Moments, reference: Reference) -> None:
+    assert choose(moments, reference, options=replace(ONLY_EYES, reference_face=1)).edits[0].donor
+    with pytest.raises(BadOption, match="face 4"):
+        choose(moments, reference, options=replace(ONLY_EYES, reference_face=4))
+    with pytest.raises(BadOption):
+        Options(reference_face=0)
+
+
+def test_a_broad_smile_narrows_the_eyes_and_raised_brows_widen_the_donors(moments: Moments) -> None:
+    def with_shapes(smile: float, brows: float) -> Face:
+        shapes = {**moments.face.blendshapes, "mouthSmileLeft": smile, "mouthSmileRight": smile, "browInnerUp": brows}
+        return replace(moments.face, blendshapes=shapes)
+
+    calm = with_shapes(0.0, 0.0)
+    assert expect_opening(calm, calm) == 1.0
+    assert expect_opening(calm, with_shapes(1.0, 0.0)) == 1.0
+    assert 0.7 <= expect_opening(with_shapes(0.9, 0.0), calm) < expect_opening(with_shapes(0.4, 0.0), calm) < 1
+    assert expect_opening(calm, with_shapes(0.0, 0.8)) == pytest.approx(0.8)
+
+
+# ---- the whole way ------------------------------------------------------------------------------------------
+
+
+class SpoilDonors:
+    """Paints like the draft engine, but leaves eyes that have a donor closed."""
+
+    name = "spoil"
+
+    def __init__(self) -> None:
+        self.tried: list[list[str]] = []
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        self.tried.append([edit.donor.name if edit.donor else "" for edit in plan.edits])
+        rendered = tuple(edit for edit in plan.edits if edit.donor is None)
+        return DraftEngine().paint(pixels, replace(plan, edits=rendered), on_progress)
+
+
+def fix(moments: Moments, engine: Engine, *references: Reference) -> list[tuple[Feature, bool, str, str]]:
+    result = fix_photo(Photo(moments.blinking), ONLY_EYES, engine, references=references)
+    assert result.report.changed_outside == 0
+    return [(c.feature, c.kept, c.donor.name if c.donor else "", c.note) for c in result.report.changes]
+
+
+def test_the_report_names_the_donor(moments: Moments, reference: Reference) -> None:
+    changes = fix(moments, DraftEngine(), reference)
+    assert {change[0] for change in changes} == set(EYES)
+    assert all(kept and donor == "other.jpg" and note == "" for _, kept, donor, note in changes)
+
+
+def test_eyes_that_do_not_come_out_open_come_from_the_next_photo_and_then_are_rendered(
+    moments: Moments, reference: Reference
+) -> None:
+    same = read_reference(Photo(moments.open, path=Path("same.jpg")))
+    engine = SpoilDonors()
+    changes = fix(moments, engine, turn(reference, 8.0), same)
+    assert engine.tried[:3] == [["same.jpg"] * 2, ["other.jpg"] * 2, [""] * 2]
+    for _, kept, donor, note in changes:
+        assert kept and donor == "" and "other.jpg" in note and "only the colour of the eyes was kept" in note
+
+
+def test_the_analysis_names_the_donor(moments: Moments, reference: Reference) -> None:
+    faces, plan = analyze_photo(Photo(moments.blinking), ONLY_EYES, references=[reference])
+    words = describe_analysis(faces, plan)
+    assert "Face 1, both eyes: would come from other.jpg, face 1, distance 0." in words
+    assert {edit["donor"]["photo"] for edit in analysis_to_json(faces, plan)["edits"]} == {"other.jpg"}  # type: ignore[attr-defined]
+
+
+def test_no_reference_changes_nothing(moments: Moments) -> None:
+    plan = plan_edits(moments.blinking, (moments.face,), ONLY_EYES)
+    assert choose_donors(moments.blinking, (moments.face,), plan, [], ONLY_EYES) is plan
+
+
+def test_mouths_get_donors_only_when_asked_for(moments: Moments, reference: Reference) -> None:
+    mouth = Edit(moments.face, Feature.MOUTH, plan_edits(moments.blinking, (moments.face,), ONLY_EYES).edits[0].region,
+                 0.0, 0.4, 0.5)  # fmt: skip
+    plan = EditPlan((mouth,))
+    asked = replace(ONLY_EYES, smile_from_reference=True)
+    faces = (moments.face,)
+    assert choose_donors(moments.blinking, faces, plan, [reference], ONLY_EYES).edits[0].donor is None
+    chosen = choose_donors(moments.blinking, faces, plan, [reference], asked).edits[0].donor
+    assert chosen is not None and chosen.measured["smile"] > 0.55
+
+
+# ---- real people --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["lp_d18", "lp_s18", "ph_d1"])
+def test_nobody_takes_the_eyes_of_somebody_else(shared_photo: LoadPhoto, name: str) -> None:
+    pixels = shared_photo(f"pairs/{name}/input_closed.jpg")
+    result = fix_photo(
+        Photo(pixels), ONLY_EYES, DraftEngine(),
+        references=[read_reference(Photo(shared_photo(f"pairs/{other}/ref_open.jpg"), path=Path(f"{other}.jpg")))
+                    for other in ("lp_d18", "lp_s18", "ph_d1", "lp_d0")],
+    )  # fmt: skip
+    assert {change.donor.name for change in result.report.changes if change.donor} == {f"{name}.jpg"}

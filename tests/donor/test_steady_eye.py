@@ -1,0 +1,120 @@
+"""An eye out of a noisy photo gets a round, even iris where the photo has it, and nothing changes beyond the lids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from donor.eye import steady_eye
+from donor.light import Matched
+from edit.plan import Donor
+from face.appearance import measure_look
+from face.eye_geometry import IRIS_RADIUS, EyeFrame, find_frame, landmarks_in_frame
+from face.types import EYES, Face, Feature
+from photo.measure import LUMA
+from photo.types import Box, Pixels
+from tests.conftest import FindFaces, LoadPhoto
+
+Array = NDArray[np.float32]
+NOISE = 25.0
+
+
+@pytest.fixture(scope="module")
+def donor(sample: LoadPhoto, faces_of: FindFaces) -> Donor:
+    """The open eyes of a shipped sample under heavy noise."""
+    pixels = sample("image_2.jpg")
+    (face,) = faces_of(pixels)
+    noise = np.random.default_rng(3).normal(0, NOISE, pixels.shape)
+    noisy: Pixels = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+    return Donor(noisy, face, "noisy.jpg")
+
+
+def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[Array, Array, Array, EyeFrame]:
+    frame = find_frame(face, feature)
+    eye = face.eye(feature)
+    box = Box.around(np.concatenate([eye.upper, eye.lower])).grown(round(0.8 * frame.unit_px))
+    return (pixels[box.slices].astype(np.float32), *frame.grid(box), frame)
+
+
+@pytest.mark.parametrize("feature", EYES)
+def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> None:
+    donated, x, y, frame = cut_eye(donor.face, feature, donor.pixels)
+    steadied = steady_eye(Matched(donated, 1.0, donated), x, y, donor, feature, measure_look(donor.pixels, donor.face))
+    center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
+    distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
+    ring = (distance > 0.5) & (distance < 0.8) & (y < center_y + 0.1) & (y > center_y - 0.2)
+    before, after = (float(np.std((picture @ LUMA)[ring])) for picture in (donated, steadied))
+    assert after < 0.75 * before
+
+
+def test_outside_the_lids_and_without_need_nothing_changes(donor: Donor) -> None:
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
+    look = measure_look(donor.pixels, donor.face)
+    steadied = steady_eye(Matched(donated, 1.0, donated), x, y, donor, Feature.LEFT_EYE, look)
+    outside = (np.abs(x) > 1.0) | (np.abs(y) > 0.75)
+    np.testing.assert_array_equal(steadied[outside], donated[outside])
+    assert (steadied != donated).any()
+    assert steady_eye(Matched(donated, 0.0, donated), x, y, donor, Feature.LEFT_EYE, look) is donated
+
+
+def measure_ring(pixels: Array, x: Array, y: Array, donor: Donor, feature: Feature) -> Array:
+    """Mean colour of the lower iris beside the pupil."""
+    frame = find_frame(donor.face, feature)
+    center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
+    distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
+    return np.asarray(pixels[(distance > 0.45) & (distance < 0.8) & (y < center_y)].mean(axis=0), np.float32)
+
+
+def test_the_iris_has_the_hue_it_had_before_it_was_calmed(donor: Donor) -> None:
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
+    look = measure_look(donor.pixels, donor.face)
+    warm, cold = (
+        measure_ring(steady_eye(Matched(donated, 1.0, noisy), x, y, donor, Feature.LEFT_EYE, look), x, y, donor,
+                     Feature.LEFT_EYE)
+        for noisy in (donated * np.array([1.2, 1, 0.8], np.float32), donated * np.array([0.8, 1, 1.2], np.float32))
+    )  # fmt: skip
+    assert warm[0] / warm[2] > 1.3 * cold[0] / cold[2]
+
+
+def test_both_eyes_get_one_colour(donor: Donor) -> None:
+    tinted = donor.pixels.copy()
+    frame = find_frame(donor.face, Feature.RIGHT_EYE)
+    eye = donor.face.eye(Feature.RIGHT_EYE)
+    box = Box.around(np.concatenate([eye.upper, eye.lower]))
+    x, y = frame.grid(box)
+    center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, eye.iris[:1]))
+    iris = np.hypot(x - center_x, y - center_y) < IRIS_RADIUS
+    part = tinted[box.slices]
+    part[iris] = np.clip(part[iris] * np.array([1.3, 1.0, 0.7]), 0, 255).astype(np.uint8)
+    noisy = Donor(tinted, donor.face, "tinted.jpg")
+    look = measure_look(tinted, donor.face)
+    apart = []
+    for calmed in (0.0, 1.0):
+        warmth = []
+        for feature in EYES:
+            donated, x, y, _ = cut_eye(donor.face, feature, tinted)
+            color = measure_ring(
+                steady_eye(Matched(donated, calmed, donated), x, y, noisy, feature, look), x, y, noisy, feature
+            )
+            warmth.append(float(np.log(color[0] / color[2])))
+        apart.append(abs(warmth[0] - warmth[1]))
+    assert apart[1] < 0.5 * apart[0]
+
+
+def test_the_eyeball_has_the_grain_of_the_photo_it_goes_into(donor: Donor) -> None:
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
+    smooth = np.asarray(cv2.GaussianBlur(donated, (0, 0), 3.0), np.float32)
+    look = measure_look(donor.pixels, donor.face)
+    assert look.grain.std() > 5
+    without, with_grain = (
+        steady_eye(Matched(smooth, 1.0, smooth), x, y, donor, Feature.LEFT_EYE, replace(look, grain=grain))
+        for grain in (np.zeros_like(look.grain), look.grain)
+    )
+    added, grain = with_grain - without, look.tile_grain(*donated.shape[:2])
+    changed = np.abs(without - smooth).max(axis=2) > 5
+    assert 0.3 * grain.std() < added[changed].std() < grain.std()
+    assert np.corrcoef(added[changed].ravel(), grain[changed].ravel())[0, 1] > 0.9

@@ -1,0 +1,127 @@
+"""One person is told from another, whatever their eyes and mouths do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from face import identity as resemblance
+from face.identity import SAME_PERSON, describe_face, measure_distance
+from face.types import Face, Landmarks
+from photo import geometry
+from photo.errors import MissingModel
+from photo.types import Pixels
+from tests.conftest import FindFaces, LoadPhoto
+
+
+def _distance(a: tuple[Pixels, Face], b: tuple[Pixels, Face]) -> float:
+    return measure_distance(describe_face(*a), describe_face(*b))
+
+
+def _with_points(face: Face, points: NDArray[np.float32]) -> Face:
+    return replace(face, landmarks=Landmarks(points.astype(np.float32)))
+
+
+@pytest.fixture
+def _unloaded() -> Iterator[None]:
+    """The network is not loaded yet, and what a test loads is dropped."""
+    resemblance._load_network.cache_clear()
+    yield
+    resemblance._load_network.cache_clear()
+
+
+def test_a_description_has_length_one(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    said = describe_face(pixels, faces_of(pixels)[0])
+    assert said.shape == (192,) and said.dtype == np.float32
+    assert np.linalg.norm(said) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_same_picture_has_no_distance_to_itself(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    (face,) = faces_of(pixels)
+    assert _distance((pixels, face), (pixels, face)) == 0.0
+
+
+def test_two_people_are_told_apart_in_every_pair(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    # The astronaut is the left of the pair, alone in image_3; Grace Hopper is the right one, alone in image_2.
+    pair, hopper, astronaut = (sample(f"image_{n}.jpg") for n in (1, 2, 3))
+    left, right = faces_of(pair)
+    astronauts = [(pair, left), (astronaut, faces_of(astronaut)[0])]
+    hoppers = [(pair, right), (hopper, faces_of(hopper)[0])]
+    for same in (astronauts, hoppers):
+        assert _distance(*same) < SAME_PERSON
+    for one, other in itertools.product(astronauts, hoppers):
+        assert _distance(one, other) > SAME_PERSON + 0.2
+
+
+def test_a_tilted_face_is_seen_upright(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    (face,) = faces_of(pixels)
+    matrix = cv2.getRotationMatrix2D(face.box.center, 40, 1.0)
+    turned = cv2.warpAffine(pixels, matrix, pixels.shape[1::-1], flags=cv2.INTER_CUBIC).astype(np.uint8)
+    points = face.landmarks.points.copy()
+    points[:, :2] = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    assert _distance((pixels, face), (turned, _with_points(face, points))) < 0.3
+
+
+def test_the_size_of_the_photo_matters_little(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    (face,) = faces_of(pixels)
+    large = cv2.resize(pixels, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    # The centre of pixel 0 is at 1.5 of the larger photo.
+    bigger = _with_points(face, face.landmarks.points * 4 + np.array([1.5, 1.5, 0]))
+    assert _distance((pixels, face), (large, bigger)) < 0.2
+
+
+def test_a_fit_brings_points_to_their_places() -> None:
+    places = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
+    # Twice as large, a quarter turn clockwise, moved by (5, 7).
+    points = np.array([[5.0, 7.0], [5.0, 11.0], [3.0, 7.0]])
+    matrix = geometry.fit_similarity(points, places)
+    np.testing.assert_allclose(points @ matrix[:, :2].T + matrix[:, 2], places, atol=1e-9)
+
+
+def test_a_face_at_the_edge_of_the_photo_can_be_described(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    (face,) = faces_of(pixels)
+    middle = round(face.box.center[0])
+    half = np.ascontiguousarray(pixels[:, :middle])
+    assert np.isfinite(describe_face(half, face)).all()
+
+
+@pytest.mark.usefixtures("_unloaded")
+@pytest.mark.parametrize(("content", "words"), [(None, "missing"), (b"no network", "damaged")])
+def test_a_bad_model_file_is_said_in_one_sentence(
+    content: bytes | None,
+    words: str,
+    sample: LoadPhoto,
+    faces_of: FindFaces,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pixels = sample("image_2.jpg")
+    (face,) = faces_of(pixels)
+    path = tmp_path / "mobilefacenet.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setattr(resemblance, "_MODEL_FILE", path)
+    with pytest.raises(MissingModel, match=words):
+        describe_face(pixels, face)
+
+
+def test_nobody_is_taken_for_somebody_else(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    people = ("lp_d0", "lp_d18", "lp_s18", "lp_s32", "ph_drv")
+    closed = [shared_photo(f"pairs/{person}/input_closed.jpg") for person in people]
+    others = [shared_photo(f"pairs/{person}/ref_open.jpg") for person in people]
+    before, after = ([describe_face(pixels, faces_of(pixels)[0]) for pixels in photos] for photos in (closed, others))
+    distances = np.array([[measure_distance(a, b) for b in after] for a in before])
+    same = np.eye(len(people), dtype=bool)
+    assert distances[same].max() < SAME_PERSON < distances[~same].min()

@@ -1,0 +1,246 @@
+"""What the page does for one visitor, without the page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from donor.people import read_reference
+from edit.options import FaceChoice, Options
+from edit.plan import EditPlan
+from edit.strokes import Strokes
+from face.types import Feature
+from page.session import (
+    FaceView,
+    OpenPhoto,
+    Others,
+    Session,
+    Stopped,
+    fix_opened,
+    open_photo,
+    preview_face,
+    read_strokes,
+    save_opened,
+)
+from photo.errors import UnreadablePhoto
+from photo.types import Photo, Pixels, Progress
+from retouch.engines import DraftEngine
+from tests.conftest import SAMPLES, LoadPhoto
+from tests.support.donor_photos import make_moments
+
+OPTIONS = Options(engine="draft")
+NEVER = threading.Event()
+
+
+def nobody(_words: str, _share: float) -> None:
+    pass
+
+
+def open_with_faces(path: Path) -> OpenPhoto:
+    opened = open_photo(path)
+    opened.find_faces(OPTIONS)
+    return opened
+
+
+@pytest.fixture(scope="module")
+def open_sample() -> Callable[[str], OpenPhoto]:
+    """Opens a sample anew each time, as its choices are set by the tests."""
+    return lambda name: open_with_faces(SAMPLES / name)
+
+
+def test_the_first_face_to_be_edited_is_looked_at(open_sample: Callable[[str], OpenPhoto]) -> None:
+    opened = open_sample("image_1.jpg")
+    assert len(opened.faces) == 2
+    assert opened.selected == 1
+    assert open_sample("image_5.jpg").selected is None
+
+
+def test_a_photo_opens_before_its_faces_are_found() -> None:
+    opened = open_photo(SAMPLES / "image_1.jpg")
+    assert opened.faces == ()
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    assert opened.find_possible(2, OPTIONS), "nobody looked for its faces"
+    assert opened.result is not None and opened.result.report.changes
+
+
+def test_switches_are_preset_to_what_would_be_done(open_sample: Callable[[str], OpenPhoto]) -> None:
+    opened = open_sample("image_1.jpg")
+    assert opened.choice(1, OPTIONS) == FaceChoice(eyes=True, smile=False, eye_opening=0.5, smile_strength=0.5)
+    assert opened.choice(2, OPTIONS) == FaceChoice(eyes=False, smile=True, eye_opening=0.5, smile_strength=0.5)
+    assert opened.find_possible(2, OPTIONS) == {Feature.MOUTH}
+
+
+def test_the_preview_shows_what_the_whole_photo_will_get(open_sample: Callable[[str], OpenPhoto]) -> None:
+    opened = open_sample("image_1.jpg")
+    view = preview_face(opened, 1, OPTIONS)
+    assert view is not None and view.scale == 1.0
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    assert opened.result is not None
+    whole, part = opened.result.pixels, view.after
+    # Where the part lies in the photo: the one place where the untouched pixels agree.
+    rows, columns = part.shape[:2]
+    face = opened.faces[0].box
+    places = [
+        (top, left)
+        for top in range(max(face.top - rows, 0), face.top + 1)
+        for left in range(max(face.left - columns, 0), face.left + 1)
+        if np.array_equal(opened.photo.pixels[top, left : left + columns], view.before[0])
+    ]
+    (top, left) = next(
+        place
+        for place in places
+        if np.array_equal(opened.photo.pixels[place[0] : place[0] + rows, place[1] : place[1] + columns], view.before)
+    )
+    final = whole[top : top + rows, left : left + columns].astype(int)
+    assert np.abs(part.astype(int) - view.before).max() > 40, "nothing was painted"
+    assert np.abs(part.astype(int) - final).mean() < 0.2
+
+
+def test_the_preview_has_the_same_donor_as_the_whole_photo(sample: LoadPhoto, tmp_path: Path) -> None:
+    moments = make_moments(sample)
+    Image.fromarray(moments.blinking).save(tmp_path / "blink.png")
+    opened = open_with_faces(tmp_path / "blink.png")
+    number = opened.selected
+    assert number is not None and opened.find_gifts(OPTIONS) == {}
+    drawn = preview_face(opened, number, OPTIONS)
+    nobody_there = read_reference(Photo(sample("image_5.jpg")))
+    opened.take(Others((nobody_there,)))
+    assert "no face" in opened.find_gifts(OPTIONS)[number].why_not
+    opened.take(Others((nobody_there, read_reference(Photo(moments.other, path=Path("other.png"))))))
+    gift = opened.find_gifts(OPTIONS)[number]
+    assert gift.name == "other.png" and gift.picture is not None
+    own = preview_face(opened, number, OPTIONS)
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    assert drawn is not None and own is not None and opened.result is not None
+    assert {change.donor.name for change in opened.result.report.changes if change.donor} == {"other.png"}
+    eyes = [edit.region.box for edit in opened.result.plan.edits]
+    rows, columns = own.before.shape[:2]
+    whole = opened.result.pixels
+    # The photo is so small that the part is nearly all of it; the eyes lie where the two agree best.
+    height, width = whole.shape[:2]
+    places = [(top, left) for top in range(height - rows + 1) for left in range(width - columns + 1)]
+    top, left = next(
+        place for place in places
+        if np.array_equal(opened.photo.pixels[place[0] : place[0] + rows, place[1] : place[1] + columns], own.before)
+    )  # fmt: skip
+    for box in eyes:
+        part = np.s_[box.top - top : box.bottom - top, box.left - left : box.right - left]
+        final = whole[box.slices].astype(int)
+        assert np.abs(own.after[part] - final).mean() < 0.3 * np.abs(drawn.after[part] - final).mean()
+
+
+def test_a_slider_changes_the_preview(open_sample: Callable[[str], OpenPhoto]) -> None:
+    opened = open_sample("image_1.jpg")
+    opened.choices[2] = FaceChoice(False, True, 0.5, 0.4)
+    gentle = preview_face(opened, 2, OPTIONS)
+    opened.choices[2] = FaceChoice(False, True, 0.5, 1.0)
+    broad = preview_face(opened, 2, OPTIONS)
+    opened.choices[2] = FaceChoice(False, False, 0.5, 1.0)
+    off = preview_face(opened, 2, OPTIONS)
+    assert gentle and broad and off
+    changed = [np.abs(view.after.astype(int) - view.before).sum() for view in (off, gentle, broad)]
+    assert changed[0] == 0 < changed[1] < changed[2]
+
+
+def test_the_result_keeps_name_format_and_metadata(tmp_path: Path) -> None:
+    source = tmp_path / "Ünser Bild.jpg"
+    exif = Image.Exif()
+    exif[0x013B] = "A. Photographer"
+    with Image.open(SAMPLES / "image_2.jpg") as image:
+        image.save(source, exif=exif, quality=95)
+    opened = open_with_faces(source)
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    target = save_opened(opened, tmp_path / "out")
+    assert target.name == "final_Ünser Bild.jpg"
+    with Image.open(target) as image:
+        assert image.format == "JPEG"
+        assert image.getexif()[0x013B] == "A. Photographer"
+
+
+def test_a_kept_mouth_stays_as_it_was(open_sample: Callable[[str], OpenPhoto]) -> None:
+    opened = open_sample("image_2.jpg")
+    height, width = opened.photo.pixels.shape[:2]
+    opened.strokes = Strokes(np.full((height, width), 255, np.uint8), np.zeros((height, width), np.uint8))
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    assert opened.result is not None
+    assert np.array_equal(opened.result.pixels, opened.photo.pixels)
+
+
+def test_painting_over_an_eye_asks_for_it(open_sample: Callable[[str], OpenPhoto]) -> None:
+    opened = open_sample("image_2.jpg")
+    assert opened.final_options(OPTIONS).choices == {}
+    height, width = opened.photo.pixels.shape[:2]
+    edit = np.zeros((height, width), np.uint8)
+    box = opened.faces[0].box
+    edit[box.top : (box.top + box.bottom) // 2, box.left : box.right] = 255
+    opened.strokes = Strokes(np.zeros_like(edit), edit)
+    choice = opened.final_options(OPTIONS).choices[1]
+    assert choice.eyes is True
+
+
+def test_layers_are_sorted_by_their_colour() -> None:
+    layer = np.zeros((4, 6, 4), np.uint8)
+    layer[:, :2] = (45, 125, 210, 255)
+    layer[:, 4:] = (240, 120, 20, 255)
+    strokes = read_strokes([np.zeros_like(layer), layer], (45, 125, 210))
+    assert strokes is not None
+    assert strokes.keep[:, :2].all() and not strokes.keep[:, 2:].any()
+    assert strokes.edit[:, 4:].all() and not strokes.edit[:, :4].any()
+    assert read_strokes([np.zeros_like(layer)], (45, 125, 210)) is None
+
+
+class SlowEngine:
+    """Paints nothing, and tells of its progress until it is stopped."""
+
+    name = "slow"
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self.steps = 0
+
+    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+        for step in range(1000):
+            self.steps = step
+            if step == 3:
+                self._stop.set()
+            on_progress("painting", step / 1000)
+        return pixels.copy()
+
+
+def test_stopping_ends_the_work_at_its_next_step(open_sample: Callable[[str], OpenPhoto]) -> None:
+    opened = open_sample("image_1.jpg")
+    stop = threading.Event()
+    engine = SlowEngine(stop)
+    with pytest.raises(Stopped):
+        fix_opened(opened, OPTIONS, engine, stop, nobody)
+    assert engine.steps == 3
+    assert opened.result is None and opened.saved is None
+
+
+def test_a_closed_session_leaves_no_file(tmp_path: Path) -> None:
+    session = Session(tmp_path / "visitor")
+    shown = Path(session.write_picture(np.zeros((8, 8, 3), np.uint8), "face"))
+    assert shown.is_file()
+    session.close()
+    assert not session.folder.exists()
+    assert session.stop.is_set()
+
+
+def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff nothing")
+    with pytest.raises(UnreadablePhoto):
+        open_photo(broken)
+
+
+def test_a_view_of_a_face_knows_where_the_change_is() -> None:
+    before = np.zeros((10, 4, 3), np.uint8)
+    after = before.copy()
+    after[7:9, 1] = 5
+    assert FaceView(before, after, 1.0, 10).focus == pytest.approx(0.75)
+    assert 0.3 < FaceView(before, before, 1.0, 10).focus < 0.45, "unchanged, the eyes are looked at"

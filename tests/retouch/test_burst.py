@@ -1,0 +1,176 @@
+"""Of a burst the best photo is kept, and whoever looks better in another is put right from there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmark.synthetic_blink import close_eyes
+from edit.options import Options
+from photo.errors import BadOption
+from photo.types import Photo, Pixels
+from retouch.burst import (
+    BurstResult,
+    Frame,
+    burst_to_json,
+    choose_base,
+    describe_burst,
+    fix_burst,
+    measure_openness,
+    read_frame,
+)
+from retouch.drawing import draw_contact_sheet
+from retouch.engines import DraftEngine
+from tests.conftest import FindFaces, LoadPhoto
+
+# The numbers of two portraits of one woman in image_4.jpg, whose eyes are open.
+LARGE, SMALL = 3, 5
+NO_SMILE = Options(smile=False)
+
+
+def shift(pixels: Pixels, right: float, down: float) -> Pixels:
+    """The next photo of a burst: the camera has moved, the exposure is a little shorter."""
+    matrix = np.array([[1.0, 0.0, right], [0.0, 1.0, down]])
+    moved = cv2.warpAffine(pixels, matrix, pixels.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    return np.clip(moved * 0.92, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def group(sample: LoadPhoto) -> Pixels:
+    return sample("image_4.jpg")
+
+
+@pytest.fixture(scope="module")
+def photos(group: Pixels, faces_of: FindFaces) -> list[Photo]:
+    """In the first photo the one portrait has its eyes closed, in the second the other."""
+    large, small = (faces_of(group)[number - 1] for number in (LARGE, SMALL))
+    pictures = close_eyes(group, large), shift(close_eyes(group, small), 5.3, -3.6)
+    return [Photo(pixels, path=Path(name)) for pixels, name in zip(pictures, ("one.jpg", "two.jpg"), strict=True)]
+
+
+@pytest.fixture(scope="module")
+def frames(photos: list[Photo]) -> list[Frame]:
+    return [read_frame(photo) for photo in photos]
+
+
+@pytest.fixture(scope="module")
+def result(photos: list[Photo], frames: list[Frame]) -> BurstResult:
+    return fix_burst(photos[0], frames, 0, NO_SMILE, DraftEngine())
+
+
+def test_the_whole_face_comes_from_where_its_eyes_are_open(
+    group: Pixels, result: BurstResult, photos: list[Photo]
+) -> None:
+    takes = {take.face.number: take for take in result.takes}
+    assert takes[LARGE].frame == 1 and "two.jpg" in takes[LARGE].words
+    assert takes[SMALL].frame is None and "good as it is" in takes[SMALL].words
+    eye = takes[LARGE].face.landmarks.right_eye
+    left, top = eye.upper[:, :2].min(axis=0).astype(int) - 3
+    right, bottom = eye.lower[:, :2].max(axis=0).astype(int) + 4
+    truth = group[top:bottom, left:right].astype(float)
+    off, was_off = (np.abs(p[top:bottom, left:right] - truth).mean() for p in (result.pixels, photos[0].pixels))
+    assert off < was_off / 2
+
+
+def test_the_same_person_elsewhere_in_the_photo_is_no_donor(result: BurstResult) -> None:
+    # Five portraits of two people: each is followed by its place.
+    for index, take in enumerate(result.takes):
+        assert take.shots == (index, index)
+
+
+def test_nothing_outside_faces_and_edits_changes(result: BurstResult, photos: list[Photo]) -> None:
+    assert result.changed_outside == 0
+    changed = (result.pixels != photos[0].pixels).any(axis=2)
+    assert 0 < result.changed_pixels == np.count_nonzero(changed)
+    near = np.zeros(changed.shape, bool)
+    for take in result.takes:
+        near[take.face.box.padded(0.5).clipped(changed.shape[1], changed.shape[0]).slices] = True  # type: ignore[union-attr]
+    assert not changed[~near].any()
+
+
+def test_who_is_closed_in_every_photo_gets_the_usual_edit(result: BurstResult) -> None:
+    take = result.takes[0]
+    assert take.frame is None and "no photo has it with open eyes" in take.words
+    assert "opened both eyes" in take.outcome
+
+
+def test_the_report_calls_the_other_photos_of_a_burst_so(result: BurstResult) -> None:
+    assert "comes from the other photos of the burst" in result.takes[0].outcome
+    assert not any("reference" in take.outcome for take in result.takes)
+
+
+def test_the_report_says_who_came_from_where(result: BurstResult, frames: list[Frame]) -> None:
+    text = describe_burst(result, frames)
+    assert text.splitlines()[0] == "Kept one.jpg of 2 photos."
+    assert f"Face {LARGE}: whole face from two.jpg, with open eyes." in text
+    data = json.loads(json.dumps(burst_to_json(result, frames), allow_nan=False))
+    assert data["burst"]["kept"] == "one.jpg" and data["burst"]["photos"] == ["one.jpg", "two.jpg"]
+    assert [face["from"] for face in data["burst"]["faces"]][LARGE - 1] == "two.jpg"
+    assert data["changed_pixels"] == result.changed_pixels
+
+
+def test_the_photo_with_most_open_eyes_is_kept(group: Pixels, photos: list[Photo], frames: list[Frame]) -> None:
+    better = read_frame(Photo(shift(group, 2.2, 1.4), path=Path("three.jpg")))
+    assert choose_base([*frames, better], NO_SMILE) == 2
+    assert choose_base([better, *frames], NO_SMILE) == 0
+
+
+def test_a_photo_without_faces_is_no_donor_and_never_kept(sample: LoadPhoto, frames: list[Frame]) -> None:
+    empty = read_frame(Photo(sample("image_5.jpg"), path=Path("rocket.jpg")))
+    assert choose_base([empty, *frames], NO_SMILE) == 1
+    with pytest.raises(BadOption, match="no face"):
+        choose_base([empty, empty], NO_SMILE)
+
+
+def test_faces_left_out_stay_as_they_are(photos: list[Photo], frames: list[Frame]) -> None:
+    result = fix_burst(photos[0], frames, 0, Options(smile=False, faces=(SMALL,)), DraftEngine())
+    assert np.array_equal(result.pixels, photos[0].pixels)
+    assert {take.words for take in result.takes} == {"left out", "looks good as it is"}
+
+
+def test_a_face_that_is_not_there_is_said(photos: list[Photo], frames: list[Frame]) -> None:
+    with pytest.raises(BadOption, match=r"names face 9, but one\.jpg has 5"):
+        fix_burst(photos[0], frames, 0, Options(faces=(1, 9)), DraftEngine())
+
+
+def test_a_stranger_gives_nothing(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = sample("image_2.jpg")
+    closed = Photo(close_eyes(pixels, faces_of(pixels)[0]), path=Path("her.jpg"))
+    pair = [read_frame(closed), read_frame(Photo(sample("image_3.jpg"), path=Path("stranger.jpg")))]
+    result = fix_burst(closed, pair, 0, NO_SMILE, DraftEngine())
+    assert result.takes[0].shots == (0, None) and result.takes[0].frame is None
+
+
+def test_openness_follows_the_eyes(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    closed, opened = (faces_of(sample(name))[0] for name in ("image_3.jpg", "image_2.jpg"))
+    assert measure_openness(closed) == 0.0
+    assert measure_openness(opened) == 1.0
+
+
+def test_the_contact_sheet_has_a_row_for_each_face(result: BurstResult, frames: list[Frame]) -> None:
+    sheet = draw_contact_sheet(result, frames)
+    assert sheet.dtype == np.uint8
+    fewer = draw_contact_sheet(
+        BurstResult(result.pixels, 0, result.takes[:1], result.fix, result.changed_pixels, 0), frames
+    )
+    row = (sheet.shape[0] - fewer.shape[0]) / (len(result.takes) - 1)
+    assert row == int(row) > 100
+    # Three columns: both photos and the result. The second photo's cell of the large portrait is framed in orange.
+    orange = (np.abs(sheet.astype(int) - (235, 120, 0)).max(axis=2) < 12).nonzero()
+    assert orange[0].min() > (LARGE - 1) * row and orange[0].max() < (LARGE + 1) * row
+    assert sheet.shape[1] / 3 < orange[1].mean() < sheet.shape[1] * 2 / 3
+
+
+def test_men_with_closed_eyes_get_their_own_from_the_next_photo(shared_photo: LoadPhoto) -> None:
+    names = ("closed/group_uol_g1.jpg", "pairs/uol_g1/ref_open.jpg")
+    group = [Photo(shared_photo(name), path=Path(name)) for name in names]
+    frames = [read_frame(photo) for photo in group]
+    assert choose_base(frames, NO_SMILE) == 1
+    result = fix_burst(group[0], frames, 0, NO_SMILE, DraftEngine())
+    assert result.takes[0].frame is None and not result.takes[0].outcome
+    assert all(1 in (take.frame, take.parts_from) for take in result.takes[1:])
+    assert result.changed_outside == 0

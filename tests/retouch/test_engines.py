@@ -1,0 +1,166 @@
+"""What every engine promises, and how one is chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffusion import weights
+from diffusion.painter import TilePainter
+from edit.options import Options
+from edit.plan import EditPlan, Engine, RefiningEngine
+from inpaint import StableDiffusionEngine
+from photo.blend import composite, count_changes
+from photo.errors import MissingModel, MissingPackage
+from retouch import engines
+from retouch.engines import DraftEngine, choose_engine
+from retouch.pipeline import ignore_progress, plan_edits
+from tests.conftest import FindFaces, LoadPhoto
+
+LoadTiny = Callable[[Path], TilePainter]
+NAMES = ("draft", "tiny", "tiny-grid", "tiny-xl", "tiny-lcm", "tiny-from-noise")
+
+
+@pytest.fixture(params=NAMES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, load_tiny: LoadTiny) -> Engine:
+    """Each engine in turn; those of Stable Diffusion with models of random weights, whose noise is let through."""
+    monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
+    name = request.param
+    if name == "draft":
+        return DraftEngine()
+    options = Options(
+        steps=4,
+        tile_scheme="grid" if name == "tiny-grid" else "face",
+        scheduler="lcm" if name == "tiny-lcm" else "dpm++",
+        strength=1.0 if name == "tiny-from-noise" else 0.5,
+    )
+    folder: Path = request.getfixturevalue("tiny_xl_model" if name == "tiny-xl" else "tiny_model")
+    return StableDiffusionEngine(options, DraftEngine(), lambda: load_tiny(folder))
+
+
+@pytest.fixture(scope="module")
+def plan(sample: LoadPhoto, faces_of: FindFaces) -> EditPlan:
+    pixels = sample("image_1.jpg")
+    return plan_edits(pixels, faces_of(pixels), Options())
+
+
+def test_an_engine_paints_a_new_photo_and_leaves_the_old_one(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
+    pixels = sample("image_1.jpg").copy()
+    before = pixels.copy()
+    painted = engine.paint(pixels, plan, ignore_progress)
+    assert painted.shape == pixels.shape and painted.dtype == np.uint8
+    assert not np.shares_memory(painted, pixels)
+    np.testing.assert_array_equal(pixels, before)
+    for edit in plan.edits:
+        assert (painted[edit.region.box.slices] != pixels[edit.region.box.slices]).any()
+
+
+def test_nothing_outside_the_masks_is_used(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
+    pixels = sample("image_1.jpg")
+    final = composite(pixels, engine.paint(pixels, plan, ignore_progress), [edit.region for edit in plan.edits])
+    changed, outside = count_changes(pixels, final, [edit.region for edit in plan.edits])
+    assert changed > 0 and outside == 0
+
+
+def test_an_engine_paints_the_same_again(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
+    pixels = sample("image_1.jpg")
+    first, again = (engine.paint(pixels, plan, ignore_progress) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_an_engine_without_edits_changes_nothing(engine: Engine, sample: LoadPhoto) -> None:
+    pixels = sample("image_5.jpg")
+    painted = engine.paint(pixels, EditPlan(), ignore_progress)
+    np.testing.assert_array_equal(painted, pixels)
+    assert not np.shares_memory(painted, pixels)
+
+
+def test_progress_never_falls_and_ends_at_one(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
+    told: list[tuple[str, float]] = []
+    engine.paint(sample("image_1.jpg"), plan, lambda words, share: told.append((words, share)))
+    shares = [share for _, share in told]
+    assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] == 1.0
+    assert all(words for words, _ in told)
+
+
+def test_an_engine_that_leaves_something_to_chance_draws_anew(
+    engine: Engine, plan: EditPlan, sample: LoadPhoto
+) -> None:
+    pixels = sample("image_1.jpg")
+    first, second = (engine.paint(pixels, EditPlan(plan.edits, attempt=n), ignore_progress) for n in range(2))
+    assert np.array_equal(first, second) != isinstance(engine, RefiningEngine)
+
+
+# ---- choosing --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with the packages, and with neither weights nor a graphics card nor a network."""
+    monkeypatch.setattr(weights, "_find_in_cache", lambda *_: None)
+    monkeypatch.setattr(engines, "check_packages", lambda: None)
+    monkeypatch.setattr(engines, "_has_graphics_card", lambda: False)
+
+    def fail(model: str, **_: object) -> Path:
+        raise MissingModel(f"{model} cannot be fetched.")
+
+    monkeypatch.setattr(weights, "_download", fail)
+    monkeypatch.setattr(engines, "set_up_hub", lambda **_: None)
+
+
+def test_the_draft_engine_needs_no_word() -> None:
+    engine, why = choose_engine(Options(engine="draft"))
+    assert (engine.name, why) == ("draft", "")
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_auto_takes_the_draft_and_says_how_to_get_the_weights() -> None:
+    engine, why = choose_engine(Options())
+    assert engine.name == "draft"
+    assert "--download_model" in why and "2.1 GB" in why and "OpenRAIL" in why and "\n" not in why
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_auto_takes_weights_that_are_here(tiny_model: Path) -> None:
+    engine, why = choose_engine(Options(model=str(tiny_model)))
+    assert isinstance(engine, StableDiffusionEngine) and why == ""
+    assert engine.fallback.name == "draft" and engine.retries == Options().retries
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_auto_with_a_graphics_card_fetches_the_weights_or_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_has_graphics_card", lambda: True)
+    engine, why = choose_engine(Options())
+    assert engine.name == "draft" and "cannot be fetched" in why
+    engine, why = choose_engine(Options(offline=True))
+    assert engine.name == "draft" and "--download_model" in why
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_auto_without_the_packages_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+    def miss() -> None:
+        raise MissingPackage("torch is missing")
+
+    monkeypatch.setattr(engines, "check_packages", miss)
+    engine, why = choose_engine(Options(model=str(tiny_model)))
+    assert engine.name == "draft" and "pip install -r requirements_torch.txt" in why
+    with pytest.raises(MissingPackage, match="torch"):
+        choose_engine(Options(engine="stable-diffusion", model=str(tiny_model)))
+
+
+@pytest.mark.usefixtures("nothing_here")
+@pytest.mark.parametrize("offline", [False, True])
+def test_stable_diffusion_never_becomes_the_draft_silently(offline: bool) -> None:
+    with pytest.raises(MissingModel):
+        choose_engine(Options(engine="stable-diffusion", offline=offline))
+
+
+@pytest.mark.usefixtures("nothing_here")
+@pytest.mark.parametrize("engine", ["auto", "stable-diffusion"])
+def test_a_model_that_was_named_and_is_not_there_is_an_error(engine: str) -> None:
+    with pytest.raises(MissingModel, match=r"\./nothing"):
+        choose_engine(Options(engine=engine, model="./nothing"))
