@@ -30,9 +30,8 @@ from face.search import find_faces
 from face.types import EYES, Face, Feature
 from photo.blend import smoothstep
 from photo.errors import BadOption
-from photo.types import Box, Pixels, Region
+from photo.types import Box, Matrix, Pixels, Region
 
-Floats = NDArray[np.float64]
 # Narrow and half open eyes, which are opened only when asked for this face; wide open ones stay below.
 _NARROW = 0.35
 # From here up to CLOSED a second look is taken, at the mirrored face, this much larger than its landmarks.
@@ -153,7 +152,7 @@ def eye_region(
     outline = _outline(face, feature, frame, beyond_outer, below)
     low, high = np.floor(outline.min(axis=0)).astype(int) - 2, np.ceil(outline.max(axis=0)).astype(int) + 3
     box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    scale = _DRAWN_UNIT_PX / frame.unit_px
+    scale = _DRAWN_UNIT_PX / frame.half_width_px
     size = max(round(box.width * scale), 3), max(round(box.height * scale), 3)
     inside = _fill(outline, box, size) & _fill(_hull(face), box, size)
     # The outermost pixels are the rim's zero, also where the outline touches the box.
@@ -219,7 +218,7 @@ def _describe_open(face: Face, feature: Feature, closed: frozenset[Feature]) -> 
     return "not closed, only lowered or half open"
 
 
-def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float, below: float) -> Floats:
+def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float, below: float) -> Matrix:
     """The region's outline in photo pixels, (n, 2): a full ellipse bent along the lash line, kept below the brow."""
     eye = face.eye(feature)
     other = face.eye(feature.other_eye)
@@ -236,18 +235,18 @@ def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float,
     return np.column_stack(around).astype(np.float64)
 
 
-def _curve(x: Floats, points: Floats) -> Floats:
+def _curve(x: Matrix, points: Matrix) -> Matrix:
     """Height of a curve through `points` (n, 2) at each x; level beyond its ends."""
     order = np.argsort(points[:, 0])
     return np.interp(x, points[order, 0], points[order, 1])
 
 
-def _hull(face: Face) -> Floats:
+def _hull(face: Face) -> Matrix:
     """The face as the photo shows it, (n, 2): the oval of the landmarks runs inside the far cheek of a turned face."""
     return cv2.convexHull(np.ascontiguousarray(face.landmarks.points[:, :2]))[:, 0].astype(np.float64)
 
 
-def _fill(outline: Floats, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _fill(outline: Matrix, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
     """A filled outline in photo pixels, drawn on `size` (columns, rows) pixels that show `box`."""
     scale = np.array([size[0] / box.width, size[1] / box.height])
     points = (outline - (box.left, box.top)) * scale - 0.5

@@ -27,7 +27,7 @@ from edit.options import DEFAULT_MODEL, ENGINES, EYE_COLORS, SCHEDULERS, TILE_SC
 from photo.errors import BadOption, FixError, UnreadablePhoto, UnwritablePhoto
 
 if TYPE_CHECKING:
-    from donor.people import Reference
+    from donor.people import ReferencePhoto
     from edit.plan import EditPlan, Engine
     from photo.types import Photo, Pixels, Progress
 
@@ -102,7 +102,7 @@ class _Job:
 
     options: Options
     choose_engine: Callable[[], tuple[Engine, str]]
-    read_references: Callable[[], Sequence[Reference]]
+    read_references: Callable[[], Sequence[ReferencePhoto]]
     analyze: bool
     overwrite: bool
     quiet: bool
@@ -152,12 +152,12 @@ def _show_page(options: Options, parsed: argparse.Namespace) -> int:
     return _DONE
 
 
-def _read_references(paths: Sequence[Path], say: Callable[[str], None]) -> list[Reference]:
+def _read_references(paths: Sequence[Path], say: Callable[[str], None]) -> list[ReferencePhoto]:
     """The photos that may give eyes to others; in a folder a photo that cannot be read is passed over."""
     from donor.people import read_reference
     from photo.files import load_photo
 
-    found: list[Reference] = []
+    found: list[ReferencePhoto] = []
     for path in paths:
         for file in _list_photos(path, leave_out_results=True) if path.is_dir() else [path]:
             try:

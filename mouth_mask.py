@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from edit.options import FaceChoice, Options
 from edit.plan import Edit, Skip
-from face.occlusion import find_lower_rims, measure_mouth_look, measure_sharpness
+from face.occlusion import find_lower_rims, measure_lip_contrast, measure_sharpness
 from face.types import Face, Feature, Landmarks
 from photo.blend import smoothstep
 from photo.errors import MissingModel
-from photo.types import Box, Pixels, Region
-
-Floats = NDArray[np.float32]
+from photo.types import Box, FloatArray, Pixels, Region
 
 # Of 100 photos that people had sorted, unsmiling mouths score up to 0.25 and once 0.30, gentle smiles 0.37 and more.
 SMILE_THRESHOLD = 0.38
@@ -69,7 +67,7 @@ _REACH = (0.74, 1.08, 0.62)
 
 
 def mouth_region(
-    shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[Floats] = (), *, with_lids: bool = True
+    shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[FloatArray] = (), *, with_lids: bool = True
 ) -> Region | None:
     """Return the soft mask of all that a smile moves; None when it lies outside the photo.
 
@@ -89,7 +87,7 @@ def mouth_region(
     columns, rows = max(3, round(box.width * scale)), max(3, round(box.height * scale))
     size = np.array([columns / box.width, rows / box.height], np.float32)
 
-    def to_mask(points: Floats) -> Floats:
+    def to_mask(points: FloatArray) -> FloatArray:
         return (points[:, :2] - (box.left, box.top) + 0.5) * size - 0.5
 
     allowed = np.zeros((rows, columns), np.uint8)
@@ -127,7 +125,7 @@ def mouth_region(
     return _fit_region(box, soft.astype(np.float32), shape)
 
 
-def _measure_far_side(landmarks: Landmarks, across: Floats, mouth: Floats) -> tuple[Floats, float]:
+def _measure_far_side(landmarks: Landmarks, across: FloatArray, mouth: FloatArray) -> tuple[FloatArray, float]:
     """Where the mouth's axis leaves the face on the side that is turned away, and how narrow that half of it is.
 
     The latter in proportion to the near half; 1 for all that look ahead.
@@ -160,7 +158,7 @@ def narrow_to_lips(edit: Edit) -> Edit:
     return replace(edit, region=Region(box, soft)) if soft.any() else edit
 
 
-def spare_lids(shape: tuple[int, ...], edit: Edit) -> Edit:
+def exclude_lids(shape: tuple[int, ...], edit: Edit) -> Edit:
     """The edit of a mouth in a photo of `shape` with the lower lids out of its region: another photo's do not fit."""
     box, below = edit.region.box, mouth_region(shape, edit.face.landmarks, with_lids=False)
     if below is None:
@@ -174,7 +172,7 @@ def spare_lids(shape: tuple[int, ...], edit: Edit) -> Edit:
     return replace(edit, region=Region(box, np.ascontiguousarray(view)))
 
 
-def _reach_outline(mouth: Floats, across: Floats, down: Floats, eye_distance: float) -> Floats:
+def _reach_outline(mouth: FloatArray, across: FloatArray, down: FloatArray, eye_distance: float) -> FloatArray:
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
     sideways, up, below = _REACH
     vertical = np.where(np.sin(turn) > 0, below, up)
@@ -182,11 +180,11 @@ def _reach_outline(mouth: Floats, across: Floats, down: Floats, eye_distance: fl
     return np.asarray(outline, np.float32)
 
 
-def _fill(mask: NDArray[np.uint8], polygon: Floats, value: int) -> None:
+def _fill(mask: NDArray[np.uint8], polygon: FloatArray, value: int) -> None:
     cv2.fillPoly(mask, [np.round(polygon * 8).astype(np.int32)], (value,), cv2.LINE_8, 3)
 
 
-def _fit_region(box: Box, soft: Floats, shape: tuple[int, ...]) -> Region | None:
+def _fit_region(box: Box, soft: FloatArray, shape: tuple[int, ...]) -> Region | None:
     """Enlarge the mask to its box and cut off the empty margin; it goes to 0 on all sides but the photo's edge."""
     alpha = np.clip(cv2.resize(soft, (box.width, box.height), interpolation=cv2.INTER_LINEAR), 0, 1)
     # What rounds to nothing or to everything in 8 bits is just that.
@@ -264,8 +262,8 @@ def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: flo
     sharpness = measure_sharpness(pixels, face.landmarks)
     if not is_asked and sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
         return "the face is too blurred beside the others to tell whether it smiles"
-    look = measure_mouth_look(pixels, face.landmarks)
-    if look is None or look.is_covered:
+    contrast = measure_lip_contrast(pixels, face.landmarks)
+    if contrast is None or contrast.is_covered:
         return "the mouth is covered, or cannot be told from what is around it"
     return None
 

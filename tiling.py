@@ -18,11 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face.types import Face
-from photo.types import Alpha, Box, Pixels, Region
-
-Plane = NDArray[np.float32]
-Values = NDArray[np.float64]
-Points = NDArray[np.float64]
+from photo.types import Alpha, Box, FloatArray, Mask, Matrix, Pixels, Region
 
 EYE_DISTANCE_SHARE = 0.30
 """The outer corners of the eyes lie this share of a tile's side apart: mouth, chin and some hair fit in, too."""
@@ -49,7 +45,7 @@ class FaceTile:
     multiple of 8.
     """
 
-    matrix: Plane
+    matrix: FloatArray
     size: int
     scale: float
 
@@ -233,10 +229,10 @@ def blend_tiles(
         raise ValueError(f"{len(tiles)} tiles, {len(before)} before and {len(after)} after do not belong together")
     if len(tiles) > 1:
         boxes, shape = place_tiles(tiles)
-        weights: Sequence[Plane | None] = blend_weights(boxes, shape)
+        weights: Sequence[FloatArray | None] = blend_weights(boxes, shape)
     else:
         weights = [None] * len(tiles)
-    residuals: list[tuple[FaceTile, Plane]] = []
+    residuals: list[tuple[FaceTile, FloatArray]] = []
     for tile, one, other, weight in zip(tiles, before, after, weights, strict=True):
         if not one.shape == other.shape == (tile.size, tile.size, 3):
             raise ValueError(f"tiles of {tile.size} px do not fit {one.shape} and {other.shape}")
@@ -275,7 +271,7 @@ def place_tiles(tiles: Sequence[FaceTile]) -> tuple[tuple[Box, ...], tuple[int, 
     return boxes, (max(box.bottom for box in boxes), max(box.right for box in boxes))
 
 
-def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[Plane, ...]:
+def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[FloatArray, ...]:
     """How much each of overlapping boxes counts at each of its pixels: float32 (height, width) per box, 0 … 1.
 
     Weights fall linearly toward the rim of a box and sum to one at every pixel of the canvas, of shape (H, W, …),
@@ -283,7 +279,7 @@ def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[Plane, 
     """
     height, width = shape[:2]
     total = np.zeros((height, width), np.float32)
-    tents: list[Plane] = []
+    tents: list[FloatArray] = []
     for box in boxes:
         if box.left < 0 or box.top < 0 or box.right > width or box.bottom > height:
             raise ValueError(f"{box} reaches over a canvas of {width} × {height} px")
@@ -297,20 +293,20 @@ def _check_size(size: int) -> None:
         raise ValueError(f"the size of a tile must be a positive multiple of {LATENT_CELL_PX}, not {size}")
 
 
-def _face_points(face: Face) -> Points:
+def _face_points(face: Face) -> Matrix:
     """The rims of the eyes and of the lips, float64 (n, 2)."""
     right, left, lips = face.landmarks.right_eye, face.landmarks.left_eye, face.landmarks.lips
     parts = (right.upper, right.lower, left.upper, left.lower, lips)
     return np.concatenate([part[:, :2].astype(np.float64) for part in parts])
 
 
-def _corner_points(regions: Sequence[Region]) -> Points:
+def _corner_points(regions: Sequence[Region]) -> Matrix:
     boxes = [region.box for region in regions]
     corners = [[x, y] for box in boxes for x in (box.left, box.right - 1) for y in (box.top, box.bottom - 1)]
     return np.array(corners, np.float64).reshape(-1, 2)
 
 
-def _move_inward(center: Points, side: float, turn: Points, needed: Points, photo_shape: tuple[int, ...]) -> Points:
+def _move_inward(center: Matrix, side: float, turn: Matrix, needed: Matrix, photo_shape: tuple[int, ...]) -> Matrix:
     """How far a tile's centre moves to show less beyond the photo's edge, float64 (2,); `needed` stays in."""
     limit = np.array([photo_shape[1], photo_shape[0]], np.float64) - 1
     reach = 0.5 * side * float(np.abs(turn[0]).sum())
@@ -319,18 +315,18 @@ def _move_inward(center: Points, side: float, turn: Points, needed: Points, phot
     return turn.T @ np.clip(turn @ wanted, needed.max(axis=0) - free, needed.min(axis=0) + free)
 
 
-def _apply(matrix: Points, points: Points) -> Points:
+def _apply(matrix: Matrix, points: Matrix) -> Matrix:
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _to_photo(tile: FaceTile, points: Points) -> Points:
+def _to_photo(tile: FaceTile, points: Matrix) -> Matrix:
     matrix = tile.matrix.astype(np.float64)
     return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T
 
 
 def _warp_into(
-    part: NDArray[np.uint8] | Plane, box: Box, tile: FaceTile, interpolation: int, border: int
-) -> NDArray[np.uint8] | Plane:
+    part: NDArray[np.uint8] | FloatArray, box: Box, tile: FaceTile, interpolation: int, border: int
+) -> NDArray[np.uint8] | FloatArray:
     """Bring the photo's part at `box` into the tile; shrunk by averages first, where it is shrunk."""
     matrix = tile.matrix.astype(np.float64)
     matrix[:, 2] += matrix[:, :2] @ (box.left, box.top)
@@ -345,7 +341,7 @@ def _warp_into(
     )
 
 
-def _warp_back(residual: Plane, tile: FaceTile, box: Box) -> Plane:
+def _warp_back(residual: FloatArray, tile: FaceTile, box: Box) -> FloatArray:
     """Bring a tile's residual float32 (size, size, 3) to the photo's pixels in `box`; 0 outside the tile."""
     matrix = tile.matrix.astype(np.float64)
     matrix[:, 2] += matrix[:, :2] @ (box.left, box.top)
@@ -369,7 +365,7 @@ def _grid_starts(length: int, size: int, step: int) -> list[int]:
     return [*range(0, last, step), last]
 
 
-def _tent(length: int) -> Plane:
+def _tent(length: int) -> FloatArray:
     """Rises from the ends to the middle, never 0, float32 (length,)."""
     index = np.arange(length, dtype=np.float32) + 0.5
     return np.minimum(index, length - index)
@@ -408,7 +404,7 @@ def snap_mask(alpha: Alpha) -> Pixels:
     return np.asarray(grown.repeat(LATENT_CELL_PX, axis=0).repeat(LATENT_CELL_PX, axis=1), np.uint8)
 
 
-def split_bands(regions: Sequence[Region]) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
+def split_bands(regions: Sequence[Region]) -> Iterator[tuple[Box, Mask]]:
     """Boxes that hold all that is above 0, and where in each, bool (h, w); no pixel comes twice."""
     for number, region in enumerate(regions):
         for top in range(region.box.top, region.box.bottom, _BAND_ROWS):
@@ -421,7 +417,7 @@ def split_bands(regions: Sequence[Region]) -> Iterator[tuple[Box, NDArray[np.boo
                 yield box, inside
 
 
-def find_inside(region: Region, box: Box) -> NDArray[np.bool_]:
+def find_inside(region: Region, box: Box) -> Mask:
     """Where in `box` the region is above 0, bool (h, w)."""
     inside = np.zeros((box.height, box.width), bool)
     left, top = max(box.left, region.box.left), max(box.top, region.box.top)
@@ -460,7 +456,7 @@ def match_ring(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
     return result
 
 
-def _fit_drift(was: Values, now: Values, x: Plane, y: Plane) -> tuple[float, float, float, float]:
+def _fit_drift(was: Matrix, now: Matrix, x: FloatArray, y: FloatArray) -> tuple[float, float, float, float]:
     """Gain, offset and slopes so that now ≈ gain · was + offset + slope_x · x + slope_y · y, near no drift at all."""
     middle = was.mean()
     terms = np.stack([was - middle, np.ones_like(was), x, y]).astype(np.float64)

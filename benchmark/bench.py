@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from benchmark.synthetic_blink import close_eyes  # noqa: E402
 from edit.options import Options  # noqa: E402
 from edit.plan import EditPlan, FixResult  # noqa: E402
-from face.search import look_again  # noqa: E402
+from face.search import remeasure  # noqa: E402
 from face.types import EYES, Face, Feature  # noqa: E402
 from photo.errors import FixError  # noqa: E402
 from photo.files import FORMATS, load_photo, save_photo  # noqa: E402
@@ -110,7 +110,7 @@ def measure_photo(path: Path, scratch: Path) -> PhotoRow:
 
 def measure_face(face: Face, result: FixResult) -> FaceRow:
     """Look at one face again in the result, and compare."""
-    after = look_again(result.pixels, face)
+    after = remeasure(result.pixels, face)
     smiles, is_open = face.smile >= SMILE, is_eye_pair_open(face)
     return FaceRow(
         number=face.number,

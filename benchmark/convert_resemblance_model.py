@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from photo.types import FloatArray
 
 # The five steps of the activation, in the order in which the file has them.
 _PRELU = ("RELU", "ABS", "SUB", "MUL", "ADD")
@@ -21,7 +22,7 @@ _SAME_PADDING = 0  # TensorFlow's SAME, in the format's own numbering
 _OPSET = 11  # the version of ONNX that OpenCV 4 reads best
 
 
-def read_network(path: Path) -> tuple[Any, list[tuple[str, Any]], list[NDArray[np.float32] | None]]:
+def read_network(path: Path) -> tuple[Any, list[tuple[str, Any]], list[FloatArray | None]]:
     """Read a TensorFlow Lite file: its graph, the operators with their names in order, and the constants by tensor."""
     from mediapipe.tasks.metadata import schema_py_generated as schema
 
@@ -30,7 +31,7 @@ def read_network(path: Path) -> tuple[Any, list[tuple[str, Any]], list[NDArray[n
     names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     codes = [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]
     operators = [(codes[operator.opcodeIndex], operator) for operator in graph.operators]
-    constants: list[NDArray[np.float32] | None] = []
+    constants: list[FloatArray | None] = []
     for tensor in graph.tensors:
         data = model.buffers[tensor.buffer].data
         is_float = tensor.type == schema.TensorType.FLOAT32 and data is not None
@@ -51,7 +52,7 @@ def convert(path: Path, target: Path) -> None:
     nodes: list[Any] = []
     weights: dict[str, Any] = {}
 
-    def keep(name: str, values: NDArray[np.float32]) -> str:
+    def keep(name: str, values: FloatArray) -> str:
         weights[name] = numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name)
         return name
 

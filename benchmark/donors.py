@@ -18,24 +18,24 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+
+from photo.types import FloatArray
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from donor.choose import choose_donors  # noqa: E402
-from donor.people import Reference, read_reference  # noqa: E402
+from donor.people import ReferencePhoto, read_reference  # noqa: E402
 from edit.options import Options  # noqa: E402
 from face.eye_geometry import measure_iris  # noqa: E402
-from face.identity import describe_face, measure_distance  # noqa: E402
-from face.search import find_faces, look_again  # noqa: E402
+from face.identity import embed_face, measure_distance  # noqa: E402
+from face.search import find_faces, remeasure  # noqa: E402
 from face.types import EYES, Face  # noqa: E402
 from photo.files import FORMATS, load_photo  # noqa: E402
 from photo.types import Photo, Pixels  # noqa: E402
 from retouch.engines import DraftEngine  # noqa: E402
 from retouch.pipeline import fix_photo, plan_edits  # noqa: E402
 
-Plane = NDArray[np.float32]
 OPTIONS = Options(smile=False)
 # The picture in which two photos are compared: the outer eye corners lie at these pixels, and what is looked at.
 SIZE, CORNERS = (240, 100), np.array([[40, 60], [200, 60]], np.float32)
@@ -51,7 +51,7 @@ class Pair:
     name: str
     closed: Photo
     true: Photo
-    reference: Reference
+    reference: ReferencePhoto
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Distance:
     colors: float
     opening: float
     irises: float
-    looks: float
+    embedding: float
 
 
 def measure(pixels: Pixels, face: Face, true: Pixels, true_face: Face) -> Distance:
@@ -70,11 +70,11 @@ def measure(pixels: Pixels, face: Face, true: Pixels, true_face: Face) -> Distan
     colors = np.linalg.norm(lay_eyes(pixels, face) - lay_eyes(true, true_face), axis=2)[ROWS, COLUMNS].mean()
     openings = [face.eye(eye).aspect_ratio - true_face.eye(eye).aspect_ratio for eye in EYES]
     irises = np.linalg.norm(measure_irises(pixels, face) - measure_irises(true, true_face))
-    looks = measure_distance(describe_face(pixels, face), describe_face(true, true_face))
-    return Distance(float(colors), float(np.abs(openings).mean()), float(irises), looks)
+    embedding = measure_distance(embed_face(pixels, face), embed_face(true, true_face))
+    return Distance(float(colors), float(np.abs(openings).mean()), float(irises), embedding)
 
 
-def lay_eyes(pixels: Pixels, face: Face) -> Plane:
+def lay_eyes(pixels: Pixels, face: Face) -> FloatArray:
     """The eyes in CIE Lab, float32 (100, 240, 3), with their outer corners in the same places for every photo."""
     corners = np.array([face.eye(eye).outer_corner[:2] for eye in EYES], np.float32)
     matrix = cv2.estimateAffinePartial2D(corners, CORNERS)[0]
@@ -86,7 +86,7 @@ def lay_eyes(pixels: Pixels, face: Face) -> Plane:
     return np.asarray(cv2.cvtColor(laid, cv2.COLOR_RGB2LAB), np.float32)
 
 
-def measure_irises(pixels: Pixels, face: Face) -> Plane:
+def measure_irises(pixels: Pixels, face: Face) -> FloatArray:
     """Mean CIE Lab of the irises that are seen, float32 (3,); NaN where neither is.
 
     Found by their rims, not by the landmarks alone: those stay in the white when somebody looks far aside.
@@ -114,7 +114,7 @@ def measure_pair(pair: Pair) -> tuple[Distance, Distance, Distance, float, str]:
     seconds = time.perf_counter() - start
     distances = []
     for pixels in (pair.closed.pixels, rendered.pixels, carried.pixels):
-        distances.append(measure(pixels, look_again(pixels, face) or face, pair.true.pixels, true_face))
+        distances.append(measure(pixels, remeasure(pixels, face) or face, pair.true.pixels, true_face))
     donors = [change.donor for change in carried.report.changes]
     notes = {change.note for change in carried.report.changes} - {""}
     return distances[0], distances[1], distances[2], seconds, "" if all(donors) else "; ".join(sorted(notes))
@@ -150,7 +150,7 @@ def main() -> int:
             f"{pair.name:12}{closed.colors:6.2f}{rendered.colors:6.2f}{carried.colors:6.2f}"
             f"{closed.opening:8.3f}{rendered.opening:7.3f}{carried.opening:7.3f}"
             f"{rendered.irises:9.1f}{carried.irises:6.1f}"
-            f"{closed.looks:7.2f}{rendered.looks:6.2f}{carried.looks:6.2f}{seconds:7.2f}  {word}"
+            f"{closed.embedding:7.2f}{rendered.embedding:6.2f}{carried.embedding:6.2f}{seconds:7.2f}  {word}"
         )
     offered, wrong = count_wrong(pairs)
     print(f"Offered the eyes of somebody else {offered} times, {wrong} taken.")

@@ -11,12 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from face.types import EYES, EyeLandmarks, Face, Feature
-from photo.types import Box, Pixels
-
-Plane = NDArray[np.float32]
+from photo.types import Box, FloatArray, Pixels
 
 # Lids and lashes are drawn this much finer than the photo, and then averaged.
 _FINER = 6
@@ -33,11 +30,11 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 class _EyeFrame:
     """One eye in its own coordinates: `x`, `y` float32 (h, w) of every sample of a patch, and its rims there."""
 
-    x: Plane
-    y: Plane
-    upper: Plane
-    lower: Plane
-    unit_px: float
+    x: FloatArray
+    y: FloatArray
+    upper: FloatArray
+    lower: FloatArray
+    half_width_px: float
 
 
 def close_eyes(pixels: Pixels, face: Face, features: tuple[Feature, ...] = EYES) -> Pixels:
@@ -104,27 +101,27 @@ def _measure_frame(eye: EyeLandmarks, box: Box, finer: int) -> _EyeFrame:
     return _EyeFrame(x.astype(np.float32), y.astype(np.float32), rims[0], rims[1], unit)
 
 
-def _measure_blur_px(luma: Plane, frame: _EyeFrame) -> float:
+def _measure_blur_px(luma: FloatArray, frame: _EyeFrame) -> float:
     """How blurred the open eye is, as the sigma in pixels that its steepest edges have."""
     near = (np.abs(frame.x) < 1.1) & (np.abs(frame.y) < 0.9)
     slope = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(luma, cv2.CV_32F, 0, 1, scale=1 / 8))
     step = float(np.ptp(np.percentile(luma[near], (2, 98))))
     # A step blurred by sigma is nowhere steeper than its height / (sigma sqrt(2 pi)).
     sigma = step / (2.507 * max(float(np.percentile(slope[near], 98)), 1e-3))
-    return float(np.clip(sigma, 0.4, max(0.4, 0.07 * frame.unit_px)))
+    return float(np.clip(sigma, 0.4, max(0.4, 0.07 * frame.half_width_px)))
 
 
-def _rise(values: Plane, start: float, end: float) -> Plane:
+def _rise(values: FloatArray, start: float, end: float) -> FloatArray:
     """0 up to `start`, 1 from `end` on, smooth between (a cubic step)."""
     share = np.clip((values - start) / (end - start), 0, 1)
     return (share * share * (3 - 2 * share)).astype(np.float32)
 
 
-def _lash_height(frame: _EyeFrame) -> Plane:
+def _lash_height(frame: _EyeFrame) -> FloatArray:
     return frame.lower + _LASH_LINE * (frame.upper - frame.lower)
 
 
-def _mask_lid(frame: _EyeFrame) -> Plane:
+def _mask_lid(frame: _EyeFrame) -> FloatArray:
     """Where the open eye with its lashes is covered, 0 … 1."""
     aside = 1 - _rise(np.abs(frame.x), 1.18, 1 + _REACH_ASIDE)
     above = 1 - _rise(frame.y - frame.upper, 0.55 * _REACH_ABOVE, _REACH_ABOVE)
@@ -132,7 +129,7 @@ def _mask_lid(frame: _EyeFrame) -> Plane:
     return aside * above * below
 
 
-def _fill_lid(patch: Plane, frame: _EyeFrame) -> Plane:
+def _fill_lid(patch: FloatArray, frame: _EyeFrame) -> FloatArray:
     """Bare skin over the eye: colours drawn in from the skin around, with that skin's own fine texture."""
     luma = patch @ _LUMA
     covered = _mask_lid(frame) > 0.02
@@ -143,23 +140,23 @@ def _fill_lid(patch: Plane, frame: _EyeFrame) -> Plane:
     total, weight = np.zeros_like(patch), np.zeros_like(luma)
     # Wide blurs reach the middle, narrow ones keep the rim seamless: each weighs more the narrower it is.
     for sigma, share in ((0.18, 1.0), (0.40, 0.03), (1.0, 0.0004)):
-        spread = cv2.GaussianBlur(skin, (0, 0), sigma * frame.unit_px)
-        total += share * cv2.GaussianBlur(patch * skin[..., None], (0, 0), sigma * frame.unit_px)
+        spread = cv2.GaussianBlur(skin, (0, 0), sigma * frame.half_width_px)
+        total += share * cv2.GaussianBlur(patch * skin[..., None], (0, 0), sigma * frame.half_width_px)
         weight += share * spread
     lid = total / np.maximum(weight, 1e-9)[..., None]
     return np.asarray(lid + _borrow_texture(patch, frame), np.float32)
 
 
-def _borrow_texture(patch: Plane, frame: _EyeFrame) -> Plane:
+def _borrow_texture(patch: FloatArray, frame: _EyeFrame) -> FloatArray:
     """Pores and grain of the cheek under the eye, moved up onto the lid."""
-    fine: Any = patch - cv2.GaussianBlur(patch, (0, 0), max(0.8, 0.10 * frame.unit_px))
+    fine: Any = patch - cv2.GaussianBlur(patch, (0, 0), max(0.8, 0.10 * frame.half_width_px))
     # So far down that nothing of the eye itself comes along.
-    moved = np.roll(fine, -round(1.8 * frame.unit_px), axis=0)
+    moved = np.roll(fine, -round(1.8 * frame.half_width_px), axis=0)
     limit = 2.5 * float(np.median(np.abs(moved))) + 1.0
     return np.clip(moved, -limit, limit).astype(np.float32)
 
 
-def _shade_lid(frame: _EyeFrame) -> Plane:
+def _shade_lid(frame: _EyeFrame) -> FloatArray:
     """Light on a lid that bulges over the eyeball: factors about 1, lit from above."""
     lash = _lash_height(frame)
     # 0 at the lash line, 1 where the open lid was
@@ -172,7 +169,7 @@ def _shade_lid(frame: _EyeFrame) -> Plane:
     return (1 + 0.10 * bulge - 0.14 * under - 0.04 * crease - 0.12 * below).astype(np.float32)
 
 
-def _draw_lashes(frame: _EyeFrame, eye: EyeLandmarks, box: Box, random: np.random.Generator) -> Plane:
+def _draw_lashes(frame: _EyeFrame, eye: EyeLandmarks, box: Box, random: np.random.Generator) -> FloatArray:
     """The closed lash line and the lashes hanging from it, opacity 0 … 1 on the fine grid."""
     lash = _lash_height(frame)
     outward = 1.0 if eye.outer_corner[0] > eye.inner_corner[0] else -1.0
@@ -192,7 +189,7 @@ def _draw_lashes(frame: _EyeFrame, eye: EyeLandmarks, box: Box, random: np.rando
     return np.maximum(0.82 * line, hairs).astype(np.float32)
 
 
-def _find_frame_of_glasses(patch: Plane, frame: _EyeFrame) -> Plane:
+def _find_frame_of_glasses(patch: FloatArray, frame: _EyeFrame) -> FloatArray:
     """Dark bars that pass the eye and go on: 1 on them, 0 elsewhere. Lashes and iris end where the eye ends."""
     luma = patch @ _LUMA
     typical = float(np.median(luma[_mask_lid(frame) < 0.02]))

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 from face.eye_geometry import find_frame, find_height
 from face.types import EYES, Face, Feature
 from photo.measure import luma
-from photo.types import Box, Pixels
-
-Matrix = NDArray[np.float64]
-Array = NDArray[np.float32]
+from photo.types import Box, FloatArray, Matrix, Pixels
 
 # The distance of the outer corners while the pictures are compared: finer, grain and single lashes would count.
 _WORKING_PX = 150.0
@@ -79,15 +76,17 @@ def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
     doubt = _DOUBT.copy()
     doubt[4:] += _STRETCH_PER_DEGREE * abs(face.yaw_degrees - donor_face.yaw_degrees)
     middle = _middle(face) @ shrink[:2, :2].T + shrink[:2, 2]
-    looks = [(_even_light(window, s * size, size), _even_light(donor_window, s * size, size)) for s in _SMOOTHING]
+    evened_pairs = [
+        (_even_light(window, s * size, size), _even_light(donor_window, s * size, size)) for s in _SMOOTHING
+    ]
     both = np.maximum(*masks)
-    for look, donor_look in looks:
-        between, agreement = _register(look, donor_look, both, middle, size, between, doubt)
+    for evened, donor_evened in evened_pairs:
+        between, agreement = _register(evened, donor_evened, both, middle, size, between, doubt)
     whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
     fits = {Feature.MOUTH: Fit(_move_nose(whole, face, donor_face), agreement)}
     for feature, mask in zip(EYES, masks, strict=True):
         origin = find_frame(face, feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
-        own, agreement = _register(*looks[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
+        own, agreement = _register(*evened_pairs[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
         fits[feature] = Fit((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
     return fits
 
@@ -117,7 +116,7 @@ def _fit_landmarks(face: Face, donor: Face) -> Matrix:
 
 def _list_steady(face: Face) -> tuple[NDArray[np.complex128], Matrix]:
     """The landmarks that say most about where the eyes are, as complex numbers, and the weight of each."""
-    points: list[Array] = []
+    points: list[FloatArray] = []
     weights: list[float] = []
     marks = face.landmarks
     for eye, cheek in ((marks.right_eye, marks.right_cheek), (marks.left_eye, marks.left_cheek)):
@@ -134,7 +133,7 @@ def _list_steady(face: Face) -> tuple[NDArray[np.complex128], Matrix]:
     return xy[:, 0] + 1j * xy[:, 1], np.array(weights)
 
 
-def _cut(pixels: Pixels, face: Face) -> tuple[Array, Matrix]:
+def _cut(pixels: Pixels, face: Face) -> tuple[FloatArray, Matrix]:
     """Luma of the upright window around the eyes at working size, and the matrix (3, 3) from photo to window pixels."""
     unit = face.landmarks.eye_distance_px
     center = _middle(face)
@@ -158,7 +157,7 @@ def _cut(pixels: Pixels, face: Face) -> tuple[Array, Matrix]:
     return np.asarray(small, np.float32), matrix
 
 
-def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> tuple[Array, Array]:
+def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     """Eye frame coordinates of every pixel of the window."""
     back = np.linalg.inv(shrink)
     columns, rows = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
@@ -166,7 +165,7 @@ def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, 
     return find_frame(face, feature).to_frame(x.astype(np.float32), y.astype(np.float32))
 
 
-def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> Array:
+def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> FloatArray:
     """1 around one eye below its brow, else 0."""
     x, y = _frame_grid(face, feature, shrink, shape)
     brow = find_height(find_frame(face, feature), face.eye(feature).brow_lower, x)
@@ -174,14 +173,14 @@ def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, .
     return near.astype(np.float32)
 
 
-def _mask_lids(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> Array:
+def _mask_lids(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> FloatArray:
     """1 where lids and lashes are when the eye is open or closed, else 0."""
     x, y = _frame_grid(face, feature, shrink, shape)
     bottom = -0.28 * np.sqrt(np.clip(1 - (x / 1.12) ** 2, 0, 1)) - 0.10
     return ((np.abs(x) < 1.12) & (y > bottom) & (y < 0.75)).astype(np.float32)
 
 
-def _even_light(gray: Array, smoothing_px: float, size: float) -> Array:
+def _even_light(gray: FloatArray, smoothing_px: float, size: float) -> FloatArray:
     """What is left of a picture when light and contrast are made the same everywhere."""
     smooth = np.log(cv2.GaussianBlur(gray, (0, 0), max(smoothing_px, 0.5)) + 12.0)
     wide = _EVENED * size
@@ -191,9 +190,15 @@ def _even_light(gray: Array, smoothing_px: float, size: float) -> Array:
 
 
 def _register(
-    look: Array, donor_look: Array, mask: Array, origin: Matrix, size: float, start: Matrix, doubt: Matrix
+    evened: FloatArray,
+    donor_evened: FloatArray,
+    mask: FloatArray,
+    origin: Matrix,
+    size: float,
+    start: Matrix,
+    doubt: Matrix,
 ) -> tuple[Matrix, float]:
-    """The matrix (3, 3) near to `start` that lays `donor_look` over `look` where `mask` is 1, and how well it fits.
+    """The matrix (3, 3) near to `start` that lays `donor_evened` over `evened` where `mask` is 1, and how well it fits.
 
     Gauss-Newton on six numbers with Gaussian beliefs about each, after Baker and Matthews, "Lucas-Kanade 20 Years On",
     2004; pixels that do not agree count little.
@@ -201,14 +206,14 @@ def _register(
     rows, columns = np.nonzero(mask > 0)
     if len(rows) < 50:
         return start, 0.0
-    slope_x = cv2.Sobel(look, cv2.CV_32F, 1, 0, scale=1 / 8)[rows, columns] * size
-    slope_y = cv2.Sobel(look, cv2.CV_32F, 0, 1, scale=1 / 8)[rows, columns] * size
+    slope_x = cv2.Sobel(evened, cv2.CV_32F, 1, 0, scale=1 / 8)[rows, columns] * size
+    slope_y = cv2.Sobel(evened, cv2.CV_32F, 0, 1, scale=1 / 8)[rows, columns] * size
     x, y = (columns - origin[0]) / size, (rows - origin[1]) / size
     jacobian = np.stack(
         [slope_x, slope_y, slope_x * x + slope_y * y, slope_y * x - slope_x * y,
          slope_x * x - slope_y * y, slope_x * y + slope_y * x], axis=1,
     )  # fmt: skip
-    wanted = look[rows, columns]
+    wanted = evened[rows, columns]
     # Neighbours say the same: about one pixel in so many says something of its own. With more say, light that falls
     # otherwise in the other photo would draw it away from the landmarks.
     share = 1.0 / (30 * max((_SMOOTHING[0] * size) ** 2, 1.0))
@@ -217,7 +222,7 @@ def _register(
     for _ in range(_ROUNDS):
         matrix = start @ _to_matrix(numbers, origin, size)
         seen = cv2.warpAffine(
-            donor_look, matrix[:2], look.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            donor_evened, matrix[:2], evened.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )[rows, columns]  # fmt: skip
         rest = wanted - seen
@@ -241,7 +246,7 @@ def _to_matrix(numbers: Matrix, origin: Matrix, size: float) -> Matrix:
     return np.vstack([np.hstack([linear, shift[:, None]]), [0, 0, 1]])
 
 
-def map_box(fit: Fit, box: Box) -> tuple[Array, Array]:
+def map_box(fit: Fit, box: Box) -> tuple[FloatArray, FloatArray]:
     """The donor's pixel for every pixel of a box of the target, two arrays (h, w)."""
     columns, rows = np.meshgrid(
         np.arange(box.left, box.right, dtype=np.float64), np.arange(box.top, box.bottom, dtype=np.float64)
@@ -252,7 +257,7 @@ def map_box(fit: Fit, box: Box) -> tuple[Array, Array]:
     return map_x.astype(np.float32), map_y.astype(np.float32)
 
 
-def warp_donor(pixels: Pixels, fit: Fit, box: Box) -> Array:
+def warp_donor(pixels: Pixels, fit: Fit, box: Box) -> FloatArray:
     """The donor's photo as it lies over a box of the target, float32 (h, w, 3)."""
     map_x, map_y = map_box(fit, box)
     reach = 4

@@ -12,25 +12,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from donor.align import Fit, fit_face
 from donor.light import measure_saturation
 from donor.other_eye import widen
-from donor.people import Head, Reference, choose_heads, pair_up
+from donor.people import FaceCrop, ReferencePhoto, choose_crops, match_people
 from edit.options import Options
 from edit.plan import Donor, Edit, EditPlan
-from face.appearance import PhotoLook, measure_eye_skin, measure_look
+from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin
 from face.expression import NEARLY_CLOSED, measure_closedness
 from face.eye_geometry import EYEBALL_DEPTH, IRIS_CENTER, find_frame, landmarks_in_frame, measure_iris
-from face.identity import SAME_PERSON, describe_face, measure_distance
+from face.identity import SAME_PERSON, embed_face, measure_distance
 from face.types import EYES, Face, Feature
-from mouth_mask import spare_lids
+from mouth_mask import exclude_lids
 from photo.errors import BadOption
 from photo.measure import LUMA
-from photo.types import Pixels
-
-Array = NDArray[np.float32]
+from photo.types import FloatArray, Pixels
 
 MOST_TURNED_DEGREES = 16.0
 """Seen from an angle that differs by more, an eye has another shape."""
@@ -72,7 +69,7 @@ class _Candidate:
     donor: Donor
     penalty: float
     why_not: str = ""
-    iris: Array | None = None
+    iris: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +77,13 @@ class _Match:
     """A face of the photo, and the head of the same person in a reference, with its `name` and their `distance`."""
 
     face: Face
-    head: Head
+    crop: FaceCrop
     name: str
     distance: float
 
 
 def choose_donors(
-    pixels: Pixels, faces: Sequence[Face], plan: EditPlan, references: Sequence[Reference], options: Options
+    pixels: Pixels, faces: Sequence[Face], plan: EditPlan, references: Sequence[ReferencePhoto], options: Options
 ) -> EditPlan:
     """Return the plan with donors set on the edits, or the reason why there is none.
 
@@ -97,19 +94,19 @@ def choose_donors(
     wants = [edit for edit in plan.edits if edit.feature in EYES or options.smile_from_reference]
     if not wants or not references:
         return plan
-    if options.reference_face is not None and not any(choose_heads(r, options) for r in references):
+    if options.reference_face is not None and not any(choose_crops(r, options) for r in references):
         raise BadOption(f"--reference_face names face {options.reference_face}, but no reference photo has so many.")
-    own = {face.number: describe_face(pixels, face) for face in faces}
+    own = {face.number: embed_face(pixels, face) for face in faces}
     matches: dict[int, list[_Match]] = {face.number: [] for face in faces}
     nearest = dict.fromkeys(own, math.inf)
     for reference in references:
-        heads = choose_heads(reference, options)
-        for number, looks in own.items():
-            nearest[number] = min([nearest[number], *(measure_distance(looks, head.looks) for head in heads)])
+        crops = choose_crops(reference, options)
+        for number, embedding in own.items():
+            nearest[number] = min([nearest[number], *(measure_distance(embedding, crop.embedding) for crop in crops)])
         by_number = {face.number: face for face in faces}
-        for number, head in pair_up(faces, own, heads, is_burst=reference.size == pixels.shape[:2]).items():
-            distance = measure_distance(own[number], head.looks)
-            matches[number].append(_Match(by_number[number], head, reference.name, distance))
+        for number, crop in match_people(faces, own, crops, is_burst=reference.size == pixels.shape[:2]).items():
+            distance = measure_distance(own[number], crop.embedding)
+            matches[number].append(_Match(by_number[number], crop, reference.name, distance))
     candidates: dict[tuple[int, bool], list[_Candidate]] = {}
     edits = []
     for edit in plan.edits:
@@ -124,62 +121,62 @@ def choose_donors(
 
 def _examine(pixels: Pixels, match: _Match, is_mouth: bool) -> _Candidate:
     """See whether the eyes, or the mouth, of a head are worth having."""
-    face, other, where = match.face, match.head.face, f"in {match.name}"
-    look, other_look = measure_look(pixels, face), measure_look(match.head.pixels, other)
+    face, other, where = match.face, match.crop.face, f"in {match.name}"
+    appearance, other_appearance = measure_appearance(pixels, face), measure_appearance(match.crop.pixels, other)
     size = other.landmarks.eye_distance_px / max(face.landmarks.eye_distance_px, 1e-6)
     measured = {
         "distance": match.distance,
         "turned_degrees": abs(face.yaw_degrees - other.yaw_degrees),
         "nodded_degrees": abs(face.pitch_degrees - other.pitch_degrees),
         "size_ratio": size,
-        "blur_px": other_look.blur_sigma_px / max(size, 1e-6),
-        "saturation_ratio": min(measure_saturation(other_look) / max(measure_saturation(look), 1e-3), 99.0),
+        "blur_px": other_appearance.blur_sigma_px / max(size, 1e-6),
+        "saturation_ratio": min(measure_saturation(other_appearance) / max(measure_saturation(appearance), 1e-3), 99.0),
     }
     if is_mouth:
         measured["smile"] = other.smile
-        why = _judge_mouth(match.head, where)
+        why = _judge_mouth(match.crop, where)
         penalty, opening = 1 - other.smile, 1.0
     else:
         gaze = _measure_gaze(other)
         closedness = max(measure_closedness(other, eye) for eye in EYES)
         measured |= {"closedness": closedness, "gaze_aside": gaze[0], "gaze_up": gaze[1]}
-        why = _judge_eyes(match.head, closedness, where)
+        why = _judge_eyes(match.crop, closedness, where)
         opening = expect_opening(face, other)
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
-    iris = None if why or is_mouth else _find_iris(match.head, other_look, measured["saturation_ratio"])
-    why = why or _judge_view(face, measured, look, is_mouth, where)
+    iris = None if why or is_mouth else _find_iris(match.crop, other_appearance, measured["saturation_ratio"])
+    why = why or _judge_view(face, measured, appearance, is_mouth, where)
     if not why:
-        fits = fit_face(pixels, face, match.head.pixels, other)
+        fits = fit_face(pixels, face, match.crop.pixels, other)
         measured["agreement"] = _measure_agreement(fits, is_mouth)
         if measured["agreement"] < LEAST_AGREEMENT:
             words = f"({measured['agreement']:.2f}, {LEAST_AGREEMENT:.2f} is needed)"
             why = f"what surrounds the eyes looks different {where}, as with other glasses or hair {words}"
     penalty += (measured["turned_degrees"] + measured["nodded_degrees"]) / 10 + match.distance
     penalty += 1 - measured.get("agreement", 0.0)
-    donor = Donor(match.head.pixels, other, match.name, opening, measured=measured)
+    donor = Donor(match.crop.pixels, other, match.name, opening, measured=measured)
     return _Candidate(donor, penalty, why, iris)
 
 
-def _judge_eyes(head: Head, closedness: float, where: str) -> str:
+def _judge_eyes(crop: FaceCrop, closedness: float, where: str) -> str:
     """Why the eyes of a head show nothing worth having; empty if they do."""
     if closedness >= NEARLY_CLOSED:
         return f"the eyes are not clearly open {where}"
-    seen = [head.face.eye(eye) for eye in EYES]
-    if not _is_inside(head, [rim for eye in seen for rim in (eye.brow_lower, eye.lower)]):
+    seen = [crop.face.eye(eye) for eye in EYES]
+    if not _is_inside(crop, [rim for eye in seen for rim in (eye.brow_lower, eye.lower)]):
         return f"the eyes are cut off by the edge of the photo {where}"
     return ""
 
 
-def _judge_mouth(head: Head, where: str) -> str:
+def _judge_mouth(crop: FaceCrop, where: str) -> str:
     """Why the mouth of a head is not worth having; empty if it is."""
-    if head.face.smile < LEAST_SMILE:
-        return f"the mouth does not smile clearly {where} (smile score {head.face.smile:.2f})"
-    if not _is_inside(head, [head.face.landmarks.lips, head.face.landmarks.chin]):
+    if crop.face.smile < LEAST_SMILE:
+        return f"the mouth does not smile clearly {where} (smile score {crop.face.smile:.2f})"
+    if not _is_inside(crop, [crop.face.landmarks.lips, crop.face.landmarks.chin]):
         return f"the mouth is cut off by the edge of the photo {where}"
     return ""
 
 
-def _judge_view(face: Face, measured: dict[str, float], look: PhotoLook, is_mouth: bool, where: str) -> str:
+def _judge_view(face: Face, measured: dict[str, float], appearance: FaceAppearance, is_mouth: bool, where: str) -> str:
     """Why a head is seen too differently, too small or too blurred, or looks elsewhere; empty if it does not."""
     if max(measured.get("gaze_aside", 0.0), measured.get("gaze_up", 0.0)) > 1:
         return f"the eyes look away from the camera {where}"
@@ -190,7 +187,7 @@ def _judge_view(face: Face, measured: dict[str, float], look: PhotoLook, is_mout
         return f"the face is too small {where} ({measured['size_ratio']:.2f} of the size here)"
     if measured["saturation_ratio"] < LEAST_SATURATION_RATIO:
         return f"the colours are too pale {where}"
-    most = max(MOST_BLUR_RATIO * face.landmarks.eye_distance_px, MOST_BLUR_GROWTH * look.blur_sigma_px + 0.5)
+    most = max(MOST_BLUR_RATIO * face.landmarks.eye_distance_px, MOST_BLUR_GROWTH * appearance.blur_sigma_px + 0.5)
     return f"the face is blurred {where}" if measured["blur_px"] > most else ""
 
 
@@ -198,22 +195,22 @@ def _measure_agreement(fits: dict[Feature, Fit], is_mouth: bool) -> float:
     return fits[Feature.MOUTH].agreement if is_mouth else min(fits[eye].agreement for eye in EYES)
 
 
-def _is_inside(head: Head, parts: Sequence[Array]) -> bool:
+def _is_inside(crop: FaceCrop, parts: Sequence[FloatArray]) -> bool:
     points = np.concatenate(parts)[:, :2]
-    return bool(((points >= 0) & (points < (head.pixels.shape[1], head.pixels.shape[0]))).all())
+    return bool(((points >= 0) & (points < (crop.pixels.shape[1], crop.pixels.shape[0]))).all())
 
 
-def _find_iris(head: Head, look: PhotoLook, saturation_ratio: float) -> Array | None:
+def _find_iris(crop: FaceCrop, appearance: FaceAppearance, saturation_ratio: float) -> FloatArray | None:
     """Where the RGB of a head's irises lies between black and the skin around the eyes, float32 (3,); None in doubt."""
-    unit_px = head.face.landmarks.eye_distance_px
-    if saturation_ratio < LEAST_SATURATION_RATIO or look.blur_sigma_px > _MOST_BLUR_OF_IRIS * unit_px:
+    half_width_px = crop.face.landmarks.eye_distance_px
+    if saturation_ratio < LEAST_SATURATION_RATIO or appearance.blur_sigma_px > _MOST_BLUR_OF_IRIS * half_width_px:
         return None
     ratios = []
     for eye in EYES:
-        iris = measure_iris(head.pixels, head.face, eye)
+        iris = measure_iris(crop.pixels, crop.face, eye)
         if iris is None:
             return None
-        black, contrast = _measure_tones(head.pixels, head.face, eye, look)
+        black, contrast = _measure_tones(crop.pixels, crop.face, eye, appearance)
         # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
         if iris @ LUMA > _BRIGHTEST_IRIS * ((black + contrast) @ LUMA):
             return None
@@ -222,10 +219,12 @@ def _find_iris(head: Head, look: PhotoLook, saturation_ratio: float) -> Array | 
     return None if np.abs(right - left).max() > _SAME_IRIS else np.asarray((right + left) / 2, np.float32)
 
 
-def _measure_tones(pixels: Pixels, face: Face, eye: Feature, look: PhotoLook) -> tuple[Array, Array]:
+def _measure_tones(
+    pixels: Pixels, face: Face, eye: Feature, appearance: FaceAppearance
+) -> tuple[FloatArray, FloatArray]:
     """The RGB of black around an eye, and how much more of each the skin has, both float32 (3,)."""
-    black = np.asarray(_BLACK_SHARE * look.black, np.float32)
-    return black, np.maximum(measure_eye_skin(pixels, face, eye, look.skin) - black, 1.0)
+    black = np.asarray(_BLACK_SHARE * appearance.black, np.float32)
+    return black, np.maximum(measure_eye_skin(pixels, face, eye, appearance.skin) - black, 1.0)
 
 
 def expect_opening(face: Face, donor: Face) -> float:
@@ -259,14 +258,14 @@ def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], neares
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
     if irises and edit.feature in EYES:
-        look = measure_look(pixels, edit.face)
-        black, contrast = _measure_tones(pixels, edit.face, edit.feature, look)
+        appearance = measure_appearance(pixels, edit.face)
+        black, contrast = _measure_tones(pixels, edit.face, edit.feature, appearance)
         # The median: a reflection tints the irises of one photo.
         iris = black + np.median(irises, axis=0) * contrast
         edit = replace(edit, iris=np.asarray(np.clip(iris, 0, 255), np.float32))
     good = [candidate.donor for candidate in candidates if not candidate.why_not]
     if good:
-        wide = spare_lids(pixels.shape, edit) if edit.feature is Feature.MOUTH else widen(pixels.shape, edit)
+        wide = exclude_lids(pixels.shape, edit) if edit.feature is Feature.MOUTH else widen(pixels.shape, edit)
         return replace(wide, donors=(*edit.donors, *good[:MOST_DONORS]))
     if edit.donors:
         return edit

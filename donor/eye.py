@@ -1,7 +1,7 @@
 """Carry a person's own open eye over from another photo: lids, lashes and all, in the light of the photo it goes into.
 
 The donor's photo is laid over the target's (`donor_fit`); brows stay the target's. Light and colour are matched by the
-skin that looks alike with eyes open and closed, sharpness and grain by what `photo_look` measures in both photos.
+skin that looks alike with eyes open and closed, sharpness and grain by what `appearance` measures in both photos.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from donor.align import Fit, map_box, warp_donor
 from donor.light import Matched, match_donor
 from edit.plan import Donor, Edit
-from face.appearance import PhotoLook, measure_eye_skin, measure_skin
+from face.appearance import FaceAppearance, measure_eye_skin, measure_skin
 from face.eye_geometry import IRIS_RADIUS, EyeFrame, Lids, find_frame, find_height, fit_open_lids, landmarks_in_frame
 from face.types import Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, trimmed_mean
-from photo.types import Box, Pixels
-from render.eyeball import PUPIL_SHARE, EyeLook, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
-
-Array = NDArray[np.float32]
+from photo.types import Box, FloatArray, Mask, Pixels
+from render.eyeball import PUPIL_SHARE, EyeShading, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
 
 # All lengths are in units of the eye frame: half the width of the eye.
 _MARGIN = 0.6
@@ -47,25 +44,29 @@ class _View:
     """
 
     box: Box
-    unit_px: float
-    x: Array
-    y: Array
-    upper: Array
-    lower: Array
-    brow: Array
-    own_brow: Array
+    half_width_px: float
+    x: FloatArray
+    y: FloatArray
+    upper: FloatArray
+    lower: FloatArray
+    brow: FloatArray
+    own_brow: FloatArray
 
 
-def carry_eye(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLook, donor_look: PhotoLook) -> Pixels:
+def transfer_eye(
+    pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, appearance: FaceAppearance, donor_appearance: FaceAppearance
+) -> Pixels:
     """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the donor's eye in it, uint8 (h, w, 3).
 
-    `look` and `donor_look` are those of the two faces. Neither photo is written to.
+    `appearance` and `donor_appearance` are those of the two faces. Neither photo is written to.
     """
     view = _plan_view(pixels, edit, donor, fit)
     target = pixels[view.box.slices].astype(np.float32)
     donated = _lower_lid(warp_donor(donor.pixels, fit, view.box), view, donor)
-    matched = match_donor(target, donated, _skin_alike(view), view.unit_px, fit.scale, look, donor_look)
-    donated = steady_eye(matched, view.x, view.y, donor, edit.feature, look)
+    matched = match_donor(
+        target, donated, _skin_alike(view), view.half_width_px, fit.scale, appearance, donor_appearance
+    )
+    donated = regularize_eye(matched, view.x, view.y, donor, edit.feature, appearance)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
     for brow in (view.brow, view.own_brow):
@@ -78,30 +79,30 @@ def carry_eye(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLoo
 
 def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
     frame = find_frame(donor.face, edit.feature)
-    unit_px = frame.unit_px / fit.scale
+    half_width_px = frame.half_width_px / fit.scale
     inner = edit.region.box
-    box = inner.grown(round(_MARGIN * unit_px)).clipped(pixels.shape[1], pixels.shape[0]) or inner
+    box = inner.grown(round(_MARGIN * half_width_px)).clipped(pixels.shape[1], pixels.shape[0]) or inner
     x, y = _frame_of_donor(frame, fit, box)
     eye = donor.face.eye(edit.feature)
     own_brow = edit.face.eye(edit.feature).brow_lower[:, :2] @ fit.to_donor[:, :2].T + fit.to_donor[:, 2]
 
-    def height(curve: Array) -> Array:
+    def height(curve: FloatArray) -> FloatArray:
         return find_height(frame, curve, x).astype(np.float32)
 
     return _View(
-        box, unit_px, x, y,
+        box, half_width_px, x, y,
         upper=height(eye.upper), lower=height(eye.lower),
         brow=height(eye.brow_lower), own_brow=height(own_brow.astype(np.float32)),
     )  # fmt: skip
 
 
-def _frame_of_donor(frame: EyeFrame, fit: Fit, box: Box) -> tuple[Array, Array]:
+def _frame_of_donor(frame: EyeFrame, fit: Fit, box: Box) -> tuple[FloatArray, FloatArray]:
     """The donor's eye frame coordinates of every pixel of a box of the target."""
     map_x, map_y = map_box(fit, box)
     return frame.to_frame(map_x, map_y)
 
 
-def _lower_lid(donated: Array, view: _View, donor: Donor) -> Array:
+def _lower_lid(donated: FloatArray, view: _View, donor: Donor) -> FloatArray:
     """The donor's eye with its upper lid let down to `donor.opening` of its height; the eyeball stays where it is."""
     if donor.opening >= 0.99:
         return donated
@@ -133,7 +134,7 @@ def _upright(view: _View) -> tuple[float, float]:
     return float(step[0]), float(step[1])
 
 
-def _skin_alike(view: _View) -> Array:
+def _skin_alike(view: _View) -> FloatArray:
     """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
     lids = np.hypot(view.x / 1.25, (view.y - 0.05) / 0.80)
     brow = np.minimum(view.brow, view.own_brow)
@@ -141,7 +142,7 @@ def _skin_alike(view: _View) -> Array:
     return weight * (1 - smoothstep(1.5, 1.9, np.abs(view.x))) * (view.y > -1.4)
 
 
-_MOST_STEADIED = 0.80
+_MOST_REGULARIZED = 0.80
 """So much of the eyeball is the model's at most; the rest is as the photo shows it."""
 _SUPERSAMPLING = 3
 _SOFTNESS = 0.10
@@ -173,11 +174,13 @@ class _Eyeball:
     roundness: float
 
 
-def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feature, look: PhotoLook) -> Array:
+def regularize_eye(
+    matched: Matched, x: FloatArray, y: FloatArray, donor: Donor, feature: Feature, appearance: FaceAppearance
+) -> FloatArray:
     """A donated eye float32 (h, w, 3), already in the light of its new photo, made as regular as it had to be calmed.
 
-    `x`, `y` (h, w) are coordinates in the eye frame of the donor's `feature`. `look` is that of the face the eye goes
-    into. One that was not calmed comes back as it is.
+    `x`, `y` (h, w) are coordinates in the eye frame of the donor's `feature`. `appearance` is that of the face the eye
+    goes into. One that was not calmed comes back as it is.
     """
     donated, share = matched.pixels, matched.calmed
     if share <= 0:
@@ -188,17 +191,17 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
     white = _measure(donated[on_white], _WHITE_PERCENTILES)
     if iris is None:
         return donated
-    level = float(look.skin @ LUMA)
+    level = float(appearance.skin @ LUMA)
     iris = iris * _even_irises(donor, feature)
     iris = iris * min(1.0, _MOST_IRIS * level / max(float(iris @ LUMA), 1.0))
-    usual = choose_sclera(look.skin)
+    usual = choose_sclera(appearance.skin)
     white = usual if white is None else (usual + white * max(1.0, _LEAST_WHITE * level / float(white @ LUMA))) / 2
-    eye_look = EyeLook(
+    shading = EyeShading(
         iris=iris,
         sclera=white,
-        skin=look.skin,
-        black=PUPIL_SHARE * look.black,
-        catchlight=choose_catchlight(look.skin, look.highlight),
+        skin=appearance.skin,
+        black=PUPIL_SHARE * appearance.black,
+        catchlight=choose_catchlight(appearance.skin, appearance.highlight),
         gaze=(0.0, 0.0),
         light_x=_LIGHT_X * (1.0 if eyeball.frame.x_axis[0] > 0 else -1.0),
         detail=0.0,
@@ -209,28 +212,28 @@ def steady_eye(matched: Matched, x: Array, y: Array, donor: Donor, feature: Feat
     fine_size = _SUPERSAMPLING * size[0], _SUPERSAMPLING * size[1]
     fine_x, fine_y = (np.asarray(cv2.resize(axis, fine_size), np.float32) for axis in (x, y))
     alpha = aperture_alpha(fine_x, fine_y, eyeball.lids, _SOFTNESS)
-    model = render_eyeball(fine_x, fine_y, eyeball.lids, eyeball.center, eye_look)
+    model = render_eyeball(fine_x, fine_y, eyeball.lids, eyeball.center, shading)
 
-    def reduce(picture: Array) -> Array:
+    def reduce(picture: FloatArray) -> FloatArray:
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(small, (0, 0), max(look.blur_sigma_px, 0.3)), np.float32)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), max(appearance.blur_sigma_px, 0.3)), np.float32)
 
     coverage = reduce(alpha)[..., None]
     # The same grain as the donated eye has by now: the two mixed have no more than either.
-    model = reduce(model * alpha[..., None]) / np.maximum(coverage, 1e-3) + look.tile_grain(*donated.shape[:2])
+    model = reduce(model * alpha[..., None]) / np.maximum(coverage, 1e-3) + appearance.tile_grain(*donated.shape[:2])
     # Corners and rims are the photo's own: there the landmarks are least sure.
-    weight = _MOST_STEADIED * share * coverage * (1 - smoothstep(0.75, 1.0, np.abs(x)))[..., None]
+    weight = _MOST_REGULARIZED * share * coverage * (1 - smoothstep(0.75, 1.0, np.abs(x)))[..., None]
     return np.asarray(donated + weight * (model - donated), np.float32)
 
 
 def _find_eyeball(donor: Donor, feature: Feature) -> _Eyeball:
     eye, frame = donor.face.eye(feature), find_frame(donor.face, feature)
     center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
-    roundness = 1 / max(frame.seen_share, 0.5)
+    roundness = 1 / max(frame.foreshortening, 0.5)
     return _Eyeball(frame, fit_open_lids(frame, eye, donor.opening), (center_x, center_y), roundness)
 
 
-def _find_colors(x: Array, y: Array, eyeball: _Eyeball) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _find_colors(x: FloatArray, y: FloatArray, eyeball: _Eyeball) -> tuple[Mask, Mask]:
     """Where iris is seen that no lid shades, and where white; both (h, w)."""
     center_x, center_y = eyeball.center
     distance = np.hypot((x - center_x) / eyeball.roundness, y - center_y) / IRIS_RADIUS
@@ -242,7 +245,7 @@ def _find_colors(x: Array, y: Array, eyeball: _Eyeball) -> tuple[NDArray[np.bool
     )
 
 
-def _even_irises(donor: Donor, feature: Feature) -> Array:
+def _even_irises(donor: Donor, feature: Feature) -> FloatArray:
     """What to multiply the iris of one eye by, float32 (3,), for both of the donor's to have one colour.
 
     Each eye keeps its own light, as the skin below it tells.
@@ -256,7 +259,7 @@ def _even_irises(donor: Donor, feature: Feature) -> Array:
     return np.asarray(hues * level, np.float32)
 
 
-def _measure_reflectance(donor: Donor, feature: Feature) -> Array | None:
+def _measure_reflectance(donor: Donor, feature: Feature) -> FloatArray | None:
     """The colour float32 (3,) of an iris over how bright the skin below it is; None where there is none to see."""
     eye = donor.face.eye(feature)
     box = Box.around(np.concatenate([eye.upper, eye.lower])).clipped(donor.pixels.shape[1], donor.pixels.shape[0])
@@ -271,7 +274,7 @@ def _measure_reflectance(donor: Donor, feature: Feature) -> Array | None:
     return np.asarray(np.maximum(color, 1) / max(float(skin @ LUMA), 1.0), np.float32)
 
 
-def _measure_iris(calm: Array, noisy: Array) -> Array | None:
+def _measure_iris(calm: FloatArray, noisy: FloatArray) -> FloatArray | None:
     """Colour of an iris from pixels (n, 3) of its lower half: as bright as they are calmed, with the hue of the noisy.
 
     None where they are too few.
@@ -282,6 +285,6 @@ def _measure_iris(calm: Array, noisy: Array) -> Array | None:
     return np.asarray(hue * float(color @ LUMA) / max(float(hue @ LUMA), 1.0), np.float32)
 
 
-def _measure(colors: Array, percentiles: tuple[int, int]) -> Array | None:
+def _measure(colors: FloatArray, percentiles: tuple[int, int]) -> FloatArray | None:
     """Mean of those of `colors` (n, 3) whose luma is between two percentiles; None where they are too few."""
     return trimmed_mean(colors, percentiles) if len(colors) >= _LEAST_PIXELS else None

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from face.appearance import PhotoLook
+from face.appearance import FaceAppearance
 from photo.measure import LUMA
-
-Array = NDArray[np.float32]
+from photo.types import FloatArray
 
 _LIGHT_WIDTH = 0.40
 """Light changes over this width, in half eye widths; what is finer belongs to the skin."""
@@ -39,51 +37,59 @@ class Matched:
     the part in its new light with all of it: calming mixes colours, the mean of many noisy pixels keeps them.
     """
 
-    pixels: Array
+    pixels: FloatArray
     calmed: float
-    noisy: Array
+    noisy: FloatArray
 
 
 def match_donor(
-    target: Array, donated: Array, weight: Array, unit_px: float, scale: float, look: PhotoLook, donor_look: PhotoLook
+    target: FloatArray,
+    donated: FloatArray,
+    weight: FloatArray,
+    half_width_px: float,
+    scale: float,
+    appearance: FaceAppearance,
+    donor_appearance: FaceAppearance,
 ) -> Matched:
     """Bring a donated part float32 (h, w, 3) into the photo it goes into.
 
-    `weight` (h, w) says where `target` and `donated` show the same skin, `unit_px` is half the width of an eye, `scale`
-    the donor's pixels for one of the target.
+    `weight` (h, w) says where `target` and `donated` show the same skin, `half_width_px` is half the width of an eye,
+    `scale` the donor's pixels for one of the target.
     """
-    donated = match_sharpness(match_saturation(donated, look, donor_look), scale, look, donor_look)
-    gain = match_light(target, donated, weight, unit_px)
+    donated = match_sharpness(
+        match_saturation(donated, appearance, donor_appearance), scale, appearance, donor_appearance
+    )
+    gain = match_light(target, donated, weight, half_width_px)
     calmed = measure_darkness(gain)
     noisy = donated * gain
-    donated = crispen(calm_dark(donated, calmed), calmed, unit_px) * gain
-    donated = clear_haze(soften_highlights(donated, gain, look), gain, look, donor_look)
-    donated = calm_grain(calm_color(donated, target, weight, unit_px), target, weight)
-    return Matched(match_grain(donated, scale / (1 - calmed), look, donor_look), calmed, noisy)
+    donated = crispen(calm_dark(donated, calmed), calmed, half_width_px) * gain
+    donated = clear_haze(soften_highlights(donated, gain, appearance), gain, appearance, donor_appearance)
+    donated = calm_grain(calm_color(donated, target, weight, half_width_px), target, weight)
+    return Matched(match_grain(donated, scale / (1 - calmed), appearance, donor_appearance), calmed, noisy)
 
 
-def measure_saturation(look: PhotoLook) -> float:
+def measure_saturation(appearance: FaceAppearance) -> float:
     """How far the skin is from grey, as a part of its luma."""
-    level = float(look.skin @ LUMA)
-    return float(np.abs(look.skin - level).mean()) / max(level, 1.0)
+    level = float(appearance.skin @ LUMA)
+    return float(np.abs(appearance.skin - level).mean()) / max(level, 1.0)
 
 
-def match_saturation(donated: Array, look: PhotoLook, donor_look: PhotoLook) -> Array:
+def match_saturation(donated: FloatArray, appearance: FaceAppearance, donor_appearance: FaceAppearance) -> FloatArray:
     """Make a donated part as pale as a target that has less colour than its photo: grey for a grey one."""
-    share = measure_saturation(look) / max(measure_saturation(donor_look), 1e-3)
+    share = measure_saturation(appearance) / max(measure_saturation(donor_appearance), 1e-3)
     if share >= _PALER:
         return donated
     gray = (donated @ LUMA)[..., None]
     return np.asarray(gray + share * (donated - gray), np.float32)
 
 
-def match_light(target: Array, donated: Array, weight: Array, unit_px: float) -> Array:
+def match_light(target: FloatArray, donated: FloatArray, weight: FloatArray, half_width_px: float) -> FloatArray:
     """What to multiply a donated eye by, float32 (h, w, 3): the light of the target over the donor's, smooth.
 
     It is measured where `weight` 0 … 1 (h, w) says that both show the same skin, and drawn in over the eye from there.
-    `unit_px` is half the width of the eye.
+    `half_width_px` is half the width of the eye.
     """
-    sigma = max(0.06 * unit_px, 0.6)
+    sigma = max(0.06 * half_width_px, 0.6)
     here, there = (np.log(cv2.GaussianBlur(part, (0, 0), sigma) + 4.0) for part in (target, donated))
     ratio = here - there
     if weight.sum() < 12:
@@ -98,32 +104,34 @@ def match_light(target: Array, donated: Array, weight: Array, unit_px: float) ->
     total = np.zeros_like(weight)
     # Wide blurs reach the middle, narrow ones keep the rim seamless: each weighs more the narrower it is.
     for width, share in ((_LIGHT_WIDTH, 1.0), (2.5 * _LIGHT_WIDTH, 0.05)):
-        gain += share * cv2.GaussianBlur(ratio * weight[..., None], (0, 0), width * unit_px)
-        total += share * cv2.GaussianBlur(weight, (0, 0), width * unit_px)
+        gain += share * cv2.GaussianBlur(ratio * weight[..., None], (0, 0), width * half_width_px)
+        total += share * cv2.GaussianBlur(weight, (0, 0), width * half_width_px)
     gain = (gain + 1e-4 * middle) / (total + 1e-4)[..., None]
     limit = np.log(_MOST_GAIN)
     return np.exp(np.clip(gain, -limit, limit)).astype(np.float32)
 
 
-def soften_highlights(donated: Array, gain: Array, look: PhotoLook) -> Array:
+def soften_highlights(donated: FloatArray, gain: FloatArray, appearance: FaceAppearance) -> FloatArray:
     """The brightened eye `donated` float32 (h, w, 3) without glaring whites; `gain` is what it was multiplied by.
 
     Brightening a dark photo stretches what is brighter than skin: above its level differences stay as they were.
     """
-    level = max(float(look.skin @ LUMA), 1.0)
+    level = max(float(appearance.skin @ LUMA), 1.0)
     gray = donated @ LUMA
     over = np.maximum(gray - level, 0)
     growth = np.maximum(gain @ LUMA, 1.0)
     return np.asarray(donated * ((gray - over + over / growth) / np.maximum(gray, 1.0))[..., None], np.float32)
 
 
-def clear_haze(donated: Array, gain: Array, look: PhotoLook, donor_look: PhotoLook) -> Array:
+def clear_haze(
+    donated: FloatArray, gain: FloatArray, appearance: FaceAppearance, donor_appearance: FaceAppearance
+) -> FloatArray:
     """The brightened eye `donated` float32 (h, w, 3) with blacks as deep as the target's.
 
     Brightening a dark photo brightens its blacks; what is darker than skin is brought down.
     """
-    level = max(float(look.skin @ LUMA), 1.0)
-    haze = float(np.median(gain @ LUMA)) * float(donor_look.black @ LUMA) - float(look.black @ LUMA)
+    level = max(float(appearance.skin @ LUMA), 1.0)
+    haze = float(np.median(gain @ LUMA)) * float(donor_appearance.black @ LUMA) - float(appearance.black @ LUMA)
     if haze <= 0:
         return donated
     gray = donated @ LUMA
@@ -133,13 +141,13 @@ def clear_haze(donated: Array, gain: Array, look: PhotoLook, donor_look: PhotoLo
     )
 
 
-def measure_darkness(gain: Array) -> float:
+def measure_darkness(gain: FloatArray) -> float:
     """How much of its noise an eye must lose that is brightened by `gain` (h, w, 3): 0 none … `_MOST_CALMED`."""
     low, high = _CALMED_GAIN
     return _MOST_CALMED * float(np.clip((float(np.median(gain @ LUMA)) - low) / (high - low), 0, 1))
 
 
-def calm_dark(donated: Array, share: float) -> Array:
+def calm_dark(donated: FloatArray, share: float) -> FloatArray:
     """Take a `share` 0 … 1 of the noise out of a donated eye float32 (h, w, 3) from a dark photo.
 
     In the dark noise is strongest, and brightening shows it. Specks go first, then what is no edge.
@@ -152,12 +160,12 @@ def calm_dark(donated: Array, share: float) -> Array:
     return np.asarray(donated + share * (smooth - donated), np.float32)
 
 
-def crispen(donated: Array, share: float, unit_px: float) -> Array:
+def crispen(donated: FloatArray, share: float, half_width_px: float) -> FloatArray:
     """Give rims of lids and irises back what noise, and calming it, took from them; as `calm_dark`."""
     if share == 0:
         return donated
     gray = donated @ LUMA
-    width = max(_CRISP_WIDTH * unit_px, 1.0)
+    width = max(_CRISP_WIDTH * half_width_px, 1.0)
     fine = gray - cv2.GaussianBlur(gray, (0, 0), width)
     # Edges alone: what is left of the noise is fainter. And no halos: nothing gets brighter than what lies beside it.
     fine = np.sign(fine) * np.maximum(np.abs(fine) - _CRISP_FROM, 0)
@@ -166,7 +174,7 @@ def crispen(donated: Array, share: float, unit_px: float) -> Array:
     return np.asarray(donated + (crisp - gray)[..., None], np.float32)
 
 
-def calm_color(donated: Array, target: Array, weight: Array, unit_px: float) -> Array:
+def calm_color(donated: FloatArray, target: FloatArray, weight: FloatArray, half_width_px: float) -> FloatArray:
     """Smooth the hue of a donated eye where it is noisier than the target's, as that of brightened dark photos is.
 
     Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
@@ -174,9 +182,9 @@ def calm_color(donated: Array, target: Array, weight: Array, unit_px: float) -> 
     ring = weight > 0.5
     if ring.sum() < 12:
         return donated
-    width = max(_COLOR_WIDTH * unit_px, 0.8)
+    width = max(_COLOR_WIDTH * half_width_px, 0.8)
 
-    def measure(picture: Array) -> tuple[Array, Array, float]:
+    def measure(picture: FloatArray) -> tuple[FloatArray, FloatArray, float]:
         hue = picture - (picture @ LUMA)[..., None]
         smooth = np.asarray(cv2.GaussianBlur(hue, (0, 0), width), np.float32)
         return hue, smooth, float(np.median(np.abs(hue - smooth)[ring]))
@@ -188,7 +196,7 @@ def calm_color(donated: Array, target: Array, weight: Array, unit_px: float) -> 
     return np.asarray(donated + min(1.5 * excess, 1.0) * (smooth - hue), np.float32)
 
 
-def calm_grain(donated: Array, target: Array, weight: Array) -> Array:
+def calm_grain(donated: FloatArray, target: FloatArray, weight: FloatArray) -> FloatArray:
     """Take specks of noise out of a donated eye that has more of them than the target, as brightened dark photos have.
 
     Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
@@ -197,7 +205,7 @@ def calm_grain(donated: Array, target: Array, weight: Array) -> Array:
     if ring.sum() < 12:
         return donated
 
-    def measure(picture: Array) -> tuple[Array, float]:
+    def measure(picture: FloatArray) -> tuple[FloatArray, float]:
         calm = np.asarray(cv2.medianBlur(picture, 3), np.float32)
         return calm, float(np.abs((picture - calm) @ LUMA)[ring].mean())
 
@@ -206,20 +214,24 @@ def calm_grain(donated: Array, target: Array, weight: Array) -> Array:
     return np.asarray(donated + min(1.5 * max(excess, 0.0), 1.0) * (calm - donated), np.float32)
 
 
-def match_sharpness(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+def match_sharpness(
+    donated: FloatArray, scale: float, appearance: FaceAppearance, donor_appearance: FaceAppearance
+) -> FloatArray:
     """Blur a donated part where its photo is sharper than the target; `scale` is donor pixels for a target pixel."""
-    own = donor_look.blur_sigma_px / scale
-    missing = look.blur_sigma_px**2 - own**2
+    own = donor_appearance.blur_sigma_px / scale
+    missing = appearance.blur_sigma_px**2 - own**2
     if missing <= 0.05:
         return donated
     return np.asarray(cv2.GaussianBlur(donated, (0, 0), float(np.sqrt(missing))), np.float32)
 
 
-def match_grain(donated: Array, scale: float, look: PhotoLook, donor_look: PhotoLook) -> Array:
+def match_grain(
+    donated: FloatArray, scale: float, appearance: FaceAppearance, donor_appearance: FaceAppearance
+) -> FloatArray:
     """Add the grain that the target's skin has more than the donor's; `scale` is donor pixels for a target pixel."""
-    have = float(donor_look.grain.std()) / max(scale, 1.0)
-    want = float(look.grain.std())
+    have = float(donor_appearance.grain.std()) / max(scale, 1.0)
+    want = float(appearance.grain.std())
     missing = np.sqrt(max(want**2 - have**2, 0.0)) / max(want, 1e-3)
     if missing < 0.2:
         return donated
-    return donated + missing * look.tile_grain(*donated.shape[:2])
+    return donated + missing * appearance.tile_grain(*donated.shape[:2])

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from donor.light import match_light
 from edit.options import Options
@@ -31,9 +30,7 @@ from face.eye_geometry import (
 from face.types import EyeLandmarks, Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma
-from photo.types import Pixels
-
-Array = NDArray[np.float32]
+from photo.types import FloatArray, Pixels
 
 # An eye is fit to be copied when it is clearly open, large enough to carry detail and seen at nearly the same angle.
 LEAST_ASPECT_RATIO = 0.18
@@ -110,7 +107,7 @@ def _gaze_shift(edit: Edit) -> float:
     return 2 * (IRIS_CENTER[0] - float(iris_x[0]))
 
 
-def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> Array | None:
+def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> FloatArray | None:
     """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
     if not _is_other_open(pixels, edit, plan):
         return None
@@ -124,21 +121,23 @@ def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
     x, y = frame.grid(box)
     copied = _turn_gaze(pixels, _sample(pixels, donor, x, y), x, y, edit, donor)
     target = pixels[box.slices].astype(np.float32)
-    copied *= match_light(target, copied, _skin_alike(edit, frame, x, y), frame.unit_px)
+    copied *= match_light(target, copied, _skin_alike(edit, frame, x, y), frame.half_width_px)
     # The brow is the person's own on this side; toward the temple lashes and their line are the other eye's.
     reach = np.where(x < 0, 1.55, 1.1)
     weight = (1 - smoothstep(0.95, 1.35, np.hypot(x / reach, (y - 0.1) / 0.85)))[..., None]
     return np.asarray(np.clip(np.rint(target + weight * (copied - target)), 0, 255), np.uint8)
 
 
-def _sample(pixels: Pixels, frame: EyeFrame, x: Array, y: Array) -> Array:
+def _sample(pixels: Pixels, frame: EyeFrame, x: FloatArray, y: FloatArray) -> FloatArray:
     """The photo at eye frame coordinates, float32 (h, w, 3)."""
     map_x, map_y = frame.to_photo(x, y)
     seen = cv2.remap(pixels, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.float32)
 
 
-def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, donor: EyeFrame) -> Array:
+def _turn_gaze(
+    pixels: Pixels, copied: FloatArray, x: FloatArray, y: FloatArray, edit: Edit, donor: EyeFrame
+) -> FloatArray:
     """The mirrored eye with its iris moved so that both look the same way; mirrored eyes squint or diverge.
 
     The white is drawn over the old place of the iris, and the iris is put in again; what the lid hid of it is taken
@@ -150,9 +149,9 @@ def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, do
     if abs(shift) < _LEAST_GAZE_SHIFT:
         return copied
     # An iris is round in the photo, while x of the frame is foreshortened.
-    round_x = 1 / donor.seen_share
+    round_x = 1 / donor.foreshortening
 
-    def distance(center_x: float) -> Array:
+    def distance(center_x: float) -> FloatArray:
         return np.asarray(np.hypot((x - center_x) / round_x, y - iris_y), np.float32)
 
     opening = _find_opening(x, y, eye, donor)
@@ -171,11 +170,11 @@ def _turn_gaze(pixels: Pixels, copied: Array, x: Array, y: Array, edit: Edit, do
 
 
 def _spread_iris(
-    pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame, circle: tuple[float, float, float], distance: Array
-) -> Array:
+    pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame, circle: tuple[float, float, float], distance: FloatArray
+) -> FloatArray:
     """Colours float32 (h, w, 3) of the iris `circle` (x, y, radius), the same at every angle, by their `distance`."""
     iris_x, iris_y, radius = circle
-    round_x = 1 / frame.seen_share
+    round_x = 1 / frame.foreshortening
     angles, rings = np.meshgrid(np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(0, radius, 8))
     x = (iris_x + rings * np.cos(angles) * round_x).astype(np.float32)
     y = (iris_y + rings * np.sin(angles)).astype(np.float32)
@@ -195,9 +194,9 @@ def _spread_iris(
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def _draw_white(copied: Array, known: Array, x: Array, y: Array) -> Array:
+def _draw_white(copied: FloatArray, known: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
     """The white of the eye drawn sideways over the whole of it from where it is `known` (weight 0 … 1)."""
-    unit_px = max(x.shape[1] - 1, 1) / max(float(np.ptp(x)), 1e-3)
+    half_width_px = max(x.shape[1] - 1, 1) / max(float(np.ptp(x)), 1e-3)
     gray = copied @ LUMA
     sure = known > 0.5
     if sure.sum() < 6:
@@ -207,13 +206,13 @@ def _draw_white(copied: Array, known: Array, x: Array, y: Array) -> Array:
     total = np.zeros_like(copied)
     sums = np.zeros_like(weight)
     for across, along, share in ((0.35, 0.08, 1.0), (0.9, 0.25, 0.02)):
-        wide, high = across * unit_px, along * unit_px
+        wide, high = across * half_width_px, along * half_width_px
         total += share * cv2.GaussianBlur(copied * weight[..., None], (0, 0), wide, sigmaY=high)
         sums += share * cv2.GaussianBlur(weight, (0, 0), wide, sigmaY=high)
     return np.asarray(total / np.maximum(sums, 1e-4)[..., None], np.float32)
 
 
-def _skin_alike(edit: Edit, frame: EyeFrame, x: Array, y: Array) -> Array:
+def _skin_alike(edit: Edit, frame: EyeFrame, x: FloatArray, y: FloatArray) -> FloatArray:
     """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
     below_brow = y - find_height(frame, edit.face.eye(edit.feature).brow_lower, x)
     lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)

@@ -6,19 +6,16 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from donor.align import Fit, fit_face, warp_donor
-from donor.eye import carry_eye
+from donor.eye import transfer_eye
 from donor.light import match_donor
 from donor.other_eye import copy_other_eye
 from edit.plan import Donor, Edit
-from face.appearance import PhotoLook, measure_look
+from face.appearance import FaceAppearance, measure_appearance
 from face.types import Face, Feature
 from photo.blend import smoothstep
-from photo.types import Pixels
-
-Array = NDArray[np.float32]
+from photo.types import FloatArray, Matrix, Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +23,8 @@ class _Match:
     """A face and a donor's laid over each other, and how either looks in its photo."""
 
     fits: dict[Feature, Fit]
-    look: PhotoLook
-    donor_look: PhotoLook
+    appearance: FaceAppearance
+    donor_appearance: FaceAppearance
 
 
 class DonorPainter:
@@ -48,16 +45,16 @@ class DonorPainter:
         if donor.mirrored:
             return copy_other_eye(painted, edit)
         match = self._match(edit.face, donor)
-        carry = carry_smile if edit.feature is Feature.MOUTH else carry_eye
-        return carry(painted, edit, donor, match.fits[edit.feature], match.look, match.donor_look)
+        carry = transfer_smile if edit.feature is Feature.MOUTH else transfer_eye
+        return carry(painted, edit, donor, match.fits[edit.feature], match.appearance, match.donor_appearance)
 
     def _match(self, face: Face, donor: Donor) -> _Match:
         key = face, donor.face
         if key not in self._matches:
             self._matches[key] = _Match(
                 fit_face(self._pixels, face, donor.pixels, donor.face),
-                measure_look(self._pixels, face),
-                measure_look(donor.pixels, donor.face),
+                measure_appearance(self._pixels, face),
+                measure_appearance(donor.pixels, donor.face),
             )
         return self._matches[key]
 
@@ -68,10 +65,12 @@ _LIPS_GAP = (0.16, 0.30)
 _LIGHT_UNIT = 0.35
 
 
-def carry_smile(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoLook, donor_look: PhotoLook) -> Pixels:
+def transfer_smile(
+    pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, appearance: FaceAppearance, donor_appearance: FaceAppearance
+) -> Pixels:
     """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the donor's smile in it, uint8 (h, w, 3).
 
-    `look` and `donor_look` are those of the two faces. Neither photo is written to.
+    `appearance` and `donor_appearance` are those of the two faces. Neither photo is written to.
     """
     box, unit = edit.region.box, edit.face.landmarks.eye_distance_px
     target = pixels[box.slices].astype(np.float32)
@@ -82,11 +81,11 @@ def carry_smile(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, look: PhotoL
     apart = np.minimum(*(_measure_distance(points - (box.left, box.top), target.shape) for points in (lips, own_lips)))
     rim = 1 - smoothstep(0.5, 0.95, edit.region.alpha)
     alike = rim * smoothstep(_LIPS_GAP[0] * unit, _LIPS_GAP[1] * unit, apart) * (edit.region.alpha > 0)
-    donated = match_donor(target, donated, alike, _LIGHT_UNIT * unit, fit.scale, look, donor_look).pixels
+    donated = match_donor(target, donated, alike, _LIGHT_UNIT * unit, fit.scale, appearance, donor_appearance).pixels
     return np.asarray(np.clip(np.rint(donated), 0, 255), np.uint8)
 
 
-def _measure_distance(outline: NDArray[np.float64], shape: tuple[int, ...]) -> Array:
+def _measure_distance(outline: Matrix, shape: tuple[int, ...]) -> FloatArray:
     """Distance in pixels of every pixel of a patch from a closed outline (n, 2), 0 inside it."""
     outside = np.full(shape[:2], 255, np.uint8)
     cv2.fillPoly(outside, [np.round(outline).astype(np.int32)], (0,))

@@ -1,6 +1,6 @@
 """Who is who in other photos: which face there is which person here.
 
-People are told apart by the recognition network (`resemblance`): every face of the photo is paired with at most one
+People are told apart by the recognition network (`similarity`): every face of the photo is paired with at most one
 face of each reference, and only with one that is of the same person beyond doubt. A burst from one spot shows everybody
 in the same places, so where the network hesitates, the place decides.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edit.options import Options
-from face.identity import SAME_PERSON, Description, describe_face, measure_distance
+from face.identity import SAME_PERSON, Embedding, embed_face, measure_distance
 from face.search import find_faces
 from face.types import Face
 from photo.types import Box, Photo, Pixels
@@ -30,7 +30,7 @@ _SURROUNDINGS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class FaceCrop:
     """One face of a reference photo: where it is there, its surroundings alone, and what it looks like.
 
     `pixels` uint8 (h, w, 3) is what is kept of the photo, `face` the face in these pixels, `in_photo` in the whole one.
@@ -39,47 +39,47 @@ class Head:
     pixels: Pixels
     face: Face
     in_photo: Face
-    looks: Description
+    embedding: Embedding
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
+class ReferencePhoto:
     """Another photo as far as it is needed: its faces, its size (rows, columns), and what the user calls it.
 
     `among` is what it and its like are called in reports.
     """
 
-    heads: tuple[Head, ...]
+    crops: tuple[FaceCrop, ...]
     size: tuple[int, int]
     name: str
     path: Path | None = None
     among: str = "the reference photos"
 
 
-def read_reference(photo: Photo) -> Reference:
+def read_reference(photo: Photo) -> ReferencePhoto:
     """Find the faces of a photo that may give their eyes to others. Raises MissingModel, MissingPackage."""
-    heads = tuple(_cut_head(photo.pixels, face) for face in find_faces(photo.pixels))
+    crops = tuple(_cut_crop(photo.pixels, face) for face in find_faces(photo.pixels))
     name = photo.path.name if photo.path else "the reference photo"
-    return Reference(heads, (photo.height, photo.width), name, photo.path)
+    return ReferencePhoto(crops, (photo.height, photo.width), name, photo.path)
 
 
-def _cut_head(pixels: Pixels, face: Face) -> Head:
+def _cut_crop(pixels: Pixels, face: Face) -> FaceCrop:
     """A copy of the surroundings of a face, so that the photo itself can be forgotten."""
     box = Box.around(face.landmarks.points).padded(_SURROUNDINGS).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         box = Box(0, 0, pixels.shape[1], pixels.shape[0])
-    return Head(pixels[box.slices].copy(), face.within(box), face, describe_face(pixels, face))
+    return FaceCrop(pixels[box.slices].copy(), face.within(box), face, embed_face(pixels, face))
 
 
-def choose_heads(reference: Reference, options: Options) -> list[Head]:
-    """The heads that may give anything: all, or the one of `options.reference_face`."""
+def choose_crops(reference: ReferencePhoto, options: Options) -> list[FaceCrop]:
+    """The faces that may give anything: all, or the one of `options.reference_face`."""
     number = options.reference_face
-    return [head for head in reference.heads if number is None or head.face.number == number]
+    return [crop for crop in reference.crops if number is None or crop.face.number == number]
 
 
-def pair_up(
-    faces: Sequence[Face], own: Mapping[int, Description], heads: Sequence[Head], *, is_burst: bool
-) -> dict[int, Head]:
+def match_people(
+    faces: Sequence[Face], own: Mapping[int, Embedding], crops: Sequence[FaceCrop], *, is_burst: bool
+) -> dict[int, FaceCrop]:
     """For numbers of `faces` the head of the same person; nobody is used twice.
 
     `own` are the descriptions of the faces by number; `is_burst` if both photos may be from one spot. The closest pair
@@ -87,21 +87,21 @@ def pair_up(
     """
     pairs = []
     for face in faces:
-        for head in heads:
-            distance = measure_distance(own[face.number], head.looks)
+        for crop in crops:
+            distance = measure_distance(own[face.number], crop.embedding)
             if distance < SAME_PERSON:
-                pairs.append(_Pair(distance, face, head, is_burst and _is_in_place(face, head.in_photo)))
+                pairs.append(_Pair(distance, face, crop, is_burst and _is_in_place(face, crop.in_photo)))
     pairs.sort(key=lambda pair: pair.distance)
-    result: dict[int, Head] = {}
+    result: dict[int, FaceCrop] = {}
     for pair in pairs:
         rivals = [
             other
             for other in pairs
-            if (other.face is pair.face) != (other.head is pair.head) and other.distance < pair.distance + CLEAR_LEAD
+            if (other.face is pair.face) != (other.crop is pair.crop) and other.distance < pair.distance + CLEAR_LEAD
         ]
         is_clear = not rivals or (pair.in_place and not any(other.in_place for other in rivals))
-        if is_clear and pair.face.number not in result and pair.head not in result.values():
-            result[pair.face.number] = pair.head
+        if is_clear and pair.face.number not in result and pair.crop not in result.values():
+            result[pair.face.number] = pair.crop
     return result
 
 
@@ -111,7 +111,7 @@ class _Pair:
 
     distance: float
     face: Face
-    head: Head
+    crop: FaceCrop
     in_place: bool
 
 

@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 
 from face.types import Face, Landmarks
 from photo.geometry import fit_similarity
-from photo.types import Box, Pixels, Region
-
-Plane = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from photo.types import Box, FloatArray, Mask, Matrix, Pixels, Region
 
 # Heads turned more than this against each other, in degrees, show different sides: the face would look pasted on.
 _MOST_TURN = {"yaw": 8.0, "pitch": 9.0, "roll": 12.0}
@@ -152,20 +149,20 @@ def _frame(face: Face) -> Box:
     return Box.around(face.landmarks.oval).padded(0.1)
 
 
-def _still_points(marks: Landmarks) -> NDArray[np.float64]:
+def _still_points(marks: Landmarks) -> Matrix:
     """What no expression moves: the corners of the eyes and the ridge of the nose, (n, 2)."""
     eyes = [corner for eye in marks.eyes for corner in (eye.outer_corner, eye.inner_corner)]
     return np.array([*eyes, *marks.nose[:7]], np.float64)[:, :2]
 
 
-def _lay_over(face: Face, donor: Face) -> tuple[NDArray[np.float64], float]:
+def _lay_over(face: Face, donor: Face) -> tuple[Matrix, float]:
     """The similarity (2, 3) from the donor's photo to the face's, and how far it misses, in eye distances."""
     points, places = _still_points(donor.landmarks), _still_points(face.landmarks)
     matrix = fit_similarity(points, places)
     return matrix, float(_measure_misses(points, places, matrix).mean() / face.landmarks.eye_distance_px)
 
 
-def _measure_misses(points: NDArray[Any], places: NDArray[Any], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _measure_misses(points: NDArray[Any], places: NDArray[Any], matrix: Matrix) -> Matrix:
     """How far `points` (n, 2 or 3), moved by `matrix`, lie from `places`, (n,) in pixels."""
     moved = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     return np.linalg.norm(moved - places[:, :2], axis=1)
@@ -177,7 +174,7 @@ def _move(marks: Landmarks, xy: NDArray[Any]) -> Landmarks:
     return Landmarks(points)
 
 
-def _feature_outlines(marks: Landmarks) -> list[NDArray[np.float32]]:
+def _feature_outlines(marks: Landmarks) -> list[FloatArray]:
     eyes = marks.eyes
     return [
         *(np.concatenate([eye.brow_upper, eye.lower]) for eye in eyes),
@@ -186,7 +183,7 @@ def _feature_outlines(marks: Landmarks) -> list[NDArray[np.float32]]:
     ]
 
 
-def _settle(matrix: NDArray[np.float64], here: Plane, other: Pixels, marks: Landmarks) -> NDArray[np.float64]:
+def _settle(matrix: Matrix, here: FloatArray, other: Pixels, marks: Landmarks) -> Matrix:
     """The `matrix` (2, 3) from `other` to `here`, brought to where the two pictures agree best; `marks` are of `here`.
 
     Landmarks of closed eyes and of open ones lie differently; skin, brows, nose and glasses tell the place better.
@@ -249,7 +246,7 @@ def _find_parts(own: Landmarks, foreign: Landmarks, covered: Mask, eye_distance:
     )
 
 
-def _fill(shape: tuple[int, ...], outline: NDArray[np.float32]) -> Mask:
+def _fill(shape: tuple[int, ...], outline: FloatArray) -> Mask:
     """What lies inside the hull of the outline (n, 2 or 3), bool of `shape` (h, w)."""
     mask = np.zeros(shape, np.uint8)
     hull = cv2.convexHull(np.ascontiguousarray(outline[:, :2], np.float32))
@@ -270,7 +267,7 @@ def _disk(radius: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
-def _remove_sparks(there: Pixels, parts: _Parts) -> Plane:
+def _remove_sparks(there: Pixels, parts: _Parts) -> FloatArray:
     """`there` without single pixels much lighter or darker than what is around them, float32 (h, w, 3)."""
     calm = cv2.medianBlur(there, 3).astype(np.float32)
     away = np.abs(there - calm).max(axis=2)
@@ -278,7 +275,7 @@ def _remove_sparks(there: Pixels, parts: _Parts) -> Plane:
     return np.where((away > _SPARKS * max(usual, 1.0))[..., None], calm, there).astype(np.float32)
 
 
-def _match_light(there: Plane, here: Plane, parts: _Parts, eye_distance: float) -> Plane:
+def _match_light(there: FloatArray, here: FloatArray, parts: _Parts, eye_distance: float) -> FloatArray:
     """`there` with the exposure, the sharpness and the tint of skin and lips that `here` has; all (h, w, 3)."""
     if not parts.bare.any():
         return there
@@ -289,7 +286,7 @@ def _match_light(there: Plane, here: Plane, parts: _Parts, eye_distance: float) 
     return lit + _spread(_tint(here) - _tint(lit), known, _TINT_REACH, eye_distance)
 
 
-def _match_detail(there: Plane, here: Plane, parts: _Parts, eye_distance: float) -> Plane:
+def _match_detail(there: FloatArray, here: FloatArray, parts: _Parts, eye_distance: float) -> FloatArray:
     """`there`, sharpened where it has less fine detail than `here`, its noise left as it is; both (h, w, 3)."""
     fine, coarse = (max(size * eye_distance, 0.5) for size in _DETAIL)
     details = [_blur(picture, fine) - _blur(picture, coarse) for picture in (there, here)]
@@ -301,7 +298,7 @@ def _match_detail(there: Plane, here: Plane, parts: _Parts, eye_distance: float)
     return np.asarray(there + (gain - 1) * clear, np.float32)
 
 
-def _spread(difference: Plane, weight: Plane, reaches: tuple[float, ...], eye_distance: float) -> Plane:
+def _spread(difference: FloatArray, weight: FloatArray, reaches: tuple[float, ...], eye_distance: float) -> FloatArray:
     """The difference (h, w, 3) that two frames have where `weight` (h, w) 0 … 1 is, carried smoothly to everywhere."""
     height, width = weight.shape
     # What is carried is smooth: in a large face it is reckoned small.
@@ -320,11 +317,11 @@ def _spread(difference: Plane, weight: Plane, reaches: tuple[float, ...], eye_di
     return np.asarray(cv2.resize(spread, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _blur(picture: Plane, sigma: float) -> Plane:
+def _blur(picture: FloatArray, sigma: float) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
 
 
-def _tint(picture: Plane) -> Plane:
+def _tint(picture: FloatArray) -> FloatArray:
     """What is left of the colours (h, w, 3) without the brightness."""
     return picture - picture.mean(axis=2, keepdims=True)
 
@@ -340,7 +337,7 @@ _OUTWARD = 6.0
 _EDGES = 2.0
 
 
-def draw_line(here: Plane, there: Plane, core: Mask, inside: Mask, soft_px: float) -> NDArray[np.float32] | None:
+def draw_line(here: FloatArray, there: FloatArray, core: Mask, inside: Mask, soft_px: float) -> FloatArray | None:
     """Draw the closed line around `core` and within `inside` along which two pictures differ least: (rays, 2) x and y.
 
     `here` and `there` float32 (h, w, 3), the masks bool (h, w); what is finer than `soft_px` does not count.
@@ -369,28 +366,28 @@ def draw_line(here: Plane, there: Plane, core: Mask, inside: Mask, soft_px: floa
     return places[np.arange(_RAYS), _shortest_ring(costs)].astype(np.float32)
 
 
-def _last_inside(mask: Mask, ray: NDArray[np.float64]) -> NDArray[np.float64]:
+def _last_inside(mask: Mask, ray: Matrix) -> Matrix:
     seen = _sample(mask.astype(np.float32), ray) > 0.5
     return (ray.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)).astype(np.float64)
 
 
-def _first_outside(mask: Mask, ray: NDArray[np.float64]) -> NDArray[np.float64]:
+def _first_outside(mask: Mask, ray: Matrix) -> Matrix:
     seen = _sample(mask.astype(np.float32), ray) < 0.5
     return np.argmax(seen, axis=1).astype(np.float64)
 
 
-def _sample(plane: Plane, places: NDArray[np.float64]) -> Plane:
+def _sample(plane: FloatArray, places: Matrix) -> FloatArray:
     x, y = (np.ascontiguousarray(places[..., i], np.float32) for i in (0, 1))
     return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
 
 
-def _shortest_ring(costs: Plane) -> NDArray[np.intp]:
+def _shortest_ring(costs: FloatArray) -> NDArray[np.intp]:
     """The cheapest place on each ray, (rays,), of a path that closes; costs (rays, places)."""
     start = int(_walk(np.concatenate([costs, costs, costs]), None)[len(costs)])
     return _walk(costs, start)
 
 
-def _walk(costs: Plane, start: int | None) -> NDArray[np.intp]:
+def _walk(costs: FloatArray, start: int | None) -> NDArray[np.intp]:
     """The cheapest path over the rays in order; with `start` it begins there, and ends where it can close."""
     count, places = costs.shape
     offsets = range(-_BEND, _BEND + 1)
@@ -412,7 +409,7 @@ def _walk(costs: Plane, start: int | None) -> NDArray[np.intp]:
     return path
 
 
-def _shift(values: NDArray[np.float64], offset: int) -> NDArray[np.float64]:
+def _shift(values: Matrix, offset: int) -> Matrix:
     """`values[i + offset]` at i, infinite beyond the ends."""
     shifted = np.full_like(values, np.inf)
     if offset >= 0:
@@ -422,7 +419,7 @@ def _shift(values: NDArray[np.float64], offset: int) -> NDArray[np.float64]:
     return shifted
 
 
-def fade_over(line: NDArray[np.float32], shape: tuple[int, ...], half_width_px: float) -> Plane:
+def fade_over(line: FloatArray, shape: tuple[int, ...], half_width_px: float) -> FloatArray:
     """1 within the line (n, 2), 0 beyond, with a soft edge over it: float32 of `shape` (h, w)."""
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [np.round(line * 16).astype(np.int32)], (1,), shift=4)

@@ -10,11 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from face.types import EyeLandmarks, Face, Feature
-from photo.types import Pixels, Progress, Region
+from photo.types import FloatArray, Pixels, Progress, Region
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,7 @@ class Edit:
     goal_share: float = 1.0
     donors: tuple[Donor, ...] = ()
     no_donor: str = ""
-    iris: NDArray[np.float32] | None = None
+    iris: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.amount <= 1.0:
@@ -129,7 +126,7 @@ class RefiningEngine(Engine, Protocol):
 class Change:
     """What became of one edit: the value before and after, whether it was kept, and whom it was carried over from.
 
-    `resemblance` is how much the whole face still looked like itself, -1 … 1 the same; None if it was not asked.
+    `similarity` is how much the whole face still looked like itself, -1 … 1 the same; None if it was not asked.
     """
 
     face: Face
@@ -140,7 +137,7 @@ class Change:
     tries: int
     note: str = ""
     donor: Donor | None = None
-    resemblance: float | None = None
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from face.types import EyeLandmarks, Face, Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma, measure_blur
-from photo.types import Box, Pixels
-
-Array = NDArray[np.float32]
+from photo.types import Box, FloatArray, Matrix, Pixels
 
 # Hues of a face that its luma does not explain, as a part of the spread of luma: gray and sepia photos have up to 0.07,
 # photos in colour 0.1 … 0.5.
@@ -24,8 +22,8 @@ _TONE_OWN_HUES = (0.075, 0.10)
 _TONE_SIZE = (48, 48)
 # Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure one; then they are
 # nearly all haze.
-_VEIL_RATIO = (0.40, 0.70)
-_VEIL_SHARE = 0.72
+_HAZE_RATIO = (0.40, 0.70)
+_HAZE_SHARE = 0.72
 # Wide enough to keep the blotches of a noisy photo, which are several pixels across.
 _GRAIN_SIGMA_PX = 2.5
 # The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses, would falsify it.
@@ -40,9 +38,9 @@ class Tone:
     """
 
     share: float
-    curve: NDArray[np.float64]
+    curve: Matrix
 
-    def apply(self, color: Array) -> Array:
+    def apply(self, color: FloatArray) -> FloatArray:
         """The colour float32 (3,) as this photo shows things of its luma."""
         level = float(color @ LUMA)
         toned = level + self.curve @ (1.0, level, level * level)
@@ -50,8 +48,8 @@ class Tone:
 
 
 @dataclass(frozen=True, eq=False)
-class PhotoLook:
-    """How the photo looks around one face, as measured by `measure_look`.
+class FaceAppearance:
+    """How the photo looks around one face, as measured by `measure_appearance`.
 
     `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
     `skin` float32 (3,): its median RGB 0 … 255. `brow_ratio`: luma of the brows over the skin's. `highlight`: luma of
@@ -60,14 +58,14 @@ class PhotoLook:
     """
 
     blur_sigma_px: float
-    grain: Array
-    skin: Array
+    grain: FloatArray
+    skin: FloatArray
     brow_ratio: float
     highlight: float
-    black: Array
+    black: FloatArray
     tone: Tone
 
-    def tile_grain(self, height: int, width: int) -> Array:
+    def tile_grain(self, height: int, width: int) -> FloatArray:
         """Grain for a patch of any size, float32 (height, width, 3), mirrored so that no seam shows."""
         rows = _mirror_indices(height, self.grain.shape[0])
         columns = _mirror_indices(width, self.grain.shape[1])
@@ -79,14 +77,14 @@ def _mirror_indices(count: int, period: int) -> NDArray[np.intp]:
     return np.where(index < period, index, 2 * period - 1 - index)
 
 
-def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
+def measure_appearance(pixels: Pixels, face: Face) -> FaceAppearance:
     """Measure sharpness, grain and colours of one face in a photo uint8 (H, W, 3)."""
     box = _eye_band(face).clipped(pixels.shape[1], pixels.shape[0])
     band = pixels[box.slices] if box is not None else pixels
     gray = luma(band)
     cheek = _cheek_patch(pixels, face)
     skin = measure_skin(pixels, face)
-    return PhotoLook(
+    return FaceAppearance(
         blur_sigma_px=measure_blur(gray),
         grain=_take_grain(cheek),
         skin=skin,
@@ -97,7 +95,7 @@ def measure_look(pixels: Pixels, face: Face) -> PhotoLook:
     )
 
 
-def measure_skin(pixels: Pixels, face: Face) -> Array:
+def measure_skin(pixels: Pixels, face: Face) -> FloatArray:
     """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
     eyes = face.landmarks.eyes
     middle = (eyes[0].inner_corner + eyes[1].inner_corner)[:2] / 2
@@ -133,17 +131,17 @@ def measure_tone(pixels: Pixels, face: Face) -> Tone:
     return Tone(float(np.clip((high - own) / (high - low), 0, 1)), curve.T)
 
 
-def measure_veil(black: Array, skin: Array) -> Array:
+def measure_haze(black: FloatArray, skin: FloatArray) -> FloatArray:
     """The haze float32 (3,) that lies over a face, whose darkest spots are `black`, and its skin `skin`; mostly none.
 
     Only where nothing on the face is anywhere near dark is it haze, or a faded print, and no pale hair.
     """
-    low, high = _VEIL_RATIO
+    low, high = _HAZE_RATIO
     ratio = np.asarray(float(black @ LUMA) / max(float(skin @ LUMA), 1.0))
-    return np.asarray(_VEIL_SHARE * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
+    return np.asarray(_HAZE_SHARE * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
 
 
-def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: Array) -> Array:
+def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: FloatArray) -> FloatArray:
     """Skin colour float32 (3,) around one eye: its brightness just below it, its hue below both, and a little `skin`'s.
 
     Each eye has light of its own, but one hue for both: two irises of different hue look ill.
@@ -155,7 +153,7 @@ def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: Array) 
     return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
 
 
-def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: Array) -> Array:
+def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: FloatArray) -> FloatArray:
     """Median colour just below one eye; `skin` where that lies outside the photo."""
     unit = eye.width_px / 2
     middle = eye.center
@@ -171,7 +169,7 @@ def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | Non
     return None if clipped is None else pixels[clipped.slices]
 
 
-def _measure_black(pixels: Pixels, face: Face) -> Array:
+def _measure_black(pixels: Pixels, face: Face) -> FloatArray:
     """Mean colour of the darkest hundredth of the face."""
     box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
     crop = (pixels if box is None else pixels[box.slices]).reshape(-1, 3)
@@ -214,7 +212,7 @@ def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
     return min(patches, key=lambda patch: float(luma(patch).std())) if patches else pixels
 
 
-def _take_grain(patch: Pixels) -> Array:
+def _take_grain(patch: Pixels) -> FloatArray:
     skin = patch.astype(np.float32)
     grain = skin - cv2.GaussianBlur(skin, (0, 0), _GRAIN_SIGMA_PX)
     spread = max(float(np.median(np.abs(grain))) * 1.4826, 0.2)

@@ -17,11 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from cv2.typing import MatLike
-from numpy.typing import NDArray
 
 from photo.errors import MissingModel
 from photo.geometry import _can_halve, _halve
-from photo.types import Pixels
+from photo.types import Mask, Pixels
 
 _LAYERS_FILE = Path(__file__).parents[1] / "deploy.prototxt"
 _WEIGHTS_FILE = Path(__file__).parents[1] / "res10_300x300_ssd_iter_140000.caffemodel"
@@ -124,10 +123,10 @@ def find_boxes(photo: Pyramid, side: int, wide_border: bool = False) -> list[Can
     level, scale = photo.scale_to(side - 2 * border)
     if border:
         level = cv2.copyMakeBorder(level, border, border, border, border, cv2.BORDER_CONSTANT, value=_MEAN)
-    slot = sum(side > coarse for coarse in COARSE_SIDES)
+    network_index = sum(side > coarse for coarse in COARSE_SIDES)
     found = []
     for left, top, right, bottom in _plan_tiles(level):
-        for confidence, x0, y0, x1, y1 in _detect(level[top:bottom, left:right], slot):
+        for confidence, x0, y0, x1, y1 in _detect(level[top:bottom, left:right], network_index):
             a, b, c, d = ((value - border) / scale for value in (x0 + left, y0 + top, x1 + left, y1 + top))
             found.append(Candidate((a, b, c, d), confidence))
     return _suppress(found)
@@ -191,27 +190,27 @@ def _plan_tiles(level: MatLike) -> list[Tile]:
     height, width = level.shape[:2]
     if max(width, height) <= _LEVEL_STEP * COARSE_SIDES[-1]:
         return [(0, 0, width, height)]
-    lively = _find_lively(level)
+    textured = _find_textured(level)
     tiles = []
-    for left, top, right, bottom in _cut_out(lively, (0, 0, width, height)):
+    for left, top, right, bottom in _cut_out(textured, (0, 0, width, height)):
         for y0, y1 in _spans(bottom - top):
             for x0, x1 in _spans(right - left):
-                tiles += _cut_out(lively, (left + x0, top + y0, left + x1, top + y1))
+                tiles += _cut_out(textured, (left + x0, top + y0, left + x1, top + y1))
     return tiles
 
 
-def _find_lively(level: MatLike) -> NDArray[np.bool_]:
+def _find_textured(level: MatLike) -> Mask:
     """Which cells of `_CELL_PX` pixels are not flat, or near one that is not."""
     height, width = level.shape[:2]
     size = math.ceil(width / _CELL_PX), math.ceil(height / _CELL_PX)
     small = cv2.cvtColor(cv2.resize(level, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     window = np.ones((_WINDOW_CELLS, _WINDOW_CELLS), np.uint8)
-    lively = (cv2.dilate(small, window) - cv2.erode(small, window) >= _FLAT_RANGE).astype(np.uint8)
+    textured = (cv2.dilate(small, window) - cv2.erode(small, window) >= _FLAT_RANGE).astype(np.uint8)
     reach = 2 * _MARGIN_CELLS + 1
-    return np.asarray(cv2.dilate(lively, np.ones((reach, reach), np.uint8)) > 0)
+    return np.asarray(cv2.dilate(textured, np.ones((reach, reach), np.uint8)) > 0)
 
 
-def _cut_out(lively: NDArray[np.bool_], tile: Tile) -> list[Tile]:
+def _cut_out(textured: Mask, tile: Tile) -> list[Tile]:
     """The parts of a tile that hold all its lively cells, or the tile itself where little would be saved."""
     left, top, right, bottom = tile
     x, y = left // _CELL_PX, top // _CELL_PX
@@ -222,12 +221,12 @@ def _cut_out(lively: NDArray[np.bool_], tile: Tile) -> list[Tile]:
             min((x + x1) * _CELL_PX, right),
             min((y + y1) * _CELL_PX, bottom),
         )
-        for x0, y0, x1, y1 in _cut_at_gaps(lively[y : math.ceil(bottom / _CELL_PX), x : math.ceil(right / _CELL_PX)])
+        for x0, y0, x1, y1 in _cut_at_gaps(textured[y : math.ceil(bottom / _CELL_PX), x : math.ceil(right / _CELL_PX)])
     ]
     return parts if sum(map(_area, parts)) <= (1 - _LEAST_SAVING) * _area(tile) else [tile]
 
 
-def _cut_at_gaps(cells: NDArray[np.bool_]) -> list[Tile]:
+def _cut_at_gaps(cells: Mask) -> list[Tile]:
     """Rectangles around all that is True, from cutting again and again along empty rows and columns."""
     bands = _find_runs(cells.any(axis=1))
     parts = [(x0, y0, x1, y1) for y0, y1 in bands for x0, x1 in _find_runs(cells[y0:y1].any(axis=0))]
@@ -238,7 +237,7 @@ def _cut_at_gaps(cells: NDArray[np.bool_]) -> list[Tile]:
     ]
 
 
-def _find_runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _find_runs(flags: Mask) -> list[tuple[int, int]]:
     """The stretches of True, from … to."""
     edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
@@ -252,7 +251,7 @@ def _spans(length: int) -> list[tuple[int, int]]:
     return [(start, start + size) for start in starts]
 
 
-def _detect(tile: MatLike, slot: int) -> list[tuple[float, float, float, float, float]]:
+def _detect(tile: MatLike, network_index: int) -> list[tuple[float, float, float, float, float]]:
     """Confidence and left, top, right, bottom in tile pixels of what the network of a slot sees in one tile."""
     below, beside = (max(_LEAST_SIDE_PX - side, 0) for side in tile.shape[:2])
     if below or beside:
@@ -260,7 +259,7 @@ def _detect(tile: MatLike, slot: int) -> list[tuple[float, float, float, float, 
     height, width = tile.shape[:2]
     blob = cv2.dnn.blobFromImage(tile, 1.0, (width, height), _MEAN[::-1], swapRB=True)
     with _LOCK:
-        net = _load_network(slot)
+        net = _load_network(network_index)
         net.setInput(blob)
         rows = net.forward()[0, 0]
     rows = rows[(rows[:, 2] >= _LEAST_CONFIDENCE) & (rows[:, 5] > rows[:, 3]) & (rows[:, 6] > rows[:, 4])]
@@ -277,7 +276,7 @@ def _suppress(candidates: list[Candidate]) -> list[Candidate]:
 
 
 @lru_cache
-def _load_network(_slot: int) -> cv2.dnn.Net:
+def _load_network(_network_index: int) -> cv2.dnn.Net:
     """The network, once for each slot: given ever other sizes it lays out its memory anew each time."""
     for path in (_LAYERS_FILE, _WEIGHTS_FILE):
         if not path.is_file():

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from face.types import EyeLandmarks, Face, Feature, Points
+from face.types import EyeLandmarks, Face, Feature
 from photo.blend import smoothstep
 from photo.measure import luma, trimmed_mean
-from photo.types import Box, Pixels
-
-Array = NDArray[np.float32]
+from photo.types import Box, FloatArray, Matrix, Pixels, Points
 
 # Lid curves are (1 - x²)(a + bx + cx²). Means over 61 open eyes and 53 closed ones, looked at straight on.
 OPEN_UPPER = (0.421, -0.041, 0.092)
@@ -46,7 +43,7 @@ MOST_HEIGHT_RATIO = 1.32
 LEAST_WIDTH_RATIO = 0.45
 
 
-def evaluate_lid(coefficients: tuple[float, float, float] | Array, x: Array | float) -> Array:
+def evaluate_lid(coefficients: tuple[float, float, float] | FloatArray, x: FloatArray | float) -> FloatArray:
     """Height of a lid curve at `x` in the eye frame; 0 at and beyond the corners."""
     x = np.clip(np.asarray(x, np.float32), -1.0, 1.0)
     a, b, c = coefficients
@@ -60,21 +57,21 @@ class EyeFrame:
     `origin`, `x_axis`, `y_axis` float32 (2,): pixels, and pixels per unit.
     """
 
-    origin: Array
-    x_axis: Array
-    y_axis: Array
+    origin: FloatArray
+    x_axis: FloatArray
+    y_axis: FloatArray
 
     @property
-    def unit_px(self) -> float:
+    def half_width_px(self) -> float:
         """Length of one unit of y in pixels: half the width of the eye seen straight on."""
         return float(np.linalg.norm(self.y_axis))
 
     @property
-    def seen_share(self) -> float:
+    def foreshortening(self) -> float:
         """How wide the eye is seen over how wide it is: 1 straight on, less from the side; never 0."""
-        return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.unit_px
+        return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.half_width_px
 
-    def to_frame(self, x_px: Array, y_px: Array) -> tuple[Array, Array]:
+    def to_frame(self, x_px: FloatArray, y_px: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Frame coordinates of photo pixels (arrays of any shape)."""
         determinant = self.x_axis[0] * self.y_axis[1] - self.x_axis[1] * self.y_axis[0]
         dx, dy = x_px - self.origin[0], y_px - self.origin[1]
@@ -82,13 +79,13 @@ class EyeFrame:
         y = (self.x_axis[0] * dy - self.x_axis[1] * dx) / determinant
         return x.astype(np.float32), y.astype(np.float32)
 
-    def to_photo(self, x: Array, y: Array) -> tuple[Array, Array]:
+    def to_photo(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Photo pixels of frame coordinates (arrays of any shape)."""
         x_px = self.origin[0] + x * self.x_axis[0] + y * self.y_axis[0]
         y_px = self.origin[1] + x * self.x_axis[1] + y * self.y_axis[1]
         return x_px.astype(np.float32), y_px.astype(np.float32)
 
-    def grid(self, box: Box, supersampling: int = 1) -> tuple[Array, Array]:
+    def grid(self, box: Box, supersampling: int = 1) -> tuple[FloatArray, FloatArray]:
         """Frame coordinates of every (sub-)pixel centre of `box`, two arrays (h·s, w·s)."""
         step = 1.0 / supersampling
         columns = box.left + (np.arange(box.width * supersampling, dtype=np.float32) + 0.5) * step - 0.5
@@ -102,8 +99,8 @@ class EyeView:
 
     box: Box
     frame: EyeFrame
-    x: Array
-    y: Array
+    x: FloatArray
+    y: FloatArray
 
 
 def find_frame(face: Face, feature: Feature) -> EyeFrame:
@@ -126,12 +123,12 @@ def find_frame(face: Face, feature: Feature) -> EyeFrame:
     return EyeFrame(origin.astype(np.float32), x_axis.astype(np.float32), y_axis)
 
 
-def landmarks_in_frame(frame: EyeFrame, points: Points) -> tuple[Array, Array]:
+def landmarks_in_frame(frame: EyeFrame, points: Points) -> tuple[FloatArray, FloatArray]:
     """Frame coordinates x and y, each float32 (n,), of landmarks float32 (n, 3)."""
     return frame.to_frame(points[:, 0], points[:, 1])
 
 
-def find_height(frame: EyeFrame, points: Points, x: Array) -> NDArray[np.float64]:
+def find_height(frame: EyeFrame, points: Points, x: FloatArray) -> Matrix:
     """Height at each `x`, in the eye frame, of the curve through photo points (n, 2 or 3); level beyond its ends."""
     along, height = landmarks_in_frame(frame, points)
     order = np.argsort(along)
@@ -142,13 +139,13 @@ def find_height(frame: EyeFrame, points: Points, x: Array) -> NDArray[np.float64
 class Lids:
     """The lids of one eye as curve coefficients: the closed line, and the open upper and lower rims."""
 
-    closed: Array
-    upper: Array
-    lower: Array
+    closed: FloatArray
+    upper: FloatArray
+    lower: FloatArray
     brow_height: float
 
 
-def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> Array:
+def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> FloatArray:
     """Coefficients of the line where the lids of a closed eye meet, from the two rims the landmarks give."""
     return _fit_curve(frame, np.concatenate([eye.upper[1:-1], eye.lower[1:-1]]), CLOSED_LINE)
 
@@ -162,7 +159,7 @@ def fit_open_lids(frame: EyeFrame, eye: EyeLandmarks, opening: float) -> Lids:
     return Lids(np.asarray(CLOSED_LINE, np.float32), lower + opening * (upper - lower), lower, brow_height)
 
 
-def _fit_curve(frame: EyeFrame, points: Points, mean: tuple[float, float, float]) -> Array:
+def _fit_curve(frame: EyeFrame, points: Points, mean: tuple[float, float, float]) -> FloatArray:
     """Coefficients of the lid curve through landmarks (n, 3), drawn a little toward the `mean` one.
 
     At 20 px an eye's landmarks jump by a tenth of its width.
@@ -190,7 +187,7 @@ def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -
     own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
     height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
     height *= 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
-    seen = frame.seen_share
+    seen = frame.foreshortening
     height *= float(np.interp(seen, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
     lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own
@@ -212,7 +209,7 @@ _LEAST_SEEN, _WITHIN = 0.15, 0.95
 _IRIS_PERCENTILES = (15, 50)
 
 
-def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
+def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> FloatArray | None:
     """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels.
 
     Neither its rim nor its landmarks are found without fail: what lies within both, and between the lids, is iris.
@@ -221,7 +218,7 @@ def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
     iris_x, iris_y, radius = find_iris(pixels, eye, frame)
     # Lower half mostly: the upper one lies in the shadow of the lid.
     angles, shares = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))
-    round_x = 1 / frame.seen_share
+    round_x = 1 / frame.foreshortening
     x = (iris_x + radius * shares * np.cos(angles) * round_x).astype(np.float32)
     y = (iris_y + radius * shares * np.sin(angles)).astype(np.float32)
     marked_x, marked_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
@@ -229,7 +226,7 @@ def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> Array | None:
     inside &= _find_opening(x, y, eye, frame) > 0.8
     columns, rows = frame.to_photo(x[inside], y[inside])
     seen = (columns >= 0) & (rows >= 0) & (columns <= pixels.shape[1] - 1) & (rows <= pixels.shape[0] - 1)
-    if radius * frame.unit_px < _LEAST_IRIS_PX or seen.sum() < _LEAST_SEEN * x.size:
+    if radius * frame.half_width_px < _LEAST_IRIS_PX or seen.sum() < _LEAST_SEEN * x.size:
         return None
     colors = cv2.remap(pixels, columns[seen], rows[seen], cv2.INTER_LINEAR).reshape(-1, 3).astype(np.float32)
     # Glints, mirror images and white brighten; the darkest are the pupil and lashes.
@@ -243,7 +240,7 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
     of persons by a test of statistical independence", 1993.
     """
     start_x, start_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
-    round_x = 1 / frame.seen_share
+    round_x = 1 / frame.foreshortening
     angles = np.radians(np.concatenate([np.linspace(-50, 20, 8), np.linspace(160, 230, 8)]))
 
     def score(center_x: float, center_y: float, radius: float) -> float:
@@ -271,7 +268,7 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
     return found if score(*found) > _CLEARLY_BETTER * max(score(*usual), 1.0) else usual
 
 
-def _find_opening(x: Array, y: Array, eye: EyeLandmarks, frame: EyeFrame) -> Array:
+def _find_opening(x: FloatArray, y: FloatArray, eye: EyeLandmarks, frame: EyeFrame) -> FloatArray:
     """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
     upper, lower = (find_height(frame, rim, x) for rim in (eye.upper, eye.lower))
     return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from face.types import Face
 from photo.errors import MissingModel
 from photo.geometry import fit_similarity
-from photo.types import Pixels
+from photo.types import FloatArray, Pixels
 
-Description = NDArray[np.float32]
+Embedding = FloatArray
 """What the network says of a face: float32 (192,) of length 1."""
 
 SAME_PERSON = 0.85
@@ -47,7 +46,7 @@ _AVERAGED_FROM = 1.5
 _LOCK = threading.Lock()
 
 
-def describe_face(pixels: Pixels, face: Face) -> Description:
+def embed_face(pixels: Pixels, face: Face) -> Embedding:
     """Describe the looks of a face by the recognition network: float32 (192,) of length 1.
 
     `pixels` uint8 (H, W, 3) RGB. To compare a photo before and after an edit, pass the same `face` for both: then
@@ -62,17 +61,17 @@ def describe_face(pixels: Pixels, face: Face) -> Description:
     return said / max(float(np.linalg.norm(said)), 1e-6)
 
 
-def measure_distance(one: Description, other: Description) -> float:
+def measure_distance(one: Embedding, other: Embedding) -> float:
     """Euclidean distance of two descriptions: 0 the same picture … 2."""
     return float(np.linalg.norm(one - other))
 
 
-def measure_resemblance(one: Description, other: Description) -> float:
+def measure_similarity(one: Embedding, other: Embedding) -> float:
     """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d."""
     return float(np.dot(one, other))
 
 
-class Likeness:
+class IdentityCheck:
     """How much the faces of one photo still look like themselves after an edit.
 
     `pixels` uint8 (H, W, 3) is the photo as it was.
@@ -80,7 +79,7 @@ class Likeness:
 
     def __init__(self, pixels: Pixels) -> None:
         self._pixels = pixels
-        self._known: dict[int, Description] = {}
+        self._known: dict[int, Embedding] = {}
 
     def measure(self, after: Pixels, face: Face) -> float:
         """The resemblance of `face` before and in `after`, uint8 (H, W, 3).
@@ -89,8 +88,8 @@ class Likeness:
         MissingModel.
         """
         if face.number not in self._known:
-            self._known[face.number] = describe_face(self._pixels, face)
-        return measure_resemblance(self._known[face.number], describe_face(after, face))
+            self._known[face.number] = embed_face(self._pixels, face)
+        return measure_similarity(self._known[face.number], embed_face(after, face))
 
 
 def _align(pixels: Pixels, face: Face) -> Pixels:

@@ -14,13 +14,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from face.types import Landmarks, Points
+from face.types import Landmarks
 from photo.errors import MissingModel, MissingPackage
 from photo.geometry import shift_matrix, shrink, turn_matrix, wrap_degrees
 from photo.measure import clear_up
-from photo.types import Box, Pixels
+from photo.types import Box, Matrix, Pixels, Points
 
 _MODEL_FILE = Path(__file__).parents[1] / "models" / "face_landmarker.task"
 # The landmarker may not be entered by two threads.
@@ -28,7 +27,7 @@ _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class NormalizedReading:
     """One face: `points` float32 (478, 3) and `blendshapes`, both in 0 … 1, and yaw, pitch, roll in degrees."""
 
     points: Points
@@ -36,7 +35,7 @@ class Reading:
     pose: tuple[float, float, float]
 
 
-def read_landmarks(view: Pixels) -> Reading | None:
+def read_landmarks(view: Pixels) -> NormalizedReading | None:
     """Read the one face that `view` uint8 (H, W, 3) RGB shows; None when the network sees none.
 
     The signs of the pose are those of `Face`. Raises MissingModel, MissingPackage.
@@ -50,10 +49,12 @@ def read_landmarks(view: Pixels) -> Reading | None:
     if not np.isfinite(points).all():
         return None
     blendshapes = {shape.category_name: float(shape.score) for shape in result.face_blendshapes[0]}
-    return Reading(points, blendshapes, _pose(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64)))
+    return NormalizedReading(
+        points, blendshapes, _pose(np.asarray(result.facial_transformation_matrixes[0], dtype=np.float64))
+    )
 
 
-def _pose(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
+def _pose(matrix: Matrix) -> tuple[float, float, float]:
     """Yaw, pitch and roll in degrees of a pose matrix, with the signs that Face promises.
 
     The columns are the head's axes (its left, up, forward) in a space with x right, y up and z to the camera.
@@ -135,7 +136,7 @@ class Crop:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class LandmarkReading:
     """What the landmarker saw: points float32 (478, 3) in photo pixels, scores, yaw, pitch and roll in degrees."""
 
     points: Points
@@ -144,7 +145,7 @@ class Look:
     confidence: float
 
 
-def look_at(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDERS[0]) -> Look | None:
+def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDERS[0]) -> LandmarkReading | None:
     """What the landmarker sees in one crop of `pixels` uint8 (H, W, 3), with this OpenCV border where the photo ends.
 
     `confidence` of the box that is looked at goes into the look. None when no face is seen.
@@ -175,7 +176,7 @@ def look_at(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDERS
     back = np.linalg.inv(to_crop)
     flat = np.column_stack([points[:, :2] * _CROP_PX, np.ones(len(points))]) @ back.T
     placed = np.column_stack([flat[:, :2], points[:, 2] * _CROP_PX / scale]).astype(np.float32)
-    return Look(placed, seen.blendshapes, (yaw, pitch, wrap_degrees(roll + crop.roll)), confidence)
+    return LandmarkReading(placed, seen.blendshapes, (yaw, pitch, wrap_degrees(roll + crop.roll)), confidence)
 
 
 def borders_in(pixels: Pixels, crop: Crop) -> tuple[int, ...]:

@@ -13,10 +13,7 @@ from face.eye_geometry import EyeFrame, Lids, evaluate_lid, find_frame, fit_clos
 from face.types import EyeLandmarks, Face, Feature, Landmarks
 from photo.blend import smoothstep
 from photo.measure import luma, measure_blur
-from photo.types import Box, Pixels
-
-Floats = NDArray[np.float32]
-Array = NDArray[np.float32]
+from photo.types import Box, FloatArray, Pixels
 
 # The mouth is looked at with so many pixels per eye distance.
 _LOOK_PX_PER_EYE_DISTANCE = 100
@@ -53,7 +50,7 @@ _RIM_MOST_DROP = 18
 
 
 @dataclass(frozen=True)
-class MouthLook:
+class LipContrast:
     """How the lips stand out from what is around them.
 
     `contrast` and `ring_contrast` are the steps of lightness on the lips and around; `chroma` and `lightness` the
@@ -86,7 +83,7 @@ class MouthLook:
         return self.cloth_chroma > _CLOTH_CHROMA and self.chroma < _LEAST_CHROMA_ON_CLOTH
 
 
-def measure_mouth_look(pixels: Pixels, landmarks: Landmarks) -> MouthLook | None:
+def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | None:
     """Measure how the lips stand out from what is around them; None when the mouth is not in the photo.
 
     `pixels` uint8 (H, W, 3).
@@ -103,7 +100,7 @@ def measure_mouth_look(pixels: Pixels, landmarks: Landmarks) -> MouthLook | None
     small = cv2.resize(pixels[box.slices], size, interpolation=cv2.INTER_AREA)
     lab = cv2.GaussianBlur(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (0, 0), 1.0)
 
-    def draw(points: Floats) -> NDArray[np.uint8]:
+    def draw(points: FloatArray) -> NDArray[np.uint8]:
         mask = np.zeros(lab.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.round((points[:, :2] - (box.left, box.top)) * scale).astype(np.int32)], (1,))
         return mask
@@ -123,7 +120,7 @@ def measure_mouth_look(pixels: Pixels, landmarks: Landmarks) -> MouthLook | None
     steps = np.hypot(cv2.Scharr(lab[..., 0], cv2.CV_32F, 1, 0), cv2.Scharr(lab[..., 0], cv2.CV_32F, 0, 1))
     lip_color, ring_color, forehead_color = (lab[mask > 0].mean(0) for mask in (lips, ring, forehead))
     light = max(float(ring_color[0]), 1.0)
-    return MouthLook(
+    return LipContrast(
         contrast=float(steps[mouth > 0].mean()) / light,
         ring_contrast=float(steps[ring > 0].mean()) / light,
         chroma=float(np.hypot(*(lip_color - ring_color)[1:])),
@@ -157,7 +154,7 @@ def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
     return float(fine / max(coarse, 1e-6))
 
 
-def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[Floats]:
+def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[FloatArray]:
     """Find the lower rims of glasses: each float32 (n, 2) in photo pixels, from the temple to the nose.
 
     `pixels` uint8 (H, W, 3). A rim is the strongest unbroken line from side to side under an eye (found by dynamic
@@ -169,7 +166,7 @@ def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[Floats]:
     return [line for line, clearness in lines if clearness >= least]
 
 
-def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) -> tuple[Floats, float]:
+def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) -> tuple[FloatArray, float]:
     """The line under an eye that is most like a rim, and how clear it is: 1 and more for one that is sure."""
     columns, rows = _RIM_PATCH
     width = landmarks.eye_distance_3d_px * 0.34
@@ -196,13 +193,13 @@ def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) ->
     line = np.abs(light[2 * reach :] + light[: -2 * reach] - 2 * light[reach:-reach]) / 2
     path = _strongest_path(line)
     strength = line[path, np.arange(columns)]
-    rim: Floats = where[path + reach, np.arange(columns)]
+    rim: FloatArray = where[path + reach, np.arange(columns)]
     if abs(int(path[-1]) - int(path[0])) > _RIM_MOST_DROP:
         return rim, 0.0
     return rim, float(min(strength.mean() / _RIM_CONTRAST, np.quantile(strength, 0.2) / _RIM_FAINTEST))
 
 
-def _strongest_path(line: Floats) -> NDArray[np.intp]:
+def _strongest_path(line: FloatArray) -> NDArray[np.intp]:
     """The row per column of the strongest path from left to right whose steps are at most two rows."""
     rows, columns = line.shape
     steps, each = np.arange(-2, 3), np.arange(rows)
@@ -270,10 +267,10 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
     box = around.clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return True
-    gray = cv2.GaussianBlur(luma(pixels[box.slices]), (0, 0), max(_SMOOTHED * frame.unit_px, 0.5))
+    gray = cv2.GaussianBlur(luma(pixels[box.slices]), (0, 0), max(_SMOOTHED * frame.half_width_px, 0.5))
     level = cv2.remap(gray, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    def rows(low: float, high: float) -> Floats:
+    def rows(low: float, high: float) -> FloatArray:
         return np.asarray(level[(low < _LINE_ROWS) & (high > _LINE_ROWS)], np.float32)
 
     lid = np.median(rows(*_ON_LID), axis=0)
@@ -290,7 +287,7 @@ def _detail_px(pixels: Pixels, face: Face) -> float:
     return face.landmarks.eye_distance_px / max(_SIGMAS_PER_DETAIL * sigma_px, 1.0)
 
 
-def _median_grey(pixels: Pixels, points: Floats) -> float:
+def _median_grey(pixels: Pixels, points: FloatArray) -> float:
     inside = np.clip(points.astype(int), 0, (pixels.shape[1] - 1, pixels.shape[0] - 1))
     return float(np.median(pixels[inside[:, 1], inside[:, 0]].mean(axis=1)))
 
@@ -318,18 +315,18 @@ _STRAND_CONTRAST, _STRAND_SHARE, _STRAND_LASHES = 0.10, 0.92, 0.18
 _STRAND_EDGE = 0.06
 
 
-def visible_alpha(source: Array, frame: EyeFrame, box: Box, x: Array, y: Array) -> Array:
+def visible_alpha(source: FloatArray, frame: EyeFrame, box: Box, x: FloatArray, y: FloatArray) -> FloatArray:
     """Where the region of an eye is not hidden by the nose: float32 0 … 1 in the shape of `x`.
 
     `source` float32 (h, w) is the luma of `box`, `x` and `y` (h, w) its frame coordinates.
     """
     visible = np.ones_like(x)
-    if frame.seen_share > _MOST_FORESHORTENING:
+    if frame.foreshortening > _MOST_FORESHORTENING:
         return visible
     rows = np.linspace(*_Y_RANGE, _STEPS[0], dtype=np.float32)
     columns = np.linspace(*_X_RANGE, _STEPS[1], dtype=np.float32)
     map_x, map_y = frame.to_photo(*np.meshgrid(columns, rows))
-    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * frame.unit_px, 0.6))
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * frame.half_width_px, 0.6))
     sampled = cv2.remap(smooth, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # The nose catches light, the corner of the eye beside it lies in its shadow; a step over two samples.
     contrast = np.zeros(_STEPS, np.float32)
@@ -341,7 +338,7 @@ def visible_alpha(source: Array, frame: EyeFrame, box: Box, x: Array, y: Array) 
     return smoothstep(0.0, _EDGE_SOFTNESS, edge_x - x)
 
 
-def find_still_height(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: Array) -> Array | None:
+def find_rim_height(source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x: FloatArray) -> FloatArray | None:
     """Height in the eye frame, float32 in the shape of `x`, above which nothing may move; None where nothing stands.
 
     That is the rim of glasses; or a crease as sharp as one, where the skin above stays still just as well.
@@ -355,7 +352,7 @@ def find_still_height(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: A
     offsets = np.linspace(_RIM_ABOVE_LINE, highest - float(line.min()), _STEPS[0], dtype=np.float32)
     grid_y = line[:, None] + offsets[None, :]
     map_x, map_y = frame.to_photo(np.repeat(columns[:, None], len(offsets), axis=1), grid_y)
-    smooth = cv2.GaussianBlur(source, (0, 0), max(0.02 * frame.unit_px, 0.5))
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.02 * frame.half_width_px, 0.5))
     sampled = cv2.remap(smooth, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     contrast = np.zeros(_STEPS, np.float32)
     contrast[:, 1:-1] = np.abs(sampled[:, 2:] - sampled[:, :-2])
@@ -367,7 +364,9 @@ def find_still_height(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: A
     return np.asarray(np.interp(x, columns, heights), np.float32)
 
 
-def find_strand(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: Array, y: Array) -> Array | None:
+def find_hair_strand(
+    source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x: FloatArray, y: FloatArray
+) -> FloatArray | None:
     """How far a strand of hair that hangs across the eye covers each pixel, float32 0 … 1 like `x`; None without one.
 
     `source` float32 (h, w) is the luma of `box`, `x` and `y` (h, w) its frame coordinates.
@@ -375,7 +374,7 @@ def find_strand(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: Array, 
     rows = np.linspace(*_STRAND_Y, _STRAND_STEPS[0], dtype=np.float32)
     columns = np.linspace(*_STRAND_X, _STRAND_STEPS[1], dtype=np.float32)
     map_x, map_y = frame.to_photo(*np.meshgrid(columns, rows))
-    smooth = cv2.GaussianBlur(source, (0, 0), max(0.02 * frame.unit_px, 0.5))
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.02 * frame.half_width_px, 0.5))
     sampled = cv2.remap(smooth, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     step = (_STRAND_X[1] - _STRAND_X[0]) / (_STRAND_STEPS[1] - 1)
     # Only along the row: lashes, creases and brows lie across it and are no ridge in it.
@@ -399,7 +398,7 @@ def find_strand(source: Array, frame: EyeFrame, box: Box, lids: Lids, x: Array, 
     return np.asarray(laid, np.float32)
 
 
-def _trace(gain: Array) -> NDArray[np.intp]:
+def _trace(gain: FloatArray) -> NDArray[np.intp]:
     """The column per row of the path from first to last row, one column aside a row at most, that gathers most gain."""
     total = gain.copy()
     for row in range(1, len(total)):

@@ -16,7 +16,6 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from face.detector import (
     COARSE_SIDES,
@@ -32,11 +31,11 @@ from face.detector import (
     plan_levels,
     share_inside,
 )
-from face.landmarker import BORDERS, Crop, Look, borders_in, crop_of, look_at, shift_ratio
-from face.types import Face, Landmarks, Points
+from face.landmarker import BORDERS, Crop, LandmarkReading, borders_in, crop_of, read_crop, shift_ratio
+from face.types import Face, Landmarks
 from photo.geometry import shift_matrix, shrink, turn_matrix, wrap_degrees
 from photo.measure import lift_dark
-from photo.types import Box, Pixels, Progress
+from photo.types import Box, Matrix, Pixels, Points, Progress
 
 # Finer levels are not searched once they can only add faces smaller than this share of the largest one found:
 # bystanders, too small to be edited.
@@ -79,18 +78,20 @@ def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Fac
     """
     tell = on_progress or (lambda _text, _done: None)
     tell("looking for faces", 0.0)
-    frame, turns, looks = _search_coarsely(pixels)
-    if not looks:
-        looks = _search_harder(pixels)
+    frame, turns, readings = _search_coarsely(pixels)
+    if not readings:
+        readings = _search_harder(pixels)
     tell("looking for faces", 0.5)
-    looks = _search_edges(frame, looks)
-    looks = _search(frame, _choose_fine_level(frame.pixels, looks), looks)
+    readings = _search_edges(frame, readings)
+    readings = _search(frame, _choose_fine_level(frame.pixels, readings), readings)
     tell("looking for faces", 1.0)
-    looks = [_turn_back(look, turns, frame.pixels.shape) for look in looks if not _is_animal(look)]
-    return tuple(replace(_to_face(look, pixels), number=n) for n, look in enumerate(_in_reading_order(looks), 1))
+    readings = [_turn_back(reading, turns, frame.pixels.shape) for reading in readings if not _is_animal(reading)]
+    return tuple(
+        replace(_to_face(reading, pixels), number=n) for n, reading in enumerate(_in_reading_order(readings), 1)
+    )
 
 
-def look_again(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Face | None:
+def remeasure(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Face | None:
     """Measure one known face again on changed pixels; None when no face is seen there any more.
 
     `pixels` uint8 (H, W, 3) RGB of the size in which `face` was found. Number, box and confidence stay. `as_it_stands`
@@ -101,11 +102,11 @@ def look_again(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Fac
     crop = crop_of(points)
     if as_it_stands:
         crop = replace(crop, roll=0.0, side=_SECOND_CROP * crop.side)
-    seen = (look_at(pixels, crop, face.confidence, border) for border in borders_in(pixels, crop))
-    look = next((look for look in seen if look is not None), None)
-    if look is None or shift_ratio(look.points, points) > _SAME_FACE_RATIO:
+    seen = (read_crop(pixels, crop, face.confidence, border) for border in borders_in(pixels, crop))
+    reading = next((reading for reading in seen if reading is not None), None)
+    if reading is None or shift_ratio(reading.points, points) > _SAME_FACE_RATIO:
         return None
-    return replace(_to_face(look, pixels), number=face.number, box=face.box)
+    return replace(_to_face(reading, pixels), number=face.number, box=face.box)
 
 
 class _Upright(Enum):
@@ -119,45 +120,45 @@ class _Upright(Enum):
 # ---- boxes ----------------------------------------------------------------------------------------------
 
 
-def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[Look]]:
+def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[LandmarkReading]]:
     """The photo turned so that its faces stand upright, by how many quarter turns, and the faces seen so far."""
     first = Pyramid(np.ascontiguousarray(pixels))
     search_harder = cache(lambda: _search_harder(pixels))
-    best: tuple[Pyramid, int, list[Look]] = (first, 0, [])
+    best: tuple[Pyramid, int, list[LandmarkReading]] = (first, 0, [])
     for turns in _QUARTER_TURNS:
         if turns and not has_boxes(pixels, turns):
             continue
         frame = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns))) if turns else first
-        looks = _search(frame, plan_levels(frame.pixels, COARSE_SIDES), [])
-        if not looks and turns == 0:
-            looks = _examine(frame.pixels, find_boxes(frame, COARSE_SIDES[0], wide_border=True), [])
-        if looks and len(looks) >= len(best[2]):
-            upright = _judge_upright(frame.pixels, looks)
+        readings = _search(frame, plan_levels(frame.pixels, COARSE_SIDES), [])
+        if not readings and turns == 0:
+            readings = _examine(frame.pixels, find_boxes(frame, COARSE_SIDES[0], wide_border=True), [])
+        if readings and len(readings) >= len(best[2]):
+            upright = _judge_upright(frame.pixels, readings)
             if upright is _Upright.UNSURE and turns:
                 # A face that the dark hides is sometimes seen only where the photo stands on its head, and wrongly.
                 hidden = search_harder()
-                if _outdo(looks, hidden, _judge_upright(pixels, hidden)):
+                if _outdo(readings, hidden, _judge_upright(pixels, hidden)):
                     return first, 0, hidden
-            if _outdo(best[2], looks, upright):
-                return frame, turns, looks
-        best = (frame, turns, looks) if len(looks) > len(best[2]) else best
+            if _outdo(best[2], readings, upright):
+                return frame, turns, readings
+        best = (frame, turns, readings) if len(readings) > len(best[2]) else best
     return best
 
 
-def _outdo(looks: list[Look], others: list[Look], upright: _Upright) -> bool:
+def _outdo(readings: list[LandmarkReading], others: list[LandmarkReading], upright: _Upright) -> bool:
     """Whether the `others`, which stand `upright` in their frame or not, are to be believed rather than the looks."""
-    top, other_top = (max((look.confidence for look in some), default=0.0) for some in (looks, others))
+    top, other_top = (max((reading.confidence for reading in some), default=0.0) for some in (readings, others))
     return upright is _Upright.YES or (upright is _Upright.UNSURE and other_top > top)
 
 
-def _search_harder(pixels: Pixels) -> list[Look]:
+def _search_harder(pixels: Pixels) -> list[LandmarkReading]:
     """The faces of a photo in which none stands out: in the dark, or on heads that are tilted far to one side."""
     height, width = pixels.shape[:2]
     scale = min(COARSE_SIDES[1] / max(height, width), 1.0)
     small = lift_dark(shrink(pixels, max(round(width * scale), 1), max(round(height * scale), 1)))
     to_small = np.diag([small.shape[1] / width, small.shape[0] / height, 1.0])
     side = math.ceil(math.hypot(*small.shape[:2]))
-    looks: list[Look] = []
+    readings: list[LandmarkReading] = []
     for tilt in (0.0, *_TILTS_DEGREES):
         # Turned like this, a head with this tilt stands upright.
         to_middle = shift_matrix(-small.shape[1] / 2, -small.shape[0] / 2)
@@ -167,11 +168,11 @@ def _search_harder(pixels: Pixels) -> list[Look]:
         back = np.linalg.inv(turn @ to_small)
         for level_side in plan_levels(small, COARSE_SIDES):
             found = find_boxes(view, level_side)
-            looks = _examine(pixels, [_place(candidate, back) for candidate in found], looks, tilt)
-    return looks
+            readings = _examine(pixels, [_place(candidate, back) for candidate in found], readings, tilt)
+    return readings
 
 
-def _place(candidate: Candidate, to_photo: NDArray[np.float64]) -> Candidate:
+def _place(candidate: Candidate, to_photo: Matrix) -> Candidate:
     """The upright box in the photo with the centre and the size of one found in a turned level."""
     left, top, right, bottom = candidate.corners
     x, y, _ = to_photo @ ((left + right) / 2, (top + bottom) / 2, 1.0)
@@ -179,55 +180,55 @@ def _place(candidate: Candidate, to_photo: NDArray[np.float64]) -> Candidate:
     return replace(candidate, corners=(x - reach, y - reach, x + reach, y + reach))
 
 
-def _judge_upright(pixels: Pixels, looks: list[Look]) -> _Upright:
+def _judge_upright(pixels: Pixels, readings: list[LandmarkReading]) -> _Upright:
     """Whether landmarks were laid on faces that stand upright in this frame, or on their heads.
 
     From its side, the landmarker tells the top of a face from its bottom; from below it sometimes does not.
     """
-    witnesses = sorted(looks, key=lambda item: -item.confidence)[:_WITNESSES]
+    witnesses = sorted(readings, key=lambda item: -item.confidence)[:_WITNESSES]
     wrong = 0
-    for look in witnesses:
-        crop = crop_of(look.points)
+    for reading in witnesses:
+        crop = crop_of(reading.points)
         contradicts = False
         for angle in (90.0, -90.0):
-            other = look_at(pixels, replace(crop, roll=crop.roll + angle), look.confidence)
+            other = read_crop(pixels, replace(crop, roll=crop.roll + angle), reading.confidence)
             if other is None:
                 continue
-            if shift_ratio(other.points, look.points) <= _SAME_LOOK_RATIO:
+            if shift_ratio(other.points, reading.points) <= _SAME_LOOK_RATIO:
                 return _Upright.YES
-            contradicts |= abs(wrap_degrees(other.pose[2] - look.pose[2])) > _ON_ITS_HEAD
+            contradicts |= abs(wrap_degrees(other.pose[2] - reading.pose[2])) > _ON_ITS_HEAD
         wrong += contradicts
     return _Upright.NO if 2 * wrong > len(witnesses) else _Upright.UNSURE
 
 
-def _is_animal(look: Look) -> bool:
-    return Landmarks(look.points).muzzle_ratio < _MUZZLE_RATIO
+def _is_animal(reading: LandmarkReading) -> bool:
+    return Landmarks(reading.points).muzzle_ratio < _MUZZLE_RATIO
 
 
-def _search(photo: Pyramid, sides: Sequence[int], looks: list[Look]) -> list[Look]:
+def _search(photo: Pyramid, sides: Sequence[int], readings: list[LandmarkReading]) -> list[LandmarkReading]:
     """The looks given and those at faces that the levels of these sides show, from coarse to fine."""
     with ThreadPoolExecutor(1) as pool:
         # While the faces of one level are looked at, the next level is searched.
         for candidates in pool.map(lambda side: find_boxes(photo, side), sides):
-            looks = _examine(photo.pixels, candidates, looks)
-    return looks
+            readings = _examine(photo.pixels, candidates, readings)
+    return readings
 
 
-def _search_edges(photo: Pyramid, looks: list[Look]) -> list[Look]:
+def _search_edges(photo: Pyramid, readings: list[LandmarkReading]) -> list[LandmarkReading]:
     """The looks given and those at faces that the left or the right edge cuts through."""
     for candidate in find_cut_boxes(photo):
         left, top, right, bottom = candidate.corners
         inward = right - left if left < 0 else left - right
         aims = [(left + share * inward, top, right + share * inward, bottom) for share in _CUT_INWARD]
         cut = [replace(candidate, corners=aim) for aim in aims]
-        looks = _examine(photo.pixels, cut, looks, crops=_CUT_BOX_TO_CROP)
-    return looks
+        readings = _examine(photo.pixels, cut, readings, crops=_CUT_BOX_TO_CROP)
+    return readings
 
 
-def _choose_fine_level(pixels: Pixels, looks: list[Look]) -> list[int]:
+def _choose_fine_level(pixels: Pixels, readings: list[LandmarkReading]) -> list[int]:
     """The coarsest level that shows all but bystanders, if any; the levels before it would show nothing more."""
     longest = max(pixels.shape[:2])
-    enough_px = _BYSTANDER_RATIO * max((_extent(look.points) for look in looks), default=0.0)
+    enough_px = _BYSTANDER_RATIO * max((_extent(reading.points) for reading in readings), default=0.0)
     chosen: list[int] = []
     for side in (COARSE_SIDES[-1], *plan_levels(pixels, FINE_SIDES)):
         chosen = [side] if side > COARSE_SIDES[-1] else []
@@ -239,24 +240,24 @@ def _choose_fine_level(pixels: Pixels, looks: list[Look]) -> list[int]:
 def _examine(
     pixels: Pixels,
     candidates: list[Candidate],
-    looks: list[Look],
+    readings: list[LandmarkReading],
     tilt: float = 0.0,
     crops: Sequence[float] = _BOX_TO_CROP,
-) -> list[Look]:
+) -> list[LandmarkReading]:
     """Look, with the head tilted by so many degrees, at the boxes that are not part of a face already seen."""
     for candidate in candidates:
-        if any(share_inside(candidate.corners, _bounds(look.points)) > _PART_OF_FACE for look in looks):
+        if any(share_inside(candidate.corners, _bounds(reading.points)) > _PART_OF_FACE for reading in readings):
             continue
-        look = _look_twice(pixels, candidate, tilt, crops)
-        if look is not None:
-            looks = _merge(looks, look)
-    return looks
+        reading = _confirm(pixels, candidate, tilt, crops)
+        if reading is not None:
+            readings = _merge(readings, reading)
+    return readings
 
 
 # ---- landmarks ------------------------------------------------------------------------------------------
 
 
-def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[float]) -> Look | None:
+def _confirm(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[float]) -> LandmarkReading | None:
     """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible.
 
     `crops` are the sides of the first crops to try, in proportion to the box. Both looks see the same beyond the edge:
@@ -268,11 +269,11 @@ def _look_twice(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequen
         crop = Crop(center, ratio * max(right - left, bottom - top), tilt)
         if border not in borders_in(pixels, crop):
             continue
-        look = look_at(pixels, crop, candidate.confidence, border)
-        if look is None or overlap_ratio(_bounds(look.points), candidate.corners) < _LEAST_AGREEMENT:
+        reading = read_crop(pixels, crop, candidate.confidence, border)
+        if reading is None or overlap_ratio(_bounds(reading.points), candidate.corners) < _LEAST_AGREEMENT:
             continue
-        again = look_at(pixels, crop_of(look.points), candidate.confidence, border)
-        if again is not None and shift_ratio(again.points, look.points) <= _SAME_LOOK_RATIO:
+        again = read_crop(pixels, crop_of(reading.points), candidate.confidence, border)
+        if again is not None and shift_ratio(again.points, reading.points) <= _SAME_LOOK_RATIO:
             return again
     return None
 
@@ -286,46 +287,46 @@ def _extent(points: Points) -> float:
     return float((points[:, :2].max(axis=0) - points[:, :2].min(axis=0)).max())
 
 
-def _merge(looks: list[Look], new: Look) -> list[Look]:
+def _merge(readings: list[LandmarkReading], new: LandmarkReading) -> list[LandmarkReading]:
     """Add a look, unless its face is already there; of two looks at one face the surer box wins."""
-    for i, old in enumerate(looks):
+    for i, old in enumerate(readings):
         if min(shift_ratio(new.points, old.points), shift_ratio(old.points, new.points)) < _SAME_FACE_RATIO:
             better = new if new.confidence > old.confidence else old
-            return [*looks[:i], better, *looks[i + 1 :]]
-    return [*looks, new]
+            return [*readings[:i], better, *readings[i + 1 :]]
+    return [*readings, new]
 
 
 # ---- order and conversion -------------------------------------------------------------------------------
 
 
-def _turn_back(look: Look, quarter_turns: int, turned_shape: tuple[int, ...]) -> Look:
+def _turn_back(reading: LandmarkReading, quarter_turns: int, turned_shape: tuple[int, ...]) -> LandmarkReading:
     """A look at a photo turned counter-clockwise by quarter turns, in pixels of the photo as it is."""
-    points = look.points.copy()
+    points = reading.points.copy()
     height, width = turned_shape[:2]
     for _ in range(quarter_turns):
         points[:, 0], points[:, 1] = height - points[:, 1], points[:, 0].copy()
         height, width = width, height
-    yaw, pitch, roll = look.pose
-    return replace(look, points=points, pose=(yaw, pitch, wrap_degrees(roll + 90.0 * quarter_turns)))
+    yaw, pitch, roll = reading.pose
+    return replace(reading, points=points, pose=(yaw, pitch, wrap_degrees(roll + 90.0 * quarter_turns)))
 
 
-def _in_reading_order(looks: list[Look]) -> list[Look]:
+def _in_reading_order(readings: list[LandmarkReading]) -> list[LandmarkReading]:
     """Rows from top to bottom, each from left to right; faces whose heights overlap by half share a row."""
-    rows: list[list[Look]] = []
-    for look in sorted(looks, key=lambda item: float(item.points[:, 1].mean())):
-        y = float(look.points[:, 1].mean())
+    rows: list[list[LandmarkReading]] = []
+    for reading in sorted(readings, key=lambda item: float(item.points[:, 1].mean())):
+        y = float(reading.points[:, 1].mean())
         last = rows[-1] if rows else []
         if last and y - np.mean([item.points[:, 1].mean() for item in last]) < 0.6 * _extent(last[0].points):
-            last.append(look)
+            last.append(reading)
         else:
-            rows.append([look])
-    return [look for row in rows for look in sorted(row, key=lambda item: float(item.points[:, 0].mean()))]
+            rows.append([reading])
+    return [reading for row in rows for reading in sorted(row, key=lambda item: float(item.points[:, 0].mean()))]
 
 
-def _to_face(look: Look, pixels: Pixels) -> Face:
+def _to_face(reading: LandmarkReading, pixels: Pixels) -> Face:
     height, width = pixels.shape[:2]
-    x0, y0, x1, y1 = _bounds(look.points)
+    x0, y0, x1, y1 = _bounds(reading.points)
     bounds = Box(math.floor(x0), math.floor(y0), math.ceil(x1) + 1, math.ceil(y1) + 1).clipped(width, height)
-    yaw, pitch, roll = look.pose
+    yaw, pitch, roll = reading.pose
     box = bounds or Box(0, 0, width, height)
-    return Face(0, box, look.confidence, Landmarks(look.points), look.blendshapes, yaw, pitch, roll)
+    return Face(0, box, reading.confidence, Landmarks(reading.points), reading.blendshapes, yaw, pitch, roll)

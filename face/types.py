@@ -13,11 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from photo.types import Box
-
-Points = NDArray[np.float32]
+from photo.types import Box, Points
 
 LANDMARK_COUNT = 478
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from donor.choose import choose_donors
-from donor.people import Reference, pair_up
+from donor.people import ReferencePhoto, match_people
 from edit.options import FaceChoice, Options
 from edit.plan import Donor, Edit, EditPlan, Engine, FixResult
 from edit.strokes import Strokes, covers
-from face.identity import describe_face
+from face.identity import embed_face
 from face.types import Face, Feature
 from photo.errors import BadOption
 from photo.files import FORMATS, load_photo, save_photo
@@ -34,7 +34,7 @@ _GIFT_MARGIN = 0.12
 class Others:
     """What a visitor gave: the photos as far as they are needed, and whether their smiles are wanted, too."""
 
-    references: tuple[Reference, ...] = ()
+    references: tuple[ReferencePhoto, ...] = ()
     smile_too: bool = False
 
 
@@ -51,23 +51,23 @@ class Gift:
 
 
 def find_people(
-    pixels: Pixels, faces: Sequence[Face], references: Sequence[Reference]
-) -> dict[int, tuple[Reference, ...]]:
+    pixels: Pixels, faces: Sequence[Face], references: Sequence[ReferencePhoto]
+) -> dict[int, tuple[ReferencePhoto, ...]]:
     """For the number of each face the references that show the same person, cut down to that person alone.
 
     With these a part of the photo gets the same donors as the whole of it does.
     """
-    own = {face.number: describe_face(pixels, face) for face in faces} if references else {}
-    people: dict[int, tuple[Reference, ...]] = {}
+    own = {face.number: embed_face(pixels, face) for face in faces} if references else {}
+    people: dict[int, tuple[ReferencePhoto, ...]] = {}
     for reference in references:
         is_burst = reference.size == pixels.shape[:2]
-        for number, head in pair_up(faces, own, reference.heads, is_burst=is_burst).items():
-            people[number] = (*people.get(number, ()), replace(reference, heads=(head,)))
+        for number, crop in match_people(faces, own, reference.crops, is_burst=is_burst).items():
+            people[number] = (*people.get(number, ()), replace(reference, crops=(crop,)))
     return people
 
 
 def find_gifts(
-    pixels: Pixels, faces: Sequence[Face], plan: EditPlan, references: Sequence[Reference], options: Options
+    pixels: Pixels, faces: Sequence[Face], plan: EditPlan, references: Sequence[ReferencePhoto], options: Options
 ) -> Mapping[int, Gift]:
     """What each face with an edit gets from the references, by its number."""
     gifts: dict[int, Gift] = {}
@@ -152,7 +152,7 @@ class OpenPhoto:
     note: str | None = None
     others: Others = field(default_factory=Others)
     _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
-    _people: dict[int, tuple[Reference, ...]] | None = None
+    _people: dict[int, tuple[ReferencePhoto, ...]] | None = None
     _gifts: tuple[object, Mapping[int, Gift]] | None = None
     _searching: threading.Lock = field(default_factory=threading.Lock)
 
@@ -200,7 +200,7 @@ class OpenPhoto:
             self._people = None
         self.others, self._gifts = others, None
 
-    def find_people(self, number: int) -> tuple[Reference, ...]:
+    def find_people(self, number: int) -> tuple[ReferencePhoto, ...]:
         """The other photos that show the person with this face, and nobody else."""
         if self._people is None:
             self._people = find_people(self.photo.pixels, self.faces, self.others.references)

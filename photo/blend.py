@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photo.types import Pixels, Region
+from photo.types import FloatArray, Mask, Pixels, Region
 
 
 def composite(pixels: Pixels, painted: Pixels, regions: Iterable[Region]) -> Pixels:
@@ -62,14 +62,14 @@ def count_changes(before: Pixels, after: Pixels, regions: Iterable[Region]) -> t
     """Count the pixels that differ, and those among them that lie outside all of `regions`."""
     differs = before != after
     # Three slices are ten times faster than any(axis=2) on rows of three.
-    changed: NDArray[np.bool_] = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    changed: Mask = differs[..., 0] | differs[..., 1] | differs[..., 2]
     total = int(np.count_nonzero(changed))
     for region in regions:
         changed[region.box.slices] &= region.alpha == 0
     return total, int(np.count_nonzero(changed))
 
 
-def smoothstep(low: float, high: float, value: NDArray[Any]) -> NDArray[np.float32]:
+def smoothstep(low: float, high: float, value: NDArray[Any]) -> FloatArray:
     """0 below `low`, 1 above `high`, a smooth S between; float32 in the shape of `value`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

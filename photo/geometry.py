@@ -7,9 +7,8 @@ import math
 import cv2
 import numpy as np
 from cv2.typing import MatLike
-from numpy.typing import NDArray
 
-from photo.types import Pixels
+from photo.types import Matrix, Pixels
 
 
 def halve_toward(picture: MatLike, width: int, height: int) -> MatLike:
@@ -33,12 +32,12 @@ def _halve(picture: MatLike) -> MatLike:
     return cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
 
-def shift_matrix(x: float, y: float) -> NDArray[np.float64]:
+def shift_matrix(x: float, y: float) -> Matrix:
     """What moves points (x, y, 1) by so much, float64 (3, 3)."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
-def turn_matrix(degrees: float) -> NDArray[np.float64]:
+def turn_matrix(degrees: float) -> Matrix:
     """What turns a picture counter-clockwise by this angle about its origin, float64 (3, 3)."""
     angle = math.radians(degrees)
     return np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1.0]])
@@ -54,7 +53,7 @@ def shrink(pixels: Pixels, width: int, height: int) -> Pixels:
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def fit_similarity(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+def fit_similarity(points: Matrix, places: Matrix) -> Matrix:
     """The turn, scale and shift (2, 3) that takes `points` (n, 2) closest to `places` (n, 2), by least squares."""
     here, there = (xy[:, 0] + 1j * xy[:, 1] for xy in (points, places))
     a = np.vdot(here - here.mean(), there - there.mean()) / np.vdot(here - here.mean(), here - here.mean()).real

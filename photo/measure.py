@@ -10,10 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photo.blend import smoothstep
-from photo.types import Pixels
-
-Floats = NDArray[np.float32]
-Array = NDArray[np.float32]
+from photo.types import FloatArray, Pixels
 
 # Grain is finer than this, in pixels.
 _GRAIN_SIZE_PX = 1.8
@@ -27,7 +24,7 @@ _NOISE_RANGE = (2.0, 4.0)
 _EYE_DISTANCES_PX = (100.0, 180.0)
 
 
-def find_grain(pixels: Pixels, eye_distance_px: float) -> Floats | None:
+def find_grain(pixels: Pixels, eye_distance_px: float) -> FloatArray | None:
     """Return the part of `pixels` uint8 (h, w, 3) that is grain, float32 (h, w, 3); None where it does not matter.
 
     Edges are left out of it by the size of the step: what is far above the noise is no noise.
@@ -95,19 +92,19 @@ _SHARPEST_PERCENTILE = 20.0
 _SOBEL_VARIANCE_PX2 = 0.6
 
 
-def luma(pixels: NDArray[np.generic]) -> Array:
+def luma(pixels: NDArray[np.generic]) -> FloatArray:
     """Luma float32 (h, w), 0 … 255, of RGB pixels (h, w, 3)."""
     return pixels.astype(np.float32) @ LUMA
 
 
-def trimmed_mean(colors: Array, percentiles: tuple[int, int]) -> Array:
+def trimmed_mean(colors: FloatArray, percentiles: tuple[int, int]) -> FloatArray:
     """Mean float32 (3,) of those of `colors` float32 (n, 3) whose luma lies between two percentiles; n is not 0."""
     level = colors @ LUMA
     low, high = np.percentile(level, percentiles)
     return np.asarray(colors[(level >= low) & (level <= high)].mean(axis=0), np.float32)
 
 
-def measure_blur(gray: Array) -> float:
+def measure_blur(gray: FloatArray) -> float:
     """Standard deviation in pixels of the blur of the sharpest edges in luma float32 (h, w).
 
     Source: Zhuo and Sim, "Defocus map estimation from a single image", 2011: an edge loses gradient when it

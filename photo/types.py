@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+"""A picture, uint8 (h, w, 3) RGB."""
 Alpha = NDArray[np.float32]
+"""How much of something is at each pixel, float32 (h, w), 0 … 1."""
+FloatArray = NDArray[np.float32]
+"""Measures in 32 bits: pictures (h, w, 3) or (h, w) of 0 … 255, colours (3,), fields; the docstrings give shapes."""
+Points = NDArray[np.float32]
+"""Points in pixels, float32 (n, 2) or (n, 3): x, y and, for landmarks, depth."""
+Matrix = NDArray[np.float64]
+"""What is computed in 64 bits: transforms (2, 3) or (3, 3), curves, systems of equations."""
+Mask = NDArray[np.bool_]
+"""Which pixels are meant, bool (h, w)."""
 
 
 @dataclass(frozen=True)

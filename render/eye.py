@@ -11,19 +11,16 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edit.plan import Edit
-from face.appearance import PhotoLook
+from face.appearance import FaceAppearance
 from face.eye_geometry import IRIS_CENTER, EyeView, Lids, evaluate_lid, find_frame, plan_lids
-from face.occlusion import find_still_height, find_strand, visible_alpha
+from face.occlusion import find_hair_strand, find_rim_height, visible_alpha
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma
-from photo.types import Pixels
-from render.eyeball import EyeLook, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
-from render.lashes import Lashes, measure_lashes, wipe_lower_lashes, wipe_tail
-
-Array = NDArray[np.float32]
+from photo.types import FloatArray, Pixels
+from render.eyeball import EyeShading, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
+from render.lashes import Lashes, measure_lashes, remove_lash_tail, remove_lower_lashes
 
 # All lengths below are in units of the eye frame: half the width of the eye.
 PLATFORM = 0.10
@@ -48,7 +45,7 @@ SUPERSAMPLED_UNIT_PX = 72.0
 """The eyeball is rendered at about this many pixels per unit and then reduced."""
 
 
-def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLook) -> Pixels:
+def open_eye(pixels: Pixels, edit: Edit, shading: EyeShading, appearance: FaceAppearance) -> Pixels:
     """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the eye open, uint8 (h, w, 3).
 
     The photo is read, never written.
@@ -60,21 +57,21 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
 
     lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
     original = source
-    strand = find_strand(gray, frame, view.box, lids, view.x, view.y)
+    strand = find_hair_strand(gray, frame, view.box, lids, view.x, view.y)
     if strand is not None:
         # Taken off before the skin moves, and laid back where it was.
         under = np.asarray(strand > 0.05, np.uint8)
         source = cv2.inpaint(pixels[view.box.slices], under, STRAND_FILL_PX, cv2.INPAINT_TELEA).astype(np.float32)
         gray = luma(source)
-    still = find_still_height(gray, frame, view.box, lids, view.x)
+    still = find_rim_height(gray, frame, view.box, lids, view.x)
     if still is not None:
         lids = _keep_below(lids, still, view)
     lashes = measure_lashes(source, gray, view, lids)
-    source = wipe_tail(source, view, photo_look)
-    clean = wipe_lower_lashes(source, view, lids, lashes, eye_look.skin, photo_look)
+    source = remove_lash_tail(source, view, appearance)
+    clean = remove_lower_lashes(source, view, lids, lashes, shading.skin, appearance)
     skin = _slide_lids(source, clean, view, lids, lashes, still)
-    skin = _shade_fold(skin, view, lids, eye_look.skin)
-    painted = _paint_eyeball(skin, view, lids, lashes, eye_look, photo_look)
+    skin = _shade_fold(skin, view, lids, shading.skin)
+    painted = _paint_eyeball(skin, view, lids, lashes, shading, appearance)
     visible = visible_alpha(gray, frame, view.box, view.x, view.y)[..., None]
     if strand is not None:
         visible = visible * (1 - strand[..., None])
@@ -82,7 +79,7 @@ def open_eye(pixels: Pixels, edit: Edit, eye_look: EyeLook, photo_look: PhotoLoo
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
 
-def _keep_below(lids: Lids, still: Array, view: EyeView) -> Lids:
+def _keep_below(lids: Lids, still: FloatArray, view: EyeView) -> Lids:
     """The lids with the upper one lowered, down to a part of its height, where it would rise above `still`."""
     middle = np.abs(view.x) < 0.6
     if not middle.any():
@@ -92,7 +89,9 @@ def _keep_below(lids: Lids, still: Array, view: EyeView) -> Lids:
     return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
 
 
-def _slide_lids(source: Array, clean: Array, view: EyeView, lids: Lids, lashes: Lashes, still: Array | None) -> Array:
+def _slide_lids(
+    source: FloatArray, clean: FloatArray, view: EyeView, lids: Lids, lashes: Lashes, still: FloatArray | None
+) -> FloatArray:
     """Carry the lid skin up and the skin below the eye up over the old lashes; above `still` nothing moves."""
     x, y = view.x, view.y
     closed, upper, lower = (evaluate_lid(c, x) for c in (lids.closed, lids.upper, lids.lower))
@@ -113,7 +112,7 @@ def _slide_lids(source: Array, clean: Array, view: EyeView, lids: Lids, lashes: 
     upper_y = y - shift_up
     lower_y = y - shift_down * ends
 
-    def sample(picture: Array, source_y: Array) -> Array:
+    def sample(picture: FloatArray, source_y: FloatArray) -> FloatArray:
         map_x, map_y = view.frame.to_photo(x, source_y)
         map_x, map_y = map_x - view.box.left, map_y - view.box.top
         moved = cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
@@ -125,7 +124,7 @@ def _slide_lids(source: Array, clean: Array, view: EyeView, lids: Lids, lashes: 
     return np.asarray(top * sample(source, upper_y) + (1 - top) * sample(clean, lower_y), np.float32)
 
 
-def _shade_fold(opened: Array, view: EyeView, lids: Lids, skin: Array) -> Array:
+def _shade_fold(opened: FloatArray, view: EyeView, lids: Lids, skin: FloatArray) -> FloatArray:
     """The crease over the open lid, and the soft shadow of the brow bone that a closed, bulging lid does not have."""
     above = view.y - evaluate_lid(lids.upper, view.x)
     ends = 1 - smoothstep(0.75, 1.15, np.abs(view.x))
@@ -137,22 +136,22 @@ def _shade_fold(opened: Array, view: EyeView, lids: Lids, skin: Array) -> Array:
 
 
 def _paint_eyeball(
-    skin: Array, view: EyeView, lids: Lids, lashes: Lashes, eye_look: EyeLook, photo_look: PhotoLook
-) -> Array:
+    skin: FloatArray, view: EyeView, lids: Lids, lashes: Lashes, shading: EyeShading, appearance: FaceAppearance
+) -> FloatArray:
     """Put eyeball, rim and lashes on the opened skin, as sharp and as grainy as the photo is."""
     box = view.box
-    factor = int(np.clip(round(SUPERSAMPLED_UNIT_PX / view.frame.unit_px), 2, 6))
+    factor = int(np.clip(round(SUPERSAMPLED_UNIT_PX / view.frame.half_width_px), 2, 6))
     x, y = view.frame.grid(box, factor)
-    center = (IRIS_CENTER[0] + eye_look.gaze[0], IRIS_CENTER[1] + eye_look.gaze[1])
-    eye = render_eyeball(x, y, lids, center, eye_look)
+    center = (IRIS_CENTER[0] + shading.gaze[0], IRIS_CENTER[1] + shading.gaze[1])
+    eye = render_eyeball(x, y, lids, center, shading)
     alpha = aperture_alpha(x, y, lids, softness=0.05)
-    lash_alpha = _lash_alpha(x, y, lids, lashes, eye_look)
+    lash_alpha = _lash_alpha(x, y, lids, lashes, shading)
     rim_alpha = _rim_alpha(x, y, lids)
 
     size = (box.width, box.height)
-    blur = float(np.sqrt(max(photo_look.blur_sigma_px**2 - 0.3**2, 0.01)))
+    blur = float(np.sqrt(max(appearance.blur_sigma_px**2 - 0.3**2, 0.01)))
 
-    def reduce(picture: Array) -> Array:
+    def reduce(picture: FloatArray) -> FloatArray:
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(small, (0, 0), blur), np.float32)
 
@@ -161,42 +160,42 @@ def _paint_eyeball(
     eye = reduce(eye * alpha[..., None])
     painted = skin * (1 - coverage) + eye
     rim = 0.45 * reduce(rim_alpha)[..., None]
-    painted = painted + rim * (choose_flesh(eye_look.skin) - painted)
+    painted = painted + rim * (choose_flesh(shading.skin) - painted)
     lash = reduce(lash_alpha)[..., None]
     # Pale lashes on a pale lid must still close the eye's outline; dark ones are seen through the skin between them.
-    lash_color = np.maximum(np.minimum(0.75 * lashes.color, 0.45 * eye_look.skin), eye_look.black)
+    lash_color = np.maximum(np.minimum(0.75 * lashes.color, 0.45 * shading.skin), shading.black)
     painted = painted + lash * (lash_color - painted)
-    grain = photo_look.tile_grain(box.height, box.width)
+    grain = appearance.tile_grain(box.height, box.width)
     # The skin's grain is coarser than that of darker things, and its colours would give the two irises different hues.
-    level = np.clip(painted @ LUMA / max(float(eye_look.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
+    level = np.clip(painted @ LUMA / max(float(shading.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
     grain = level * (GRAIN_HUE_SHARE * grain + (1 - GRAIN_HUE_SHARE) * (grain @ LUMA)[..., None])
     return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
 
 
-def _lash_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLook) -> Array:
+def _lash_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading) -> FloatArray:
     """The upper lashes, a dark band with hairs fanning out of it, and the faint line of the lower ones."""
     above = y - evaluate_lid(lids.upper, x)
     below = evaluate_lid(lids.lower, x) - y
     span = smoothstep(0.0, 0.35, 1 - np.abs(x))
     toward_temple = np.clip(0.5 - 0.5 * x, 0, 1)
     # No lash line is even: its density wanders, and it thins out toward the nose.
-    random = np.random.default_rng(eye_look.seed + 2)
+    random = np.random.default_rng(shading.seed + 2)
     uneven = 1 + 0.10 * sum(np.cos(f * x + random.uniform(0, 2 * np.pi)) for f in (7, 12, 19))
     width = (0.030 + 0.036 * toward_temple) * uneven
     strength = np.clip(0.15 + 0.75 * lashes.darkness, 0, 0.80) * (0.50 + 0.50 * toward_temple)
     upper = np.exp(-((above / width) ** 2)) * strength * span
     lower = 0.16 * lashes.darkness * np.exp(-(((below - 0.05) / 0.06) ** 2)) * span * toward_temple * uneven
-    hairs = _hair_alpha(x, y, lids, lashes, eye_look)
+    hairs = _hair_alpha(x, y, lids, lashes, shading)
     return np.asarray(np.maximum(np.maximum(upper, lower), hairs), np.float32)
 
 
-def _hair_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLook) -> Array:
+def _hair_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading) -> FloatArray:
     """Single hairs, only where the photo is large enough to show them: curved outward and up, tapering."""
     canvas = np.zeros(x.shape, np.float32)
-    visible = eye_look.detail * float(np.clip((lashes.darkness - 0.25) / 0.4, 0, 1))
+    visible = shading.detail * float(np.clip((lashes.darkness - 0.25) / 0.4, 0, 1))
     if visible <= 0.05:
         return canvas
-    random = np.random.default_rng(eye_look.seed + 1)
+    random = np.random.default_rng(shading.seed + 1)
     # The frame is affine: three points of the grid give the way back to its pixels.
     height, width = x.shape
     corners = np.array([[x[0, 0], y[0, 0]], [x[0, -1], y[0, -1]], [x[-1, 0], y[-1, 0]]], np.float32)
@@ -219,7 +218,7 @@ def _hair_alpha(x: Array, y: Array, lids: Lids, lashes: Lashes, eye_look: EyeLoo
     return canvas * np.float32(0.60 * visible)
 
 
-def _rim_alpha(x: Array, y: Array, lids: Lids) -> Array:
+def _rim_alpha(x: FloatArray, y: FloatArray, lids: Lids) -> FloatArray:
     """The moist rim of the lower lid."""
     above = y - evaluate_lid(lids.lower, x)
     return np.asarray(np.exp(-((above / 0.035) ** 2)) * smoothstep(0.0, 0.3, 1 - np.abs(x)), np.float32)

@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from face.eye_geometry import IRIS_RADIUS, Lids, evaluate_lid
 from photo.blend import smoothstep
 from photo.measure import LUMA
-
-Array = NDArray[np.float32]
+from photo.types import FloatArray
 
 PUPIL_RATIO = 0.36
 # Sclera luma over the luma of the skin below the eye, by that luma: read off 53 open eyes.
@@ -27,7 +25,7 @@ _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.18, 0.97, 0.90], np.float32)
 # How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
 _CAST_SHARE = 0.75
-# Of what the photo shows of the skin at least this part is skin, and no veil.
+# Of what the photo shows of the skin at least this part is skin, and no haze.
 _LEAST_CLEAR = 0.1
 # How much of the skin's tint a shadow has; gray ones look blue beside warm skin.
 _SHADOW_WARMTH = 0.8
@@ -63,40 +61,40 @@ _GLINT_CONTRAST = (0.03, 0.50)
 
 
 @dataclass(frozen=True, eq=False)
-class EyeLook:
+class EyeShading:
     """How the eyes of one face look.
 
     Colours are float32 (3,) RGB 0 … 255. `gaze` (x, y) moves the iris, in units of the frame of the eye, from its
     mean place. `light_x` -1 … 1: from which side the light comes, along the frame's x. `detail` 0 … 1 is how much fine
-    structure the photo can show at this size. `roundness` is the iris' width over its height in frame units. `veil` is
+    structure the photo can show at this size. `roundness` is the iris' width over its height in frame units. `haze` is
     the haze over everything: `iris` and `sclera` are what they are without it, all else is as the photo shows it.
     """
 
-    iris: Array
-    sclera: Array
-    skin: Array
-    black: Array
-    catchlight: Array
+    iris: FloatArray
+    sclera: FloatArray
+    skin: FloatArray
+    black: FloatArray
+    catchlight: FloatArray
     gaze: tuple[float, float]
     light_x: float
     detail: float
     roundness: float
     seed: int
-    veil: Array = field(default_factory=lambda: np.zeros(3, np.float32))
+    haze: FloatArray = field(default_factory=lambda: np.zeros(3, np.float32))
 
     @property
-    def clear_skin(self) -> Array:
-        """The skin without the veil."""
-        return np.asarray(np.maximum(self.skin - self.veil, _LEAST_CLEAR * self.skin), np.float32)
+    def clear_skin(self) -> FloatArray:
+        """The skin without the haze."""
+        return np.asarray(np.maximum(self.skin - self.haze, _LEAST_CLEAR * self.skin), np.float32)
 
 
-def tint(color: Array, strength: float) -> Array:
+def tint(color: FloatArray, strength: float) -> FloatArray:
     """`color` with its chroma scaled by `strength`: 0 = gray of the same luma, 1 = unchanged."""
     gray = float(color @ LUMA)
     return np.asarray(gray + strength * (color - gray), np.float32)
 
 
-def _light(level: float, chroma: Array, skin: Array, cast_share: float = _CAST_SHARE) -> Array:
+def _light(level: float, chroma: FloatArray, skin: FloatArray, cast_share: float = _CAST_SHARE) -> FloatArray:
     """A colour of luma `level` and neutral-light `chroma` (3,), as it looks in the light that falls on `skin`."""
     skin_chroma = skin / max(float(skin @ LUMA), 1.0)
     cast = np.clip(skin_chroma / _TYPICAL_SKIN, 0.3, 3.0) ** cast_share
@@ -105,13 +103,13 @@ def _light(level: float, chroma: Array, skin: Array, cast_share: float = _CAST_S
     return np.asarray(np.clip(tint(color, _measure_colorfulness(skin)), 1, 240), np.float32)
 
 
-def _measure_colorfulness(skin: Array) -> float:
+def _measure_colorfulness(skin: FloatArray) -> float:
     """0 in a black-and-white photo, where the skin has no colour and nothing else may have any; else up to 1."""
     spread = float(np.ptp(skin)) / max(float(skin @ LUMA), 1.0)
     return float(np.clip((spread - 0.03) / 0.20, 0, 1))
 
 
-def cast_shadow(color: Array, depth: Array, skin: Array) -> Array:
+def cast_shadow(color: FloatArray, depth: FloatArray, skin: FloatArray) -> FloatArray:
     """`color` (…, 3) with a share `depth` (h, w), 0 … 1, of its light taken away, as (h, w, 3).
 
     What light is left has come through skin or been thrown back by it: the warmer `skin` looks, the warmer the shadow.
@@ -120,7 +118,7 @@ def cast_shadow(color: Array, depth: Array, skin: Array) -> Array:
     return np.asarray(color * np.clip(1 - depth, 0.2, 1)[..., None] ** power, np.float32)
 
 
-def blend_into_shadow(color: Array, skin: Array, share: float) -> Array:
+def blend_into_shadow(color: FloatArray, skin: FloatArray, share: float) -> FloatArray:
     """`color` float32 (3,) with `share` 0 … 1 of its hue replaced by the one that `skin` has in a shadow as dark.
 
     On faces of few pixels lens and file blur colour more than light: there an eye is a shadow in the skin.
@@ -130,13 +128,13 @@ def blend_into_shadow(color: Array, skin: Array, share: float) -> Array:
     return np.asarray(color + share * (shadow - color), np.float32)
 
 
-def choose_sclera(skin: Array) -> Array:
+def choose_sclera(skin: FloatArray) -> FloatArray:
     """Colour of the white of the eye in the light that makes the skin below it look like `skin`."""
     level = float(skin @ LUMA)
     return _light(level * float(np.interp(level, _SKIN_LUMA, _SCLERA_RATIO)), _TYPICAL_SCLERA, skin)
 
 
-def choose_flesh(skin: Array) -> Array:
+def choose_flesh(skin: FloatArray) -> FloatArray:
     """Colour of the moist flesh in the corners of the eye and along the rim of the lower lid."""
     return tint(skin * np.array([0.95, 0.77, 0.75], np.float32), _measure_colorfulness(skin))
 
@@ -147,7 +145,7 @@ def guess_iris_ratio(brow_ratio: float, black_ratio: float) -> float:
     return float(np.clip(start + per_brow * brow_ratio + per_black * black_ratio, *_IRIS_RATIO))
 
 
-def choose_iris(color: str | None, skin: Array, guessed_ratio: float) -> Array:
+def choose_iris(color: str | None, skin: FloatArray, guessed_ratio: float) -> FloatArray:
     """Colour float32 (3,) of an iris in the light that makes the skin look like `skin`.
 
     `color` is a name of `IRIS_COLORS`, `#rrggbb`, or None: then it is a brown of `guessed_ratio` times the skin's luma.
@@ -169,14 +167,14 @@ def choose_iris(color: str | None, skin: Array, guessed_ratio: float) -> Array:
     return _light(ratio * lit, chroma, skin)
 
 
-def choose_catchlight(skin: Array, highlight: float) -> Array:
+def choose_catchlight(skin: FloatArray, highlight: float) -> FloatArray:
     """Colour float32 (3,) of the light's reflection: the light itself, a little brighter than the brightest skin."""
     level = float(np.clip(1.10 * highlight, 1.40 * float(skin @ LUMA), 240))
     neutral = tint(skin, 0.25)
     return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * level, 0, 250), np.float32)
 
 
-def aperture_alpha(x: Array, y: Array, lids: Lids, softness: float) -> Array:
+def aperture_alpha(x: FloatArray, y: FloatArray, lids: Lids, softness: float) -> FloatArray:
     """Where the eyeball shows: float32 0 … 1, its edge `softness` units wide."""
     upper, lower = evaluate_lid(lids.upper, x), evaluate_lid(lids.lower, x)
     # The lower lid is a moist, rounded rim: its edge is twice as soft as that under the lashes.
@@ -187,61 +185,65 @@ def aperture_alpha(x: Array, y: Array, lids: Lids, softness: float) -> Array:
     return np.asarray(np.maximum(slit, 0.8 * corner), np.float32)
 
 
-def render_eyeball(x: Array, y: Array, lids: Lids, center: tuple[float, float], look: EyeLook) -> Array:
+def render_eyeball(
+    x: FloatArray, y: FloatArray, lids: Lids, center: tuple[float, float], appearance: EyeShading
+) -> FloatArray:
     """RGB float32 (h, w, 3), 0 … 255, of the eyeball at frame coordinates `x`, `y` (h, w); `center` is the iris'."""
     below_lid = np.maximum(evaluate_lid(lids.upper, x) - y, 0)
     above_rim = np.maximum(y - evaluate_lid(lids.lower, x), 0)
 
-    sclera = _shade_sclera(x, y, look)
-    iris, coverage = _paint_iris(x, y, center, look)
+    sclera = _shade_sclera(x, y, appearance)
+    iris, coverage = _paint_iris(x, y, center, appearance)
     eye = sclera + coverage[..., None] * (iris - sclera)
 
     # The upper lid and its lashes shade the top third; the lower rim barely does.
     shadow = 0.50 * np.exp(-below_lid / 0.10) + 0.12 * np.exp(-above_rim / 0.06)
-    eye = cast_shadow(eye, shadow, look.clear_skin) + look.veil
+    eye = cast_shadow(eye, shadow, appearance.clear_skin) + appearance.haze
 
     radius = IRIS_RADIUS
-    light_x = center[0] + look.light_x * 0.30 * radius * look.roundness
+    light_x = center[0] + appearance.light_x * 0.30 * radius * appearance.roundness
     light_y = center[1] + 0.36 * radius
-    glint = np.hypot((x - light_x) / look.roundness, (y - light_y) * 1.05) / radius
+    glint = np.hypot((x - light_x) / appearance.roundness, (y - light_y) * 1.05) / radius
     # Nothing in a hazy photo is black, and no pupil either.
-    eye = np.maximum(eye, look.black)
-    contrast = float((look.catchlight - look.black) @ LUMA) / 255
+    eye = np.maximum(eye, appearance.black)
+    contrast = float((appearance.catchlight - appearance.black) @ LUMA) / 255
     low, high = _GLINT_CONTRAST
     strength = 0.82 * float(np.clip((contrast - low) / (high - low), 0, 1))
     glint_alpha = strength * (1 - smoothstep(0.05, 0.23, glint))
-    return np.asarray(eye + glint_alpha[..., None] * (look.catchlight - eye), np.float32)
+    return np.asarray(eye + glint_alpha[..., None] * (appearance.catchlight - eye), np.float32)
 
 
-def _shade_sclera(x: Array, y: Array, look: EyeLook) -> Array:
+def _shade_sclera(x: FloatArray, y: FloatArray, appearance: EyeShading) -> FloatArray:
     """A moist ball: darker to the corners, pink at the inner one."""
-    ball = 0.16 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 + 0.06 * np.clip(-look.light_x * x, 0, 1)
+    ball = 0.16 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 + 0.06 * np.clip(-appearance.light_x * x, 0, 1)
     ball += 0.25 * smoothstep(0.72, 1.0, -x)
     # The inner corner of a far eye lies deep behind the ridge of the nose.
-    ball += 0.5 * smoothstep(*_FAR_ROUNDNESS, np.asarray(look.roundness)) * smoothstep(0.25, 0.55, x)
-    sclera = cast_shadow(look.sclera, ball, look.clear_skin)
+    ball += 0.5 * smoothstep(*_FAR_ROUNDNESS, np.asarray(appearance.roundness)) * smoothstep(0.25, 0.55, x)
+    sclera = cast_shadow(appearance.sclera, ball, appearance.clear_skin)
     inner = 0.85 * smoothstep(0.62, 0.92, x)
     outer = 0.60 * smoothstep(0.62, 0.98, -x)
-    return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(look.clear_skin) - sclera), np.float32)
+    return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(appearance.clear_skin) - sclera), np.float32)
 
 
-def _paint_iris(x: Array, y: Array, center: tuple[float, float], look: EyeLook) -> tuple[Array, Array]:
-    dx, dy = (x - center[0]) / (IRIS_RADIUS * look.roundness), (y - center[1]) / IRIS_RADIUS
+def _paint_iris(
+    x: FloatArray, y: FloatArray, center: tuple[float, float], appearance: EyeShading
+) -> tuple[FloatArray, FloatArray]:
+    dx, dy = (x - center[0]) / (IRIS_RADIUS * appearance.roundness), (y - center[1]) / IRIS_RADIUS
     distance, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
 
-    random = np.random.default_rng(look.seed)
+    random = np.random.default_rng(appearance.seed)
     fibres = np.zeros_like(distance)
     # Frequencies without a common measure, each bent its own way: spokes at even angles look turned on a lathe.
     for frequency in (5, 11, 17, 26, 37, 53):
         bend = 2.5 * random.normal() * distance + 0.8 * np.cos(2 * angle + random.uniform(0, 2 * np.pi))
         fibres += np.cos(frequency * angle + random.uniform(0, 2 * np.pi) + bend)
-    fibres *= look.detail * 0.035 * smoothstep(PUPIL_RATIO, 0.65, distance)
+    fibres *= appearance.detail * 0.035 * smoothstep(PUPIL_RATIO, 0.65, distance)
 
     # Light falls in from above and lights the far, lower side of the iris.
-    glow = 1.0 + 0.28 * np.clip(-dy, -1, 1) - 0.10 * look.light_x * dx
+    glow = 1.0 + 0.28 * np.clip(-dy, -1, 1) - 0.10 * appearance.light_x * dx
     collarette = 1.0 + 0.12 * np.exp(-(((distance - 0.55) / 0.12) ** 2))
     limbus = 1.0 - 0.26 * smoothstep(0.66, 1.0, distance)
-    iris = look.iris * (glow * collarette * limbus * (1 + fibres))[..., None]
+    iris = appearance.iris * (glow * collarette * limbus * (1 + fibres))[..., None]
 
     pupil = 1 - smoothstep(PUPIL_RATIO - 0.08, PUPIL_RATIO + 0.08, distance)
     iris = iris * (1 - 0.82 * pupil)[..., None]

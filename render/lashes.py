@@ -10,14 +10,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from cv2.typing import MatLike
-from numpy.typing import NDArray
 
-from face.appearance import PhotoLook
+from face.appearance import FaceAppearance
 from face.eye_geometry import EyeView, Lids, evaluate_lid
 from photo.blend import smoothstep
 from photo.measure import LUMA
-
-Array = NDArray[np.float32]
+from photo.types import FloatArray
 
 # All lengths below are in units of the eye frame: half the width of the eye.
 LASH_CLEARANCE = 0.10
@@ -60,10 +58,10 @@ class Lashes:
 
     darkness: float
     reach: float
-    color: Array
+    color: FloatArray
 
 
-def measure_lashes(source: Array, gray: Array, view: EyeView, lids: Lids) -> Lashes:
+def measure_lashes(source: FloatArray, gray: FloatArray, view: EyeView, lids: Lids) -> Lashes:
     """Measure the lashes across the closed line, averaged along the middle of the eye.
 
     `source` float32 (h, w, 3) RGB and `gray` (h, w), its luma, are the part of the photo that `view` shows.
@@ -89,12 +87,12 @@ def measure_lashes(source: Array, gray: Array, view: EyeView, lids: Lids) -> Las
     return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)), color)
 
 
-def wipe_tail(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:
+def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearance) -> FloatArray:
     """The part of the photo, float32 (h, w, 3), without the dark tail of lashes and liner beyond the outer corner."""
-    unit_px = view.frame.unit_px
-    size = max(3, round(TAIL_WIDTH * unit_px) | 1)
+    half_width_px = view.frame.half_width_px
+    size = max(3, round(TAIL_WIDTH * half_width_px) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * unit_px, 0.6))
+    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * half_width_px, 0.6))
     filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
     filled = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 5, 0.6)), np.float32)
     lift = _measure_lift(filled, smooth)
@@ -104,22 +102,22 @@ def wipe_tail(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:
     dark = near * smoothstep(0.04, 0.12, lift)
     if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
         return source
-    return _lay_over(source, filled, dark, view, photo_look)
+    return _lay_over(source, filled, dark, view, appearance)
 
 
-def wipe_lower_lashes(
-    source: Array, view: EyeView, lids: Lids, lashes: Lashes, skin: Array, photo_look: PhotoLook
-) -> Array:
+def remove_lower_lashes(
+    source: FloatArray, view: EyeView, lids: Lids, lashes: Lashes, skin: FloatArray, appearance: FaceAppearance
+) -> FloatArray:
     """The part of the photo, float32 (h, w, 3), without the lashes that hang over the skin below the closed line.
 
     Bare skin around and below them fills in. `skin` float32 (3,) is its colour below the eye.
     """
-    unit_px = view.frame.unit_px
-    size = max(3, round((lashes.reach + WIPED_MARGIN) * unit_px) | 1)
-    across = max(3, round(size * view.frame.seen_share) | 1)
+    half_width_px = view.frame.half_width_px
+    size = max(3, round((lashes.reach + WIPED_MARGIN) * half_width_px) | 1)
+    across = max(3, round(size * view.frame.foreshortening) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.
-    smooth = np.asarray(cv2.GaussianBlur(source, (0, 0), max(0.06 * unit_px, 0.6)), np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(source, (0, 0), max(0.06 * half_width_px, 0.6)), np.float32)
     # Glints on wet skin are no skin colour, and what lies between them is no lash.
     gray, (dim, bright) = smooth @ LUMA, (ratio * float(skin @ LUMA) for ratio in GLINT_RATIO)
     dulled = smooth * np.minimum(bright / np.maximum(gray, 1.0), 1)[..., None]
@@ -132,41 +130,43 @@ def wipe_lower_lashes(
     near = smoothstep(-0.30, 0.0, below) * (1 - smoothstep(0.02, 0.10, offset))
     near *= np.abs(view.x) < 1.25
     # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
-    halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * unit_px) | 1),) * 2)
+    halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * half_width_px) | 1),) * 2)
     lift = np.asarray(cv2.dilate(lift, halo), np.float32)
     # Wet skin is rough with glints.
-    rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(source, view, photo_look))
+    rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(source, view, appearance))
     rough *= 1 - smoothstep(dim, bright, cv2.dilate(source @ LUMA, halo))
     hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
 
     # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
     bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
     bare = bare * (1 - smoothstep(dim, bright, gray)) + 1e-3 * (offset < 0)
-    reach = max(FILL_SIGMA * unit_px, 1.0)
+    reach = max(FILL_SIGMA * half_width_px, 1.0)
     weight = cv2.GaussianBlur(bare, (0, 0), reach)[..., None]
     borrowed = cv2.GaussianBlur(dulled * bare[..., None], (0, 0), reach) / np.maximum(weight, 1e-6)
     known = smoothstep(0.002, 0.05, weight)
     filled = closed + known * (borrowed - closed)
-    return _lay_over(source, filled, near * hair, view, photo_look)
+    return _lay_over(source, filled, near * hair, view, appearance)
 
 
-def _lay_over(source: Array, filled: MatLike, share: MatLike, view: EyeView, photo_look: PhotoLook) -> Array:
+def _lay_over(
+    source: FloatArray, filled: MatLike, share: MatLike, view: EyeView, appearance: FaceAppearance
+) -> FloatArray:
     """`filled` with the photo's grain over `source`, both (h, w, 3), by `share` (h, w), with soft edges."""
-    alpha = cv2.GaussianBlur(share, (0, 0), max(0.03 * view.frame.unit_px, 0.5))[..., None]
-    grain = photo_look.tile_grain(view.box.height, view.box.width)
+    alpha = cv2.GaussianBlur(share, (0, 0), max(0.03 * view.frame.half_width_px, 0.5))[..., None]
+    grain = appearance.tile_grain(view.box.height, view.box.width)
     return np.asarray(source + alpha * (filled + grain - source), np.float32)
 
 
-def _measure_lift(filled: MatLike, smooth: MatLike) -> Array:
+def _measure_lift(filled: MatLike, smooth: MatLike) -> FloatArray:
     """How much darker than `filled` a picture is, both (h, w, 3), as a share of it; (h, w)."""
     return np.asarray((filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0), np.float32)
 
 
-def _measure_roughness(source: Array, view: EyeView, photo_look: PhotoLook) -> Array:
+def _measure_roughness(source: FloatArray, view: EyeView, appearance: FaceAppearance) -> FloatArray:
     """How much the lightness changes from pixel to pixel, beyond the photo's grain, as a share of it; (h, w)."""
-    unit_px = view.frame.unit_px
+    half_width_px = view.frame.half_width_px
     gray = source @ LUMA
-    smooth = cv2.GaussianBlur(gray, (0, 0), max(0.10 * unit_px, 1.0))
-    rough = cv2.GaussianBlur(np.abs(gray - smooth), (0, 0), max(0.05 * unit_px, 0.7))
-    grain = float(np.abs(photo_look.grain @ LUMA).mean())
+    smooth = cv2.GaussianBlur(gray, (0, 0), max(0.10 * half_width_px, 1.0))
+    rough = cv2.GaussianBlur(np.abs(gray - smooth), (0, 0), max(0.05 * half_width_px, 0.7))
+    grain = float(np.abs(appearance.grain @ LUMA).mean())
     return np.asarray((rough - 1.5 * grain) / np.maximum(smooth, 8.0), np.float32)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from face.types import Face, Landmarks
 from photo.blend import smoothstep
 from photo.measure import find_grain
-from photo.types import Box, Pixels, Region
+from photo.types import Box, FloatArray, Matrix, Pixels, Region
 from render.smile_motion import (
     CHEEK,
     CHEEK_BACK,
@@ -27,9 +26,6 @@ from render.smile_motion import (
     smile_gain,
     smile_motion,
 )
-
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 
 # The motion grows from nothing to its full size over this many mouth widths from the region's rim: less
 # where a mouth corner lies close to the rim, or one corner would rise less than the other.
@@ -77,7 +73,7 @@ def paint_smile(pixels: Pixels, face: Face, region: Region, amount: float) -> Pi
     )
 
 
-def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: float) -> Floats:
+def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: float) -> FloatArray:
     """Return for each node of the grid how far to look back for its colour.
 
     float32 (rows, columns, 2), x and y in pixels; `gain` is the share of a full smile. A thin-plate spline through
@@ -104,7 +100,7 @@ def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: 
         share *= 1 - (1 - _WEAKEN) * around / around.max()
 
 
-def measure_jacobian(field: Floats, grid: SmileGrid) -> Floats:
+def measure_jacobian(field: FloatArray, grid: SmileGrid) -> FloatArray:
     """Return the area ratio of the backward map `field` at each node of its grid: where it is above 0 nothing folds.
 
     float32 (rows, columns).
@@ -115,7 +111,7 @@ def measure_jacobian(field: Floats, grid: SmileGrid) -> Floats:
     return np.asarray(ratio, np.float32)
 
 
-def _spline(places: Floats, values: Floats, where: Floats, unit: float) -> Doubles:
+def _spline(places: FloatArray, values: FloatArray, where: FloatArray, unit: float) -> Matrix:
     """Thin-plate spline through `values` (n, k) at `places` (n, 2), evaluated at `where` (m, 2); float64 (m, k)."""
     origin = places.mean(0)
     p = (places - origin).astype(np.float64) / unit
@@ -130,7 +126,7 @@ def _spline(places: Floats, values: Floats, where: Floats, unit: float) -> Doubl
     return np.asarray(_thin_plate(q, p) @ weights[:n] + weights[n] + q @ weights[n + 1 :], np.float64)
 
 
-def _thin_plate(a: Doubles, b: Doubles) -> Doubles:
+def _thin_plate(a: Matrix, b: Matrix) -> Matrix:
     squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
     squared = np.maximum(squared, 1e-12)
     return np.asarray(squared * np.log(squared), np.float64)
@@ -186,14 +182,14 @@ def shade_smile(moved: Pixels, landmarks: Landmarks, box: Box, grid: SmileGrid, 
     return shaded
 
 
-def _relight(pixels: Pixels, shade: Floats) -> Pixels:
+def _relight(pixels: Pixels, shade: FloatArray) -> Pixels:
     """Add `shade` (h, w) times itself, but leave channels near white alone: shaded bright skin turns warm, not gray."""
     values = pixels.astype(np.float32)
     headroom = np.minimum((255 - values) / _HEADROOM, 1)
     return np.clip(np.rint(values + values * headroom * shade[..., None]), 0, 255).astype(np.uint8)
 
 
-def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: float) -> Floats:
+def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: float) -> FloatArray:
     """By how much the light changes at each node, as a share of it: float32 (rows, columns)."""
     unit, axes = grid.unit_px, face_axes(landmarks)
     rows, columns = grid.depth.shape
@@ -241,15 +237,15 @@ def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: 
     return np.expm1(gain * change * grid.window(_FADE)).astype(np.float32)
 
 
-def _distance(nodes: Floats, center: Floats) -> Floats:
+def _distance(nodes: FloatArray, center: FloatArray) -> FloatArray:
     return np.asarray(np.hypot(nodes[..., 0] - center[0], nodes[..., 1] - center[1]), np.float32)
 
 
-def _bump(distance: Floats, radius: float) -> Floats:
+def _bump(distance: FloatArray, radius: float) -> FloatArray:
     return np.exp(-(distance**2) / (2 * radius**2)).astype(np.float32)
 
 
-def _measure_along(nodes: Floats, path: Floats) -> tuple[Floats, Floats]:
+def _measure_along(nodes: FloatArray, path: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Distance of every node from the fold's path (4, 2), and the fold's strength at the nearest place on it."""
     # The parabola nearest to the four points has no kinks.
     t = np.linspace(0, 3, 48)

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from face.types import EyeLandmarks, Landmarks
 from photo.blend import smoothstep
-from photo.types import Box, Region
-
-Floats = NDArray[np.float32]
+from photo.types import Box, FloatArray, Region
 
 # How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in mouth widths.
 CORNER = (0.100, 0.235, -0.140)
@@ -71,18 +68,18 @@ class SmileGrid:
     below 1, in units: 0 outside.
     """
 
-    nodes: Floats
+    nodes: FloatArray
     step_px: tuple[float, float]
     unit_px: float
-    alpha: Floats
-    depth: Floats
+    alpha: FloatArray
+    depth: FloatArray
 
-    def window(self, fade: float) -> Floats:
+    def window(self, fade: float) -> FloatArray:
         """0 where alpha is below 1, rising smoothly to 1 over `fade` units inside; float32 (rows, columns)."""
         soft = cv2.GaussianBlur(smoothstep(0.0, fade, self.depth), (0, 0), 1.0)
         return np.asarray(soft * (self.depth > 0), np.float32)
 
-    def depth_at(self, points: Floats) -> Floats:
+    def depth_at(self, points: FloatArray) -> FloatArray:
         """`depth` at photo pixels (n, 2 or more), float32 (n,)."""
         rows, columns = self.depth.shape
         at = np.rint((points[:, :2] - self.nodes[0, 0]) / self.step_px).astype(int)
@@ -105,7 +102,7 @@ def lay_grid(landmarks: Landmarks, region: Region) -> SmileGrid:
     return SmileGrid(nodes, step, unit, np.asarray(alpha, np.float32), np.asarray(depth, np.float32))
 
 
-def face_axes(landmarks: Landmarks) -> Floats:
+def face_axes(landmarks: Landmarks) -> FloatArray:
     """Return the face's own axes as rows, float32 (3, 3): to its left, up, toward the viewer; each of length 1."""
     right_eye, left_eye = landmarks.right_eye.outer_corner, landmarks.left_eye.outer_corner
     lips = landmarks.lips
@@ -117,7 +114,7 @@ def face_axes(landmarks: Landmarks) -> Floats:
     return np.stack([across, up, np.cross(across, up)]).astype(np.float32)
 
 
-def _unit_vector(vector: Floats) -> Floats:
+def _unit_vector(vector: FloatArray) -> FloatArray:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float32)
 
 
@@ -134,7 +131,7 @@ def smile_gain(landmarks: Landmarks, amount: float) -> float:
     return min(gain, float(np.interp(landmarks.eye_distance_px, *_SMALL_FACE_LIMIT)))
 
 
-def smile_motion(landmarks: Landmarks) -> tuple[Floats, Floats]:
+def smile_motion(landmarks: Landmarks) -> tuple[FloatArray, FloatArray]:
     """Return where the landmarks lie, and how far each moves in a full smile.
 
     Both float32 (n, 2), in photo pixels. Eyes, nose, brows and the face's outline are among them and do not move.
@@ -142,7 +139,7 @@ def smile_motion(landmarks: Landmarks) -> tuple[Floats, Floats]:
     axes = face_axes(landmarks)
     places, motions = [], []
 
-    def move(points: Floats, motion: Floats) -> None:
+    def move(points: FloatArray, motion: FloatArray) -> None:
         places.append(points[:, :2])
         motions.append((motion @ axes)[:, :2])
 
@@ -159,7 +156,7 @@ def smile_motion(landmarks: Landmarks) -> tuple[Floats, Floats]:
     return np.concatenate(places).astype(np.float32), (unit * np.concatenate(motions)).astype(np.float32)
 
 
-def _silhouette(landmarks: Landmarks) -> Floats:
+def _silhouette(landmarks: Landmarks) -> FloatArray:
     """32 points along the face's outline as the photo shows it; the landmarks' oval runs inside a turned face."""
     hull = cv2.convexHull(landmarks.points[:, :2].copy())[:, 0]
     closed = np.concatenate([hull, hull[:1]])
@@ -169,13 +166,13 @@ def _silhouette(landmarks: Landmarks) -> Floats:
     return outline.astype(np.float32)
 
 
-def _eye_curves(landmarks: Landmarks) -> tuple[Floats, ...]:
+def _eye_curves(landmarks: Landmarks) -> tuple[FloatArray, ...]:
     right, left = landmarks.right_eye, landmarks.left_eye
     # The corners belong to both lids; once is enough, twice makes the spline's equations singular.
     return (right.upper, right.lower[1:-1], left.upper, left.lower[1:-1], right.brow_lower, left.brow_lower)
 
 
-def _lip_motion(loop: Floats, landmarks: Landmarks, axes: Floats, thinning: float) -> Floats:
+def _lip_motion(loop: FloatArray, landmarks: Landmarks, axes: FloatArray, thinning: float) -> FloatArray:
     """Motion in face axes of a closed lip loop of 20 points, float32 (20, 3), in units of `smile_unit_px`."""
     corners = landmarks.lips[[0, 10]]
     half_width = max(float(np.linalg.norm(corners[1] - corners[0])) / 2, 1e-6)
@@ -213,7 +210,7 @@ _EYE_HEIGHT = 0.7
 _FULLNESS_BELOW, _FULLNESS_RADIUS = 0.17, 0.085
 
 
-def lift_lower_lids(landmarks: Landmarks, nodes: Floats, gain: float) -> Floats:
+def lift_lower_lids(landmarks: Landmarks, nodes: FloatArray, gain: float) -> FloatArray:
     """Return how far to look back, for each node of a grid, for the colour of a lifted lower lid.
 
     `nodes` float32 (rows, columns, 2) are photo pixels, `gain` is the share of a full smile. float32 of the same
@@ -227,7 +224,7 @@ def lift_lower_lids(landmarks: Landmarks, nodes: Floats, gain: float) -> Floats:
     return field
 
 
-def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> Floats:
+def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> FloatArray:
     """Return how much of the eye as it was is seen above the lifted lids, float32 (box.height, box.width) 0 … 1."""
     seen = np.zeros((box.height, box.width), np.float32)
     for eye in landmarks.eyes:
@@ -241,7 +238,7 @@ def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> Floats:
     return seen
 
 
-def measure_fullness(landmarks: Landmarks, nodes: Floats) -> Floats:
+def measure_fullness(landmarks: Landmarks, nodes: FloatArray) -> FloatArray:
     """Return the relief of the skin under lifted lids at each node, float32 (rows, columns) 0 … 1."""
     relief = np.zeros(nodes.shape[:2], np.float32)
     for eye in landmarks.eyes:
@@ -250,7 +247,7 @@ def measure_fullness(landmarks: Landmarks, nodes: Floats) -> Floats:
     return relief
 
 
-def _measure_from_lid(eye: EyeLandmarks, nodes: Floats) -> tuple[Floats, Floats]:
+def _measure_from_lid(eye: EyeLandmarks, nodes: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Place along the lower lid, 0 at its outer corner and 1 at its inner one, and how far below it, in eye widths."""
     up = _up(eye)
     across = np.array([-up[1], up[0]], np.float32)
@@ -264,7 +261,7 @@ def _measure_from_lid(eye: EyeLandmarks, nodes: Floats) -> tuple[Floats, Floats]
     return along.astype(np.float32), (rim - height).astype(np.float32)
 
 
-def _up(eye: EyeLandmarks) -> Floats:
+def _up(eye: EyeLandmarks) -> FloatArray:
     """Unit vector in the picture from the lid toward the brow, square to the line between the eye's corners."""
     line = (eye.inner_corner - eye.outer_corner)[:2] / max(eye.width_px, 1e-6)
     up = np.array([-line[1], line[0]], np.float32)
@@ -272,7 +269,7 @@ def _up(eye: EyeLandmarks) -> Floats:
     return up if up @ toward_brow > 0 else -up
 
 
-def _arch(along: Floats) -> Floats:
+def _arch(along: FloatArray) -> FloatArray:
     """0 at the eye's corners and beyond, 1 in its middle; a lid is moved most a little outside of the middle."""
     return np.sin(np.pi * np.clip(along, 0, 1) ** 0.9).clip(0, 1).astype(np.float32)
 

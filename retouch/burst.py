@@ -13,16 +13,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from donor.people import Head, Reference, read_reference
+from donor.people import FaceCrop, ReferencePhoto, read_reference
 from donor.whole_face import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
 from edit.options import Options
 from edit.plan import Engine, FixResult, Report
-from face.identity import SAME_PERSON, describe_face, measure_distance, measure_resemblance
-from face.search import look_again
+from face.identity import SAME_PERSON, embed_face, measure_distance, measure_similarity
+from face.search import remeasure
 from face.types import EYES, Face
 from photo.blend import count_changes
 from photo.errors import BadOption
-from photo.types import Photo, Pixels, Progress
+from photo.types import Matrix, Photo, Pixels, Progress
 from retouch.pipeline import fix_photo, ignore_progress
 from retouch.report import describe_outcome, to_json
 
@@ -50,34 +50,34 @@ _REGISTERED_PX, _FEATURES, _LEAST_INLIERS, _INLIER_PX = 1000, 2000, 25, 3.0
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class BurstPhoto:
     """One photo of a burst, as far as it is needed: its faces, how sharp each is, and a small gray copy.
 
     `gray` uint8 (h, w); `scale` is its size in that of the photo.
     """
 
-    reference: Reference
+    reference: ReferencePhoto
     detail: tuple[float, ...]
     gray: NDArray[np.uint8]
     scale: float
 
     @property
-    def heads(self) -> tuple[Head, ...]:
-        return self.reference.heads
+    def crops(self) -> tuple[FaceCrop, ...]:
+        return self.reference.crops
 
 
 @dataclass(frozen=True, eq=False)
 class Take:
     """Where one face of the kept photo comes from: the index of the frame, and why, in words.
 
-    `frame` is None where the face did not come whole from another. `shots` are the indices of the person's face in
+    `frame` is None where the face did not come whole from another. `sightings` are the indices of the person's face in
     each frame. `outcome` is what was edited then, in words; `parts_from` the frame that gave eyes or smile alone.
     """
 
     face: Face
     frame: int | None
     words: str
-    shots: tuple[int | None, ...]
+    sightings: tuple[int | None, ...]
     outcome: str = ""
     parts_from: int | None = None
 
@@ -97,7 +97,7 @@ class BurstResult:
     changed_outside: int
 
 
-def read_frame(photo: Photo) -> Frame:
+def read_burst_photo(photo: Photo) -> BurstPhoto:
     """Find and describe the faces of one photo of a burst; its pixels can be forgotten then.
 
     Raises MissingModel, MissingPackage.
@@ -106,27 +106,27 @@ def read_frame(photo: Photo) -> Frame:
     scale = min(1.0, _REGISTERED_PX / max(photo.width, photo.height))
     gray = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    detail = tuple(measure_detail(head.pixels, head.face) for head in reference.heads)
-    return Frame(reference, detail, np.asarray(small, np.uint8), scale)
+    detail = tuple(measure_detail(crop.pixels, crop.face) for crop in reference.crops)
+    return BurstPhoto(reference, detail, np.asarray(small, np.uint8), scale)
 
 
-def choose_base(frames: Sequence[Frame], options: Options) -> int:
+def choose_base(frames: Sequence[BurstPhoto], options: Options) -> int:
     """The index of the frame in which the people look best, all taken together; the first of equals.
 
     Raises BadOption when no frame shows a face.
     """
-    if not any(frame.heads for frame in frames):
+    if not any(frame.crops for frame in frames):
         raise BadOption("--burst found no face in any of the photos.")
     # People are followed from the frame that shows most of them.
-    anchor = max(range(len(frames)), key=lambda index: len(frames[index].heads))
+    anchor = max(range(len(frames)), key=lambda index: len(frames[index].crops))
     people = _follow_people(frames, anchor)
-    scores = [sum(_score(frames, shots, index, options) for shots in people) for index in range(len(frames))]
+    scores = [sum(_score(frames, sightings, index, options) for sightings in people) for index in range(len(frames))]
     return int(np.argmax(scores))
 
 
 def fix_burst(
     photo: Photo,
-    frames: Sequence[Frame],
+    frames: Sequence[BurstPhoto],
     base: int,
     options: Options,
     engine: Engine,
@@ -144,9 +144,9 @@ def fix_burst(
     if unknown:
         name = frames[base].reference.name
         raise BadOption(f"--faces names face {unknown[0]}, but {name} has {len(people)}; --analyze shows the numbers.")
-    for number, shots in enumerate(people):
+    for number, sightings in enumerate(people):
         on_progress("comparing the photos", 0.2 * number / len(people))
-        take, transplant = _choose_take(photo.pixels, frames, base, shots, options)
+        take, transplant = _choose_take(photo.pixels, frames, base, sightings, options)
         takes.append(take)
         if transplant is not None:
             # Where a neighbour's face was put already, what it brought stays.
@@ -165,7 +165,7 @@ def fix_burst(
     return BurstResult(fixed.pixels, base, tuple(takes), fixed, changed_pixels, changed_outside)
 
 
-def describe_burst(result: BurstResult, frames: Sequence[Frame]) -> str:
+def describe_burst(result: BurstResult, frames: Sequence[BurstPhoto]) -> str:
     """Return which photo was kept, whose face came from which other, and what was edited then, as lines of words."""
     lines = [f"Kept {frames[result.base].reference.name} of {len(frames)} photos."]
     for take in result.takes:
@@ -178,7 +178,7 @@ def describe_burst(result: BurstResult, frames: Sequence[Frame]) -> str:
     return "\n".join(lines)
 
 
-def burst_to_json(result: BurstResult, frames: Sequence[Frame]) -> dict[str, object]:
+def burst_to_json(result: BurstResult, frames: Sequence[BurstPhoto]) -> dict[str, object]:
     """Return the report of the kept photo as `to_json` does, with the key `burst` for where its faces come from."""
     names = [frame.reference.name for frame in frames]
     faces = [
@@ -198,7 +198,7 @@ def burst_to_json(result: BurstResult, frames: Sequence[Frame]) -> dict[str, obj
     }
 
 
-def _add_outcome(take: Take, report: Report, frames: Sequence[Frame]) -> Take:
+def _add_outcome(take: Take, report: Report, frames: Sequence[BurstPhoto]) -> Take:
     """The take with what `fix_photo` did to its face; the faces were found anew then, but stand where they stood."""
     now = max(report.faces, key=lambda face: face.box.overlap_ratio(take.face.box), default=None)
     changes = [change for change in report.changes if now is not None and change.face.number == now.number]
@@ -212,24 +212,24 @@ def _add_outcome(take: Take, report: Report, frames: Sequence[Frame]) -> Take:
 # ---- who is who ----------------------------------------------------------------------------------------
 
 
-def _follow_people(frames: Sequence[Frame], anchor: int) -> list[tuple[int | None, ...]]:
+def _follow_people(frames: Sequence[BurstPhoto], anchor: int) -> list[tuple[int | None, ...]]:
     """For each face of the frame `anchor` the index of the same person's face in every frame; None where none is."""
     matched = [
-        dict(enumerate(range(len(frame.heads)))) if index == anchor else _match_people(frames[anchor], frame)
+        dict(enumerate(range(len(frame.crops)))) if index == anchor else _match_people(frames[anchor], frame)
         for index, frame in enumerate(frames)
     ]
-    return [tuple(of_frame.get(index) for of_frame in matched) for index in range(len(frames[anchor].heads))]
+    return [tuple(of_frame.get(index) for of_frame in matched) for index in range(len(frames[anchor].crops))]
 
 
-def _match_people(frame: Frame, other: Frame) -> dict[int, int]:
+def _match_people(frame: BurstPhoto, other: BurstPhoto) -> dict[int, int]:
     """For indices of faces of `frame` the same people's in `other`; nobody is used twice, the surest come first."""
     matrix = _register(other, frame)
     pairs = []
-    for index, head in enumerate(frame.heads):
-        for theirs, candidate in enumerate(other.heads):
-            distance = measure_distance(head.looks, candidate.looks)
+    for index, crop in enumerate(frame.crops):
+        for theirs, candidate in enumerate(other.crops):
+            distance = measure_distance(crop.embedding, candidate.embedding)
             if distance < SAME_PERSON:
-                pairs.append((distance + _price_of_place(head, candidate, matrix), index, theirs))
+                pairs.append((distance + _price_of_place(crop, candidate, matrix), index, theirs))
     found: dict[int, int] = {}
     for _, index, theirs in sorted(pairs):
         if index not in found and theirs not in found.values():
@@ -237,16 +237,16 @@ def _match_people(frame: Frame, other: Frame) -> dict[int, int]:
     return found
 
 
-def _price_of_place(head: Head, other: Head, matrix: NDArray[np.float64] | None) -> float:
+def _price_of_place(crop: FaceCrop, other: FaceCrop, matrix: Matrix | None) -> float:
     if matrix is None:
         return 0.0
     place = np.array([[other.in_photo.box.center]], np.float64)
-    moved = cv2.perspectiveTransform(place, matrix)[0, 0] - np.array(head.in_photo.box.center)
-    steps = float(np.linalg.norm(moved)) / head.in_photo.landmarks.eye_distance_px
+    moved = cv2.perspectiveTransform(place, matrix)[0, 0] - np.array(crop.in_photo.box.center)
+    steps = float(np.linalg.norm(moved)) / crop.in_photo.landmarks.eye_distance_px
     return _FAR_COSTS * min(steps / _FAR, 1.0)
 
 
-def _register(frame: Frame, base: Frame) -> NDArray[np.float64] | None:
+def _register(frame: BurstPhoto, base: BurstPhoto) -> Matrix | None:
     """The homography (3, 3) from the photo of `frame` to that of `base`; None where they share too little."""
     finder = cv2.ORB.create(_FEATURES)
     seen = [finder.detectAndCompute(one.gray, np.ones_like(one.gray)) for one in (frame, base)]
@@ -279,35 +279,37 @@ def _measure_smile(face: Face) -> float:
     return float(np.clip((face.smile - _FAINT_SMILE) / _SMILE_SPAN, 0.0, 1.0))
 
 
-def _measure_sharpness(frames: Sequence[Frame], shots: Sequence[int | None], index: int) -> float:
+def _measure_sharpness(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int) -> float:
     """The detail of a person's face in one frame, in that of their sharpest."""
-    details = [frame.detail[shot] if shot is not None else 0.0 for frame, shot in zip(frames, shots, strict=True)]
+    details = [frame.detail[shot] if shot is not None else 0.0 for frame, shot in zip(frames, sightings, strict=True)]
     return details[index] / max(*details, 1e-6)
 
 
-def _score(frames: Sequence[Frame], shots: Sequence[int | None], index: int, options: Options) -> float:
+def _score(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int, options: Options) -> float:
     """How good a person looks in one frame; 0 where they are not in it."""
-    shot = shots[index]
+    shot = sightings[index]
     if shot is None:
         return 0.0
-    face = frames[index].heads[shot].face
-    total = _SHARP * _measure_sharpness(frames, shots, index)
+    face = frames[index].crops[shot].face
+    total = _SHARP * _measure_sharpness(frames, sightings, index)
     if options.eyes:
         total += _OPEN_EYES * measure_openness(face)
     return total + (_SMILE * _measure_smile(face) if options.smile else 0.0)
 
 
-def _find_faults(frames: Sequence[Frame], shots: Sequence[int | None], index: int, options: Options) -> list[str]:
+def _find_faults(
+    frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int, options: Options
+) -> list[str]:
     """What another frame may show better, in words of what it has to bring."""
-    shot = shots[index]
+    shot = sightings[index]
     assert shot is not None
-    face = frames[index].heads[shot].face
+    face = frames[index].crops[shot].face
     faults = []
     if options.eyes and measure_openness(face) < _POOR:
         faults.append("open eyes")
     if options.smile and _measure_smile(face) < _POOR:
         faults.append("a smile")
-    if _measure_sharpness(frames, shots, index) < _BLURRED:
+    if _measure_sharpness(frames, sightings, index) < _BLURRED:
         faults.append("a sharp picture")
     return faults
 
@@ -316,62 +318,62 @@ def _find_faults(frames: Sequence[Frame], shots: Sequence[int | None], index: in
 
 
 def _choose_take(
-    pixels: Pixels, frames: Sequence[Frame], base: int, shots: tuple[int | None, ...], options: Options
+    pixels: Pixels, frames: Sequence[BurstPhoto], base: int, sightings: tuple[int | None, ...], options: Options
 ) -> tuple[Take, Transplant | None]:
     """Where the face of one person shall come from, and what to put in its place."""
-    own = shots[base]
+    own = sightings[base]
     assert own is not None
-    here = frames[base].heads[own]
+    here = frames[base].crops[own]
     face = here.in_photo
-    faults = _find_faults(frames, shots, base, options)
+    faults = _find_faults(frames, sightings, base, options)
     if options.faces is not None and face.number not in options.faces:
-        return Take(face, None, "left out", shots), None
+        return Take(face, None, "left out", sightings), None
     if not faults:
-        return Take(face, None, "looks good as it is", shots), None
-    wanted = _score(frames, shots, base, options) + _CLEARLY_BETTER
+        return Take(face, None, "looks good as it is", sightings), None
+    wanted = _score(frames, sightings, base, options) + _CLEARLY_BETTER
     better = []
-    for index, shot in enumerate(shots):
-        score = _score(frames, shots, index, options)
+    for index, shot in enumerate(sightings):
+        score = _score(frames, sightings, index, options)
         if index != base and shot is not None and score > wanted:
-            better.append((_MOVED * measure_movement(face, frames[index].heads[shot].face) - score, index))
+            better.append((_MOVED * measure_movement(face, frames[index].crops[shot].face) - score, index))
     words = f"no photo has it with {' and '.join(faults)}"
     for _, index in sorted(better):
-        still = _find_faults(frames, shots, index, options)
+        still = _find_faults(frames, sightings, index, options)
         brought = [fault for fault in faults if fault not in still]
         if not brought or any(fault not in faults for fault in still):
             continue
-        head = frames[index].heads[shots[index] or 0]
-        why = find_obstacle(face, head.face)
-        if not why and _measure_sharpness(frames, shots, index) < _SHARP_ENOUGH:
+        crop = frames[index].crops[sightings[index] or 0]
+        why = find_obstacle(face, crop.face)
+        if not why and _measure_sharpness(frames, sightings, index) < _SHARP_ENOUGH:
             why = "it is less sharp there"
-        transplant = None if why else transplant_face(pixels, face, head.pixels, head.face)
+        transplant = None if why else transplant_face(pixels, face, crop.pixels, crop.face)
         if transplant is not None:
-            why = _find_flaw(pixels, here, head, transplant, options)
+            why = _find_flaw(pixels, here, crop, transplant, options)
         elif not why:
             why = "the face is cut off or turned too far"
         name = frames[index].reference.name
         if transplant is not None and not why:
-            return Take(face, index, f"whole face from {name}, with {' and '.join(brought)}", shots), transplant
+            return Take(face, index, f"whole face from {name}, with {' and '.join(brought)}", sightings), transplant
         words = f"not taken whole from {name}: {why}"
-    return Take(face, None, words, shots), None
+    return Take(face, None, words, sightings), None
 
 
-def _find_flaw(pixels: Pixels, here: Head, there: Head, transplant: Transplant, options: Options) -> str:
+def _find_flaw(pixels: Pixels, here: FaceCrop, there: FaceCrop, transplant: Transplant, options: Options) -> str:
     """Look at a transplanted face as at any other edit; say what is wrong with it, nothing if it is good.
 
     `here` is the head in the photo `pixels`, `there` the one that was put in its place.
     """
     tried = pixels.copy()
     tried[transplant.region.box.slices] = transplant.patch
-    after = look_again(tried, here.in_photo)
+    after = remeasure(tried, here.in_photo)
     if after is None:
         return "the face was no longer recognised"
     if measure_openness(after) < min(_POOR, measure_openness(there.face)):
         return "the eyes did not come out clearly open"
     if after.smile < there.face.smile - _SMILE_LOSS:
         return "the smile did not come out clearly"
-    looks = describe_face(tried, here.in_photo)
-    is_same = measure_distance(here.looks, looks) <= SAME_PERSON
-    if not is_same or measure_resemblance(here.looks, looks) < options.min_resemblance:
+    embedding = embed_face(tried, here.in_photo)
+    is_same = measure_distance(here.embedding, embedding) <= SAME_PERSON
+    if not is_same or measure_similarity(here.embedding, embedding) < options.min_resemblance:
         return "it no longer looked like the same person"
     return ""

@@ -10,7 +10,7 @@ import numpy as np
 from edit.plan import EditPlan
 from face.types import Face
 from photo.types import Box, Pixels, Region
-from retouch.burst import BurstResult, Frame
+from retouch.burst import BurstPhoto, BurstResult
 
 # The annotated picture: enlarged until it is this long and its faces this wide, so that numbers can be read …
 _MIN_LONG_SIDE_PX = 1000
@@ -113,7 +113,7 @@ _FRAME_PX = 6
 _MARGIN = 36
 
 
-def draw_contact_sheet(result: BurstResult, frames: Sequence[Frame]) -> Pixels:
+def draw_contact_sheet(result: BurstResult, frames: Sequence[BurstPhoto]) -> Pixels:
     """Return the sheet of a best take as uint8 (h, w, 3).
 
     A face that came whole from another photo is framed in orange there, one that gave only eyes or smile in thin
@@ -128,9 +128,9 @@ def draw_contact_sheet(result: BurstResult, frames: Sequence[Frame]) -> Pixels:
     for row, take in enumerate(result.takes):
         top = _HEAD + row * (_HEIGHT + _GAP)
         _write(sheet, str(take.face.number), 8, top + _HEIGHT // 2, _INK_CONTACT_SHEET)
-        for column, shot in enumerate(take.shots):
-            head = frames[column].heads[shot] if shot is not None else None
-            cell = np.full((_HEIGHT, _WIDTH, 3), _PALE, np.uint8) if head is None else _cut(head.pixels, head.face)
+        for column, shot in enumerate(take.sightings):
+            crop = frames[column].crops[shot] if shot is not None else None
+            cell = np.full((_HEIGHT, _WIDTH, 3), _PALE, np.uint8) if crop is None else _cut(crop.pixels, crop.face)
             _place(sheet, cell, column, top)
             if column == take.frame:
                 _frame(sheet, column, top, _TAKEN, _FRAME_PX)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from diffusion.weights import (
     INSTALL,
@@ -26,17 +25,17 @@ from donor.other_eye import find_iris_color, match_other_eye
 from donor.painter import DonorPainter
 from edit.options import Options
 from edit.plan import Edit, EditPlan, Engine
-from face.appearance import PhotoLook, measure_eye_skin, measure_look, measure_veil
+from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_haze
 from face.eye_geometry import EYEBALL_DEPTH, find_frame
 from face.types import Face, Feature
 from photo.blend import blend_patch
 from photo.errors import MissingModel, MissingPackage
 from photo.measure import LUMA, luma
-from photo.types import Pixels, Progress
+from photo.types import FloatArray, Pixels, Progress
 from render.eye import open_eye
 from render.eyeball import (
     PUPIL_SHARE,
-    EyeLook,
+    EyeShading,
     blend_into_shadow,
     choose_catchlight,
     choose_iris,
@@ -44,8 +43,6 @@ from render.eyeball import (
     guess_iris_ratio,
 )
 from render.smile import paint_smile
-
-Array = NDArray[np.float32]
 
 _MAX_GAZE = 0.20
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
@@ -77,7 +74,7 @@ class DraftEngine:
     def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
         """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted."""
         painted = pixels.copy()
-        looks: dict[int, PhotoLook] = {}
+        appearances: dict[int, FaceAppearance] = {}
         donors = DonorPainter(pixels)
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
@@ -91,53 +88,55 @@ class DraftEngine:
                 smile = paint_smile(settled, edit.face, edit.region, edit.amount)
                 painted[rows, columns] = np.where(edit.region.alpha[..., None] > 0, smile, painted[rows, columns])
             else:
-                if edit.face.number not in looks:
-                    looks[edit.face.number] = measure_look(pixels, edit.face)
-                look = looks[edit.face.number]
-                eye_look = self._plan_eye(pixels, edit, plan, look)
-                painted[rows, columns] = open_eye(painted, match_other_eye(pixels, edit, plan), eye_look, look)
+                if edit.face.number not in appearances:
+                    appearances[edit.face.number] = measure_appearance(pixels, edit.face)
+                appearance = appearances[edit.face.number]
+                shading = self._plan_eye(pixels, edit, plan, appearance)
+                painted[rows, columns] = open_eye(painted, match_other_eye(pixels, edit, plan), shading, appearance)
         on_progress("painted", 1.0)
         return painted
 
-    def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, look: PhotoLook) -> EyeLook:
+    def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, appearance: FaceAppearance) -> EyeShading:
         frame = find_frame(edit.face, edit.feature)
         light = _find_light(pixels, edit.face)
-        skin = measure_eye_skin(pixels, edit.face, edit.feature, look.skin)
+        skin = measure_eye_skin(pixels, edit.face, edit.feature, appearance.skin)
         low, high = _DETAIL_UNIT_PX
         # The x axis of the frame runs to the nose: in the picture to the right for the right eye, to the left for the
         # left one.
         toward_right = 1.0 if frame.x_axis[0] > 0 else -1.0
-        seen = frame.seen_share
-        veil = measure_veil(look.black, skin)
-        clear = np.maximum(skin - veil, 1)
-        iris = self._choose_iris(pixels, edit, plan, look, skin)
-        tiny = float(np.interp(frame.unit_px, _TINY_UNIT_PX, (1, 0)))
-        return EyeLook(
-            iris=look.tone.apply(blend_into_shadow(iris, clear, tiny)),
-            sclera=look.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
+        seen = frame.foreshortening
+        haze = measure_haze(appearance.black, skin)
+        clear = np.maximum(skin - haze, 1)
+        iris = self._choose_iris(pixels, edit, plan, appearance, skin)
+        tiny = float(np.interp(frame.half_width_px, _TINY_UNIT_PX, (1, 0)))
+        return EyeShading(
+            iris=appearance.tone.apply(blend_into_shadow(iris, clear, tiny)),
+            sclera=appearance.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
-            black=PUPIL_SHARE * look.black,
-            catchlight=blend_into_shadow(choose_catchlight(skin, look.highlight), skin, tiny),
+            black=PUPIL_SHARE * appearance.black,
+            catchlight=blend_into_shadow(choose_catchlight(skin, appearance.highlight), skin, tiny),
             gaze=_look_at_camera(edit.face, toward_right, seen),
             light_x=light * toward_right * float(np.interp(seen, _SEEN_FOR_LIGHT, (0, 1))),
-            detail=float(np.clip((frame.unit_px - low) / (high - low), 0, 1)),
+            detail=float(np.clip((frame.half_width_px - low) / (high - low), 0, 1)),
             roundness=1 + _ROUND_SHARE * (1 / max(seen, 1e-6) - 1),
             seed=self._seed + edit.face.number,
-            veil=veil,
+            haze=haze,
         )
 
-    def _choose_iris(self, pixels: Pixels, edit: Edit, plan: EditPlan, look: PhotoLook, skin: Array) -> Array:
+    def _choose_iris(
+        self, pixels: Pixels, edit: Edit, plan: EditPlan, appearance: FaceAppearance, skin: FloatArray
+    ) -> FloatArray:
         """The iris' colour without haze: the one asked for, the other eye's, another photo's, or a guess."""
-        veil = measure_veil(look.black, skin)
+        haze = measure_haze(appearance.black, skin)
         if not self._eye_color:
             known = find_iris_color(pixels, edit, plan)
             known = edit.iris if known is None else known
             if known is not None:
-                return np.maximum(known - veil, 1)
-        lit = np.maximum(look.skin - veil, 1)
-        brow, black = look.brow_ratio * float(look.skin @ LUMA), float(look.black @ LUMA)
-        ratio = guess_iris_ratio(*((dark - float(veil @ LUMA)) / float(lit @ LUMA) for dark in (brow, black)))
-        return choose_iris(self._eye_color, np.maximum(skin - veil, 1), ratio)
+                return np.maximum(known - haze, 1)
+        lit = np.maximum(appearance.skin - haze, 1)
+        brow, black = appearance.brow_ratio * float(appearance.skin @ LUMA), float(appearance.black @ LUMA)
+        ratio = guess_iris_ratio(*((dark - float(haze @ LUMA)) / float(lit @ LUMA) for dark in (brow, black)))
+        return choose_iris(self._eye_color, np.maximum(skin - haze, 1), ratio)
 
 
 def _blend_eyes(pixels: Pixels, painted: Pixels, mouth: Edit, plan: EditPlan) -> Pixels:

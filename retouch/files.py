@@ -11,7 +11,7 @@ from edit.plan import Engine
 from photo.errors import BadOption, UnreadablePhoto
 from photo.files import check_output, load_photo, save_photo
 from photo.types import Photo, Progress
-from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_frame
+from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
 from retouch.drawing import draw_contact_sheet
 
 # The share of the work that finding the faces of all photos is.
@@ -45,7 +45,7 @@ def make_best_take(
     for number, path in enumerate(asked):
         on_progress("looking at the photos", _READING * number / len(asked))
         try:
-            frames.append(read_frame(load_photo(path)))
+            frames.append(read_burst_photo(load_photo(path)))
         except UnreadablePhoto as error:
             if path == files.kept:
                 raise

@@ -14,7 +14,7 @@ import numpy as np
 
 from donor.choose import choose_donors
 from donor.other_eye import offer_other_eyes
-from donor.people import Reference
+from donor.people import ReferencePhoto
 from edit.options import Options
 from edit.plan import Change, Edit, EditPlan, Engine, FixResult, RefiningEngine, Report
 from edit.strokes import Strokes, apply_strokes
@@ -24,7 +24,7 @@ from face.types import Face
 from mouth_mask import plan_mouths
 from photo.blend import composite, count_changes
 from photo.types import Photo, Pixels, Progress
-from retouch.quality import Gate, Outcome, hold_back, judge_edit, note_changes, plan_next_try
+from retouch.quality import Outcome, QualityCheck, judge_edit, note_changes, plan_next_try, weaken
 
 MAX_TRIES = 7
 """A face is painted and measured so often at most: opened further, with another donor, or held back."""
@@ -40,7 +40,7 @@ def _scale_progress(on_progress: Progress, start: float, share: float) -> Progre
 
 
 def analyze_photo(
-    photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: Sequence[Reference] = ()
+    photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: Sequence[ReferencePhoto] = ()
 ) -> tuple[tuple[Face, ...], EditPlan]:
     """Find the faces of a photo and plan its edits, without painting any of them; see `fix_photo`."""
     faces = find_faces(photo.pixels, _scale_progress(on_progress, 0.0, 0.9))
@@ -67,7 +67,7 @@ def fix_photo(
     *,
     faces: tuple[Face, ...] | None = None,
     strokes: Strokes | None = None,
-    references: Sequence[Reference] = (),
+    references: Sequence[ReferencePhoto] = (),
 ) -> FixResult:
     """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
 
@@ -84,7 +84,7 @@ def fix_photo(
         if strokes is not None:
             plan = apply_strokes(plan, strokes, photo.pixels.shape)
         plan = choose_donors(photo.pixels, faces, plan, references, options)
-    gate = Gate(photo.pixels, options.min_resemblance)
+    gate = QualityCheck(photo.pixels, options.min_resemblance)
     if isinstance(engine, RefiningEngine):
         draft_progress, rest = _scale_progress(on_progress, 0.4, 0.05), _scale_progress(on_progress, 0.45, 0.55)
         draft = _paint_until_good(photo.pixels, plan, engine.fallback, gate, clock, draft_progress)
@@ -109,7 +109,7 @@ class _Painted:
 
 
 def _paint_until_good(
-    pixels: Pixels, plan: EditPlan, engine: Engine, gate: Gate, clock: _Clock, on_progress: Progress
+    pixels: Pixels, plan: EditPlan, engine: Engine, gate: QualityCheck, clock: _Clock, on_progress: Progress
 ) -> _Painted:
     """Paint, measure, and paint again what fell short; what never comes right is taken back.
 
@@ -117,7 +117,7 @@ def _paint_until_good(
     the result. Where somebody came out as someone else, less is tried, and all taken back if that falls short.
     """
     final = pixels
-    estranged: dict[int, list[Outcome]] = {}
+    lost: dict[int, list[Outcome]] = {}
     kept: list[Edit] = []
     changes: list[Change] = []
     pending = list(plan.edits)
@@ -132,7 +132,7 @@ def _paint_until_good(
         again: list[Edit] = []
         for face, edits in _group_by_face(pending):
             with clock("measure"):
-                can_grow = face.number not in estranged and tries < MAX_TRIES - 1
+                can_grow = face.number not in lost and tries < MAX_TRIES - 1
                 outcomes = gate.judge(candidate, face, edits, aims_high=can_grow)
             if all(outcome.good for outcome in outcomes):
                 with clock("composite"):
@@ -140,14 +140,14 @@ def _paint_until_good(
                 kept += edits
                 changes += note_changes(edits, outcomes, kept=True, tries=tries)
                 continue
-            if all(outcome.is_estranged for outcome in outcomes):
+            if all(outcome.identity_lost for outcome in outcomes):
                 if not any(edit.donor for edit in edits):
-                    estranged[face.number] = outcomes
+                    lost[face.number] = outcomes
                 if tries < MAX_TRIES and any(edit.amount > 0 for edit in edits):
-                    again += hold_back(edits)
+                    again += weaken(edits)
                     continue
-            if face.number in estranged:
-                changes += note_changes(edits, estranged[face.number], kept=False, tries=tries)
+            if face.number in lost:
+                changes += note_changes(edits, lost[face.number], kept=False, tries=tries)
                 continue
             next_try, given_up = plan_next_try(edits, outcomes, tries=tries, is_last=tries >= MAX_TRIES - 1)
             again += next_try
@@ -163,7 +163,7 @@ def _refine(
     plan: EditPlan,
     draft: _Painted,
     engine: RefiningEngine,
-    gate: Gate,
+    gate: QualityCheck,
     clock: _Clock,
     on_progress: Progress,
 ) -> _Painted:

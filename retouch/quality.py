@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from edit.plan import Change, Edit
-from face.identity import Likeness
-from face.search import look_again
+from face.identity import IdentityCheck
+from face.search import remeasure
 from face.types import Face, Feature
 from photo.types import Pixels
 
@@ -41,47 +41,47 @@ _SMILE_SLOPE, _SMILE_MARGIN = 11.0, 0.40
 class Outcome:
     """What one edit led to: whether it did what it should, the value measured, and the words if it did not.
 
-    `resemblance` of the face to itself is measured once all its edits did what they should.
+    `similarity` of the face to itself is measured once all its edits did what they should.
     """
 
     good: bool
     value: float
     why: str
-    resemblance: float | None = None
+    similarity: float | None = None
 
     @property
-    def is_estranged(self) -> bool:
+    def identity_lost(self) -> bool:
         """Whether the edit did what it should, and somebody else seems to look out of the face."""
-        return not self.good and self.resemblance is not None
+        return not self.good and self.similarity is not None
 
 
-class Gate:
+class QualityCheck:
     """Decides which faces of a painted photo may stay: those that came out as wished and still are themselves.
 
     `pixels` uint8 (H, W, 3) is the photo as it was, `min_resemblance` what `Options` says.
     """
 
     def __init__(self, pixels: Pixels, min_resemblance: float) -> None:
-        self._likeness, self._least, self._shape = Likeness(pixels), min_resemblance, pixels.shape
+        self._likeness, self._least, self._shape = IdentityCheck(pixels), min_resemblance, pixels.shape
 
     def judge(self, candidate: Pixels, face: Face, edits: list[Edit], *, aims_high: bool = True) -> list[Outcome]:
         """What the edits of one face led to in `candidate`, uint8 (H, W, 3), in their order.
 
         `aims_high`: a smile that barely passes is not enough, as a larger one can be tried.
         """
-        after = look_again(candidate, face)
+        after = remeasure(candidate, face)
         outcomes = [judge_edit(edit, after) for edit in edits]
         is_clear = face.landmarks.eye_distance_px >= _CLEAR_EYE_DISTANCE_PX
         smiles = any(o.good for edit, o in zip(edits, outcomes, strict=True) if edit.feature is Feature.MOUTH)
         if aims_high and is_clear and smiles:
-            second = look_again(candidate, face, as_it_stands=True)
+            second = remeasure(candidate, face, as_it_stands=True)
             outcomes = [judge_edit(edit, after, second) for edit in edits]
         outcomes = self._pair_up(edits, outcomes)
         if not all(outcome.good for outcome in outcomes):
             return outcomes
         same = self._likeness.measure(candidate, face)
         why = f"it no longer looked like the same person (resemblance {same:.2f})"
-        return [replace(o, good=same >= self._least, why=why, resemblance=same) for o in outcomes]
+        return [replace(o, good=same >= self._least, why=why, similarity=same) for o in outcomes]
 
     def _pair_up(self, edits: list[Edit], outcomes: list[Outcome]) -> list[Outcome]:
         """The outcomes, but an eye that the photo's edge cuts off cannot be measured and fares as its pair does."""
@@ -168,7 +168,7 @@ def _logit(share: float) -> float:
     return math.log(share / (1 - share))
 
 
-def hold_back(edits: list[Edit]) -> list[Edit]:
+def weaken(edits: list[Edit]) -> list[Edit]:
     """The edits of a face that came out as someone else: without a donor, or less of each."""
     if any(edit.donor for edit in edits):
         return [_drop_donor(edit, "it made somebody else of the face") for edit in edits]
@@ -194,7 +194,7 @@ def _note_change(edit: Edit, outcome: Outcome, *, kept: bool, tries: int) -> Cha
     before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
     note = ("" if edit.donor else edit.no_donor) if kept else outcome.why
     donor = edit.donor if kept else None
-    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, donor, outcome.resemblance)
+    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, donor, outcome.similarity)
 
 
 def note_changes(edits: list[Edit], outcomes: list[Outcome], *, kept: bool, tries: int) -> list[Change]:

@@ -89,7 +89,7 @@ def to_json(report: Report) -> dict[str, object]:
                 "kept": change.kept,
                 "tries": change.tries,
                 "note": change.note,
-                "resemblance": _number(change.resemblance),
+                "resemblance": _number(change.similarity),
                 "donor": _donor_to_json(change.donor),
             }
             for change in report.changes
@@ -134,7 +134,7 @@ def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
     sentences = [" and ".join(done) or "left alone"]
     for note, features in _group((change.note, change.feature) for change in changes if not change.kept):
         sentences.append(f"{_name_features(features).capitalize()} put back as before{': ' + note if note else ''}")
-    alike = [change.resemblance for change in changes if change.kept and change.resemblance is not None]
+    alike = [change.similarity for change in changes if change.kept and change.similarity is not None]
     if alike:
         sentences.append(f"Resemblance to before {min(alike):.2f} of 1")
     reasons = _group((skip.reason, skip.feature) for skip in skips)

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from diffusion import painter as diffusion
-from diffusion import weights
+from diffusion import painter, weights
 from face.search import find_faces
 from face.types import Face
 from photo.types import Pixels
@@ -98,15 +97,13 @@ def tiny_xl_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def load_tiny() -> Iterator[Callable[[Path], diffusion.TilePainter]]:
+def load_tiny() -> Iterator[Callable[[Path], painter.TilePainter]]:
     """Loads a model through the real way, in float32 whatever this CPU does best."""
     pytest.importorskip("torch")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diffusion, "_has_fast_bf16", lambda: False)
+        patch.setattr(painter, "_has_fast_bf16", lambda: False)
 
-        def load(folder: Path) -> diffusion.TilePainter:
-            return diffusion.load_painter(
-                diffusion.LoadOptions(weights.fetch_weights(str(folder), offline=True), "cpu")
-            )
+        def load(folder: Path) -> painter.TilePainter:
+            return painter.load_painter(painter.LoadOptions(weights.fetch_weights(str(folder), offline=True), "cpu"))
 
         yield load

@@ -7,14 +7,13 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edit.options import Options
 from eyes_mask import check_face_numbers, eye_region, eyes_mask, judge_closedness, plan_eyes
 from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
 from face.types import EYES, Face, Feature, Landmarks
 from photo.errors import BadOption
-from photo.types import Pixels
+from photo.types import FloatArray, Pixels
 from tests.conftest import SHARED_PHOTOS, FindFaces, LoadPhoto
 
 
@@ -33,7 +32,7 @@ def open_face(sample: LoadPhoto, faces_of: FindFaces) -> Face:
     return faces_of(sample("image_2.jpg"))[0]
 
 
-def _with_points(face: Face, points: NDArray[np.float32]) -> Face:
+def _with_points(face: Face, points: FloatArray) -> Face:
     return replace(face, landmarks=Landmarks(points.astype(np.float32)))
 
 

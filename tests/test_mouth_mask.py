@@ -7,26 +7,23 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edit.options import Options
-from face.occlusion import find_lower_rims, measure_mouth_look
+from face.occlusion import find_lower_rims, measure_lip_contrast
 from face.types import Face, Feature
 from mouth_mask import (
     SMILE_THRESHOLD,
     UNSURE_SMILE,
     count_smile_windows,
+    exclude_lids,
     mouth_mask,
     mouth_region,
     narrow_to_lips,
     plan_mouths,
     smile_threshold,
-    spare_lids,
 )
-from photo.types import Pixels, Region
+from photo.types import FloatArray, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
-
-Floats = NDArray[np.float32]
 
 NO_SMILE = {"mouthSmileLeft": 0.0, "mouthSmileRight": 0.0}
 SMILING = (
@@ -125,7 +122,7 @@ def test_lids_are_spared_for_another_photo(sample: LoadPhoto, faces_of: FindFace
     pixels = sample("image_3.jpg")
     face = faces_of(pixels)[0]
     (edit,), _ = plan_mouths(pixels, (replace(face, blendshapes={**face.blendshapes, **NO_SMILE}),), Options())
-    spared = spare_lids(pixels.shape, edit)
+    spared = exclude_lids(pixels.shape, edit)
     full = mouth_mask(pixels.shape, [edit]).astype(int)
     less = mouth_mask(pixels.shape, [spared]).astype(int)
     for eye in face.landmarks.eyes:
@@ -199,11 +196,11 @@ def test_a_blurred_face_beside_a_sharp_one_is_left_alone(hopper: tuple[Pixels, F
 
 def test_lips_are_told_from_skin(hopper: tuple[Pixels, Face]) -> None:
     pixels, face = hopper
-    look = measure_mouth_look(pixels, face.landmarks)
-    assert look is not None
-    assert not look.is_covered
+    contrast = measure_lip_contrast(pixels, face.landmarks)
+    assert contrast is not None
+    assert not contrast.is_covered
     gray = np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2).astype(np.uint8)
-    in_gray = measure_mouth_look(gray, face.landmarks)
+    in_gray = measure_lip_contrast(gray, face.landmarks)
     assert in_gray is not None
     assert not in_gray.is_covered
 
@@ -239,7 +236,7 @@ def region_of(pixels: Pixels, face: Face) -> Region:
     return region
 
 
-def alpha_at(region: Region, points: Floats) -> Floats:
+def alpha_at(region: Region, points: FloatArray) -> FloatArray:
     whole = np.zeros((region.box.bottom + 400, region.box.right + 400), np.float32)
     whole[region.box.slices] = region.alpha
     at = np.rint(points[:, :2]).astype(int)

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 
 from face.types import Face, Landmarks
-from photo.types import Alpha, Box, Pixels, Region
+from photo.types import Alpha, Box, Mask, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 from tiling import (
     EYE_DISTANCE_SHARE,
@@ -382,7 +381,7 @@ def test_not_one_pixel_of_a_mask_is_lost(
 
 @quick
 @given(hnp.arrays(np.bool_, (64, 80), elements=st.booleans(), fill=st.just(False)))
-def test_a_snapped_mask_covers_every_cell_and_those_around(spots: NDArray[np.bool_]) -> None:
+def test_a_snapped_mask_covers_every_cell_and_those_around(spots: Mask) -> None:
     mask = snap_mask(spots.astype(np.float32) * np.float32(1e-3))
     assert mask.shape == spots.shape and mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255}
     expected = np.zeros((8, 10), bool)

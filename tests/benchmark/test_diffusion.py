@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmark import diffusion as bench
+from benchmark import diffusion
 from benchmark.random_model import make_pipeline
 from diffusion.painter import Sampling, TilePainter
 from edit.options import Options
@@ -63,7 +63,7 @@ def test_what_is_counted_is_what_passes_through_the_network(sample: LoadPhoto, o
     photo = Photo(sample("image_1.jpg"))
     _, plan = analyze_photo(photo, options)
     assert plan.edits
-    counted = sum(work.evaluations for work in bench.record_engine(photo, plan, options))
+    counted = sum(work.evaluations for work in diffusion.record_engine(photo, plan, options))
     assert counted == count_evaluations(make_pipeline(), options, photo, plan) > 0
 
 
@@ -74,9 +74,9 @@ def test_no_photo_costs_more_than_the_grid(sample: LoadPhoto, name: str) -> None
     ours, few, grid = (
         sum(work.evaluations for work in works)
         for works in (
-            bench.record_engine(photo, plan, Options()),
-            bench.record_engine(photo, plan, bench.FEW_STEPS),
-            bench.plan_grid(photo.pixels.shape, plan),
+            diffusion.record_engine(photo, plan, Options()),
+            diffusion.record_engine(photo, plan, diffusion.FEW_STEPS),
+            diffusion.plan_grid(photo.pixels.shape, plan),
         )
     )
     if plan.edits:
@@ -90,11 +90,11 @@ def test_the_reference_photos_cost_a_twentieth(shared_photo: LoadPhoto) -> None:
     for name in ("image_1.jpg", "image_2.png", "image_3.jpg", "image_5.png", "image_6.png"):
         photo = Photo(shared_photo(f"reference/{name}"))
         _, plan = analyze_photo(photo, Options())
-        one = sum(work.evaluations for work in bench.record_engine(photo, plan, Options()))
-        other = sum(work.evaluations for work in bench.plan_grid(photo.pixels.shape, plan))
+        one = sum(work.evaluations for work in diffusion.record_engine(photo, plan, Options()))
+        other = sum(work.evaluations for work in diffusion.plan_grid(photo.pixels.shape, plan))
         assert one < other
         ours, grid = ours + one, grid + other
-        few += sum(work.evaluations for work in bench.record_engine(photo, plan, bench.FEW_STEPS))
+        few += sum(work.evaluations for work in diffusion.record_engine(photo, plan, diffusion.FEW_STEPS))
     assert ours * 20 <= grid
     assert few * 100 <= grid
 
@@ -104,9 +104,9 @@ def test_the_grid_takes_every_tile_that_the_mask_touches(sample: LoadPhoto) -> N
     _, plan = analyze_photo(Photo(pixels), Options())
     mouths = EditPlan(tuple(edit for edit in plan.edits if edit.feature is Feature.MOUTH))
     eyes = EditPlan(tuple(edit for edit in plan.edits if edit.feature is not Feature.MOUTH))
-    both = bench.plan_grid(pixels.shape, plan)
+    both = diffusion.plan_grid(pixels.shape, plan)
     # Eyes and mouths go one after the other.
-    assert len(both) == len(bench.plan_grid(pixels.shape, eyes)) + len(bench.plan_grid(pixels.shape, mouths))
+    assert len(both) == len(diffusion.plan_grid(pixels.shape, eyes)) + len(diffusion.plan_grid(pixels.shape, mouths))
     assert {work.evaluations for work in both} == {240}
     scale = min(1.0, 1024 / max(pixels.shape[:2]))
     height, width = round(pixels.shape[0] * scale), round(pixels.shape[1] * scale)
@@ -115,7 +115,7 @@ def test_the_grid_takes_every_tile_that_the_mask_touches(sample: LoadPhoto) -> N
         for top in range(0, height, 256)
         for left in range(0, width, 256)
     )
-    assert len(bench.plan_grid(pixels.shape, eyes)) == touched > 0
+    assert len(diffusion.plan_grid(pixels.shape, eyes)) == touched > 0
 
 
 def touches(edit: Edit, scale: float, left: int, top: int) -> bool:
@@ -129,18 +129,18 @@ def touches(edit: Edit, scale: float, left: int, top: int) -> bool:
 
 
 def test_half_the_noise_takes_half_the_steps() -> None:
-    assert bench.count_steps(Sampling("dpm++", 20, 6.0, 0.5)) == 10
-    assert bench.count_steps(Sampling("dpm++", 20, 6.0, 1.0)) == 20
-    assert bench.Work(3, 10, True).evaluations == 60 and bench.Work(3, 4, False).evaluations == 12
+    assert diffusion.count_steps(Sampling("dpm++", 20, 6.0, 0.5)) == 10
+    assert diffusion.count_steps(Sampling("dpm++", 20, 6.0, 1.0)) == 20
+    assert diffusion.Work(3, 10, True).evaluations == 60 and diffusion.Work(3, 4, False).evaluations == 12
 
 
 def test_seconds_are_added_up_by_batch() -> None:
-    stopwatch = bench.Stopwatch(None, 1, 4)
+    stopwatch = diffusion.Stopwatch(None, 1, 4)
     seconds = {("unet", 8): 5.0, ("unet", 4): 3.0, ("encode", 4): 0.4, ("encode", 2): 0.2}
     stopwatch.known.update({**seconds, ("decode", 4): 0.8, ("decode", 2): 0.4})
     # Ten tiles: two batches of four, guided, and one of two.
     expected = 2 * (10 * 5.0 + 2 * 0.4 + 0.8) + (10 * 3.0 + 2 * 0.2 + 0.4)
-    assert stopwatch.measure([bench.Work(10, 10, True)]) == pytest.approx(expected)
+    assert stopwatch.measure([diffusion.Work(10, 10, True)]) == pytest.approx(expected)
 
 
 def test_the_table_is_printed(tmp_path: Path) -> None:
@@ -156,8 +156,11 @@ def test_the_table_is_printed(tmp_path: Path) -> None:
     assert answer["unet_seconds"] > 0 and not answer["full"]
     first = answer["photos"][0]
     assert first["few"]["seconds"] < first["ours"]["seconds"] < first["grid"]["seconds"]
-    rows = [bench.PhotoRow(**{**row, **{k: bench.Cost(**row[k]) for k in ("ours", "few", "grid")}}) for row in [first]]
-    table = bench.describe(rows).splitlines()
+    rows = [
+        diffusion.PhotoRow(**{**row, **{k: diffusion.Cost(**row[k]) for k in ("ours", "few", "grid")}})
+        for row in [first]
+    ]
+    table = diffusion.describe(rows).splitlines()
     assert len(table) == 4 and len({len(line) for line in table}) == 1
 
 
@@ -165,5 +168,5 @@ def test_without_a_photo_it_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["diffusion.py", str(tmp_path)])
-    assert bench.main() == 2
+    assert diffusion.main() == 2
     assert capsys.readouterr().err.startswith("error: there is no photo")

@@ -12,7 +12,7 @@ from donor.painter import DonorPainter
 from edit.options import Options
 from edit.plan import Donor, Edit, EditPlan
 from face.eye_geometry import IRIS_RADIUS, find_frame, landmarks_in_frame
-from face.search import look_again
+from face.search import remeasure
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_region
 from photo.blend import composite
@@ -58,7 +58,7 @@ def test_own_eyes_come_nearer_to_the_truth_than_closed_or_rendered_ones(moments:
     error = measure_error(moments, carried)
     assert error < 0.5 * measure_error(moments, moments.blinking)
     assert error < 0.5 * measure_error(moments, open_with(moments, None))
-    after = look_again(carried, moments.face)
+    after = remeasure(carried, moments.face)
     assert after is not None
     for eye in EYES:
         assert after.eye(eye).aspect_ratio == pytest.approx(moments.open_face.eye(eye).aspect_ratio, abs=0.03)
@@ -75,7 +75,7 @@ def test_the_donors_darkness_does_not_come_along(moments: Moments) -> None:
 def test_a_lowered_lid_narrows_the_eye_and_leaves_what_is_below_it(moments: Moments) -> None:
     donor = Donor(moments.other, moments.other_face, "other")
     wide, narrow = (open_with(moments, replace(donor, opening=opening)) for opening in (1.0, 0.75))
-    seen = [look_again(pixels, moments.face) for pixels in (wide, narrow)]
+    seen = [remeasure(pixels, moments.face) for pixels in (wide, narrow)]
     for eye in EYES:
         ratios = [face.eye(eye).aspect_ratio for face in seen if face is not None]
         assert len(ratios) == 2 and ratios[1] < ratios[0] - 0.015
@@ -92,7 +92,7 @@ def test_eyes_out_of_the_dark_are_steadied_and_others_left_alone(
     dark: Pixels = np.clip(np.rint(0.45 / DIMMED * moments.other + noise), 0, 255).astype(np.uint8)
     donors = Donor(dark, moments.other_face, "dark"), Donor(moments.open, moments.open_face, "bright")
     steadied = [open_with(moments, donor) for donor in donors]
-    monkeypatch.setattr("donor.eye.steady_eye", lambda matched, *_: matched.pixels)
+    monkeypatch.setattr("donor.eye.regularize_eye", lambda matched, *_: matched.pixels)
     as_they_came = [open_with(moments, donor) for donor in donors]
     assert np.array_equal(steadied[1], as_they_came[1])
     for eye in EYES:
@@ -132,5 +132,5 @@ def test_a_smile_is_carried_over_where_the_mouth_was_lost(moments: Moments) -> N
     error, lost = (np.abs(p[region.box.slices].astype(float) - moments.open[region.box.slices])[inside].mean()
                    for p in (restored, grey))  # fmt: skip
     assert error < 0.4 * lost
-    after = look_again(restored, moments.open_face)
+    after = remeasure(restored, moments.open_face)
     assert after is not None and after.smile > 0.5

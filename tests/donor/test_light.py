@@ -22,16 +22,18 @@ from donor.light import (
     measure_saturation,
     soften_highlights,
 )
-from face.appearance import PhotoLook, Tone
+from face.appearance import FaceAppearance, Tone
 from photo.measure import LUMA
 
 SHAPE = (40, 40, 3)
 
 
-def make_look(skin: float = 150.0, black: float = 10.0, grain: float = 0.0, blur_sigma_px: float = 0.5) -> PhotoLook:
+def make_look(
+    skin: float = 150.0, black: float = 10.0, grain: float = 0.0, blur_sigma_px: float = 0.5
+) -> FaceAppearance:
     noise = np.random.default_rng(1).normal(0, 1, (9, 9, 1)).astype(np.float32).repeat(3, axis=2)
     gray, in_color = np.ones(3, np.float32), Tone(0.0, np.zeros((3, 3)))
-    return PhotoLook(blur_sigma_px, noise * grain, gray * skin, 0.5, 200.0, gray * black, in_color)
+    return FaceAppearance(blur_sigma_px, noise * grain, gray * skin, 0.5, 200.0, gray * black, in_color)
 
 
 def test_the_light_is_that_of_the_skin_both_show() -> None:
@@ -40,7 +42,7 @@ def test_the_light_is_that_of_the_skin_both_show() -> None:
     # An eye in the middle, which only one of the two shows, says nothing about the light.
     weight[15:25, 15:25] = 0
     donated[15:25, 15:25] = 20
-    gain = match_light(target, donated, weight, unit_px=10.0)
+    gain = match_light(target, donated, weight, half_width_px=10.0)
     assert gain.shape == SHAPE
     assert np.allclose(gain[2:8], 164 / 84, rtol=0.02)
     assert gain[20, 20, 0] == pytest.approx(164 / 84, rel=0.05)
@@ -48,7 +50,7 @@ def test_the_light_is_that_of_the_skin_both_show() -> None:
 
 def test_light_that_falls_from_one_side_is_followed() -> None:
     target = np.full(SHAPE, 100, np.float32) + 2 * np.arange(40, dtype=np.float32)[None, :, None]
-    gain = match_light(target, np.full(SHAPE, 100, np.float32), np.ones(SHAPE[:2], np.float32), unit_px=8.0)
+    gain = match_light(target, np.full(SHAPE, 100, np.float32), np.ones(SHAPE[:2], np.float32), half_width_px=8.0)
     assert gain[20, 36, 0] > gain[20, 20, 0] > gain[20, 4, 0]
 
 

@@ -10,7 +10,7 @@ from edit.options import Options
 from edit.plan import Edit, EditPlan
 from eyes_mask import eye_region
 from face.eye_geometry import IRIS_CENTER, find_frame, find_iris, measure_iris
-from face.search import look_again
+from face.search import remeasure
 from face.types import Face, Feature, Landmarks
 from photo.blend import composite
 from photo.types import Photo, Pixels
@@ -27,7 +27,7 @@ def winking(sample: LoadPhoto, faces_of: FindFaces) -> tuple[Pixels, Edit]:
     plan = plan_edits(pixels, faces_of(pixels), Options())
     half = EditPlan(tuple(edit for edit in plan.edits if edit.feature is Feature.RIGHT_EYE))
     opened = composite(pixels, DraftEngine().paint(pixels, half, ignore_progress), [edit.region for edit in half.edits])
-    face = look_again(opened, plan.edits[0].face)
+    face = remeasure(opened, plan.edits[0].face)
     assert face is not None
     (rest,) = plan_edits(opened, (face,), Options()).edits
     assert rest.feature is Feature.LEFT_EYE
@@ -39,7 +39,7 @@ def test_an_open_eye_is_copied_and_reads_as_open(winking: tuple[Pixels, Edit]) -
     assert is_fit_to_copy(pixels, edit, EditPlan((edit,)))
     copied = pixels.copy()
     copied[edit.region.box.slices] = copy_other_eye(pixels, edit)
-    after = look_again(composite(pixels, copied, [edit.region]), edit.face)
+    after = remeasure(composite(pixels, copied, [edit.region]), edit.face)
     assert after is not None
     right, left = after.landmarks.right_eye.aspect_ratio, after.landmarks.left_eye.aspect_ratio
     assert left == pytest.approx(right, abs=0.08)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from donor.choose import choose_donors, expect_opening
-from donor.people import Head, Reference, pair_up, read_reference
+from donor.people import FaceCrop, ReferencePhoto, match_people, read_reference
 from edit.options import Options
 from edit.plan import Edit, EditPlan, Engine
 from face.eye_geometry import measure_iris
-from face.identity import Description
+from face.identity import Embedding
 from face.types import EYES, Face, Feature, Landmarks
 from photo.errors import BadOption
 from photo.measure import LUMA
@@ -34,17 +34,17 @@ def moments(sample: LoadPhoto) -> Moments:
 
 
 @pytest.fixture(scope="module")
-def reference(moments: Moments) -> Reference:
+def reference(moments: Moments) -> ReferencePhoto:
     return read_reference(Photo(moments.other, path=Path("album/other.jpg")))
 
 
-def turn(reference: Reference, degrees: float) -> Reference:
-    """The reference with its heads said to be turned so much further."""
-    heads = (replace(h, face=replace(h.face, pitch_degrees=h.face.pitch_degrees + degrees)) for h in reference.heads)
-    return replace(reference, heads=tuple(heads))
+def turn(reference: ReferencePhoto, degrees: float) -> ReferencePhoto:
+    """The reference with its faces said to be turned so much further."""
+    crops = (replace(h, face=replace(h.face, pitch_degrees=h.face.pitch_degrees + degrees)) for h in reference.crops)
+    return replace(reference, crops=tuple(crops))
 
 
-def choose(moments: Moments, *references: Reference, options: Options = ONLY_EYES) -> EditPlan:
+def choose(moments: Moments, *references: ReferencePhoto, options: Options = ONLY_EYES) -> EditPlan:
     plan = plan_edits(moments.blinking, (moments.face,), options)
     return choose_donors(moments.blinking, (moments.face,), plan, references, options)
 
@@ -54,23 +54,23 @@ def choose(moments: Moments, *references: Reference, options: Options = ONLY_EYE
 
 def test_a_reference_keeps_the_surroundings_of_its_faces_alone(moments: Moments, sample: LoadPhoto) -> None:
     pixels = sample("image_4.jpg")
-    heads = read_reference(Photo(pixels)).heads
-    assert len(heads) == 5
-    for head in heads:
-        moved = head.in_photo.landmarks.points - head.face.landmarks.points
+    crops = read_reference(Photo(pixels)).crops
+    assert len(crops) == 5
+    for crop in crops:
+        moved = crop.in_photo.landmarks.points - crop.face.landmarks.points
         left, top = (int(value) for value in moved[0, :2])
         assert np.allclose(moved, [left, top, 0], atol=1e-3)
-        rows, columns = head.pixels.shape[:2]
-        assert np.array_equal(head.pixels, pixels[top : top + rows, left : left + columns])
-        assert head.pixels.size < 0.4 * pixels.size and head.pixels.base is None
+        rows, columns = crop.pixels.shape[:2]
+        assert np.array_equal(crop.pixels, pixels[top : top + rows, left : left + columns])
+        assert crop.pixels.size < 0.4 * pixels.size and crop.pixels.base is None
 
 
 # ---- who is who ---------------------------------------------------------------------------------------------
 
 
-def make_head(looks: Description, x: float = 0.0) -> Head:
+def make_head(embedding: Embedding, x: float = 0.0) -> FaceCrop:
     face = make_face(1, x)
-    return Head(np.zeros((1, 1, 3), np.uint8), face, face, looks)
+    return FaceCrop(np.zeros((1, 1, 3), np.uint8), face, face, embedding)
 
 
 def make_face(number: int, x: float = 0.0) -> Face:
@@ -79,7 +79,7 @@ def make_face(number: int, x: float = 0.0) -> Face:
     return Face(number, Box(0, 0, 9, 9), 1.0, Landmarks(points + np.array([x, 0, 0], np.float32)), {}, 0, 0, 0)
 
 
-def looks_like(degrees: float) -> Description:
+def looks_like(degrees: float) -> Embedding:
     """Descriptions at two angles lie 2 sin(difference / 2) apart."""
     return np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], np.float32)
 
@@ -88,26 +88,26 @@ def test_everybody_gets_who_looks_like_them_and_a_stranger_nobody() -> None:
     faces = (make_face(1), make_face(2), make_face(3))
     own = {1: looks_like(0), 2: looks_like(90), 3: looks_like(220)}
     anna, ben = make_head(looks_like(10)), make_head(looks_like(70))
-    assert pair_up(faces, own, [ben, anna], is_burst=False) == {1: anna, 2: ben}
+    assert match_people(faces, own, [ben, anna], is_burst=False) == {1: anna, 2: ben}
 
 
 def test_one_of_two_that_look_alike_is_nobody_unless_the_place_tells() -> None:
     faces = (make_face(1),)
     near, far = make_head(looks_like(30), x=20), make_head(looks_like(-28), x=900)
-    assert pair_up(faces, {1: looks_like(0)}, [near, far], is_burst=False) == {}
-    assert pair_up(faces, {1: looks_like(0)}, [near, far], is_burst=True) == {1: near}
+    assert match_people(faces, {1: looks_like(0)}, [near, far], is_burst=False) == {}
+    assert match_people(faces, {1: looks_like(0)}, [near, far], is_burst=True) == {1: near}
 
 
 def test_nobody_is_used_twice() -> None:
     faces = (make_face(1), make_face(2))
-    head = make_head(looks_like(0))
-    assert pair_up(faces, {1: looks_like(1), 2: looks_like(30)}, [head], is_burst=False) == {1: head}
+    crop = make_head(looks_like(0))
+    assert match_people(faces, {1: looks_like(1), 2: looks_like(30)}, [crop], is_burst=False) == {1: crop}
 
 
 # ---- what is worth having -----------------------------------------------------------------------------------
 
 
-def test_both_eyes_come_from_the_same_photo_of_the_same_person(moments: Moments, reference: Reference) -> None:
+def test_both_eyes_come_from_the_same_photo_of_the_same_person(moments: Moments, reference: ReferencePhoto) -> None:
     edits = choose(moments, reference).edits
     assert len(edits) == 2 and edits[0].donor is not None and edits[0].donor is edits[1].donor
     donor = edits[0].donor
@@ -133,17 +133,19 @@ def test_closed_eyes_are_no_donors(moments: Moments) -> None:
         assert edit.donors == () and "not clearly open" in edit.no_donor and edit.iris is None
 
 
-def test_a_head_seen_from_elsewhere_gives_only_the_colour_of_its_eyes(moments: Moments, reference: Reference) -> None:
+def test_a_head_seen_from_elsewhere_gives_only_the_colour_of_its_eyes(
+    moments: Moments, reference: ReferencePhoto
+) -> None:
     for edit in choose(moments, turn(reference, 30.0)).edits:
         assert edit.donors == () and "turned too differently" in edit.no_donor
         assert edit.iris is not None and (edit.iris < 160).all()
 
 
-def test_eyes_that_look_away_give_only_their_colour(moments: Moments, reference: Reference) -> None:
-    (head,) = reference.heads
-    points = head.face.landmarks.points.copy()
-    points[468:478, 1] -= 0.3 * head.face.eye(Feature.RIGHT_EYE).width_px  # both irises, upward
-    up = replace(reference, heads=(replace(head, face=replace(head.face, landmarks=Landmarks(points))),))
+def test_eyes_that_look_away_give_only_their_colour(moments: Moments, reference: ReferencePhoto) -> None:
+    (crop,) = reference.crops
+    points = crop.face.landmarks.points.copy()
+    points[468:478, 1] -= 0.3 * crop.face.eye(Feature.RIGHT_EYE).width_px  # both irises, upward
+    up = replace(reference, crops=(replace(crop, face=replace(crop.face, landmarks=Landmarks(points))),))
     for edit in choose(moments, up).edits:
         assert edit.donors == () and edit.iris is not None
         assert edit.no_donor.startswith(
@@ -151,7 +153,7 @@ def test_eyes_that_look_away_give_only_their_colour(moments: Moments, reference:
         )
 
 
-def test_the_colour_of_the_eyes_comes_in_the_light_of_the_photo(moments: Moments, reference: Reference) -> None:
+def test_the_colour_of_the_eyes_comes_in_the_light_of_the_photo(moments: Moments, reference: ReferencePhoto) -> None:
     """The other photo is darker by a quarter: nothing of that reaches the irises here."""
     known = [measure_iris(moments.open, moments.open_face, edit.feature) for edit in choose(moments).edits]
     own = np.mean([color for color in known if color is not None], axis=0)
@@ -184,7 +186,7 @@ def test_a_grey_photo_gives_no_eyes_to_a_coloured_one(moments: Moments) -> None:
     assert all("too pale" in edit.no_donor and edit.iris is None for edit in edits)
 
 
-def test_the_best_of_several_photos_comes_first(moments: Moments, reference: Reference) -> None:
+def test_the_best_of_several_photos_comes_first(moments: Moments, reference: ReferencePhoto) -> None:
     same = read_reference(Photo(moments.open, path=Path("same.jpg")))
     worse = turn(reference, 8.0)
     for references in ((worse, same), (same, worse)):
@@ -192,7 +194,7 @@ def test_the_best_of_several_photos_comes_first(moments: Moments, reference: Ref
         assert [donor.name for donor in donors] == ["same.jpg", "other.jpg"]
 
 
-def test_a_face_chosen_by_number_is_the_only_one(moments: Moments, reference: Reference) -> None:
+def test_a_face_chosen_by_number_is_the_only_one(moments: Moments, reference: ReferencePhoto) -> None:
     assert choose(moments, reference, options=replace(ONLY_EYES, reference_face=1)).edits[0].donor
     with pytest.raises(BadOption, match="face 4"):
         choose(moments, reference, options=replace(ONLY_EYES, reference_face=4))
@@ -229,20 +231,20 @@ class SpoilDonors:
         return DraftEngine().paint(pixels, replace(plan, edits=rendered), on_progress)
 
 
-def fix(moments: Moments, engine: Engine, *references: Reference) -> list[tuple[Feature, bool, str, str]]:
+def fix(moments: Moments, engine: Engine, *references: ReferencePhoto) -> list[tuple[Feature, bool, str, str]]:
     result = fix_photo(Photo(moments.blinking), ONLY_EYES, engine, references=references)
     assert result.report.changed_outside == 0
     return [(c.feature, c.kept, c.donor.name if c.donor else "", c.note) for c in result.report.changes]
 
 
-def test_the_report_names_the_donor(moments: Moments, reference: Reference) -> None:
+def test_the_report_names_the_donor(moments: Moments, reference: ReferencePhoto) -> None:
     changes = fix(moments, DraftEngine(), reference)
     assert {change[0] for change in changes} == set(EYES)
     assert all(kept and donor == "other.jpg" and note == "" for _, kept, donor, note in changes)
 
 
 def test_eyes_that_do_not_come_out_open_come_from_the_next_photo_and_then_are_rendered(
-    moments: Moments, reference: Reference
+    moments: Moments, reference: ReferencePhoto
 ) -> None:
     same = read_reference(Photo(moments.open, path=Path("same.jpg")))
     engine = SpoilDonors()
@@ -252,7 +254,7 @@ def test_eyes_that_do_not_come_out_open_come_from_the_next_photo_and_then_are_re
         assert kept and donor == "" and "other.jpg" in note and "only the colour of the eyes was kept" in note
 
 
-def test_the_analysis_names_the_donor(moments: Moments, reference: Reference) -> None:
+def test_the_analysis_names_the_donor(moments: Moments, reference: ReferencePhoto) -> None:
     faces, plan = analyze_photo(Photo(moments.blinking), ONLY_EYES, references=[reference])
     words = describe_analysis(faces, plan)
     assert "Face 1, both eyes: would come from other.jpg, face 1, distance 0." in words
@@ -264,7 +266,7 @@ def test_no_reference_changes_nothing(moments: Moments) -> None:
     assert choose_donors(moments.blinking, (moments.face,), plan, [], ONLY_EYES) is plan
 
 
-def test_mouths_get_donors_only_when_asked_for(moments: Moments, reference: Reference) -> None:
+def test_mouths_get_donors_only_when_asked_for(moments: Moments, reference: ReferencePhoto) -> None:
     mouth = Edit(moments.face, Feature.MOUTH, plan_edits(moments.blinking, (moments.face,), ONLY_EYES).edits[0].region,
                  0.0, 0.4, 0.5)  # fmt: skip
     plan = EditPlan((mouth,))

@@ -10,7 +10,7 @@ import pytest
 
 from benchmark.synthetic_blink import close_eyes
 from donor.whole_face import _shortest_ring, draw_line, fade_over, find_obstacle, measure_detail, transplant_face
-from face.search import look_again
+from face.search import remeasure
 from face.types import Face, Feature, Landmarks
 from photo.types import Box, Pixels
 from tests.conftest import FindFaces, LoadPhoto
@@ -50,7 +50,7 @@ def test_open_eyes_come_back_as_they_were(open_photo: Pixels, face: Face) -> Non
     assert np.array_equal(closed, before[0]) and np.array_equal(later, before[1])
     result = closed.copy()
     result[transplant.region.box.slices] = transplant.patch
-    seen = look_again(result, face)
+    seen = remeasure(result, face)
     assert seen is not None and min(seen.blink(feature) for feature in list(Feature)[:2]) < 0.3
     eyes = eye_box(face).slices
     truth = open_photo[eyes].astype(float)

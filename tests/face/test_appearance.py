@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from face.appearance import measure_eye_skin, measure_look, measure_tone, measure_veil
+from face.appearance import measure_appearance, measure_eye_skin, measure_haze, measure_tone
 from face.types import Feature
 from photo.measure import LUMA, luma, measure_blur
 from tests.conftest import FindFaces, LoadPhoto
@@ -21,10 +21,10 @@ def test_blur_of_a_known_edge_is_found(sigma: float) -> None:
 def test_a_blurred_photo_measures_softer_and_a_noisy_one_grainier(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_2.jpg")
     face = faces_of(pixels)[0]
-    plain = measure_look(pixels, face)
-    soft = measure_look(np.asarray(cv2.GaussianBlur(pixels, (0, 0), 3), np.uint8), face)
+    plain = measure_appearance(pixels, face)
+    soft = measure_appearance(np.asarray(cv2.GaussianBlur(pixels, (0, 0), 3), np.uint8), face)
     noise = np.random.default_rng(0).normal(0, 15, pixels.shape)
-    noisy = measure_look(np.clip(pixels + noise, 0, 255).astype(np.uint8), face)
+    noisy = measure_appearance(np.clip(pixels + noise, 0, 255).astype(np.uint8), face)
     assert soft.blur_sigma_px > 1.5 * plain.blur_sigma_px
     assert noisy.grain.std() > 2 * plain.grain.std()
     assert abs(float(plain.grain.mean())) < 1
@@ -32,16 +32,16 @@ def test_a_blurred_photo_measures_softer_and_a_noisy_one_grainier(sample: LoadPh
 
 def test_skin_is_skin_coloured_and_brows_are_darker(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
-    look = measure_look(pixels, faces_of(pixels)[0])
-    assert look.skin[0] > look.skin[1] > look.skin[2] > 40
-    assert look.brow_ratio < 1
-    assert look.highlight > look.skin @ LUMA
+    appearance = measure_appearance(pixels, faces_of(pixels)[0])
+    assert appearance.skin[0] > appearance.skin[1] > appearance.skin[2] > 40
+    assert appearance.brow_ratio < 1
+    assert appearance.highlight > appearance.skin @ LUMA
 
 
 def test_a_shaded_eye_has_darker_skin_of_the_same_hue(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     face = faces_of(pixels)[0]
-    skin = measure_look(pixels, face).skin
+    skin = measure_appearance(pixels, face).skin
     shaded = pixels.copy()
     eye = face.landmarks.left_eye
     x, y = eye.center.astype(int)
@@ -53,10 +53,10 @@ def test_a_shaded_eye_has_darker_skin_of_the_same_hue(sample: LoadPhoto, faces_o
 
 def test_grain_tiles_to_any_size(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
-    look = measure_look(pixels, faces_of(pixels)[0])
-    assert look.tile_grain(200, 3).shape == (200, 3, 3)
-    height = look.grain.shape[0]
-    assert np.array_equal(look.tile_grain(2 * height, 1)[height:], look.tile_grain(height, 1)[::-1])
+    appearance = measure_appearance(pixels, faces_of(pixels)[0])
+    assert appearance.tile_grain(200, 3).shape == (200, 3, 3)
+    height = appearance.grain.shape[0]
+    assert np.array_equal(appearance.tile_grain(2 * height, 1)[height:], appearance.tile_grain(height, 1)[::-1])
 
 
 def test_luma_of_gray_is_the_gray() -> None:
@@ -65,10 +65,10 @@ def test_luma_of_gray_is_the_gray() -> None:
 
 def test_a_veil_is_seen_where_nothing_is_dark() -> None:
     skin = np.array([124, 110, 116], np.float32)
-    veil = measure_veil(np.array([82, 94, 117], np.float32), skin)
-    assert veil[2] > veil[1] > veil[0] > 50
-    assert (veil < skin).all()
-    assert not measure_veil(np.array([35, 28, 30], np.float32), skin).any()
+    haze = measure_haze(np.array([82, 94, 117], np.float32), skin)
+    assert haze[2] > haze[1] > haze[0] > 50
+    assert (haze < skin).all()
+    assert not measure_haze(np.array([35, 28, 30], np.float32), skin).any()
 
 
 def test_a_toned_photo_tells_its_tone_and_a_colour_photo_has_none(sample: LoadPhoto, faces_of: FindFaces) -> None:

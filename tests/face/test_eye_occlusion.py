@@ -20,7 +20,7 @@ CLOSED_SAMPLE = "image_3.jpg"
 def cover_with_skin(pixels: Pixels, face: Face, feature: Feature) -> Pixels:
     """The photo with an oval of the cheek's colour over one eye, as large as a palm."""
     frame = find_frame(face, feature)
-    across, up = (round(size * frame.unit_px) for size in (1.8, 1.1))
+    across, up = (round(size * frame.half_width_px) for size in (1.8, 1.1))
     x, y = (round(float(v)) for v in frame.origin)
     cheek_x, cheek_y = (round(float(v)) for v in frame.origin - 2.3 * frame.y_axis)
     palm = np.median(pixels[cheek_y - 5 : cheek_y + 6, cheek_x - 5 : cheek_x + 6], axis=(0, 1))

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from face.eye_geometry import EyeFrame, Lids
-from face.occlusion import find_still_height, find_strand, visible_alpha
-from photo.types import Box
+from face.occlusion import find_hair_strand, find_rim_height, visible_alpha
+from photo.types import Box, FloatArray
 
 BOX = Box(0, 0, 90, 60)
 
@@ -16,7 +15,7 @@ def frame_of(foreshortening: float) -> EyeFrame:
     )
 
 
-def visible_beside_a_nose(foreshortening: float, contrast: float, edge_column: int = 53) -> NDArray[np.float32]:
+def visible_beside_a_nose(foreshortening: float, contrast: float, edge_column: int = 53) -> FloatArray:
     source = np.full((BOX.height, BOX.width), 90, np.float32)
     source[:, edge_column:] += contrast
     frame = frame_of(foreshortening)
@@ -42,13 +41,13 @@ LIDS = Lids(
 )
 
 
-def still_height_under(rim_row: int | None) -> NDArray[np.float32] | None:
+def still_height_under(rim_row: int | None) -> FloatArray | None:
     """A lid 60 × 90 pixels large with the dark rim of glasses three pixels high across it."""
     source = np.full((BOX.height, BOX.width), 150, np.float32)
     if rim_row is not None:
         source[rim_row : rim_row + 3] = 40
     frame = frame_of(1.0)
-    return find_still_height(source, frame, BOX, LIDS, frame.grid(BOX)[0])
+    return find_rim_height(source, frame, BOX, LIDS, frame.grid(BOX)[0])
 
 
 def test_nothing_moves_above_a_rim_of_glasses() -> None:
@@ -63,14 +62,14 @@ def test_a_bare_lid_is_free_to_move() -> None:
     assert still_height_under(None) is None
 
 
-def strand_over(hair: bool) -> NDArray[np.float32] | None:
+def strand_over(hair: bool) -> FloatArray | None:
     """Bright skin with a dark lash line, and where `hair` is, a dark line three pixels wide straight down the eye."""
     source = np.full((BOX.height, BOX.width), 150, np.float32)
     source[35:38, 15:65] = 50
     if hair:
         source[:, 30:33] = 60
     frame = frame_of(1.0)
-    return find_strand(source, frame, BOX, LIDS, *frame.grid(BOX))
+    return find_hair_strand(source, frame, BOX, LIDS, *frame.grid(BOX))
 
 
 def test_a_strand_of_hair_across_the_eye_is_found_where_it_is() -> None:

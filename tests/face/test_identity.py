@@ -10,36 +10,35 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from face import identity as resemblance
-from face.identity import SAME_PERSON, describe_face, measure_distance
+from face import identity
+from face.identity import SAME_PERSON, embed_face, measure_distance
 from face.types import Face, Landmarks
 from photo import geometry
 from photo.errors import MissingModel
-from photo.types import Pixels
+from photo.types import FloatArray, Pixels
 from tests.conftest import FindFaces, LoadPhoto
 
 
 def _distance(a: tuple[Pixels, Face], b: tuple[Pixels, Face]) -> float:
-    return measure_distance(describe_face(*a), describe_face(*b))
+    return measure_distance(embed_face(*a), embed_face(*b))
 
 
-def _with_points(face: Face, points: NDArray[np.float32]) -> Face:
+def _with_points(face: Face, points: FloatArray) -> Face:
     return replace(face, landmarks=Landmarks(points.astype(np.float32)))
 
 
 @pytest.fixture
 def _unloaded() -> Iterator[None]:
     """The network is not loaded yet, and what a test loads is dropped."""
-    resemblance._load_network.cache_clear()
+    identity._load_network.cache_clear()
     yield
-    resemblance._load_network.cache_clear()
+    identity._load_network.cache_clear()
 
 
 def test_a_description_has_length_one(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_2.jpg")
-    said = describe_face(pixels, faces_of(pixels)[0])
+    said = embed_face(pixels, faces_of(pixels)[0])
     assert said.shape == (192,) and said.dtype == np.float32
     assert np.linalg.norm(said) == pytest.approx(1.0, abs=1e-5)
 
@@ -94,7 +93,7 @@ def test_a_face_at_the_edge_of_the_photo_can_be_described(sample: LoadPhoto, fac
     (face,) = faces_of(pixels)
     middle = round(face.box.center[0])
     half = np.ascontiguousarray(pixels[:, :middle])
-    assert np.isfinite(describe_face(half, face)).all()
+    assert np.isfinite(embed_face(half, face)).all()
 
 
 @pytest.mark.usefixtures("_unloaded")
@@ -112,16 +111,16 @@ def test_a_bad_model_file_is_said_in_one_sentence(
     path = tmp_path / "mobilefacenet.onnx"
     if content is not None:
         path.write_bytes(content)
-    monkeypatch.setattr(resemblance, "_MODEL_FILE", path)
+    monkeypatch.setattr(identity, "_MODEL_FILE", path)
     with pytest.raises(MissingModel, match=words):
-        describe_face(pixels, face)
+        embed_face(pixels, face)
 
 
 def test_nobody_is_taken_for_somebody_else(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
     people = ("lp_d0", "lp_d18", "lp_s18", "lp_s32", "ph_drv")
     closed = [shared_photo(f"pairs/{person}/input_closed.jpg") for person in people]
     others = [shared_photo(f"pairs/{person}/ref_open.jpg") for person in people]
-    before, after = ([describe_face(pixels, faces_of(pixels)[0]) for pixels in photos] for photos in (closed, others))
+    before, after = ([embed_face(pixels, faces_of(pixels)[0]) for pixels in photos] for photos in (closed, others))
     distances = np.array([[measure_distance(a, b) for b in after] for a in before])
     same = np.eye(len(people), dtype=bool)
     assert distances[same].max() < SAME_PERSON < distances[~same].min()

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from face import detector as face_boxes
-from face import landmarker
-from face.search import find_faces, look_again
+from face import detector, landmarker
+from face.search import find_faces, remeasure
 from face.types import Face, Feature
 from photo.errors import MissingModel
 from photo.types import Pixels
@@ -181,7 +180,7 @@ def test_face_that_fills_the_picture_is_found(sample: LoadPhoto, faces_of: FindF
 def test_looking_again_at_the_same_pixels_sees_the_same(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_2.jpg")
     (face,) = faces_of(pixels)
-    again = look_again(pixels, face)
+    again = remeasure(pixels, face)
     assert again is not None
     assert (again.number, again.box, again.confidence) == (face.number, face.box, face.confidence)
     assert _shift_ratio(again.landmarks.points, face.landmarks.points, face) < 0.02
@@ -190,7 +189,7 @@ def test_looking_again_at_the_same_pixels_sees_the_same(sample: LoadPhoto, faces
 def test_looking_again_where_the_face_is_gone_sees_none(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_2.jpg")
     (face,) = faces_of(pixels)
-    assert look_again(np.full_like(pixels, 127), face) is None
+    assert remeasure(np.full_like(pixels, 127), face) is None
 
 
 def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
@@ -204,7 +203,7 @@ def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
 @pytest.fixture
 def fresh_models() -> Iterator[None]:
     """Models are loaded anew inside the test, and again after it."""
-    loaders = (face_boxes._load_network, landmarker._load_landmarker)
+    loaders = (detector._load_network, landmarker._load_landmarker)
     for loader in loaders:
         loader.cache_clear()
     yield
@@ -214,7 +213,7 @@ def fresh_models() -> Iterator[None]:
 
 @pytest.mark.usefixtures("fresh_models")
 @pytest.mark.parametrize(
-    ("module", "name"), [(face_boxes, "_LAYERS_FILE"), (face_boxes, "_WEIGHTS_FILE"), (landmarker, "_MODEL_FILE")]
+    ("module", "name"), [(detector, "_LAYERS_FILE"), (detector, "_WEIGHTS_FILE"), (landmarker, "_MODEL_FILE")]
 )
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
 def test_missing_or_damaged_model_is_named(
@@ -230,8 +229,8 @@ def test_missing_or_damaged_model_is_named(
 
 def test_nothing_is_written_to_the_error_stream() -> None:
     script = (
-        "import cv2, faces, sys; pixels = cv2.imread(sys.argv[1])[..., ::-1].copy(); "
-        "print(len(faces.find_faces(pixels))); print('own words', file=sys.stderr)"
+        "import cv2, sys; from face.search import find_faces; pixels = cv2.imread(sys.argv[1])[..., ::-1].copy(); "
+        "print(len(find_faces(pixels))); print('own words', file=sys.stderr)"
     )
     command = [sys.executable, "-W", "error", "-c", script, str(SAMPLES / "image_2.jpg")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from edit.options import Options
-from page import server as ui
+from page import server as page_server
 from tests.conftest import ROOT, SAMPLES, LoadPhoto
 from tests.support.donor_photos import make_moments
 
@@ -545,15 +545,15 @@ def test_a_warning_where_others_can_reach_it(monkeypatch: pytest.MonkeyPatch) ->
     def warm_up(_options: Options) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ui, "build_page", lambda *_: Page())
-    monkeypatch.setattr(ui, "launch", lambda *_: "http://somewhere")
-    monkeypatch.setattr(ui, "_warm_up", warm_up)
-    monkeypatch.setattr(ui, "_on_terminate", lambda _: None)
+    monkeypatch.setattr(server, "build_page", lambda *_: Page())
+    monkeypatch.setattr(server, "launch", lambda *_: "http://somewhere")
+    monkeypatch.setattr(server, "_warm_up", warm_up)
+    monkeypatch.setattr(server, "_on_terminate", lambda _: None)
 
     def listen(host: str, auth: tuple[str, str] | None) -> list[str]:
         said: list[str] = []
         with pytest.raises(KeyboardInterrupt):
-            ui.serve(Options(), host, 7860, auth, said.append)
+            page_server.serve(Options(), host, 7860, auth, said.append)
         return said
 
     assert len(listen("127.0.0.1", None)) == 1

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, PngImagePlugin
 
-from photo import decode as photo_decoding
+from photo import decode
 from photo.decode import MAX_MEGAPIXELS, XMP_KEY, straighten_exif
 from photo.errors import UnreadablePhoto, UnwritablePhoto
 from photo.files import check_output, load_photo, save_photo
@@ -544,7 +544,7 @@ def test_a_decompression_bomb_is_refused_before_decoding(tmp_path: Path, side: i
 
 
 def test_a_photo_just_below_the_limit_is_not_called_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(photo_decoding, "MAX_MEGAPIXELS", 1)
+    monkeypatch.setattr(decode, "MAX_MEGAPIXELS", 1)
     Image.new("L", (1000, 1000)).save(tmp_path / "fits.png")
     Image.new("L", (1000, 1001)).save(tmp_path / "large.png")
     assert load_photo(tmp_path / "fits.png").width == 1000

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edit.options import EYE_COLORS
 from face.eye_geometry import CLOSED_LINE, IRIS_CENTER, OPEN_LOWER, OPEN_UPPER, Lids
 from photo.blend import smoothstep
 from photo.measure import LUMA
+from photo.types import FloatArray
 from render.eyeball import (
     IRIS_COLORS,
-    EyeLook,
+    EyeShading,
     aperture_alpha,
     cast_shadow,
     choose_catchlight,
@@ -27,7 +27,7 @@ from render.eyeball import (
 SKIN = np.array([180, 130, 110], np.float32)
 CLOSED, UPPER, LOWER = (np.array(curve, np.float32) for curve in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER))
 LIDS = Lids(CLOSED, UPPER, LOWER, brow_height=1.3)
-LOOK = EyeLook(
+LOOK = EyeShading(
     iris=choose_iris("brown", SKIN, 0.5),
     sclera=choose_sclera(SKIN),
     skin=SKIN,
@@ -42,7 +42,7 @@ LOOK = EyeLook(
 X, Y = (axis.astype(np.float32) for axis in np.meshgrid(np.linspace(-1.2, 1.2, 240), np.linspace(0.7, -0.5, 120)))
 
 
-def luma_at(picture: NDArray[np.float32], x: float, y: float) -> float:
+def luma_at(picture: FloatArray, x: float, y: float) -> float:
     row, column = np.unravel_index(np.argmin((X - x) ** 2 + (Y - y) ** 2), X.shape)
     return float(picture[row, column] @ LUMA)
 
@@ -62,12 +62,12 @@ def test_a_hazy_photo_has_no_black_pupil() -> None:
 
 
 def test_under_a_veil_everything_takes_its_hue_and_nothing_is_darker() -> None:
-    veil = np.array([60, 70, 90], np.float32)
+    haze = np.array([60, 70, 90], np.float32)
     clear = render_eyeball(X, Y, LIDS, IRIS_CENTER, LOOK)
-    hazy = render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, skin=SKIN + veil, veil=veil))
+    hazy = render_eyeball(X, Y, LIDS, IRIS_CENTER, replace(LOOK, skin=SKIN + haze, haze=haze))
     pupil = np.hypot(X - IRIS_CENTER[0], Y - IRIS_CENTER[1] + 0.03) < 0.05
-    assert (hazy[pupil] >= veil).all()
-    np.testing.assert_allclose(hazy[pupil].mean(axis=0) - clear[pupil].mean(axis=0), veil, atol=6)
+    assert (hazy[pupil] >= haze).all()
+    np.testing.assert_allclose(hazy[pupil].mean(axis=0) - clear[pupil].mean(axis=0), haze, atol=6)
 
 
 def test_the_catchlight_follows_the_light() -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from face.appearance import PhotoLook, Tone
+from face.appearance import FaceAppearance, Tone
 from face.eye_geometry import CLOSED_LINE, OPEN_LOWER, OPEN_UPPER, EyeFrame, EyeView, Lids, evaluate_lid
 from photo.measure import LUMA
-from photo.types import Box
-from render.lashes import Lashes, measure_lashes, wipe_lower_lashes
+from photo.types import Box, FloatArray
+from render.lashes import Lashes, measure_lashes, remove_lower_lashes
 
-Array = NDArray[np.float32]
 UNIT_PX = 40.0
 SKIN = np.array([200, 150, 120], np.float32)
 CLOSED, UPPER, LOWER = (np.array(curve, np.float32) for curve in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER))
 LIDS = Lids(CLOSED, UPPER, LOWER, brow_height=1.3)
-LOOK = PhotoLook(0.5, np.zeros((8, 8, 3), np.float32), SKIN, 0.4, 200.0, np.zeros(3, np.float32), Tone(0.0, np.eye(3)))
+LOOK = FaceAppearance(
+    0.5, np.zeros((8, 8, 3), np.float32), SKIN, 0.4, 200.0, np.zeros(3, np.float32), Tone(0.0, np.eye(3))
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def view() -> EyeView:
     return EyeView(box, frame, *frame.grid(box))
 
 
-def draw_lashes(view: EyeView, reach: float) -> Array:
+def draw_lashes(view: EyeView, reach: float) -> FloatArray:
     """Skin with a dark clump of lashes `reach` units below the closed line."""
     offset = view.y - evaluate_lid(CLOSED, view.x)
     lashes = (offset < 0.02) & (offset > -reach) & (np.abs(view.x) < 0.8)
@@ -48,7 +48,7 @@ def test_lashes_are_measured(view: EyeView, reach: float) -> None:
 @pytest.mark.parametrize("reach", [0.15, 0.4])
 def test_no_ghost_of_hanging_lashes_stays(view: EyeView, reach: float) -> None:
     picture = draw_lashes(view, reach)
-    wiped = wipe_lower_lashes(picture, view, LIDS, Lashes(0.7, reach, 0.3 * SKIN), SKIN, LOOK)
+    wiped = remove_lower_lashes(picture, view, LIDS, Lashes(0.7, reach, 0.3 * SKIN), SKIN, LOOK)
     offset = view.y - evaluate_lid(CLOSED, view.x)
     under = (offset < -0.1) & (np.abs(view.x) < 0.7) & (offset > -reach)
     np.testing.assert_allclose(wiped[under], np.broadcast_to(SKIN, wiped[under].shape), atol=12)

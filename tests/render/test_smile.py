@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from face.occlusion import find_lower_rims
-from face.search import look_again
+from face.search import remeasure
 from face.types import Face, Landmarks
 from mouth_mask import mouth_region
 from photo.types import Box, Pixels, Region
@@ -45,7 +45,7 @@ def put_in(pixels: Pixels, region: Region, painted: Pixels) -> Pixels:
 
 
 def smile_on(pixels: Pixels, face: Face, region: Region, amount: float = GENTLE) -> Face:
-    after = look_again(put_in(pixels, region, paint_smile(pixels, face, region, amount)), face)
+    after = remeasure(put_in(pixels, region, paint_smile(pixels, face, region, amount)), face)
     assert after is not None
     return after
 

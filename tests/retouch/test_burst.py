@@ -14,14 +14,14 @@ from edit.options import Options
 from photo.errors import BadOption
 from photo.types import Photo, Pixels
 from retouch.burst import (
+    BurstPhoto,
     BurstResult,
-    Frame,
     burst_to_json,
     choose_base,
     describe_burst,
     fix_burst,
     measure_openness,
-    read_frame,
+    read_burst_photo,
 )
 from retouch.drawing import draw_contact_sheet
 from retouch.engines import DraftEngine
@@ -53,12 +53,12 @@ def photos(group: Pixels, faces_of: FindFaces) -> list[Photo]:
 
 
 @pytest.fixture(scope="module")
-def frames(photos: list[Photo]) -> list[Frame]:
-    return [read_frame(photo) for photo in photos]
+def frames(photos: list[Photo]) -> list[BurstPhoto]:
+    return [read_burst_photo(photo) for photo in photos]
 
 
 @pytest.fixture(scope="module")
-def result(photos: list[Photo], frames: list[Frame]) -> BurstResult:
+def result(photos: list[Photo], frames: list[BurstPhoto]) -> BurstResult:
     return fix_burst(photos[0], frames, 0, NO_SMILE, DraftEngine())
 
 
@@ -79,7 +79,7 @@ def test_the_whole_face_comes_from_where_its_eyes_are_open(
 def test_the_same_person_elsewhere_in_the_photo_is_no_donor(result: BurstResult) -> None:
     # Five portraits of two people: each is followed by its place.
     for index, take in enumerate(result.takes):
-        assert take.shots == (index, index)
+        assert take.sightings == (index, index)
 
 
 def test_nothing_outside_faces_and_edits_changes(result: BurstResult, photos: list[Photo]) -> None:
@@ -103,7 +103,7 @@ def test_the_report_calls_the_other_photos_of_a_burst_so(result: BurstResult) ->
     assert not any("reference" in take.outcome for take in result.takes)
 
 
-def test_the_report_says_who_came_from_where(result: BurstResult, frames: list[Frame]) -> None:
+def test_the_report_says_who_came_from_where(result: BurstResult, frames: list[BurstPhoto]) -> None:
     text = describe_burst(result, frames)
     assert text.splitlines()[0] == "Kept one.jpg of 2 photos."
     assert f"Face {LARGE}: whole face from two.jpg, with open eyes." in text
@@ -113,26 +113,26 @@ def test_the_report_says_who_came_from_where(result: BurstResult, frames: list[F
     assert data["changed_pixels"] == result.changed_pixels
 
 
-def test_the_photo_with_most_open_eyes_is_kept(group: Pixels, photos: list[Photo], frames: list[Frame]) -> None:
-    better = read_frame(Photo(shift(group, 2.2, 1.4), path=Path("three.jpg")))
+def test_the_photo_with_most_open_eyes_is_kept(group: Pixels, photos: list[Photo], frames: list[BurstPhoto]) -> None:
+    better = read_burst_photo(Photo(shift(group, 2.2, 1.4), path=Path("three.jpg")))
     assert choose_base([*frames, better], NO_SMILE) == 2
     assert choose_base([better, *frames], NO_SMILE) == 0
 
 
-def test_a_photo_without_faces_is_no_donor_and_never_kept(sample: LoadPhoto, frames: list[Frame]) -> None:
-    empty = read_frame(Photo(sample("image_5.jpg"), path=Path("rocket.jpg")))
+def test_a_photo_without_faces_is_no_donor_and_never_kept(sample: LoadPhoto, frames: list[BurstPhoto]) -> None:
+    empty = read_burst_photo(Photo(sample("image_5.jpg"), path=Path("rocket.jpg")))
     assert choose_base([empty, *frames], NO_SMILE) == 1
     with pytest.raises(BadOption, match="no face"):
         choose_base([empty, empty], NO_SMILE)
 
 
-def test_faces_left_out_stay_as_they_are(photos: list[Photo], frames: list[Frame]) -> None:
+def test_faces_left_out_stay_as_they_are(photos: list[Photo], frames: list[BurstPhoto]) -> None:
     result = fix_burst(photos[0], frames, 0, Options(smile=False, faces=(SMALL,)), DraftEngine())
     assert np.array_equal(result.pixels, photos[0].pixels)
     assert {take.words for take in result.takes} == {"left out", "looks good as it is"}
 
 
-def test_a_face_that_is_not_there_is_said(photos: list[Photo], frames: list[Frame]) -> None:
+def test_a_face_that_is_not_there_is_said(photos: list[Photo], frames: list[BurstPhoto]) -> None:
     with pytest.raises(BadOption, match=r"names face 9, but one\.jpg has 5"):
         fix_burst(photos[0], frames, 0, Options(faces=(1, 9)), DraftEngine())
 
@@ -140,9 +140,9 @@ def test_a_face_that_is_not_there_is_said(photos: list[Photo], frames: list[Fram
 def test_a_stranger_gives_nothing(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_2.jpg")
     closed = Photo(close_eyes(pixels, faces_of(pixels)[0]), path=Path("her.jpg"))
-    pair = [read_frame(closed), read_frame(Photo(sample("image_3.jpg"), path=Path("stranger.jpg")))]
+    pair = [read_burst_photo(closed), read_burst_photo(Photo(sample("image_3.jpg"), path=Path("stranger.jpg")))]
     result = fix_burst(closed, pair, 0, NO_SMILE, DraftEngine())
-    assert result.takes[0].shots == (0, None) and result.takes[0].frame is None
+    assert result.takes[0].sightings == (0, None) and result.takes[0].frame is None
 
 
 def test_openness_follows_the_eyes(sample: LoadPhoto, faces_of: FindFaces) -> None:
@@ -151,7 +151,7 @@ def test_openness_follows_the_eyes(sample: LoadPhoto, faces_of: FindFaces) -> No
     assert measure_openness(opened) == 1.0
 
 
-def test_the_contact_sheet_has_a_row_for_each_face(result: BurstResult, frames: list[Frame]) -> None:
+def test_the_contact_sheet_has_a_row_for_each_face(result: BurstResult, frames: list[BurstPhoto]) -> None:
     sheet = draw_contact_sheet(result, frames)
     assert sheet.dtype == np.uint8
     fewer = draw_contact_sheet(
@@ -168,7 +168,7 @@ def test_the_contact_sheet_has_a_row_for_each_face(result: BurstResult, frames: 
 def test_men_with_closed_eyes_get_their_own_from_the_next_photo(shared_photo: LoadPhoto) -> None:
     names = ("closed/group_uol_g1.jpg", "pairs/uol_g1/ref_open.jpg")
     group = [Photo(shared_photo(name), path=Path(name)) for name in names]
-    frames = [read_frame(photo) for photo in group]
+    frames = [read_burst_photo(photo) for photo in group]
     assert choose_base(frames, NO_SMILE) == 1
     result = fix_burst(group[0], frames, 0, NO_SMILE, DraftEngine())
     assert result.takes[0].frame is None and not result.takes[0].outcome

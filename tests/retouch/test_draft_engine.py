@@ -7,7 +7,7 @@ import pytest
 
 from edit.options import Options
 from edit.plan import EditPlan
-from face.search import look_again
+from face.search import remeasure
 from face.types import EYES, Feature
 from photo.blend import composite
 from photo.measure import luma
@@ -27,7 +27,7 @@ def test_opens_the_closed_eyes_of_the_astronaut(sample: LoadPhoto, faces_of: Fin
     pixels = sample("image_3.jpg")
     plan = plan_of(pixels, faces_of)
     assert {edit.feature for edit in plan.edits} == set(EYES)
-    after = look_again(
+    after = remeasure(
         composite(pixels, ENGINE.paint(pixels, plan, ignore_progress), [edit.region for edit in plan.edits]),
         plan.edits[0].face,
     )
@@ -71,7 +71,7 @@ def test_the_eye_colour_is_the_one_asked_for(sample: LoadPhoto, faces_of: FindFa
     blueness = []
     for color in ("brown", "blue"):
         painted = DraftEngine(eye_color=color).paint(pixels, plan, ignore_progress)
-        again = look_again(painted, face)
+        again = remeasure(painted, face)
         assert again is not None
         iris = again.landmarks.left_eye.iris[:, :2]
         # Below the pupil and its reflection.
@@ -119,12 +119,12 @@ def test_one_closed_eye_takes_its_looks_from_the_open_one(
     winking = composite(
         pixels, DraftEngine(eye_color="blue").paint(pixels, half, ignore_progress), [edit.region for edit in half.edits]
     )
-    face = look_again(winking, plan.edits[0].face)
+    face = remeasure(winking, plan.edits[0].face)
     assert face is not None
     rest = plan_edits(winking, (face,), Options())
     assert [edit.feature for edit in rest.edits] == [(set(EYES) - {keep}).pop()]
     done = composite(winking, ENGINE.paint(winking, rest, ignore_progress), [edit.region for edit in rest.edits])
-    after = look_again(done, face)
+    after = remeasure(done, face)
     assert after is not None
     hues = []
     for feature in EYES:

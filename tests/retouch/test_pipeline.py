@@ -10,11 +10,11 @@ from hypothesis.extra import numpy as hnp
 
 from edit.options import Options
 from edit.plan import Edit, EditPlan, Engine
-from face.identity import describe_face, measure_distance
+from face.identity import embed_face, measure_distance
 from face.types import Face, Feature
 from photo.blend import composite, count_changes, merge_regions
 from photo.types import Box, Photo, Pixels, Progress, Region
-from retouch import quality as verdict
+from retouch import quality
 from retouch.engines import DraftEngine
 from retouch.pipeline import analyze_photo, fix_photo
 from tests.conftest import FindFaces, LoadPhoto
@@ -190,9 +190,9 @@ def test_an_edited_face_still_resembles_itself(sample: LoadPhoto) -> None:
     pixels = sample("image_1.jpg")
     result = fix_photo(Photo(pixels), Options(), DraftEngine())
     for change in result.report.changes:
-        assert change.resemblance is not None and 0.8 < change.resemblance < 0.999
-        before, after = (describe_face(photo, change.face) for photo in (pixels, result.pixels))
-        assert change.resemblance == pytest.approx(1 - measure_distance(before, after) ** 2 / 2, abs=1e-4)
+        assert change.similarity is not None and 0.8 < change.similarity < 0.999
+        before, after = (embed_face(photo, change.face) for photo in (pixels, result.pixels))
+        assert change.similarity == pytest.approx(1 - measure_distance(before, after) ** 2 / 2, abs=1e-4)
 
 
 def test_a_face_that_does_not_resemble_itself_is_put_back(sample: LoadPhoto) -> None:
@@ -202,7 +202,7 @@ def test_a_face_that_does_not_resemble_itself_is_put_back(sample: LoadPhoto) -> 
     assert {change.face.number for change in result.report.changes} == {1, 2}
     for change in result.report.changes:
         assert not change.kept and "no longer looked like the same person" in change.note
-        assert change.resemblance is not None and change.resemblance < 0.999
+        assert change.similarity is not None and change.similarity < 0.999
 
 
 class _Doubts:
@@ -219,25 +219,25 @@ class _Doubts:
 
 
 def test_less_is_tried_where_somebody_else_came_out(sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.2]))
+    monkeypatch.setattr(quality, "IdentityCheck", _Doubts([0.2]))
     photo = Photo(sample("image_3.jpg"))
     usual = fix_photo(photo, Options(smile=False, min_resemblance=0), DraftEngine())
-    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.2]))
+    monkeypatch.setattr(quality, "IdentityCheck", _Doubts([0.2]))
     less = fix_photo(photo, Options(smile=False), DraftEngine())
     assert [change.tries for change in less.report.changes] == [2, 2]
-    assert [change.resemblance for change in less.report.changes] == [0.9, 0.9]
+    assert [change.similarity for change in less.report.changes] == [0.9, 0.9]
     for small, large in zip(less.plan.edits, usual.plan.edits, strict=True):
         assert small.amount < large.amount
 
 
 def test_a_refined_stranger_is_left_for_the_draft(sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
     # The draft passes, the refined face never does.
-    monkeypatch.setattr(verdict, "Likeness", _Doubts([0.9, 0.1, 0.1, 0.1]))
+    monkeypatch.setattr(quality, "IdentityCheck", _Doubts([0.9, 0.1, 0.1, 0.1]))
     photo, engine = Photo(sample("image_3.jpg")), Refine(bad=set())
     result = fix_photo(photo, Options(smile=False), engine)
     assert len(engine.plans) == 3
     for change in result.report.changes:
-        assert change.kept and change.resemblance == 0.9
+        assert change.kept and change.similarity == 0.9
         assert "the draft was kept: with refine it no longer looked like the same person" in change.note
 
 

@@ -60,7 +60,7 @@ def test_one_eye_is_named_and_the_rest_gets_its_reasons() -> None:
 
 
 def test_the_resemblance_is_told_once_for_a_face() -> None:
-    changes = tuple(Change(FIRST, feature, 0.1, 0.7, True, 1, resemblance=0.8765) for feature in Feature)
+    changes = tuple(Change(FIRST, feature, 0.1, 0.7, True, 1, similarity=0.8765) for feature in Feature)
     data = report.to_json(make_report(changes, (), (FIRST,)))
     assert [change["resemblance"] for change in data["changes"]] == [0.8765] * 3  # type: ignore[attr-defined]
     assert report.describe(make_report(changes, (), (FIRST,))).count("Resemblance to before 0.88 of 1.") == 1

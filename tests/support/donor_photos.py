@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmark.synthetic_blink import close_eyes
 from face.search import find_faces
 from face.types import Face
-from photo.types import Pixels
+from photo.types import Matrix, Pixels
 from tests.conftest import LoadPhoto
 
 SHIFT_X, SHIFT_Y, LARGER, TURNED_DEGREES, DIMMED = 9.0, -6.0, 1.12, 3.0, 0.75
@@ -30,7 +29,7 @@ class Moments:
     face: Face
     other: Pixels
     other_face: Face
-    matrix: NDArray[np.float64]
+    matrix: Matrix
 
 
 def make_moments(sample: LoadPhoto) -> Moments:

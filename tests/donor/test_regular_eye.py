@@ -7,19 +7,17 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from donor.eye import steady_eye
+from donor.eye import regularize_eye
 from donor.light import Matched
 from edit.plan import Donor
-from face.appearance import measure_look
+from face.appearance import measure_appearance
 from face.eye_geometry import IRIS_RADIUS, EyeFrame, find_frame, landmarks_in_frame
 from face.types import EYES, Face, Feature
 from photo.measure import LUMA
-from photo.types import Box, Pixels
+from photo.types import Box, FloatArray, Pixels
 from tests.conftest import FindFaces, LoadPhoto
 
-Array = NDArray[np.float32]
 NOISE = 25.0
 
 
@@ -33,17 +31,19 @@ def donor(sample: LoadPhoto, faces_of: FindFaces) -> Donor:
     return Donor(noisy, face, "noisy.jpg")
 
 
-def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[Array, Array, Array, EyeFrame]:
+def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[FloatArray, FloatArray, FloatArray, EyeFrame]:
     frame = find_frame(face, feature)
     eye = face.eye(feature)
-    box = Box.around(np.concatenate([eye.upper, eye.lower])).grown(round(0.8 * frame.unit_px))
+    box = Box.around(np.concatenate([eye.upper, eye.lower])).grown(round(0.8 * frame.half_width_px))
     return (pixels[box.slices].astype(np.float32), *frame.grid(box), frame)
 
 
 @pytest.mark.parametrize("feature", EYES)
 def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> None:
     donated, x, y, frame = cut_eye(donor.face, feature, donor.pixels)
-    steadied = steady_eye(Matched(donated, 1.0, donated), x, y, donor, feature, measure_look(donor.pixels, donor.face))
+    steadied = regularize_eye(
+        Matched(donated, 1.0, donated), x, y, donor, feature, measure_appearance(donor.pixels, donor.face)
+    )
     center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
     distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
     ring = (distance > 0.5) & (distance < 0.8) & (y < center_y + 0.1) & (y > center_y - 0.2)
@@ -53,15 +53,15 @@ def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> Non
 
 def test_outside_the_lids_and_without_need_nothing_changes(donor: Donor) -> None:
     donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
-    look = measure_look(donor.pixels, donor.face)
-    steadied = steady_eye(Matched(donated, 1.0, donated), x, y, donor, Feature.LEFT_EYE, look)
+    appearance = measure_appearance(donor.pixels, donor.face)
+    steadied = regularize_eye(Matched(donated, 1.0, donated), x, y, donor, Feature.LEFT_EYE, appearance)
     outside = (np.abs(x) > 1.0) | (np.abs(y) > 0.75)
     np.testing.assert_array_equal(steadied[outside], donated[outside])
     assert (steadied != donated).any()
-    assert steady_eye(Matched(donated, 0.0, donated), x, y, donor, Feature.LEFT_EYE, look) is donated
+    assert regularize_eye(Matched(donated, 0.0, donated), x, y, donor, Feature.LEFT_EYE, appearance) is donated
 
 
-def measure_ring(pixels: Array, x: Array, y: Array, donor: Donor, feature: Feature) -> Array:
+def measure_ring(pixels: FloatArray, x: FloatArray, y: FloatArray, donor: Donor, feature: Feature) -> FloatArray:
     """Mean colour of the lower iris beside the pupil."""
     frame = find_frame(donor.face, feature)
     center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
@@ -71,12 +71,14 @@ def measure_ring(pixels: Array, x: Array, y: Array, donor: Donor, feature: Featu
 
 def test_the_iris_has_the_hue_it_had_before_it_was_calmed(donor: Donor) -> None:
     donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
-    look = measure_look(donor.pixels, donor.face)
-    warm, cold = (
-        measure_ring(steady_eye(Matched(donated, 1.0, noisy), x, y, donor, Feature.LEFT_EYE, look), x, y, donor,
-                     Feature.LEFT_EYE)
-        for noisy in (donated * np.array([1.2, 1, 0.8], np.float32), donated * np.array([0.8, 1, 1.2], np.float32))
-    )  # fmt: skip
+    appearance = measure_appearance(donor.pixels, donor.face)
+
+    def measure(noisy: FloatArray) -> FloatArray:
+        matched = Matched(donated, 1.0, noisy)
+        regular = regularize_eye(matched, x, y, donor, Feature.LEFT_EYE, appearance)
+        return measure_ring(regular, x, y, donor, Feature.LEFT_EYE)
+
+    warm, cold = (measure(donated * np.array(tint, np.float32)) for tint in ([1.2, 1, 0.8], [0.8, 1, 1.2]))
     assert warm[0] / warm[2] > 1.3 * cold[0] / cold[2]
 
 
@@ -91,14 +93,18 @@ def test_both_eyes_get_one_colour(donor: Donor) -> None:
     part = tinted[box.slices]
     part[iris] = np.clip(part[iris] * np.array([1.3, 1.0, 0.7]), 0, 255).astype(np.uint8)
     noisy = Donor(tinted, donor.face, "tinted.jpg")
-    look = measure_look(tinted, donor.face)
+    appearance = measure_appearance(tinted, donor.face)
     apart = []
     for calmed in (0.0, 1.0):
         warmth = []
         for feature in EYES:
             donated, x, y, _ = cut_eye(donor.face, feature, tinted)
             color = measure_ring(
-                steady_eye(Matched(donated, calmed, donated), x, y, noisy, feature, look), x, y, noisy, feature
+                regularize_eye(Matched(donated, calmed, donated), x, y, noisy, feature, appearance),
+                x,
+                y,
+                noisy,
+                feature,
             )
             warmth.append(float(np.log(color[0] / color[2])))
         apart.append(abs(warmth[0] - warmth[1]))
@@ -108,13 +114,13 @@ def test_both_eyes_get_one_colour(donor: Donor) -> None:
 def test_the_eyeball_has_the_grain_of_the_photo_it_goes_into(donor: Donor) -> None:
     donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
     smooth = np.asarray(cv2.GaussianBlur(donated, (0, 0), 3.0), np.float32)
-    look = measure_look(donor.pixels, donor.face)
-    assert look.grain.std() > 5
+    appearance = measure_appearance(donor.pixels, donor.face)
+    assert appearance.grain.std() > 5
     without, with_grain = (
-        steady_eye(Matched(smooth, 1.0, smooth), x, y, donor, Feature.LEFT_EYE, replace(look, grain=grain))
-        for grain in (np.zeros_like(look.grain), look.grain)
+        regularize_eye(Matched(smooth, 1.0, smooth), x, y, donor, Feature.LEFT_EYE, replace(appearance, grain=grain))
+        for grain in (np.zeros_like(appearance.grain), appearance.grain)
     )
-    added, grain = with_grain - without, look.tile_grain(*donated.shape[:2])
+    added, grain = with_grain - without, appearance.tile_grain(*donated.shape[:2])
     changed = np.abs(without - smooth).max(axis=2) > 5
     assert 0.3 * grain.std() < added[changed].std() < grain.std()
     assert np.corrcoef(added[changed].ravel(), grain[changed].ravel())[0, 1] > 0.9
