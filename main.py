@@ -5,11 +5,17 @@ Nothing heavy is imported before the arguments are understood, so `--help` and m
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to read this file, and say so
+    print(f"error: Python 3.11 or newer is needed, and this is {sys.version.split()[0]}.", file=sys.stderr)
+    sys.exit(2)
+
 import argparse
 import io
 import json
 import os
-import sys
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
@@ -64,7 +70,7 @@ def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
     except FixError as error:
         return BAD_INPUT, f"error: {error}"
     except ModuleNotFoundError as error:
-        return BAD_INPUT, f"error: the package {error.name} is not installed; run: pip install -r requirements.txt"
+        return BAD_INPUT, f"error: {explain_missing_package(error.name or 'it needs')}"
     except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
         if debug:
             raise
@@ -235,7 +241,7 @@ def _run_folder(folder: Path, output: Path, masks_dir: Path | None, job: _Job) -
         for path, originals in _list_outputs(target, masks_dir / photo.name if masks_dir else None, job):
             originals.check(path)
     codes = []
-    for photo, target in zip(tqdm(photos, unit="photo", disable=_bar_off(job), leave=False), targets, strict=True):
+    for photo, target in zip(tqdm(photos, unit="photo", disable=job.quiet or None, leave=False), targets, strict=True):
         run_this = partial(_run_photo, photo, target, masks_dir / photo.name if masks_dir else None, job)
         if not job.quiet:
             _say(f"{photo}", sys.stdout)
@@ -383,15 +389,12 @@ def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
         save_photo(gray, Photo(gray, native=mask), folder / name, originals)
 
 
-def _bar_off(job: _Job) -> bool | None:
-    return True if job.quiet else None  # None: off unless a person is watching
-
-
 @contextmanager
 def _progress_bar(job: _Job) -> Iterator[Progress]:
     from tqdm import tqdm
 
-    with tqdm(total=100, disable=_bar_off(job), leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
+    # None: off unless a person is watching.
+    with tqdm(total=100, disable=job.quiet or None, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
 
         def on_progress(words: str, share: float) -> None:
             bar.set_description_str(words, refresh=False)
@@ -400,7 +403,8 @@ def _progress_bar(job: _Job) -> Iterator[Progress]:
         yield on_progress
 
 
-__version__ = "0.1.0"
+ROOT = Path(__file__).resolve().parent
+"""The folder that the program runs from."""
 
 BAD_INPUT = 2
 """The exit code when the input or a flag is wrong."""
@@ -419,6 +423,55 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"error: {message} (--help lists every option)\n")
+
+
+class _ShowVersion(argparse.Action):
+    """Shows the version; it is read only when somebody asks, so nothing else waits for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        try:
+            version = read_version()
+        except OSError as error:
+            parser.exit(BAD_INPUT, f"error: {error.filename}, which tells the version, cannot be read.\n")
+        print(f"{parser.prog} {version}")
+        parser.exit()
+
+
+def read_version() -> str:
+    """Return the program's version, such as 0.2.0, from the one place where it is written: pyproject.toml."""
+    import tomllib
+
+    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    return version
+
+
+def explain_missing_package(name: str, root: Path = ROOT, windows: bool = os.name == "nt") -> str:
+    """Return what to do where Python lacks the package `name`, one that every run needs, without a full stop.
+
+    Mostly it is installed, but in the environment `.venv` in the folder `root`, which is not active. Packages that
+    only Stable Diffusion or the page needs are not for here: those say themselves what to install.
+    """
+    here = Path.cwd() == root
+    environment = Path(".venv") if here else root / ".venv"
+    if Path(sys.prefix).resolve() == (root / ".venv").resolve():
+        requirements = "requirements_draft.txt" if here else str(root / "requirements_draft.txt")
+        return f"{environment} lacks the package {name}; run: pip install -r {_quote(requirements, windows)}"
+    activate = f"{environment}\\Scripts\\activate" if windows else f"{environment}/bin/activate"
+    activate = ("" if windows else "source ") + _quote(activate, windows)
+    if (root / ".venv").is_dir():
+        return f"this Python lacks the package {name}; activate the program's environment first: {activate}"
+    if windows:
+        steps = f"python -m venv .venv, then {activate}, then pip install -r requirements_draft.txt"
+    else:
+        steps = f"make {'' if here else f'-C {shlex.quote(str(root))} '}demo, and after that {activate}"
+    return f"this Python lacks the package {name}; make the program's environment first: {steps}"
+
+
+def _quote(path: str, windows: bool) -> str:
+    """As a shell takes it."""
+    if windows:
+        return f'"{path}"' if " " in path else path
+    return shlex.quote(path)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -505,7 +558,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_page(parser.add_argument_group("the page in the browser"))
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
     how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
-    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    how.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     return parser
 
 

@@ -27,6 +27,13 @@ LoadPhoto = Callable[[str], Pixels]
 FindFaces = Callable[[Pixels], tuple[Face, ...]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pass over what only a POSIX system can do."""
+    for item in items:
+        if os.name != "posix" and item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="needs a POSIX system"))
+
+
 def _load(path: Path) -> Pixels:
     bgr = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
     pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
