@@ -132,10 +132,10 @@ def _look_in_mirror(pixels: Pixels, face: Face) -> Face | None:
     part = Box.around(face.landmarks.points).padded(_MIRROR_PAD).clipped(pixels.shape[1], pixels.shape[0])
     if part is None:
         return None
-    crop = pixels[part.slices][:, ::-1]
     scale = min(1.0, _MIRROR_SIDE_PX / max(part.width, part.height))
     size = max(round(scale * part.width), 1), max(round(scale * part.height), 1)
-    found = find_faces(np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8))
+    small = np.asarray(cv2.resize(pixels[part.slices], size, interpolation=cv2.INTER_AREA), np.uint8)
+    found = find_faces(np.ascontiguousarray(small[:, ::-1]))
     return max(found, key=lambda other: other.box.width, default=None)
 
 

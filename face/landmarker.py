@@ -156,6 +156,7 @@ def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDE
     if box is None or crop.side < 4:
         return None
     share = min(_CROP_PX / crop.side, 1.0)
+    box = _make_divisible(box, share)
     small = max(round(box.width * share), 1), max(round(box.height * share), 1)
     part = shrink(pixels[box.slices], *small) if share < 1 else pixels[box.slices]
     to_part = np.diag([small[0] / box.width, small[1] / box.height, 1.0]) @ shift_matrix(-box.left, -box.top)
@@ -201,3 +202,10 @@ def shift_ratio(points: Points, others: Points) -> float:
     """Mean distance of two looks' points, float32 (478, 3) each, in eye distances of the second."""
     moved = np.linalg.norm(points[:, :2] - others[:, :2], axis=1).mean()
     return float(moved) / max(Landmarks(others).eye_distance_px, 1e-6)
+
+
+def _make_divisible(box: Box, share: float) -> Box:
+    """The box less the few last rows and columns that keep it from being halved again and again on the way down."""
+    times = max(math.floor(math.log2(1 / share)) - 1, 0)
+    width, height = (max(side >> times << times, 1) for side in (box.width, box.height))
+    return Box(box.left, box.top, box.left + width, box.top + height)

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face.eye_geometry import Lids, evaluate_lid, fit_closed_line
+from face.appearance import MOST_BLUR_PX
+from face.eye_geometry import EyeView, Lids, evaluate_lid, fit_closed_line
+from face.feature_scale import fit_to, shrink_view
 from face.types import EyeFrame, EyeLandmarks, Face, Feature, Landmarks
 from photo.blend import smoothstep
 from photo.measure import luma, measure_blur
@@ -262,13 +264,19 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
         return False
     frame = face.eye_frame(feature)
     x, offset = np.meshgrid(_LINE_ACROSS.astype(np.float32), _LINE_ROWS.astype(np.float32))
-    map_x, map_y = frame.to_photo(x, evaluate_lid(fit_closed_line(frame, face.eye(feature)), x) + offset)
+    y = evaluate_lid(fit_closed_line(frame, face.eye(feature)), x) + offset
+    map_x, map_y = frame.to_photo(x, y)
     around = Box.around(np.stack([map_x.ravel(), map_y.ravel()], axis=1)).padded(0.1)
     box = around.clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return True
-    gray = cv2.GaussianBlur(luma(pixels[box.slices]), (0, 0), max(_SMOOTHED * frame.half_width_px, 0.5))
-    level = cv2.remap(gray, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    view = shrink_view(EyeView(box, frame, *frame.grid(box)))
+    map_x, map_y = view.frame.to_photo(x, y)
+    gray = cv2.GaussianBlur(
+        fit_to(view, luma(pixels[box.slices])), (0, 0), max(_SMOOTHED * view.frame.half_width_px, 0.5)
+    )
+    map_x, map_y = map_x - view.box.left, map_y - view.box.top
+    level = cv2.remap(gray, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def rows(low: float, high: float) -> FloatArray:
         return np.asarray(level[(low < _LINE_ROWS) & (high > _LINE_ROWS)], np.float32)
@@ -281,7 +289,10 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
 
 
 def _detail_px(pixels: Pixels, face: Face) -> float:
-    """How many pixels between the outer corners of the eyes the blur of the photo leaves."""
+    """How many pixels between the outer corners of the eyes the blur of the photo leaves; at least so many."""
+    if face.landmarks.eye_distance_px >= _LEAST_EYE_DISTANCE_PX * _SIGMAS_PER_DETAIL * MOST_BLUR_PX:
+        # Enough whatever the blur, which takes long to measure here.
+        return _LEAST_EYE_DISTANCE_PX
     box = face.box.clipped(pixels.shape[1], pixels.shape[0])
     sigma_px = measure_blur(luma(pixels[box.slices])) if box is not None else 0.0
     return face.landmarks.eye_distance_px / max(_SIGMAS_PER_DETAIL * sigma_px, 1.0)
