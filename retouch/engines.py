@@ -7,6 +7,7 @@ import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -28,6 +29,7 @@ from edit.plan import Edit, EditPlan, Engine
 from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_haze
 from face.eye_geometry import EYEBALL_DEPTH, find_frame
 from face.types import Face, Feature
+from inpaint import StableDiffusionEngine
 from photo.blend import blend_patch
 from photo.errors import MissingModel, MissingPackage
 from photo.measure import LUMA, luma
@@ -43,6 +45,9 @@ from render.eyeball import (
     guess_iris_ratio,
 )
 from render.smile import paint_smile
+
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
 
 _MAX_GAZE = 0.20
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
@@ -198,11 +203,14 @@ def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
     check_packages()
     weights = fetch_weights(options.model, offline=options.offline)
     adapter = None if options.lora is None else fetch_adapter(options.lora, offline=options.offline)
-    from diffusion.painter import LoadOptions, load_painter
-    from inpaint import StableDiffusionEngine
 
-    wanted = LoadOptions(weights, options.device, adapter, options.low_vram, options.compile)
-    return StableDiffusionEngine(options, draft, lambda: load_painter(wanted))
+    def load() -> TilePainter:
+        # Only now, as it loads torch: a photo without anything to paint does without.
+        from diffusion.painter import LoadOptions, load_painter
+
+        return load_painter(LoadOptions(weights, options.device, adapter, options.low_vram, options.compile))
+
+    return StableDiffusionEngine(options, draft, load)
 
 
 @dataclass(frozen=True)
