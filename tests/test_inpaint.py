@@ -393,6 +393,8 @@ def test_a_tiny_model_goes_the_whole_way(sample: LoadPhoto, tiny_model: Path, lo
 def test_a_face_comes_out_the_same_alone_and_among_others(
     monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, faces_of: FindFaces, tiny_model: Path, load_tiny: LoadTiny
 ) -> None:
+    from diffusion.painter import TilePainter
+
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
     photo = sample("image_1.jpg")
     plan = plan_edits(photo, faces_of(photo), Options())
