@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult
+from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
 from edit.options import Options
 from edit.plan import Edit, EditPlan, Engine, PaintResult, Rendered
@@ -34,6 +35,9 @@ from tiling import (
     snap_mask,
     upright_tile,
 )
+
+if TYPE_CHECKING:  # importing it loads torch
+    from diffusion.painter import TilePainter
 
 DETAIL_STRENGTH = 0.35
 """Noise to start with where a large face is refined: enough for fine structure, too little to move anything."""

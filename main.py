@@ -165,6 +165,8 @@ def _show_page(options: Options, parsed: argparse.Namespace) -> int:
     """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
     if parsed.input_path is not None:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
+    # Before gradio is imported, and by it what else may report how it is used: they read this only then.
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
     from page.server import serve
 
     with suppress(KeyboardInterrupt):

@@ -31,7 +31,8 @@ sys.path.insert(0, str(ROOT))
 
 import inpaint  # noqa: E402
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline  # noqa: E402
-from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult, find_start, make_scheduler  # noqa: E402
+from diffusion.jobs import OnStep, Sampling, TileJob, TileResult  # noqa: E402
+from diffusion.painter import TilePainter, find_start, make_scheduler  # noqa: E402
 from edit.options import Options  # noqa: E402
 from edit.plan import Edit, EditPlan  # noqa: E402
 from face.types import Feature  # noqa: E402

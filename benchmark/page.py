@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIZE = (4032, 3024)
 ROUNDS = 5
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-_SLIDER = "#wishes input[type=range]:visible"
+_SLIDER = "#settings input[type=range]:visible"
 # Two frames after the boxes came into the page they are painted. Asking for them from outside would find them later.
 _WATCH = """() => {
   window.drawn = new Promise(done => new MutationObserver((_changes, observer) => {

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+
 from donor.people import read_reference
 from edit.options import Options
 from photo.errors import BadOption, FixError
@@ -18,9 +20,9 @@ from retouch.report import describe, to_json
 
 def add_api(options: Options, folder: Path) -> None:
     """Add the endpoint to the page that is being built; its results lie in `folder`. Nothing of it is to be seen."""
-    import gradio as gr
 
-    def fix(
+    # Its parameters are those of the endpoint, by name.
+    def fix(  # noqa: PLR0913
         photo: str,
         eyes: bool,
         smile: bool,
@@ -51,12 +53,12 @@ def add_api(options: Options, folder: Path) -> None:
             target = folder / uuid.uuid4().hex / f"final_{name.stem}{ending}"
             note = save_photo(result.pixels, source, target)
         except FixError as error:
-            words = str(error)
+            sentence = str(error)
             for sent in (photo or "", *(references or ())):
-                words = words.replace(str(Path(sent)), Path(sent).name)
-            raise gr.Error(words, print_exception=False) from error
-        words = "\n".join(text for text in (describe(result.report), why_draft, note) if text)
-        return str(target), {"words": words, **to_json(result.report)}
+                sentence = sentence.replace(str(Path(sent)), Path(sent).name)
+            raise gr.Error(sentence, print_exception=False) from error
+        text = "\n".join(filter(None, (describe(result.report), why_draft, note)))
+        return str(target), {"words": text, **to_json(result.report)}
 
     inputs = [
         gr.File(label="photo", type="filepath", visible=False),

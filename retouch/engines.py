@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from edit.options import Options
 from edit.plan import Donor, Edit, EditPlan, Engine, OtherEye, PaintResult, Rendered
 from face.appearance import measure_haze
 from face.types import Feature
+from inpaint import StableDiffusionEngine
 from photo.blend import blend
 from photo.canvas import Canvas
 from photo.errors import MissingModel, MissingPackage
@@ -34,6 +36,9 @@ from photo.types import Pixels, Progress
 from render.eye import open_eye
 from render.eyeball import PUPIL_SHARE, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
 from render.smile import paint_smile
+
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
 
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
 _ROUND_SHARE = 0.7
@@ -148,11 +153,14 @@ def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
     check_packages()
     weights = fetch_weights(options.model, offline=options.offline)
     adapter = None if options.lora is None else fetch_adapter(options.lora, offline=options.offline)
-    from diffusion.painter import LoadOptions, load_painter
-    from inpaint import StableDiffusionEngine
 
-    wanted = LoadOptions(weights, options.device, adapter, options.low_vram, options.compile)
-    return StableDiffusionEngine(options, draft, lambda: load_painter(wanted))
+    def load() -> TilePainter:
+        # Only now, as it loads torch: a photo without anything to paint does without.
+        from diffusion.painter import LoadOptions, load_painter
+
+        return load_painter(LoadOptions(weights, options.device, adapter, options.low_vram, options.compile))
+
+    return StableDiffusionEngine(options, draft, load)
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from diffusion import painter, weights
+from diffusion import weights
 from face.search import find_faces
 from face.types import Face
 from photo.types import Pixels
 from tests.support import photos, tiny_models
+
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "inputs"
@@ -96,13 +100,15 @@ def tiny_xl_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def load_tiny() -> Iterator[Callable[[Path], painter.TilePainter]]:
+def load_tiny() -> Iterator[Callable[[Path], TilePainter]]:
     """Loads a model through the real way, in float32 whatever this CPU does best."""
     pytest.importorskip("torch")
+    from diffusion import painter
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(painter, "_has_fast_bf16", lambda: False)
 
-        def load(folder: Path) -> painter.TilePainter:
+        def load(folder: Path) -> TilePainter:
             return painter.load_painter(painter.LoadOptions(weights.fetch_weights(str(folder), offline=True), "cpu"))
 
         yield load

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 
-from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult
+from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
 from edit.options import Options
 from edit.plan import Donor, Edit, EditPlan
@@ -25,7 +25,10 @@ from retouch.engines import DraftEngine
 from retouch.pipeline import fix_photo, ignore_progress, plan_edits
 from tests.conftest import FindFaces, LoadPhoto
 
-LoadTiny = Callable[[Path], TilePainter]
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
+
+LoadTiny = Callable[[Path], "TilePainter"]
 
 
 class FakePainter:
@@ -65,7 +68,7 @@ def lighten_mask(job: TileJob) -> Pixels:
 
 
 def make_engine(painter: FakePainter | TilePainter, options: Options | None = None) -> StableDiffusionEngine:
-    return StableDiffusionEngine(options or Options(), Shade(), lambda: cast(TilePainter, painter))
+    return StableDiffusionEngine(options or Options(), Shade(), lambda: cast("TilePainter", painter))
 
 
 def make_photo(height: int, width: int) -> Pixels:
@@ -203,7 +206,7 @@ def test_the_networks_start_from_the_draft(model_face: Face) -> None:
     make_engine(painter).paint(photo, plan, ignore_progress)
     first_round = painter.calls[0][0]
     painter.calls.clear()
-    engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: cast(TilePainter, painter))
+    engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: cast("TilePainter", painter))
     engine.paint(photo, plan, ignore_progress)
     assert not np.array_equal(first_round[0].image, painter.calls[0][0][0].image)
 
@@ -366,7 +369,7 @@ def test_a_blank_detail_leaves_the_first_round(model_face: Face) -> None:
 def test_a_blank_result_is_told_in_the_report_and_the_draft_kept(sample: LoadPhoto) -> None:
     photo = Photo(sample("image_3.jpg"))
     engine = StableDiffusionEngine(
-        Options(retries=1), DraftEngine(), lambda: cast(TilePainter, FakePainter(lambda _: None))
+        Options(retries=1), DraftEngine(), lambda: cast("TilePainter", FakePainter(lambda _: None))
     )
     result, draft = fix_photo(photo, Options(), engine), fix_photo(photo, Options(), DraftEngine())
     np.testing.assert_array_equal(result.pixels, draft.pixels)
@@ -390,6 +393,8 @@ def test_a_tiny_model_goes_the_whole_way(sample: LoadPhoto, tiny_model: Path, lo
 def test_a_face_comes_out_the_same_alone_and_among_others(
     monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, faces_of: FindFaces, tiny_model: Path, load_tiny: LoadTiny
 ) -> None:
+    from diffusion.painter import TilePainter
+
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
     photo = sample("image_1.jpg")
     plan = plan_edits(photo, faces_of(photo), Options())

@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 
+# The benchmark takes the painter, and with it torch; where it is missing these tests are skipped.
+pytest.importorskip("torch")
+
 from benchmark import diffusion
 from benchmark.random_model import make_pipeline
-from diffusion.painter import Sampling, TilePainter
+from diffusion.jobs import Sampling
+from diffusion.painter import TilePainter
 from edit.options import Options
 from edit.plan import Edit, EditPlan
 from face.types import Feature
@@ -24,8 +28,6 @@ from retouch.engines import DraftEngine
 from retouch.pipeline import analyze_photo, ignore_progress
 from tests.conftest import LoadPhoto
 from tests.support.photos import where_developing
-
-pytest.importorskip("torch")
 
 ROOT = Path(__file__).parents[2]
 

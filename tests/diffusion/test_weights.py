@@ -27,7 +27,7 @@ from diffusion.weights import (
 from edit.options import DEFAULT_MODEL
 from photo.errors import MissingModel, MissingPackage
 
-ROOT = Path(weights.__file__).parent
+ROOT = Path(weights.__file__).parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 INDEX = {
     "_class_name": "StableDiffusionInpaintPipeline",

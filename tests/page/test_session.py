@@ -18,7 +18,7 @@ from face.types import Feature
 from page.session import (
     FaceView,
     OpenPhoto,
-    Others,
+    References,
     Session,
     Stopped,
     fix_opened,
@@ -106,14 +106,14 @@ def test_the_preview_has_the_same_donor_as_the_whole_photo(sample: LoadPhoto, tm
     Image.fromarray(moments.blinking).save(tmp_path / "blink.png")
     opened = open_with_faces(tmp_path / "blink.png")
     number = opened.selected
-    assert number is not None and opened.find_gifts(OPTIONS) == {}
+    assert number is not None and opened.preview_donors(OPTIONS) == {}
     drawn = preview_face(opened, number, OPTIONS)
     nobody_there = read_reference(Photo(sample("image_5.jpg")))
-    opened.take(Others((nobody_there,)))
-    assert "no face" in opened.find_gifts(OPTIONS)[number].why_not
-    opened.take(Others((nobody_there, read_reference(Photo(moments.other, path=Path("other.png"))))))
-    gift = opened.find_gifts(OPTIONS)[number]
-    assert gift.name == "other.png" and gift.picture is not None
+    opened.set_references(References((nobody_there,)))
+    assert "no face" in opened.preview_donors(OPTIONS)[number].why_not
+    opened.set_references(References((nobody_there, read_reference(Photo(moments.other, path=Path("other.png"))))))
+    preview = opened.preview_donors(OPTIONS)[number]
+    assert preview.name == "other.png" and preview.picture is not None
     own = preview_face(opened, number, OPTIONS)
     fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
     assert drawn is not None and own is not None and opened.result is not None

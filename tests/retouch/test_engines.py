@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from diffusion import weights
-from diffusion.painter import TilePainter
 from edit.options import Options
 from edit.plan import EditPlan, Engine, RefiningEngine
 from inpaint import StableDiffusionEngine
@@ -21,7 +21,10 @@ from retouch.engines import DraftEngine, choose_engine
 from retouch.pipeline import ignore_progress, plan_edits
 from tests.conftest import FindFaces, LoadPhoto
 
-LoadTiny = Callable[[Path], TilePainter]
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
+
+LoadTiny = Callable[[Path], "TilePainter"]
 NAMES = ("draft", "tiny", "tiny-grid", "tiny-xl", "tiny-lcm", "tiny-from-noise")
 
 
