@@ -308,8 +308,9 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
         # The photo itself may lie among the references: it has nothing to give.
         references = [r for r in job.read_references() if not _is_same(r.path, source)]
         if job.analyze:
-            faces, plan = analyze_photo(photo, job.options, on_progress, references)
-            words, data = describe_analysis(faces, plan), analysis_to_json(faces, plan)
+            analyses, plan = analyze_photo(photo, job.options, on_progress, references)
+            faces = tuple(analysis.face for analysis in analyses)
+            words, data = describe_analysis(analyses, plan), analysis_to_json(analyses, plan)
             pixels, original = draw_analysis(photo.pixels, faces, plan), None
         else:
             engine, why_draft = job.choose_engine()
@@ -375,17 +376,21 @@ def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
     from edit.plan import RefiningEngine
     from eyes_mask import eyes_mask
     from mouth_mask import mouth_mask
+    from photo.canvas import Canvas
     from photo.files import save_photo
     from photo.types import Photo
-    from retouch.pipeline import ignore_progress
+    from retouch.progress import ignore_progress
 
     shape, edits = photo.pixels.shape, list(plan.edits)
     engine = job.choose_engine()[0]
     draft = engine.fallback if isinstance(engine, RefiningEngine) else engine
-    painted = draft.paint(photo.pixels, plan, ignore_progress)
+    canvas = Canvas(photo.pixels)
+    painted = draft.paint(canvas, plan, ignore_progress)
+    for edit, patch in zip(edits, painted.patches, strict=True):
+        canvas.put(edit.region.box, patch)
     originals = job.originals.but_never_by("--masks_dir")
     draft_name, *mask_names = _MASK_FILES
-    save_photo(painted, Photo(painted), folder / draft_name, originals)
+    save_photo(canvas.work, Photo(canvas.work), folder / draft_name, originals)
     for name, mask in zip(mask_names, (eyes_mask(shape, edits), mouth_mask(shape, edits)), strict=True):
         gray = mask[:, :, None].repeat(3, axis=2)
         save_photo(gray, Photo(gray, native=mask), folder / name, originals)

@@ -27,8 +27,6 @@ _HAZE_RATIO = (0.40, 0.70)
 _HAZE_SHARE = 0.72
 # So many pixels of a face tell its light and its shadows; the grain in them stays as it is.
 _ENOUGH_PIXELS = 500_000
-MOST_BLUR_PX = 6.0
-"""No blur is measured larger than this."""
 # Half the side of the largest square of skin whose grain is taken: more of it would only be more of the same.
 _MOST_GRAIN_PX = 96.0
 # Wide enough to keep the blotches of a noisy photo, which are several pixels across.

@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face.appearance import MOST_BLUR_PX
 from face.eye_geometry import EyeView, Lids, evaluate_lid, fit_closed_line
 from face.feature_scale import fit_to, shrink_view
 from face.types import EyeFrame, EyeLandmarks, Face, Feature, Landmarks
 from photo.blend import smoothstep
-from photo.measure import luma, measure_blur
+from photo.measure import MOST_BLUR_PX, luma, measure_blur
 from photo.types import Box, FloatArray, Pixels
 
 # The mouth is looked at with so many pixels per eye distance.

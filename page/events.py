@@ -27,6 +27,7 @@ from page.html import (
     PREVIEW_PX,
     describe_diffusion,
     describe_engine,
+    describe_findings,
     describe_result,
     draw_cards,
     draw_loupe,
@@ -34,7 +35,6 @@ from page.html import (
     draw_photos,
     draw_progress,
     draw_stage,
-    explain,
 )
 from page.parts import Parts
 from page.session import (
@@ -189,11 +189,11 @@ class PageEvents:
         return {
             parts.box: gr.update(visible=True),
             parts.eyes: gr.update(
-                value=bool(choice.eyes), interactive=can_open, info=explain(opened, face, list(EYES))
+                value=bool(choice.eyes), interactive=can_open, info=describe_findings(opened, face, list(EYES))
             ),
             parts.opening: gr.update(value=choice.eye_opening, visible=can_open and bool(choice.eyes)),
             parts.smile: gr.update(
-                value=bool(choice.smile), interactive=can_smile, info=explain(opened, face, [Feature.MOUTH])
+                value=bool(choice.smile), interactive=can_smile, info=describe_findings(opened, face, [Feature.MOUTH])
             ),
             parts.strength: gr.update(value=choice.smile_strength, visible=can_smile and bool(choice.smile)),
             **self._paint_face(session, opened, face.number, seed, eye_color),

@@ -12,7 +12,7 @@ import numpy as np
 
 from edit.options import FaceChoice, Options
 from edit.plan import Skip
-from edit.strokes import apply_strokes
+from edit.reasons import Cause, Reason
 from eyes_mask import eyes_mask
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_mask
@@ -20,7 +20,7 @@ from page.session import DonorPreview, FaceView, OpenPhoto, encode_jpeg, shrink
 from photo.types import Box, Pixels
 from retouch.engines import DiffusionState
 from retouch.pipeline import plan_edits
-from retouch.report import describe
+from retouch.report import describe, explain
 
 PREVIEW_PX = 1600
 """Longest side of the photo as the page shows it: sharp on a large screen, quick to send."""
@@ -154,9 +154,7 @@ def _draw_donor(preview: DonorPreview | None) -> tuple[str, str]:
 def draw_masks(opened: OpenPhoto, options: Options) -> str:
     """The photo with everything that may be repainted tinted."""
     pixels = opened.photo.pixels
-    plan = plan_edits(pixels, opened.faces, opened.final_options(options))
-    if opened.strokes is not None:
-        plan = apply_strokes(plan, opened.strokes, pixels.shape)
+    plan = plan_edits(opened.analyses, opened.final_options(options), strokes=opened.strokes)
     picture = shrink(pixels, PREVIEW_PX).astype(np.float32)
     size = picture.shape[1], picture.shape[0]
     for mask, tint in ((eyes_mask, _EYES_TINT), (mouth_mask, _MOUTH_TINT)):
@@ -173,14 +171,14 @@ def draw_masks(opened: OpenPhoto, options: Options) -> str:
     return f'<figure class="frame"><img src="{source}" alt="{alt}"></figure><p class="hint">{text}</p>'
 
 
-def explain(opened: OpenPhoto, face: Face, features: Sequence[Feature]) -> str:
+def describe_findings(opened: OpenPhoto, face: Face, features: Sequence[Feature]) -> str:
     """What was found of the eyes or of the mouth, for the line under a switch."""
     edits = [edit for edit in opened.planned(face.number) if edit.feature in features]
     if edits:
         if features == [Feature.MOUTH]:
             return "Not smiling"
         return "Both closed" if len(edits) == len(EYES) else f"The {edits[0].feature.value} is closed"
-    reasons = dict.fromkeys(skip.reason for skip in _skips(opened, face, features))
+    reasons = dict.fromkeys(explain(skip.cause) for skip in _skips(opened, face, features))
     return _capitalize("; ".join(reasons))
 
 
@@ -276,21 +274,26 @@ def _found(opened: OpenPhoto, face: Face) -> str:
     if planned - {Feature.MOUTH}:
         texts.append("eyes closed" if len(planned - {Feature.MOUTH}) == len(EYES) else "one eye closed")
     else:
-        texts += [_shorten(skip.reason, "eyes open") for skip in _skips(opened, face, EYES)[:1]]
+        texts += [_shorten(skip.cause) for skip in _skips(opened, face, EYES)[:1]]
     if Feature.MOUTH in planned:
         texts.append("not smiling")
     else:
-        texts += [_shorten(skip.reason, "smiling") for skip in _skips(opened, face, [Feature.MOUTH])]
+        texts += [_shorten(skip.cause) for skip in _skips(opened, face, [Feature.MOUTH])]
     return ", ".join(dict.fromkeys(texts))
 
 
-def _shorten(reason: str, usual: str) -> str:
-    """The reason of a Skip in a few words; `usual` where it says that there is nothing to do."""
-    if reason.startswith(("open already", "already smiling")):
-        return usual
-    if "too small" in reason:
-        return "too small"
-    return reason.partition(":")[0].partition(" (")[0]
+_SHORT = {
+    Reason.OPEN: "eyes open",
+    Reason.OPEN_BESIDE_CLOSED: "eyes open",
+    Reason.SMILING: "smiling",
+    Reason.SMILING_A_LITTLE: "smiling",
+    Reason.TOO_SMALL: "too small",
+}
+"""The few words of reasons whose sentence is too long for a card; of the others it is cut before its figures."""
+
+
+def _shorten(cause: Cause) -> str:
+    return _SHORT.get(cause.reason) or explain(cause).partition(":")[0].partition(" (")[0]
 
 
 def _portrait(pixels: Pixels, face: Face) -> Pixels:

@@ -12,19 +12,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from donor.choose import choose_donors
+from donor.choose import DonorFinder
 from donor.people import ReferencePhoto, match_people
 from edit.options import FaceChoice, Options
 from edit.plan import Donor, Edit, EditPlan, Engine, FixResult
 from edit.strokes import Strokes, covers
-from face.identity import embed_face
+from face.analysis import FaceAnalysis
 from face.types import Face, Feature
 from photo.errors import BadOption
 from photo.files import FORMATS, load_photo, save_photo
 from photo.geometry import halve_toward
 from photo.types import Box, Photo, Pixels, Progress
 from retouch.engines import DraftEngine
-from retouch.pipeline import analyze_photo, fix_photo, ignore_progress, plan_edits
+from retouch.pipeline import analyze_photo, fix_photo, plan_edits
+from retouch.progress import ignore_progress
+from retouch.report import explain
 
 # Left around a donor's eyes, or mouth, in their picture, as a fraction of the width of their box.
 _DONOR_MARGIN = 0.12
@@ -60,32 +62,29 @@ class DonorPreview:
 
 
 def find_people(
-    pixels: Pixels, faces: Sequence[Face], references: Sequence[ReferencePhoto]
+    analyses: Sequence[FaceAnalysis], references: Sequence[ReferencePhoto]
 ) -> dict[int, tuple[ReferencePhoto, ...]]:
     """Return, by face number, the references that show the same person, each cut down to that person alone.
 
     With these a part of the photo gets the same donors as the whole of it does.
     """
-    own = {face.number: embed_face(pixels, face) for face in faces} if references else {}
     people: dict[int, tuple[ReferencePhoto, ...]] = {}
     for reference in references:
-        is_burst = reference.size == pixels.shape[:2]
-        for number, crop in match_people(faces, own, reference.crops, is_burst=is_burst).items():
+        is_burst = all(reference.size == analysis.pixels.shape[:2] for analysis in analyses)
+        for number, crop in match_people(analyses, reference.crops, is_burst=is_burst).items():
             people[number] = (*people.get(number, ()), replace(reference, crops=(crop,)))
     return people
 
 
-def preview_donors(
-    pixels: Pixels, faces: Sequence[Face], plan: EditPlan, references: Sequence[ReferencePhoto], options: Options
-) -> Mapping[int, DonorPreview]:
-    """Return, by face number, what each face with an edit gets from the references."""
+def preview_donors(plan: EditPlan) -> Mapping[int, DonorPreview]:
+    """Return, by face number, what each face with an edit gets from other photos."""
     previews: dict[int, DonorPreview] = {}
-    for edit in choose_donors(pixels, faces, plan, references, options).edits:
-        donor = next((donor for donor in edit.donors if not donor.mirrored), None)
+    for edit in plan.edits:
+        donor = next((source for source in edit.sources if isinstance(source, Donor)), None)
         if donor is not None and not previews.get(edit.face.number, DonorPreview()).name:
             previews[edit.face.number] = DonorPreview(_cut_donor(donor, edit), donor.name)
         elif edit.no_donor:
-            previews.setdefault(edit.face.number, DonorPreview(why_not=edit.no_donor))
+            previews.setdefault(edit.face.number, DonorPreview(why_not=explain(edit.no_donor)))
     return previews
 
 
@@ -97,8 +96,9 @@ def _cut_donor(donor: Donor, edit: Edit) -> Pixels:
     else:
         points = np.concatenate([part for eye in marks.eyes for part in (eye.upper, eye.lower)])
     tight = Box.around(points)
-    box = tight.grown(round(_DONOR_MARGIN * tight.width)).clipped(donor.pixels.shape[1], donor.pixels.shape[0])
-    return donor.pixels if box is None else donor.pixels[box.slices]
+    pixels = donor.analysis.pixels
+    box = tight.grown(round(_DONOR_MARGIN * tight.width)).clipped(pixels.shape[1], pixels.shape[0])
+    return pixels if box is None else pixels[box.slices]
 
 
 class Stopped(Exception):
@@ -129,6 +129,20 @@ class FaceView:
         return float(rows.mean() / len(self.after)) if rows.size else _EYE_LEVEL
 
 
+@dataclass(frozen=True, eq=False)
+class PhotoPart:
+    """The part of a photo around one face, which previews are painted on: `box` of the photo, reduced by `scale` 0 … 1.
+
+    `analysis` is the face in this part, and `finder` knows its donors: both keep what they measured, so that moving a
+    slider measures nothing again but the result.
+    """
+
+    box: Box
+    scale: float
+    analysis: FaceAnalysis
+    finder: DonorFinder | None = None
+
+
 @dataclass(eq=False)
 class OpenPhoto:
     """One open photo. It comes without its faces, so that it can be shown at once; `find_faces` looks for them.
@@ -139,7 +153,7 @@ class OpenPhoto:
 
     path: Path
     photo: Photo
-    faces: tuple[Face, ...] = ()
+    analyses: tuple[FaceAnalysis, ...] = ()
     plan: EditPlan = field(default_factory=EditPlan)
     is_searched: bool = False
     choices: dict[int, FaceChoice] = field(default_factory=dict)
@@ -152,7 +166,9 @@ class OpenPhoto:
     references: References = field(default_factory=References)
     _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
     _people: dict[int, tuple[ReferencePhoto, ...]] | None = None
+    _finder: DonorFinder | None = None
     _previews: tuple[object, Mapping[int, DonorPreview]] | None = None
+    _parts: dict[tuple[int, bool], PhotoPart] = field(default_factory=dict)
     _searching: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -164,13 +180,21 @@ class OpenPhoto:
         with self._searching:
             if self.is_searched:
                 return
-            self.faces, self.plan = analyze_photo(self.photo, replace(options, choices={}, faces=None), on_progress)
+            own = replace(options, choices={}, faces=None)
+            self.analyses, self.plan = analyze_photo(self.photo, own, on_progress)
             wanted = [edit.face.number for edit in self.plan.edits]
             self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
             self.is_searched = True
 
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return tuple(analysis.face for analysis in self.analyses)
+
     def face(self, number: int) -> Face | None:
         return next((face for face in self.faces if face.number == number), None)
+
+    def analysis(self, number: int) -> FaceAnalysis | None:
+        return next((analysis for analysis in self.analyses if analysis.face.number == number), None)
 
     def planned(self, number: int) -> list[Edit]:
         """Return what the program would edit on a face by itself."""
@@ -179,9 +203,9 @@ class OpenPhoto:
     def find_possible(self, number: int, options: Options) -> frozenset[Feature]:
         """Return what can be edited on a face when it is asked for."""
         if number not in self._possible:
-            face = self.face(number)
+            analysis = self.analysis(number)
             asked = {number: FaceChoice(eyes=True, smile=True)}
-            plan = plan_edits(self.photo.pixels, (face,) if face else (), _alone(options, asked))
+            plan = plan_edits((analysis,) if analysis else (), _alone(options, asked))
             self._possible[number] = frozenset(edit.feature for edit in plan.edits)
         return self._possible[number]
 
@@ -196,13 +220,31 @@ class OpenPhoto:
     def set_references(self, references: References) -> None:
         """Use these other photos of the same people from now on."""
         if references.photos != self.references.photos:
-            self._people = None
+            self._people = self._finder = None
+            self._parts.clear()
         self.references, self._previews = references, None
+
+    def finder(self, options: Options) -> DonorFinder:
+        """Return what finds the donors of the whole photo, with all that it found so far."""
+        if self._finder is None:
+            self._finder = DonorFinder(self.analyses, self.references.photos, options)
+        return self._finder
+
+    def part(self, number: int, options: Options, *, at_full_size: bool) -> PhotoPart | None:
+        """Return the part of the photo around a face, with all that was measured of it so far; None where none is."""
+        analysis, key = self.analysis(number), (number, at_full_size)
+        if key not in self._parts and analysis is not None:
+            part = _cut_part(analysis, at_full_size=at_full_size)
+            if part is None:
+                return None
+            small = part.analysis
+            self._parts[key] = replace(part, finder=DonorFinder((small,), self.find_people(number), options))
+        return self._parts.get(key)
 
     def find_people(self, number: int) -> tuple[ReferencePhoto, ...]:
         """Return the references that show the person with this face, each cut down to that person alone."""
         if self._people is None:
-            self._people = find_people(self.photo.pixels, self.faces, self.references.photos)
+            self._people = find_people(self.analyses, self.references.photos)
         return self._people.get(number, ())
 
     def preview_donors(self, options: Options) -> Mapping[int, DonorPreview]:
@@ -213,9 +255,7 @@ class OpenPhoto:
         choices = {face.number: self.choice(face.number, options) for face in self.faces}
         switches = [(number, choice.eyes, choice.smile) for number, choice in choices.items()]
         if self._previews is None or self._previews[0] != switches:
-            plan = plan_edits(self.photo.pixels, self.faces, wanted)
-            previews = preview_donors(self.photo.pixels, self.faces, plan, self.references.photos, wanted)
-            self._previews = switches, previews
+            self._previews = switches, preview_donors(plan_edits(self.analyses, wanted, self.finder(options)))
         return self._previews[1]
 
     def final_options(self, options: Options) -> Options:
@@ -286,25 +326,18 @@ def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_si
     A part larger than FACE_VIEW_PX is shrunk first, except `at_full_size`. It is painted, checked and tried anew just
     as the whole photo will be. Returns None when there is no such face. Raises FixError.
     """
-    face = opened.face(number)
-    pixels = opened.photo.pixels
-    box = None if face is None else _view_box(face).clipped(pixels.shape[1], pixels.shape[0])
-    if face is None or box is None:
+    part = opened.part(number, options, at_full_size=at_full_size)
+    if part is None:
         return None
-    full_px = max(box.width, box.height)
-    scale = 1.0 if at_full_size else min(1.0, FACE_VIEW_PX / full_px)
-    part = pixels[box.slices]
-    if scale < 1.0:
-        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     choice = opened.final_options(options).choices.get(number) or opened.choice(number, options)
-    strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, box, pixels.shape)
-    engine = DraftEngine(eye_color=options.eye_color, seed=options.seed)
+    strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, part.box, opened.photo.pixels.shape)
     wanted = replace(_alone(options, {number: choice}), smile_from_reference=opened.references.smile_too)
-    people = opened.find_people(number)
+    pixels = part.analysis.pixels
     result = fix_photo(
-        Photo(part), wanted, engine, faces=(face.within(box, scale),), strokes=strokes, references=people
-    )
-    return FaceView(part, result.pixels, scale, full_px)
+        Photo(pixels), wanted, DraftEngine(seed=options.seed),
+        analyses=(part.analysis,), finder=part.finder, strokes=strokes,
+    )  # fmt: skip
+    return FaceView(pixels, result.pixels, part.scale, max(part.box.width, part.box.height))
 
 
 def fix_opened(
@@ -320,7 +353,7 @@ def fix_opened(
     opened.find_faces(options, lambda text, _fraction: on_step(text, 0.0))
     result = fix_photo(
         opened.photo, opened.final_options(options), engine, on_step,
-        faces=opened.faces, strokes=opened.strokes, references=opened.references.photos,
+        analyses=opened.analyses, finder=opened.finder(options), strokes=opened.strokes,
     )  # fmt: skip
     on_step("writing the file", 1.0)
     opened.result = result
@@ -380,8 +413,15 @@ def _alone(options: Options, choices: Mapping[int, FaceChoice]) -> Options:
     return replace(options, faces=None, choices=choices)
 
 
-def _view_box(face: Face) -> Box:
-    return face.box.union(Box.around(face.landmarks.points)).padded(_FACE_MARGIN)
+def _cut_part(analysis: FaceAnalysis, *, at_full_size: bool) -> PhotoPart | None:
+    """The part of the photo around a face; one larger than FACE_VIEW_PX is shrunk, except `at_full_size`."""
+    face, shape = analysis.face, analysis.pixels.shape
+    around = face.box.union(Box.around(face.landmarks.points)).padded(_FACE_MARGIN)
+    box = around.clipped(shape[1], shape[0])
+    if box is None:
+        return None
+    scale = 1.0 if at_full_size else min(1.0, FACE_VIEW_PX / max(box.width, box.height))
+    return PhotoPart(box, scale, analysis.shrunk(box, scale))
 
 
 def _cut_strokes(strokes: Strokes, box: Box, shape: tuple[int, ...]) -> Strokes:

@@ -11,9 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face.appearance import MOST_BLUR_PX
 from photo.blend import smoothstep
 from photo.types import FloatArray, Pixels
+
+MOST_BLUR_PX = 6.0
+"""No blur is measured larger than this."""
 
 # Grain is finer than this, in pixels.
 _GRAIN_SIZE_PX = 1.8

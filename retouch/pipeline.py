@@ -188,8 +188,8 @@ def _refine(
             if change.feature in refined:
                 continue
             if change.kept and attempt.why is not None:
-                values = {"engine": engine.name, "why": attempt.why}
-                change = replace(change, note=Cause(Reason.DRAFT_KEPT, values))
+                note = Cause(Reason.DRAFT_KEPT, {"engine": engine.name, "why": attempt.why})
+                change = replace(change, note=note)
             changes.append(change)
     # Drafts first: where two faces meet, what was refined lies on top.
     return sorted(settled, key=lambda attempt: isinstance(attempt, RefiningAttempt)), changes
