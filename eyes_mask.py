@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edit.options import Options
+from edit.options import Options, Wish
 from edit.plan import Edit, Skip
 from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
 from face.eye_geometry import EyeFrame, find_frame, landmarks_in_frame
@@ -77,9 +77,9 @@ def plan_eyes(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tupl
         closedness = judge_closedness(pixels, face)
         choice = options.choose_for(face.number)
         closed = find_closed(closedness)
-        if choice.eyes and not closed:
+        if choice.eyes is Wish.ALWAYS and not closed:
             closed = frozenset(feature for feature in EYES if closedness[feature] >= _NARROW)
-        is_off = choice.eyes is False
+        is_off = choice.eyes is Wish.NEVER
         reasons = {feature: _reason_to_leave(pixels, face, feature, closed, options, is_off) for feature in EYES}
         seen = {feature: face.eye(feature).share_inside(pixels.shape) for feature in EYES}
         for feature in closed:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import Edit, Skip
 from face.occlusion import find_lower_rims, measure_lip_contrast, measure_sharpness
 from face.types import Face, Feature, Landmarks
@@ -219,7 +219,7 @@ def plan_mouths(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tu
         region = None
         if reason is None:
             threshold = smile_threshold(pixels, face)
-            reason = _reason_to_leave(pixels, face, threshold, sharpest, is_asked=choice.smile is True)
+            reason = _reason_to_leave(pixels, face, threshold, sharpest, is_asked=choice.smile is Wish.ALWAYS)
         if reason is None:
             region = mouth_region(pixels.shape, face.landmarks, find_lower_rims(pixels, face.landmarks))
             reason = None if region else _CUT_OFF
@@ -231,7 +231,7 @@ def plan_mouths(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tu
 
 
 def _reason_not_to_look(face: Face, options: Options, choice: FaceChoice) -> str | None:
-    if choice.smile is False:
+    if choice.smile is Wish.NEVER:
         return "making smiles is switched off"
     if choice.smile_strength == 0:
         return "a smile of strength 0 was asked for"

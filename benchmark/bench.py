@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmark.synthetic_blink import close_eyes  # noqa: E402
-from edit.options import Options  # noqa: E402
+from edit.options import Options, SmileOptions, Wish  # noqa: E402
 from edit.plan import EditPlan, FixResult  # noqa: E402
 from face.search import remeasure  # noqa: E402
 from face.types import EYES, Face, Feature  # noqa: E402
@@ -156,7 +156,7 @@ def measure_blink(pixels: Pixels, faces: tuple[Face, ...]) -> tuple[float | None
         closed = close_eyes(closed, face)
     if not chosen:
         return None, None
-    result = fix_photo(Photo(closed), replace(Options(), smile=False), DraftEngine())
+    result = fix_photo(Photo(closed), Options(smile=SmileOptions(Wish.NEVER)), DraftEngine())
     region = np.zeros(pixels.shape[:2], bool)
     for edit in result.plan.edits:
         # Eyes that the photo itself has closed have no known truth.

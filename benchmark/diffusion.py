@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 import inpaint  # noqa: E402
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline  # noqa: E402
 from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult, find_start, make_scheduler  # noqa: E402
-from edit.options import Options  # noqa: E402
+from edit.options import DiffusionOptions, Options  # noqa: E402
 from edit.plan import Edit, EditPlan  # noqa: E402
 from face.types import Feature  # noqa: E402
 from inpaint import StableDiffusionEngine  # noqa: E402
@@ -43,7 +43,7 @@ from retouch.engines import DraftEngine  # noqa: E402
 from retouch.pipeline import analyze_photo, ignore_progress  # noqa: E402
 from tiling import grid_tiles, scaled_shape  # noqa: E402
 
-FEW_STEPS = Options(scheduler="lcm")
+FEW_STEPS = Options(diffusion=DiffusionOptions(scheduler="lcm"))
 TILE_PX = 512
 GRID_OVERLAP_PX, GRID_PHOTO_PX, GRID_STEPS, GRID_DILATION_PX = 256, 1024, 120, 20
 # Of one tile: the draft and what is around the mask; from pure noise only the latter.

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from donor.choose import choose_donors  # noqa: E402
 from donor.people import ReferencePhoto, read_reference  # noqa: E402
-from edit.options import Options  # noqa: E402
+from edit.options import Options, SmileOptions, Wish  # noqa: E402
 from face.eye_geometry import measure_iris  # noqa: E402
 from face.identity import embed_face, measure_distance  # noqa: E402
 from face.search import find_faces, remeasure  # noqa: E402
@@ -36,7 +36,7 @@ from photo.types import Photo, Pixels  # noqa: E402
 from retouch.engines import DraftEngine  # noqa: E402
 from retouch.pipeline import fix_photo, plan_edits  # noqa: E402
 
-OPTIONS = Options(smile=False)
+OPTIONS = Options(smile=SmileOptions(Wish.NEVER))
 # The picture in which two photos are compared: the outer eye corners lie at these pixels, and what is looked at.
 SIZE, CORNERS = (240, 100), np.array([[40, 60], [200, 60]], np.float32)
 ROWS, COLUMNS = slice(25, 90), slice(25, 215)

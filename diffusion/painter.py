@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from diffusion.weights import Weights
-from edit.options import FEW_STEP_SCHEDULERS, Options
+from edit.options import FEW_STEP_SCHEDULERS, DiffusionOptions
 from photo.errors import BadOption, MissingModel, MissingPackage, NotEnoughMemory
 from photo.types import Pixels
 
@@ -73,7 +73,7 @@ class Sampling:
     strength: float
 
     @classmethod
-    def from_options(cls, options: Options) -> Sampling:
+    def from_options(cls, options: DiffusionOptions) -> Sampling:
         """What the options say, and where they say nothing what suits the scheduler."""
         few = options.scheduler in FEW_STEP_SCHEDULERS
         steps = options.steps or (FEW_STEPS if few else DEFAULT_STEPS)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import cv2
 import numpy as np
 
-from edit.options import Options
+from edit.options import DiffusionOptions
 from face.occlusion import find_lower_rims
 from face.types import EYES, Face, Feature
 from photo.types import Pixels
@@ -22,7 +22,9 @@ _MOST_YAW_TO_CAMERA_DEGREES = 25.0
 _DIM, _GRAY = 70.0, 4.0
 
 
-def compose_prompt(pixels: Pixels, face: Face, features: Collection[Feature], options: Options) -> tuple[str, str]:
+def compose_prompt(
+    pixels: Pixels, face: Face, features: Collection[Feature], options: DiffusionOptions
+) -> tuple[str, str]:
     """The prompt and the negative prompt for the edited `features` of one face of the photo uint8 (H, W, 3).
 
     `options.prompt` and `options.negative_prompt` replace them.

@@ -88,14 +88,14 @@ def choose_donors(
     """Return the plan with donors set on the edits, or the reason why there is none.
 
     `pixels` uint8 (H, W, 3) is the photo, `faces` all of its faces. Mouths get donors only where
-    `options.smile_from_reference` asks for it. Raises BadOption when `options.reference_face` names a face that no
+    `options.smile.from_reference` asks for it. Raises BadOption when `options.reference.face` names a face that no
     reference has.
     """
-    wants = [edit for edit in plan.edits if edit.feature in EYES or options.smile_from_reference]
+    wants = [edit for edit in plan.edits if edit.feature in EYES or options.smile.from_reference]
     if not wants or not references:
         return plan
-    if options.reference_face is not None and not any(choose_crops(r, options) for r in references):
-        raise BadOption(f"--reference_face names face {options.reference_face}, but no reference photo has so many.")
+    if options.reference.face is not None and not any(choose_crops(r, options) for r in references):
+        raise BadOption(f"--reference_face names face {options.reference.face}, but no reference photo has so many.")
     own = {face.number: embed_face(pixels, face) for face in faces}
     matches: dict[int, list[_Match]] = {face.number: [] for face in faces}
     nearest = dict.fromkeys(own, math.inf)

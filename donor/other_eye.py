@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from donor.light import match_light
-from edit.options import Options
+from edit.options import EyeOptions
 from edit.plan import Donor, Edit, EditPlan
 from eyes_mask import eye_region
 from face.eye_geometry import (
@@ -42,7 +42,7 @@ MOST_GAZE_SHIFT = 0.45
 _LEAST_GAZE_SHIFT = 0.02
 # The rim of the lower lid is so high.
 _RIM = 0.06
-DEFAULT_AMOUNT = Options().eye_opening
+DEFAULT_AMOUNT = EyeOptions().opening
 # How far the region reaches past the outer corner and below the lash line, in half eye widths.
 _BEYOND_OUTER, _BELOW = 0.85, 0.75
 

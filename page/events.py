@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from donor.people import read_reference
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from face.types import EYES, Feature
 from page.html import (
     PREVIEW_PX,
@@ -76,7 +76,7 @@ class WorkEvents:
 
     def __init__(self, options: Options) -> None:
         # The page never fetches weights: that takes an hour of somebody's line, and is for the command line.
-        self._options = replace(options, offline=True, faces=None)
+        self._options = replace(options, faces=None, diffusion=replace(options.diffusion, offline=True))
         self.parts: dict[str, Any] = {}
 
     def wait(self, session: Session | None) -> Answer:
@@ -155,9 +155,12 @@ class WorkEvents:
             self._options,
             engine=settings.engine,
             seed=settings.seed,
-            eye_color=settings.eye_color or None,
-            prompt=settings.prompt.strip() or None,
-            negative_prompt=settings.negative_prompt.strip() or None,
+            eyes=replace(self._options.eyes, color=settings.eye_color or None),
+            diffusion=replace(
+                self._options.diffusion,
+                prompt=settings.prompt.strip() or None,
+                negative_prompt=settings.negative_prompt.strip() or None,
+            ),
         )
 
     def show_result(self, session: Session, why_draft: str = "") -> Answer:
@@ -380,15 +383,14 @@ class PageEvents(WorkEvents):
         choice = opened.choice(face.number, self._options)
         possible = opened.find_possible(face.number, self._options)
         can_open, can_smile = bool(possible - {Feature.MOUTH}), Feature.MOUTH in possible
+        opens, smiles = choice.eyes is Wish.ALWAYS, choice.smile is Wish.ALWAYS
         return {
             **self.answer(
                 wishes=gr.update(visible=True),
-                eyes=gr.update(value=bool(choice.eyes), interactive=can_open, info=explain(opened, face, list(EYES))),
-                opening=gr.update(value=choice.eye_opening, visible=can_open and bool(choice.eyes)),
-                smile=gr.update(
-                    value=bool(choice.smile), interactive=can_smile, info=explain(opened, face, [Feature.MOUTH])
-                ),
-                strength=gr.update(value=choice.smile_strength, visible=can_smile and bool(choice.smile)),
+                eyes=gr.update(value=opens, interactive=can_open, info=explain(opened, face, list(EYES))),
+                opening=gr.update(value=choice.eye_opening, visible=can_open and opens),
+                smile=gr.update(value=smiles, interactive=can_smile, info=explain(opened, face, [Feature.MOUTH])),
+                strength=gr.update(value=choice.smile_strength, visible=can_smile and smiles),
             ),
             **self._paint_face(session, opened, face.number, seed, eye_color),
         }
@@ -411,12 +413,13 @@ class PageEvents(WorkEvents):
             return self.miss(session)
         number = opened.selected
         before = opened.choice(number, self._options)
-        opened.choices[number] = FaceChoice(bool(eyes), bool(smile), float(opening), float(strength))
+        choice = FaceChoice(Wish.from_switch(eyes), Wish.from_switch(smile), float(opening), float(strength))
+        opened.choices[number] = choice
         answer = {
             **self._paint_face(session, opened, number, seed, eye_color),
             **self.answer(views=gr.update(selected="face")),
         }
-        if (before.eyes, before.smile) != (eyes, smile):
+        if (before.eyes, before.smile) != (choice.eyes, choice.smile):
             answer |= self.answer(
                 cards=draw_cards(opened, self._options),
                 stage=draw_stage(opened, self._options),
@@ -428,7 +431,8 @@ class PageEvents(WorkEvents):
     def _paint_face(self, session: Session, opened: OpenPhoto, number: int, seed: float, eye_color: str) -> Answer:
         import gradio as gr
 
-        options = replace(self._options, seed=int(seed or 0), eye_color=eye_color or None)
+        eyes = replace(self._options.eyes, color=eye_color or None)
+        options = replace(self._options, seed=int(seed or 0), eyes=eyes)
         try:
             view = preview_face(opened, number, options, at_full_size=session.at_full_size)
         except FixError as error:
@@ -518,14 +522,14 @@ class PageEvents(WorkEvents):
     def show_engine(self, session: Session | None, engine: str) -> Answer:
         """Say whether the chosen engine can paint here, and how long it takes."""
         if self._state is None:
-            self._state = look_at_diffusion(self._options)
+            self._state = look_at_diffusion(self._options.diffusion)
         opened = photo_of(session)
         count = 1
         if opened is not None and not opened.faces:
             return self.answer(engine_state="")
         if opened is not None:
             choices = [opened.choice(face.number, self._options) for face in opened.faces]
-            count = sum(bool(choice.eyes or choice.smile) for choice in choices)
+            count = sum(Wish.ALWAYS in (choice.eyes, choice.smile) for choice in choices)
         return self.answer(
             engine_state=describe_engine(engine, self._state, count), diffusion_state=describe_diffusion(self._state)
         )

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import Skip
 from eyes_mask import eyes_mask
 from face.types import EYES, Face, Feature
@@ -251,12 +251,12 @@ def _duration(seconds: float) -> str:
 
 
 def _is_edited(choice: FaceChoice) -> bool:
-    return bool(choice.eyes or choice.smile)
+    return Wish.ALWAYS in (choice.eyes, choice.smile)
 
 
 def _will(choice: FaceChoice) -> str:
-    wishes = [words for words, wanted in (("opens the eyes", choice.eyes), ("smiles", choice.smile)) if wanted]
-    return " and ".join(wishes).capitalize() or "Stays as it is"
+    wishes = (("opens the eyes", choice.eyes), ("smiles", choice.smile))
+    return " and ".join(words for words, wish in wishes if wish is Wish.ALWAYS).capitalize() or "Stays as it is"
 
 
 def _skips(opened: OpenPhoto, face: Face, features: Sequence[Feature]) -> list[Skip]:

@@ -189,16 +189,16 @@ def _lay_out_panel(parts: dict[str, Any], options: Options) -> None:
         parts["cards"] = gr.HTML(js_on_load=PICK_SCRIPT)
         with gr.Column(elem_id="wishes", visible=False) as parts["wishes"]:
             parts["eyes"] = gr.Checkbox(label="Open the eyes", container=False)
-            parts["opening"] = gr.Slider(0, 1, options.eye_opening, step=0.05, label="How wide", buttons=[])
+            parts["opening"] = gr.Slider(0, 1, options.eyes.opening, step=0.05, label="How wide", buttons=[])
             parts["smile"] = gr.Checkbox(label="Smile", container=False)
-            parts["strength"] = gr.Slider(0, 1, options.smile_strength, step=0.05, label="How broad", buttons=[])
+            parts["strength"] = gr.Slider(0, 1, options.smile.strength, step=0.05, label="How broad", buttons=[])
         with gr.Column(elem_id="own"):
             parts["others"] = gr.File(
                 label="Other photos of the same people", file_count="multiple", file_types=list(FORMATS),
                 type="filepath", elem_id="others", height=84,
             )  # fmt: skip
             parts["smile_too"] = gr.Checkbox(
-                value=options.smile_from_reference, label="Their smiles, too", container=False, visible=False
+                value=options.smile.from_reference, label="Their smiles, too", container=False, visible=False
             )
         parts["download"] = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
         with gr.Row(elem_id="after"):
@@ -211,14 +211,16 @@ def _lay_out_panel(parts: dict[str, Any], options: Options) -> None:
         with gr.Accordion("Engine and details", open=False, elem_id="advanced") as parts["advanced"]:
             parts["engine"] = gr.Radio(_ENGINE_NAMES, value=options.engine, label="What paints")
             parts["diffusion_state"] = gr.HTML()
-            parts["eye_color"] = gr.Dropdown(_EYE_COLORS, value=options.eye_color or "", label="Colour of opened eyes")
+            parts["eye_color"] = gr.Dropdown(_EYE_COLORS, value=options.eyes.color or "", label="Colour of opened eyes")
             parts["seed"] = gr.Number(
                 options.seed, precision=0, label="Seed", info="The same seed gives the same picture"
             )
             parts["prompt"] = gr.Textbox(
-                options.prompt or "", label="Prompt", info="For Stable Diffusion; empty for the program's own words"
+                options.diffusion.prompt or "",
+                label="Prompt",
+                info="For Stable Diffusion; empty for the program's own words",
             )
-            parts["negative"] = gr.Textbox(options.negative_prompt or "", label="What not to paint")
+            parts["negative"] = gr.Textbox(options.diffusion.negative_prompt or "", label="What not to paint")
 
 
 def _connect(parts: Mapping[str, Any], events: PageEvents) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from donor.choose import choose_donors
 from donor.people import ReferencePhoto, match_people
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import Donor, Edit, EditPlan, Engine, FixResult
 from edit.strokes import Strokes, covers
 from face.identity import embed_face
@@ -181,16 +181,22 @@ class OpenPhoto:
         """What can be edited on a face when it is asked for."""
         if number not in self._possible:
             face = self.face(number)
-            asked = {number: FaceChoice(eyes=True, smile=True)}
+            asked = {number: FaceChoice(eyes=Wish.ALWAYS, smile=Wish.ALWAYS)}
             plan = plan_edits(self.photo.pixels, (face,) if face else (), _alone(options, asked))
             self._possible[number] = frozenset(edit.feature for edit in plan.edits)
         return self._possible[number]
 
     def choice(self, number: int, options: Options) -> FaceChoice:
-        """The switches and sliders of a face as they stand: those the visitor set, else what the program would do."""
+        """The switches and sliders of a face as they stand: those the visitor set, else what the program would do.
+
+        A switch that is on is ALWAYS, one that is off NEVER.
+        """
         planned = {edit.feature for edit in self.planned(number)}
         preset = FaceChoice(
-            bool(planned - {Feature.MOUTH}), Feature.MOUTH in planned, options.eye_opening, options.smile_strength
+            Wish.from_switch(bool(planned - {Feature.MOUTH})),
+            Wish.from_switch(Feature.MOUTH in planned),
+            options.eyes.opening,
+            options.smile.strength,
         )
         return self.choices.get(number, preset)
 
@@ -225,7 +231,7 @@ class OpenPhoto:
         if self.strokes is not None and self.strokes.edit.any():
             for face in self.faces:
                 choices[face.number] = self._ask_by_hand(face, self.choice(face.number, options))
-        return replace(options, choices=choices, smile_from_reference=self.others.smile_too)
+        return replace(options, choices=choices, smile=replace(options.smile, from_reference=self.others.smile_too))
 
     def _ask_by_hand(self, face: Face, choice: FaceChoice) -> FaceChoice:
         strokes, shape = self.strokes, self.photo.pixels.shape
@@ -234,9 +240,9 @@ class OpenPhoto:
         eyes = [Box.around(np.concatenate([eye.upper, eye.lower])) for eye in face.landmarks.eyes]
         mouth = Box.around(face.landmarks.lips)
         if any(covers(strokes.edit, box.padded(0.2), shape) > _ASKED_BY_HAND for box in eyes):
-            choice = replace(choice, eyes=True)
+            choice = replace(choice, eyes=Wish.ALWAYS)
         if covers(strokes.edit, mouth, shape) > _ASKED_BY_HAND:
-            choice = replace(choice, smile=True)
+            choice = replace(choice, smile=Wish.ALWAYS)
         return choice
 
 
@@ -295,8 +301,9 @@ def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_si
         part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     choice = opened.final_options(options).choices.get(number) or opened.choice(number, options)
     strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, box, pixels.shape)
-    engine = DraftEngine(eye_color=options.eye_color, seed=options.seed)
-    wanted = replace(_alone(options, {number: choice}), smile_from_reference=opened.others.smile_too)
+    engine = DraftEngine(eye_color=options.eyes.color, seed=options.seed)
+    smile = replace(options.smile, from_reference=opened.others.smile_too)
+    wanted = replace(_alone(options, {number: choice}), smile=smile)
     people = opened.find_people(number)
     result = fix_photo(
         Photo(part), wanted, engine, faces=(face.within(box, scale),), strokes=strokes, references=people

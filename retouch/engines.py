@@ -23,7 +23,7 @@ from diffusion.weights import (
 )
 from donor.other_eye import find_iris_color, match_other_eye
 from donor.painter import DonorPainter
-from edit.options import Options
+from edit.options import DiffusionOptions, Options
 from edit.plan import Edit, EditPlan, Engine
 from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_haze
 from face.eye_geometry import EYEBALL_DEPTH, find_frame
@@ -176,16 +176,16 @@ _CARDS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg", "/dev/nvmap"
 def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str]:
     """Return the engine that `options.engine` means here, and in words why `auto` did not take Stable Diffusion.
 
-    Weights that are wanted and not here are downloaded, unless `options.offline`; nothing is loaded yet. Raises
-    MissingPackage, MissingModel or BadOption.
+    Weights that are wanted and not here are downloaded, unless `options.diffusion.offline`; nothing is loaded yet.
+    Raises MissingPackage, MissingModel or BadOption.
     """
-    draft = DraftEngine(eye_color=options.eye_color, seed=options.seed)
+    draft = DraftEngine(eye_color=options.eyes.color, seed=options.seed)
     if options.engine == "draft":
         return draft, ""
-    set_up_hub(offline=options.offline, quiet=quiet)
+    set_up_hub(offline=options.diffusion.offline, quiet=quiet)
     if options.engine == "stable-diffusion":
         return _make_diffusion_engine(options, draft), ""
-    why = _find_obstacle(options)
+    why = _find_obstacle(options.diffusion)
     if not why:
         try:
             return _make_diffusion_engine(options, draft), ""
@@ -196,13 +196,14 @@ def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str
 
 def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
     check_packages()
-    weights = fetch_weights(options.model, offline=options.offline)
-    adapter = None if options.lora is None else fetch_adapter(options.lora, offline=options.offline)
+    wanted = options.diffusion
+    weights = fetch_weights(wanted.model, offline=wanted.offline)
+    adapter = None if wanted.lora is None else fetch_adapter(wanted.lora, offline=wanted.offline)
     from diffusion.painter import LoadOptions, load_painter
     from inpaint import StableDiffusionEngine
 
-    wanted = LoadOptions(weights, options.device, adapter, options.low_vram, options.compile)
-    return StableDiffusionEngine(options, draft, lambda: load_painter(wanted))
+    what = LoadOptions(weights, wanted.device, adapter, wanted.low_vram, wanted.compile)
+    return StableDiffusionEngine(options, draft, lambda: load_painter(what))
 
 
 @dataclass(frozen=True)
@@ -214,13 +215,13 @@ class DiffusionState:
     why: str
 
 
-def look_at_diffusion(options: Options) -> DiffusionState:
+def look_at_diffusion(options: DiffusionOptions) -> DiffusionState:
     """Find out, without loading or fetching anything, whether Stable Diffusion can paint here."""
     why = _find_obstacle(replace(options, offline=True))
     return DiffusionState(not why, not why and _has_graphics_card(), why)
 
 
-def _find_obstacle(options: Options) -> str:
+def _find_obstacle(options: DiffusionOptions) -> str:
     """Why Stable Diffusion should not be tried unasked, and how to get it; empty when nothing is in the way."""
     fetch = f"{download_command(options.model)} ({describe_model(options.model)})"
     try:

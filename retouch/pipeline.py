@@ -54,8 +54,8 @@ def plan_edits(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> Edi
     eye_edits, eye_skips = plan_eyes(pixels, faces, options)
     mouth_edits, mouth_skips = plan_mouths(pixels, faces, options)
     usual = Options()
-    edits = [replace(edit, goal_share=min(1.0, edit.amount / usual.eye_opening)) for edit in eye_edits]
-    edits += [replace(edit, goal_share=min(1.0, edit.amount / usual.smile_strength)) for edit in mouth_edits]
+    edits = [replace(edit, goal_share=min(1.0, edit.amount / usual.eyes.opening)) for edit in eye_edits]
+    edits += [replace(edit, goal_share=min(1.0, edit.amount / usual.smile.strength)) for edit in mouth_edits]
     return offer_other_eyes(pixels, EditPlan(tuple(edits), (*eye_skips, *mouth_skips)))
 
 

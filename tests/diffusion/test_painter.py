@@ -24,7 +24,7 @@ from diffusion.painter import (
     pick_device,
 )
 from diffusion.weights import Weights, fetch_adapter, find_weights
-from edit.options import SCHEDULERS, Options
+from edit.options import SCHEDULERS, DiffusionOptions
 from photo.errors import BadOption, MissingModel, MissingPackage, NotEnoughMemory
 from photo.types import Pixels
 from tests.support.tiny_models import TILE_PX, make_tiny, save_tiny, save_tiny_file
@@ -128,7 +128,7 @@ def test_every_scheduler_works_and_takes_no_more_steps_than_told(
     tiny_model: Path, load_tiny: LoadTiny, scheduler: str, strength: float
 ) -> None:
     shares: list[float] = []
-    sampling = Sampling.from_options(Options(scheduler=scheduler, strength=strength, steps=6))
+    sampling = Sampling.from_options(DiffusionOptions(scheduler=scheduler, strength=strength, steps=6))
     load_tiny(tiny_model).paint(make_jobs(1), sampling, shares.append)
     assert len(shares) == (6 if strength == 1 else 3) or (strength < 1 and len(shares) <= 4)
     assert shares == sorted(shares) and shares[-1] == 1.0
@@ -262,9 +262,10 @@ def test_only_a_strength_of_one_starts_from_pure_noise() -> None:
 
 
 def test_few_step_schedulers_have_their_own_defaults() -> None:
-    assert Sampling.from_options(Options()) == Sampling("dpm++", 25, 6.0, 0.5)
-    assert Sampling.from_options(Options(scheduler="lcm")) == Sampling("lcm", 6, 1.0, 0.5)
-    assert Sampling.from_options(Options(scheduler="lcm", steps=8, guidance=0.0)) == Sampling("lcm", 8, 0.0, 0.5)
+    assert Sampling.from_options(DiffusionOptions()) == Sampling("dpm++", 25, 6.0, 0.5)
+    assert Sampling.from_options(DiffusionOptions(scheduler="lcm")) == Sampling("lcm", 6, 1.0, 0.5)
+    exact = DiffusionOptions(scheduler="lcm", steps=8, guidance=0.0)
+    assert Sampling.from_options(exact) == Sampling("lcm", 8, 0.0, 0.5)
 
 
 # ---- loading ---------------------------------------------------------------------------------------------
