@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face.eye_geometry import EyeFrame, Lids, evaluate_lid, find_frame, fit_closed_line
-from face.types import EyeLandmarks, Face, Feature, Landmarks
+from face.eye_geometry import Lids, evaluate_lid, fit_closed_line
+from face.types import EyeFrame, EyeLandmarks, Face, Feature, Landmarks
 from photo.blend import smoothstep
 from photo.measure import luma, measure_blur
 from photo.types import Box, FloatArray, Pixels
@@ -247,7 +247,7 @@ _SIGMAS_PER_DETAIL = 2.0
 def is_under_dark_glass(pixels: Pixels, face: Face, feature: Feature) -> bool:
     """Whether the upper lid of an eye is far darker than the cheek of its side; `pixels` uint8 (H, W, 3)."""
     x, y = np.meshgrid(_LID_ACROSS, _LID_UP)
-    lid = np.column_stack(find_frame(face, feature).to_photo(x.ravel(), y.ravel()))
+    lid = np.column_stack(face.eye_frame(feature).to_photo(x.ravel(), y.ravel()))
     marks = face.landmarks
     cheek = marks.left_cheek if feature is Feature.LEFT_EYE else marks.right_cheek
     return _median_grey(pixels, lid) < _DARK_LENS_RATIO * _median_grey(pixels, cheek[:, :2])
@@ -260,7 +260,7 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
     """
     if face.landmarks.eye_distance_px < _LEAST_EYE_DISTANCE_PX:
         return False
-    frame = find_frame(face, feature)
+    frame = face.eye_frame(feature)
     x, offset = np.meshgrid(_LINE_ACROSS.astype(np.float32), _LINE_ROWS.astype(np.float32))
     map_x, map_y = frame.to_photo(x, evaluate_lid(fit_closed_line(frame, face.eye(feature)), x) + offset)
     around = Box.around(np.stack([map_x.ravel(), map_y.ravel()], axis=1)).padded(0.1)

@@ -14,7 +14,7 @@ import numpy as np
 
 from edit.plan import Edit
 from face.appearance import FaceAppearance
-from face.eye_geometry import IRIS_CENTER, EyeView, Lids, evaluate_lid, find_frame, plan_lids
+from face.eye_geometry import IRIS_CENTER, EyeView, Lids, evaluate_lid, plan_lids
 from face.occlusion import find_hair_strand, find_rim_height, visible_alpha
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma
@@ -50,7 +50,7 @@ def open_eye(pixels: Pixels, edit: Edit, shading: EyeShading, appearance: FaceAp
 
     The photo is read, never written.
     """
-    frame = find_frame(edit.face, edit.feature)
+    frame = edit.face.eye_frame(edit.feature)
     view = EyeView(edit.region.box, frame, *frame.grid(edit.region.box))
     source = pixels[view.box.slices].astype(np.float32)
     gray = luma(source)

@@ -26,7 +26,7 @@ from donor.painter import DonorPainter
 from edit.options import DiffusionOptions, Options
 from edit.plan import Edit, EditPlan, Engine
 from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_haze
-from face.eye_geometry import EYEBALL_DEPTH, find_frame
+from face.eye_geometry import EYEBALL_DEPTH
 from face.types import Face, Feature
 from photo.blend import blend_patch
 from photo.errors import MissingModel, MissingPackage
@@ -97,7 +97,7 @@ class DraftEngine:
         return painted
 
     def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, appearance: FaceAppearance) -> EyeShading:
-        frame = find_frame(edit.face, edit.feature)
+        frame = edit.face.eye_frame(edit.feature)
         light = _find_light(pixels, edit.face)
         skin = measure_eye_skin(pixels, edit.face, edit.feature, appearance.skin)
         low, high = _DETAIL_UNIT_PX
