@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edit.options import Options
+from edit.options import EyeOptions, Options, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
@@ -67,7 +67,7 @@ def plan_eyes(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[
         closed = _find_wanted(analysis, options)
         causes = _find_causes(analysis, closed, options)
         amount = float(options.choose_for(analysis.face.number).eye_opening or 0.0)
-        goal_fraction = min(1.0, amount / Options().eye_opening)
+        goal_fraction = min(1.0, amount / EyeOptions().opening)
         for feature in EYES:
             measured, cause = analysis.closedness[feature], causes[feature]
             if cause is not None:
@@ -89,7 +89,7 @@ def check_face_numbers(faces: Sequence[Face], options: Options) -> None:
 def _find_wanted(analysis: FaceAnalysis, options: Options) -> frozenset[Feature]:
     """The eyes that count as closed; where the user asked for this face, narrow ones, too."""
     closed = find_closed(analysis.closedness)
-    if options.choose_for(analysis.face.number).eyes and not closed:
+    if options.choose_for(analysis.face.number).eyes is Wish.ALWAYS and not closed:
         return frozenset(feature for feature in EYES if analysis.closedness[feature] >= NARROW)
     return closed
 
@@ -116,7 +116,7 @@ def _find_causes(analysis: FaceAnalysis, closed: frozenset[Feature], options: Op
 def _find_cause(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feature], options: Options) -> Cause | None:
     """Why an eye is left alone, whatever becomes of the other one; None when it may be opened."""
     face, eye = analysis.face, analysis.eye(feature)
-    if options.choose_for(face.number).eyes is False:
+    if options.choose_for(face.number).eyes is Wish.NEVER:
         return Cause(Reason.SWITCHED_OFF, {"what": "opening eyes"})
     if options.faces is not None and face.number not in options.faces:
         return Cause(Reason.NOT_CHOSEN)

@@ -89,7 +89,7 @@ class StableDiffusionEngine:
     name = "stable-diffusion"
 
     def __init__(self, options: Options, fallback: Engine, load: Callable[[], TilePainter]) -> None:
-        self._options = options
+        self._options, self._seed = options.diffusion, options.seed
         self._fallback = fallback
         self._load = load
         self._sampling = Sampling.from_options(options)
@@ -193,7 +193,7 @@ class StableDiffusionEngine:
         for work, before, alpha in zip(works, befores, alphas, strict=True):
             features = {edit.feature for edit in work.edits}
             prompt, negative = compose_prompt(work.edits[0].analysis, features, self._options)
-            seed = _mix_seed(self._options.seed, work.owner, attempt, work.number)
+            seed = _mix_seed(self._seed, work.owner, attempt, work.number)
             jobs.append(TileJob(before, snap_mask(alpha), prompt, negative, seed))
         results = painter.paint(jobs, sampling, on_step)
         return [_match(*parts) for parts in zip(works, befores, alphas, results, strict=True)]

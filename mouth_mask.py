@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, SmileOptions, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
@@ -21,8 +21,8 @@ from photo.blend import smoothstep
 from photo.errors import MissingModel
 from photo.types import Box, FloatArray, Pixels, Region
 
-# Where MediaPipe is unsure, the Haar cascades decide, which see a smile in so many windows of a face that is upright and
-# drawn on a square of this side; see `count_smile_windows`.
+# Where MediaPipe is unsure, the Haar cascades decide, which see a smile in so many windows of a face that is upright
+# and drawn on a square of this side; see `count_smile_windows`.
 _SMILE_WINDOWS = 420
 _HAAR_SIDE_PX = 200
 # Around the lips, in mouth widths: as far as their corners travel in a smile, and the folds beside them.
@@ -220,19 +220,19 @@ def plan_mouths(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[lis
         cause = _find_cause_unseen(face, options, choice)
         if cause is None:
             threshold = smile_threshold(analysis.pixels, face)
-            cause = _find_cause(analysis, threshold, sharpest, is_asked=choice.smile is True)
+            cause = _find_cause(analysis, threshold, sharpest, is_asked=choice.smile is Wish.ALWAYS)
         if cause is not None:
             skips.append(Skip(face, Feature.MOUTH, cause, face.smile, threshold))
         else:
             amount = float(choice.smile_strength or 0.0)
-            goal_fraction = min(1.0, amount / Options().smile_strength)
+            goal_fraction = min(1.0, amount / SmileOptions().strength)
             intents.append(Intent(analysis, Feature.MOUTH, face.smile, threshold, amount, goal_fraction))
     return intents, skips
 
 
 def _find_cause_unseen(face: Face, options: Options, choice: FaceChoice) -> Cause | None:
     """Why a mouth is left alone without a look at it."""
-    if choice.smile is False:
+    if choice.smile is Wish.NEVER:
         return Cause(Reason.SWITCHED_OFF, {"what": "making smiles"})
     if choice.smile_strength == 0:
         return Cause(Reason.NO_STRENGTH)

@@ -1,6 +1,6 @@
 """Measures how quickly the page answers: from the drop of a photo to drawn faces, from a slider to the new picture.
 
-    python benchmark/page.py [PHOTO ...]
+    python -m benchmark.page [PHOTO ...]
 
 The page runs as always, in a process of its own, and a headless Chromium on the same machine drives it. Without photos,
 a sample is enlarged to 12 megapixels. Needs playwright and Chromium, as `make test` installs them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edit.options import FEW_STEP_SCHEDULERS, Options
+from edit.options import FEW_STEP_SCHEDULERS, DiffusionOptions
 from photo.types import Pixels
 
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 6.0
@@ -54,7 +54,7 @@ class Sampling:
     strength: float
 
     @classmethod
-    def from_options(cls, options: Options) -> Sampling:
+    def from_options(cls, options: DiffusionOptions) -> Sampling:
         """Return what the options say, and where they say nothing what suits the scheduler."""
         few = options.scheduler in FEW_STEP_SCHEDULERS
         steps = options.steps or (FEW_STEPS if few else DEFAULT_STEPS)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import cv2
 import numpy as np
 
-from edit.options import Options
+from edit.options import DiffusionOptions
 from face.analysis import FaceAnalysis
 from face.types import EYES, Face, Feature
 from photo.types import Pixels
@@ -22,7 +22,7 @@ _MOST_YAW_TO_CAMERA_DEGREES = 25.0
 _DIM, _GRAY = 70.0, 4.0
 
 
-def compose_prompt(analysis: FaceAnalysis, features: Collection[Feature], options: Options) -> tuple[str, str]:
+def compose_prompt(analysis: FaceAnalysis, features: Collection[Feature], options: DiffusionOptions) -> tuple[str, str]:
     """The prompt and the negative prompt for the edited `features` of one face.
 
     `options.prompt` and `options.negative_prompt` replace them.

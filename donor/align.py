@@ -177,7 +177,7 @@ def _register(
     start: Matrix,
     doubt: Matrix,
 ) -> tuple[Matrix, float]:
-    """The matrix (3, 3) near to `start` that lays `donor_evened` over `evened` where `mask` is 1, and how well it alignments.
+    """The matrix (3, 3) near to `start` that lays `donor_evened` over `evened` where `mask` is 1, and how well.
 
     Gauss-Newton on six numbers with Gaussian beliefs about each, after Baker and Matthews, "Lucas-Kanade 20 Years On",
     2004; pixels that do not agree count little.

@@ -98,7 +98,7 @@ class _Match:
 class DonorFinder:
     """Finds whose eyes or smile are worth having in other photos; what it found of a face is kept.
 
-    `analyses` are all faces of the photo. Raises BadOption when `options.reference_face` names a face that no reference
+    `analyses` are all faces of the photo. Raises BadOption when `options.reference.face` names a face that no reference
     has; what is found may raise MissingModel.
     """
 
@@ -108,8 +108,8 @@ class DonorFinder:
         self._analyses = analyses
         self._references = [(reference, choose_crops(reference, options)) for reference in references]
         self._candidates: dict[tuple[int, bool], list[_Candidate]] = {}
-        if options.reference_face is not None and references and not any(crops for _, crops in self._references):
-            number = options.reference_face
+        if options.reference.face is not None and references and not any(crops for _, crops in self._references):
+            number = options.reference.face
             raise BadOption(f"--reference_face names face {number}, but no reference photo has so many.")
 
     def find(self, intent: Intent) -> Finding:
@@ -277,7 +277,10 @@ def _measure_gaze(face: Face) -> tuple[float, float]:
 
 
 def _settle(intent: Intent, candidates: Sequence[_Candidate], nearest: float, among: str) -> Finding:
-    """What comes of the candidates; `nearest` is the distance of the nearest face, `among` what the photos are called."""
+    """What comes of the candidates.
+
+    `nearest` is the distance of the nearest face in all photos, `among` what these are called.
+    """
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
     iris = None

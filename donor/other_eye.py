@@ -1,7 +1,7 @@
 """When one eye is closed and the other open: the open one is the best source there is.
 
-Both eyes share the eye frame (`face.types.EyeFrame`), which is mirrored between them, so the open eye is carried over by looking
-up, for every pixel of the closed one, the pixel of the same frame coordinates.
+Both eyes share the eye frame (`face.types.EyeFrame`), which is mirrored between them, so the open eye is transferred by
+looking up, for every pixel of the closed one, the pixel of the same frame coordinates.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def is_seen_alike(analysis: FaceAnalysis, feature: Feature) -> bool:
 
 
 def match_amount(analysis: FaceAnalysis, feature: Feature, amount: float, usual: float) -> float:
-    """The amount at which an eye opens as wide as the open other one; the user's choice counts as it differs from `usual`.
+    """The amount at which an eye opens as wide as the open other one.
 
-    All amounts lie in 0 … 1.
+    The user's `amount` counts as far as it differs from the `usual` one; all lie in 0 … 1.
     """
     ratio = analysis.face.eye(feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
     return float(np.clip(amount_for_height(ratio) + amount - usual, 0, 1))

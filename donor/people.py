@@ -82,8 +82,8 @@ def _cut_crop(pixels: Pixels, face: Face) -> FaceCrop:
 
 
 def choose_crops(reference: ReferencePhoto, options: Options) -> list[FaceCrop]:
-    """The faces that may give anything: all, or the one of `options.reference_face`."""
-    number = options.reference_face
+    """The faces that may give anything: all, or the one of `options.reference.face`."""
+    number = options.reference.face
     return [crop for crop in reference.crops if number is None or crop.face.number == number]
 
 

@@ -85,7 +85,7 @@ Source = Donor | OtherEye | Rendered
 
 @dataclass(frozen=True, eq=False)
 class Intent:
-    """An edit that is wanted, before it is known where it lies and where its new look comes from; fields as in `Edit`."""
+    """An edit that is wanted, before its region and its sources are known; the fields are those of `Edit`."""
 
     analysis: FaceAnalysis
     feature: Feature

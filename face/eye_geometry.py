@@ -149,7 +149,8 @@ def measure_iris(
 ) -> FloatArray | None:
     """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels.
 
-    `circle` is what `find_iris` finds. Neither its rim nor its landmarks are found without fail: what lies within both, and between the lids, is iris.
+    `circle` is what `find_iris` finds. Neither its rim nor its landmarks are found without fail: what lies within both,
+    and between the lids, is iris.
     """
     iris_x, iris_y, radius = circle
     # Lower half mostly: the upper one lies in the shadow of the lid.

@@ -21,7 +21,7 @@ import gradio as gr
 import numpy as np
 
 from donor.people import read_reference
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from face.types import EYES, Feature
 from page.html import (
     PREVIEW_PX,
@@ -77,7 +77,7 @@ class PageEvents:
 
     def __init__(self, options: Options, folder: Path, samples: Mapping[str, Path], parts: Parts) -> None:
         # The page never fetches weights: that takes an hour of somebody's line, and is for the command line.
-        self._options = replace(options, offline=True, faces=None)
+        self._options = replace(options, diffusion=replace(options.diffusion, offline=True), faces=None)
         self._folder = folder
         self._samples = samples
         self._parts = parts
@@ -186,16 +186,15 @@ class PageEvents:
         choice = opened.choice(face.number, self._options)
         possible = opened.find_possible(face.number, self._options)
         can_open, can_smile = bool(possible - {Feature.MOUTH}), Feature.MOUTH in possible
+        opens, smiles = choice.eyes is Wish.ALWAYS, choice.smile is Wish.ALWAYS
         return {
             parts.box: gr.update(visible=True),
-            parts.eyes: gr.update(
-                value=bool(choice.eyes), interactive=can_open, info=describe_findings(opened, face, list(EYES))
-            ),
-            parts.opening: gr.update(value=choice.eye_opening, visible=can_open and bool(choice.eyes)),
+            parts.eyes: gr.update(value=opens, interactive=can_open, info=describe_findings(opened, face, list(EYES))),
+            parts.opening: gr.update(value=choice.eye_opening, visible=can_open and opens),
             parts.smile: gr.update(
-                value=bool(choice.smile), interactive=can_smile, info=describe_findings(opened, face, [Feature.MOUTH])
+                value=smiles, interactive=can_smile, info=describe_findings(opened, face, [Feature.MOUTH])
             ),
-            parts.strength: gr.update(value=choice.smile_strength, visible=can_smile and bool(choice.smile)),
+            parts.strength: gr.update(value=choice.smile_strength, visible=can_smile and smiles),
             **self._paint_face(session, opened, face.number, seed, eye_color),
         }
 
@@ -212,8 +211,8 @@ class PageEvents:
         number = opened.selected
         before = opened.choice(number, self._options)
         choice = FaceChoice(
-            eyes=bool(values[panel.face.eyes]),
-            smile=bool(values[panel.face.smile]),
+            eyes=Wish.from_switch(bool(values[panel.face.eyes])),
+            smile=Wish.from_switch(bool(values[panel.face.smile])),
             eye_opening=float(values[panel.face.opening]),
             smile_strength=float(values[panel.face.strength]),
         )
@@ -226,15 +225,16 @@ class PageEvents:
             answer |= {
                 panel.cards: draw_cards(opened, self._options),
                 parts.stage.photo: draw_stage(opened, self._options),
-                panel.face.opening: gr.update(visible=bool(choice.eyes)),
-                panel.face.strength: gr.update(visible=bool(choice.smile)),
+                panel.face.opening: gr.update(visible=choice.eyes is Wish.ALWAYS),
+                panel.face.strength: gr.update(visible=choice.smile is Wish.ALWAYS),
             }
         return answer
 
     def _paint_face(self, session: Session, opened: OpenPhoto, number: int, seed: float, eye_color: str) -> Answer:
         """Show one face before and after; empty when it cannot be painted."""
         stage = self._parts.stage
-        options = replace(self._options, seed=int(seed or 0), eye_color=eye_color or None)
+        eyes = replace(self._options.eyes, color=eye_color or None)
+        options = replace(self._options, seed=int(seed or 0), eyes=eyes)
         try:
             view = preview_face(opened, number, options, at_full_size=session.at_full_size)
         except FixError as error:
@@ -323,7 +323,7 @@ class PageEvents:
     def show_engine(self, session: Session | None, engine: str) -> Answer:
         """Show whether the chosen engine can paint here, and how long it takes."""
         if self._diffusion is None:
-            self._diffusion = look_at_diffusion(self._options)
+            self._diffusion = look_at_diffusion(self._options.diffusion)
         panel = self._parts.panel
         opened = _current_photo(session)
         count = 1
@@ -331,7 +331,7 @@ class PageEvents:
             return {panel.engine_state: ""}
         if opened is not None:
             choices = [opened.choice(face.number, self._options) for face in opened.faces]
-            count = sum(bool(choice.eyes or choice.smile) for choice in choices)
+            count = sum(Wish.ALWAYS in (choice.eyes, choice.smile) for choice in choices)
         return {
             panel.engine_state: describe_engine(engine, self._diffusion, count),
             panel.engine.diffusion_state: describe_diffusion(self._diffusion),
@@ -374,9 +374,12 @@ class PageEvents:
                 self._options,
                 engine=engine,
                 seed=int(seed or 0),
-                eye_color=eye_color or None,
-                prompt=prompt.strip() or None,
-                negative_prompt=negative_prompt.strip() or None,
+                eyes=replace(self._options.eyes, color=eye_color or None),
+                diffusion=replace(
+                    self._options.diffusion,
+                    prompt=prompt.strip() or None,
+                    negative_prompt=negative_prompt.strip() or None,
+                ),
             )
             painter, why_draft = choose_engine(options, quiet=True)
             for number, opened in enumerate(photos):

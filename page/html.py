@@ -10,7 +10,7 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import Skip
 from edit.reasons import Cause, Reason
 from eyes_mask import eyes_mask
@@ -255,11 +255,11 @@ def _duration(seconds: float) -> str:
 
 
 def _is_edited(choice: FaceChoice) -> bool:
-    return bool(choice.eyes or choice.smile)
+    return Wish.ALWAYS in (choice.eyes, choice.smile)
 
 
 def _will(choice: FaceChoice) -> str:
-    edits = [text for text, is_on in (("opens the eyes", choice.eyes), ("smiles", choice.smile)) if is_on]
+    edits = [text for text, wish in (("opens the eyes", choice.eyes), ("smiles", choice.smile)) if wish is Wish.ALWAYS]
     return " and ".join(edits).capitalize() or "Stays as it is"
 
 

@@ -142,7 +142,7 @@ def _lay_out_panel(options: Options) -> Panel:
                 type="filepath", elem_id="references", height=84,
             )  # fmt: skip
             smile_too = gr.Checkbox(
-                value=options.smile_from_reference, label="Their smiles, too", container=False, visible=False
+                value=options.smile.from_reference, label="Their smiles, too", container=False, visible=False
             )
         download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
         with gr.Row(elem_id="after"):
@@ -172,9 +172,9 @@ def _lay_out_panel(options: Options) -> Panel:
 def _lay_out_face_settings(options: Options) -> FaceSettings:
     with gr.Column(elem_id="settings", visible=False) as box:
         eyes = gr.Checkbox(label="Open the eyes", container=False)
-        opening = gr.Slider(0, 1, options.eye_opening, step=0.05, label="How wide", buttons=[])
+        opening = gr.Slider(0, 1, options.eyes.opening, step=0.05, label="How wide", buttons=[])
         smile = gr.Checkbox(label="Smile", container=False)
-        strength = gr.Slider(0, 1, options.smile_strength, step=0.05, label="How broad", buttons=[])
+        strength = gr.Slider(0, 1, options.smile.strength, step=0.05, label="How broad", buttons=[])
     return FaceSettings(box=box, eyes=eyes, opening=opening, smile=smile, strength=strength)
 
 
@@ -182,12 +182,14 @@ def _lay_out_engine_settings(options: Options) -> EngineSettings:
     with gr.Accordion("Engine and details", open=False, elem_id="advanced") as box:
         engine = gr.Radio(_ENGINE_NAMES, value=options.engine, label="What paints")
         diffusion_state = gr.HTML()
-        eye_color = gr.Dropdown(_EYE_COLORS, value=options.eye_color or "", label="Colour of opened eyes")
+        eye_color = gr.Dropdown(_EYE_COLORS, value=options.eyes.color or "", label="Colour of opened eyes")
         seed = gr.Number(options.seed, precision=0, label="Seed", info="The same seed gives the same picture")
         prompt = gr.Textbox(
-            options.prompt or "", label="Prompt", info="For Stable Diffusion; empty for the program's own words"
+            options.diffusion.prompt or "",
+            label="Prompt",
+            info="For Stable Diffusion; empty for the program's own words",
         )
-        negative_prompt = gr.Textbox(options.negative_prompt or "", label="What not to paint")
+        negative_prompt = gr.Textbox(options.diffusion.negative_prompt or "", label="What not to paint")
     return EngineSettings(
         box=box,
         engine=engine,

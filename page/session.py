@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from donor.choose import DonorFinder
 from donor.people import ReferencePhoto, match_people
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import Donor, Edit, EditPlan, Engine, FixResult
 from edit.strokes import Strokes, covers
 from face.analysis import FaceAnalysis
@@ -204,7 +204,7 @@ class OpenPhoto:
         """Return what can be edited on a face when it is asked for."""
         if number not in self._possible:
             analysis = self.analysis(number)
-            asked = {number: FaceChoice(eyes=True, smile=True)}
+            asked = {number: FaceChoice(eyes=Wish.ALWAYS, smile=Wish.ALWAYS)}
             plan = plan_edits((analysis,) if analysis else (), _alone(options, asked))
             self._possible[number] = frozenset(edit.feature for edit in plan.edits)
         return self._possible[number]
@@ -213,7 +213,10 @@ class OpenPhoto:
         """Return the settings of a face: those that the visitor chose, else what the program would do by itself."""
         planned = {edit.feature for edit in self.planned(number)}
         preset = FaceChoice(
-            bool(planned - {Feature.MOUTH}), Feature.MOUTH in planned, options.eye_opening, options.smile_strength
+            Wish.from_switch(bool(planned - {Feature.MOUTH})),
+            Wish.from_switch(Feature.MOUTH in planned),
+            options.eyes.opening,
+            options.smile.strength,
         )
         return self.choices.get(number, preset)
 
@@ -264,7 +267,8 @@ class OpenPhoto:
         if self.strokes is not None and self.strokes.edit.any():
             for face in self.faces:
                 choices[face.number] = self._ask_by_hand(face, self.choice(face.number, options))
-        return replace(options, choices=choices, smile_from_reference=self.references.smile_too)
+        smile = replace(options.smile, from_reference=self.references.smile_too)
+        return replace(options, choices=choices, smile=smile)
 
     def _ask_by_hand(self, face: Face, choice: FaceChoice) -> FaceChoice:
         """Return the settings of a face, with what was painted over with the brush switched on."""
@@ -274,9 +278,9 @@ class OpenPhoto:
         eyes = [Box.around(np.concatenate([eye.upper, eye.lower])) for eye in face.landmarks.eyes]
         mouth = Box.around(face.landmarks.lips)
         if any(covers(strokes.edit, box.padded(0.2), shape) > _ASKED_BY_HAND for box in eyes):
-            choice = replace(choice, eyes=True)
+            choice = replace(choice, eyes=Wish.ALWAYS)
         if covers(strokes.edit, mouth, shape) > _ASKED_BY_HAND:
-            choice = replace(choice, smile=True)
+            choice = replace(choice, smile=Wish.ALWAYS)
         return choice
 
 
@@ -331,7 +335,8 @@ def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_si
         return None
     choice = opened.final_options(options).choices.get(number) or opened.choice(number, options)
     strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, part.box, opened.photo.pixels.shape)
-    wanted = replace(_alone(options, {number: choice}), smile_from_reference=opened.references.smile_too)
+    smile = replace(options.smile, from_reference=opened.references.smile_too)
+    wanted = replace(_alone(options, {number: choice}), smile=smile)
     pixels = part.analysis.pixels
     result = fix_photo(
         Photo(pixels), wanted, DraftEngine(seed=options.seed),

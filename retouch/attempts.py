@@ -114,7 +114,10 @@ class RefiningAttempt(FaceAttempt):
 
 
 class Runner:
-    """Runs the attempts of one photo on its canvas; a face may not come to resemble itself less than so much, -1 … 1."""
+    """Runs the attempts of one photo on its canvas.
+
+    A face that comes to resemble itself less than `least_similarity`, -1 … 1, is put back.
+    """
 
     def __init__(self, canvas: Canvas, least_similarity: float, clock: Clock) -> None:
         self.canvas, self._least_similarity, self._clock = canvas, least_similarity, clock

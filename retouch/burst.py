@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from donor.people import FaceCrop, ReferencePhoto, read_reference
 from donor.whole_face import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
-from edit.options import Options
+from edit.options import Options, Wish
 from edit.plan import Engine, FixResult, Report
 from face.expression import measure_openness, measure_smiling
 from face.identity import SAME_PERSON, embed_face, measure_distance, measure_similarity
@@ -153,7 +153,7 @@ def fix_burst(
             regions.append(transplant.region)
     others = [frame.reference for index, frame in enumerate(frames) if index != base]
     assembled = replace(photo, pixels=pixels)
-    theirs = replace(options, smile_from_reference=True)
+    theirs = replace(options, smile=replace(options.smile, from_reference=True))
     fixed = fix_photo(
         assembled, theirs, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
     )
@@ -277,7 +277,7 @@ def _score(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index:
         return 0.0
     face = frames[index].crops[shot].face
     total = _SHARP * _measure_sharpness(frames, sightings, index)
-    if options.eyes:
+    if options.eyes.wish is not Wish.NEVER:
         total += _OPEN_EYES * measure_openness(face)
     return total + (_SMILE * measure_smiling(face) if options.smile else 0.0)
 
@@ -290,7 +290,7 @@ def _find_faults(
     assert shot is not None
     face = frames[index].crops[shot].face
     faults = []
-    if options.eyes and measure_openness(face) < _POOR:
+    if options.eyes.wish is not Wish.NEVER and measure_openness(face) < _POOR:
         faults.append("open eyes")
     if options.smile and measure_smiling(face) < _POOR:
         faults.append("a smile")

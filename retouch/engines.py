@@ -24,7 +24,7 @@ from diffusion.weights import (
 )
 from donor.other_eye import copy_other_eye
 from donor.painter import paint_donor
-from edit.options import Options
+from edit.options import DiffusionOptions, Options
 from edit.plan import Donor, Edit, EditPlan, Engine, OtherEye, PaintResult, Rendered
 from face.appearance import measure_haze
 from face.types import Feature
@@ -52,7 +52,10 @@ _TINY_HALF_WIDTH_PX = (5.0, 14.0)
 
 
 class DraftEngine:
-    """Paints edits at full resolution in a fraction of a second; `seed` fixes the fine structure of irises and lashes."""
+    """Paints edits at full resolution in a fraction of a second.
+
+    `seed` fixes the fine structure of irises and lashes.
+    """
 
     name = "draft"
 
@@ -131,16 +134,16 @@ _CARDS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg", "/dev/nvmap"
 def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str]:
     """Return the engine that `options.engine` means here, and in words why `auto` did not take Stable Diffusion.
 
-    Weights that are wanted and not here are downloaded, unless `options.offline`; nothing is loaded yet. Raises
-    MissingPackage, MissingModel or BadOption.
+    Weights that are wanted and not here are downloaded, unless `options.diffusion.offline`; nothing is loaded yet.
+    Raises MissingPackage, MissingModel or BadOption.
     """
     draft = DraftEngine(seed=options.seed)
     if options.engine == "draft":
         return draft, ""
-    set_up_hub(offline=options.offline, quiet=quiet)
+    set_up_hub(offline=options.diffusion.offline, quiet=quiet)
     if options.engine == "stable-diffusion":
         return _make_diffusion_engine(options, draft), ""
-    why = _find_obstacle(options)
+    why = _find_obstacle(options.diffusion)
     if not why:
         try:
             return _make_diffusion_engine(options, draft), ""
@@ -151,14 +154,15 @@ def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str
 
 def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
     check_packages()
-    weights = fetch_weights(options.model, offline=options.offline)
-    adapter = None if options.lora is None else fetch_adapter(options.lora, offline=options.offline)
+    asked = options.diffusion
+    weights = fetch_weights(asked.model, offline=asked.offline)
+    adapter = None if asked.lora is None else fetch_adapter(asked.lora, offline=asked.offline)
 
     def load() -> TilePainter:
         # Only now, as it loads torch: a photo without anything to paint does without.
         from diffusion.painter import LoadOptions, load_painter
 
-        return load_painter(LoadOptions(weights, options.device, adapter, options.low_vram, options.compile))
+        return load_painter(LoadOptions(weights, asked.device, adapter, asked.low_vram, asked.compile))
 
     return StableDiffusionEngine(options, draft, load)
 
@@ -172,13 +176,13 @@ class DiffusionState:
     why: str
 
 
-def look_at_diffusion(options: Options) -> DiffusionState:
+def look_at_diffusion(options: DiffusionOptions) -> DiffusionState:
     """Find out, without loading or fetching anything, whether Stable Diffusion can paint here."""
     why = _find_obstacle(replace(options, offline=True))
     return DiffusionState(not why, not why and _has_graphics_card(), why)
 
 
-def _find_obstacle(options: Options) -> str:
+def _find_obstacle(options: DiffusionOptions) -> str:
     """Why Stable Diffusion should not be tried unasked, and how to get it; empty when nothing is in the way."""
     fetch = f"{download_command(options.model)} ({describe_model(options.model)})"
     try:

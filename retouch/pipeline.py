@@ -121,10 +121,10 @@ def fix_photo(
 ) -> FixResult:
     """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
 
-    The command line, the page, the tests and the benchmark all go through here. `analyses` are those that `analyze` made
-    of it, None has its faces searched for. `strokes` are what the user painted over it. Eyes come from `references`
-    where they show the same person, see `donor.people.read_reference`; a `finder` that knows them already may be given
-    instead. Raises FixError.
+    The command line, the page, the tests and the benchmark all go through here. `analyses` are those that `analyze`
+    made of it, None has its faces searched for. `strokes` are what the user painted over it. Eyes come from
+    `references` where they show the same person, see `donor.people.read_reference`; a `finder` that knows them already
+    may be given instead. Raises FixError.
     """
     clock = Clock()
     with clock("find"):

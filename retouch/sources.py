@@ -14,7 +14,7 @@ import numpy as np
 
 from donor.choose import DonorFinder, Finding
 from donor.other_eye import is_other_open, is_seen_alike, match_amount
-from edit.options import Options
+from edit.options import EyeOptions, Options
 from edit.plan import Intent, OtherEye, Rendered, Source
 from edit.reasons import Cause
 from face.analysis import FaceAnalysis
@@ -38,7 +38,7 @@ def choose_sources(
     `edited` are all features of this face that are to be edited.
     """
     is_mouth = intent.feature is Feature.MOUTH
-    asks_photos = finder is not None and (not is_mouth or options.smile_from_reference)
+    asks_photos = finder is not None and (not is_mouth or options.smile.from_reference)
     found = finder.find(intent) if finder is not None and asks_photos else Finding()
     if is_mouth:
         return intent, (*found.donors, Rendered()), found.no_donor
@@ -48,7 +48,7 @@ def choose_sources(
     rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=found.iris is not None)
     if not has_other:
         return intent, (*found.donors, rendered), found.no_donor
-    amount = match_amount(analysis, feature, intent.amount, Options().eye_opening)
+    amount = match_amount(analysis, feature, intent.amount, EyeOptions().opening)
     other = (OtherEye(),) if is_seen_alike(analysis, feature) else ()
     return replace(intent, amount=amount), (*other, *found.donors, rendered), None if other else found.no_donor
 
@@ -59,7 +59,7 @@ def _choose_iris(
     """The iris' RGB without haze, float32 (3,): the one asked for, the other eye's, another photo's, or a guess."""
     appearance, skin = analysis.appearance, analysis.eye(feature).skin
     haze = measure_haze(appearance.black, skin)
-    if not options.eye_color:
+    if not options.eyes.color:
         own = analysis.eye(feature.other_eye).iris_color if has_other else None
         known = found if own is None else own
         if known is not None:
@@ -67,7 +67,7 @@ def _choose_iris(
     lit = np.maximum(appearance.skin - haze, 1)
     brow, black = appearance.brow_ratio * float(appearance.skin @ LUMA), float(appearance.black @ LUMA)
     ratio = guess_iris_ratio(*((dark - float(haze @ LUMA)) / float(lit @ LUMA) for dark in (brow, black)))
-    return choose_iris(options.eye_color, np.maximum(skin - haze, 1), ratio)
+    return choose_iris(options.eyes.color, np.maximum(skin - haze, 1), ratio)
 
 
 def _look_at_camera(analysis: FaceAnalysis, feature: Feature) -> tuple[float, float]:

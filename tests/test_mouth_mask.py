@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edit.options import Options
+from edit.options import Options, SmileOptions, Wish
 from face.occlusion import find_lower_rims, measure_lip_contrast
 from face.types import Face, Feature
 from mouth_mask import (
@@ -58,7 +58,7 @@ def reason_for(pixels: Pixels, face: Face, options: Options | None = None) -> st
 
 def test_the_unsmiling_sample_is_to_smile(hopper: tuple[Pixels, Face]) -> None:
     pixels, face = hopper
-    (edit,), skips = plan_mouths(pixels, (face,), Options(smile_strength=0.7))
+    (edit,), skips = plan_mouths(pixels, (face,), Options(smile=SmileOptions(strength=0.7)))
     assert not skips
     assert edit.amount == 0.7
     assert edit.measured == face.smile < edit.threshold
@@ -105,7 +105,7 @@ def test_a_photo_without_faces_has_no_mouths(sample: LoadPhoto) -> None:
 
 
 def test_the_user_can_switch_it_off(hopper: tuple[Pixels, Face]) -> None:
-    assert "switched off" in reason_for(*hopper, Options(smile=False))
+    assert "switched off" in reason_for(*hopper, Options(smile=SmileOptions(Wish.NEVER)))
 
 
 def test_the_user_can_choose_faces(hopper: tuple[Pixels, Face]) -> None:

@@ -19,7 +19,7 @@ from benchmark import diffusion
 from benchmark.random_model import make_pipeline
 from diffusion.jobs import Sampling
 from diffusion.painter import TilePainter
-from edit.options import Options
+from edit.options import DiffusionOptions, Options
 from edit.plan import Edit, EditPlan
 from face.types import Feature
 from inpaint import StableDiffusionEngine
@@ -56,10 +56,10 @@ def count_evaluations(pipeline: Any, options: Options, photo: Photo, plan: EditP
 @pytest.mark.parametrize(
     "options",
     [
-        Options(tile_size=64, steps=6),
-        Options(tile_size=64, steps=5, strength=1.0, guidance=1.0),
-        Options(tile_size=64, scheduler="lcm"),
-        Options(tile_size=128, steps=4, tile_scheme="grid"),
+        Options(diffusion=DiffusionOptions(tile_size=64, steps=6)),
+        Options(diffusion=DiffusionOptions(tile_size=64, steps=5, strength=1.0, guidance=1.0)),
+        Options(diffusion=DiffusionOptions(tile_size=64, scheduler="lcm")),
+        Options(diffusion=DiffusionOptions(tile_size=128, steps=4, tile_scheme="grid")),
     ],
     ids=["default", "from noise", "few steps", "grid"],
 )

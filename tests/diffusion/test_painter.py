@@ -19,7 +19,7 @@ pytest.importorskip("torch")
 from diffusion.jobs import Sampling, TileJob
 from diffusion.painter import LoadOptions, TilePainter, find_start, load_painter, make_scheduler, pick_device
 from diffusion.weights import Weights, fetch_adapter, find_weights
-from edit.options import SCHEDULERS, Options
+from edit.options import SCHEDULERS, DiffusionOptions
 from photo.errors import BadOption, MissingModel, MissingPackage, NotEnoughMemory
 from photo.types import Pixels
 from tests.support.tiny_models import TILE_PX, make_tiny, save_tiny, save_tiny_file
@@ -121,7 +121,7 @@ def test_every_scheduler_works_and_takes_no_more_steps_than_told(
     tiny_model: Path, load_tiny: LoadTiny, scheduler: str, strength: float
 ) -> None:
     shares: list[float] = []
-    sampling = Sampling.from_options(Options(scheduler=scheduler, strength=strength, steps=6))
+    sampling = Sampling.from_options(DiffusionOptions(scheduler=scheduler, strength=strength, steps=6))
     load_tiny(tiny_model).paint(make_jobs(1), sampling, shares.append)
     assert len(shares) == (6 if strength == 1 else 3) or (strength < 1 and len(shares) <= 4)
     assert shares == sorted(shares) and shares[-1] == 1.0
