@@ -25,7 +25,7 @@ from edit.options import EyeOptions, Options, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLOSED, NARROW, NEARLY_CLOSED, SMILE, find_closed
+from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, find_closed
 from face.eye_geometry import landmarks_in_frame
 from face.types import EYES, EyeFrame, Face, Feature
 from photo.blend import smoothstep
@@ -139,7 +139,7 @@ def _name_openness(analysis: FaceAnalysis, feature: Feature, closed: frozenset[F
         return Reason.OPEN_BESIDE_CLOSED
     if analysis.closedness[feature] < NEARLY_CLOSED:
         return Reason.OPEN
-    return Reason.NARROWED_BY_SMILE if analysis.face.smile > SMILE else Reason.LOWERED
+    return Reason.NARROWED_BY_SMILE if analysis.face.smile > NARROWING_SMILE else Reason.LOWERED
 
 
 def eye_region(shape: tuple[int, ...], face: Face, feature: Feature, *, has_real_lashes: bool = False) -> Region | None:
