@@ -1,6 +1,6 @@
 """Which of a person's other photos has the eyes, or the smile, worth having, or why none has.
 
-`references` says who is who. Here each face of the right person is measured: eyes open and on the camera, or a mouth
+`donor.people` says who is who. Here each face of the right person is measured: eyes open and on the camera, or a mouth
 that smiles; seen from nearly the same angle, large, sharp, and without other glasses or hair around. What was measured
 goes to the report.
 """

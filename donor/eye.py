@@ -1,7 +1,7 @@
 """Carry a person's own open eye over from another photo: lids, lashes and all, in the light of the photo it goes into.
 
-The donor's photo is laid over the target's (`donor_fit`); brows stay the target's. Light and colour are matched by the
-skin that looks alike with eyes open and closed, sharpness and grain by what `appearance` measures in both photos.
+The donor's photo is laid over the target's (`donor.align`); brows stay the target's. Light and colour are matched by
+the skin that looks alike with eyes open and closed, sharpness and grain by what `appearance` measures in both photos.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Render an eyeball between two lids: sclera, iris, pupil, catchlight, and the shadow of the lid.
 
-Pure: takes coordinates in the eye frame (see `eye_shape`) and colours, gives RGB. Nothing here is
+Pure: takes coordinates in the eye frame (see `face.eye_geometry`) and colours, gives RGB. Nothing here is
 white or black: the sclera takes most of its colour from the light and the skin around it, and that, more
 than any detail, is what keeps a painted eye from looking like a doll's.
 """

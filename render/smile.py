@@ -1,7 +1,7 @@
 """Paints a gentle, natural smile by moving the skin that a smile moves.
 
-smile_motion.py says where the landmarks go; a thin-plate spline carries the skin between them along, and fades to
-nothing at the nose, the eyes and the rim of the region, so that no edge is seen. smile_shading.py adds the light.
+`render.smile_motion` says where the landmarks go; a thin-plate spline carries the skin between them along, and fades to
+nothing at the nose, the eyes and the rim of the region, so that no edge is seen. Light and shade come last.
 """
 
 from __future__ import annotations

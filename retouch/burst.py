@@ -1,7 +1,8 @@
 """Best take: of several photos of one group, the best one, with every face that another one shows better put right.
 
 The frame in which most people look good is kept. Whoever does not look good in it gets the whole face from the frame
-in which they do, if the head has hardly moved in between; else their own eyes alone (references.py), or the usual edit.
+in which they do, if the head has hardly moved in between; else their own eyes alone (`donor.choose`), or the usual
+edit.
 """
 
 from __future__ import annotations
