@@ -60,12 +60,12 @@ def align_faces(target: FaceAnalysis, donor: FaceAnalysis) -> dict[Feature, Alig
     ]
     both = np.maximum(*masks)
     for evened, donor_evened in evened_pairs:
-        between, agreement = _register(evened, donor_evened, both, middle, size, between, doubt)
+        between, agreement = _register((evened, donor_evened), both, middle, size, between, doubt)
     whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
     alignments = {Feature.MOUTH: Alignment(_move_nose(whole, face, donor_face), agreement)}
     for feature, mask in zip(EYES, masks, strict=True):
         origin = face.eye_frame(feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
-        own, agreement = _register(*evened_pairs[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
+        own, agreement = _register(evened_pairs[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
         alignments[feature] = Alignment((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
     return alignments
 
@@ -169,19 +169,21 @@ def _even_light(gray: FloatArray, smoothing_px: float, size: float) -> FloatArra
 
 
 def _register(
-    evened: FloatArray,
-    donor_evened: FloatArray,
+    pair: tuple[FloatArray, FloatArray],
     mask: FloatArray,
     origin: Matrix,
     size: float,
     start: Matrix,
     doubt: Matrix,
 ) -> tuple[Matrix, float]:
-    """The matrix (3, 3) near to `start` that lays `donor_evened` over `evened` where `mask` is 1, and how well.
+    """The matrix (3, 3) near to `start` that lays donor over target where `mask` is 1, and how well.
+
+    `pair` are the target's and the donor's, both evened in light.
 
     Gauss-Newton on six numbers with Gaussian beliefs about each, after Baker and Matthews, "Lucas-Kanade 20 Years On",
     2004; pixels that do not agree count little.
     """
+    evened, donor_evened = pair
     rows, columns = np.nonzero(mask > 0)
     if len(rows) < 50:
         return start, 0.0

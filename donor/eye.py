@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from donor.align import map_box, warp_donor
-from donor.light import Matched, match_donor
+from donor.light import DonorView, Matched, match_donor
 from edit.plan import Alignment, Donor, Edit
 from face.appearance import FaceAppearance
 from face.eye_geometry import IRIS_RADIUS, Lids, find_height, fit_open_lids, landmarks_in_frame
@@ -62,9 +62,8 @@ def transfer_eye(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
     view = _plan_view(pixels, edit, donor, alignment)
     target = pixels[view.box.slices].astype(np.float32)
     donated = _lower_lid(warp_donor(donor.analysis.pixels, alignment, view.box), view, donor)
-    matched = match_donor(
-        target, donated, _skin_alike(view), view.half_width_px, alignment.scale, appearance, donor.analysis.appearance
-    )
+    difference = DonorView(appearance, donor.analysis.appearance, alignment.scale)
+    matched = match_donor(target, donated, _skin_alike(view), view.half_width_px, difference)
     donated = regularize_eye(matched, view.x, view.y, donor, edit.feature, appearance)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
