@@ -28,8 +28,9 @@ from face.eye_geometry import EyeFrame, find_frame, landmarks_in_frame
 from face.occlusion import is_under_dark_glass, lacks_lash_line
 from face.search import find_faces
 from face.types import EYES, Face, Feature
-from photo.blend import smoothstep
+from photo.blend import draw_mask, smoothstep
 from photo.errors import BadOption
+from photo.geometry import scale_down, scale_size
 from photo.types import Box, Matrix, Pixels, Region
 
 # Narrow and half open eyes, which are opened only when asked for this face; wide open ones stay below.
@@ -134,8 +135,7 @@ def _look_in_mirror(pixels: Pixels, face: Face) -> Face | None:
         return None
     crop = pixels[part.slices][:, ::-1]
     scale = min(1.0, _MIRROR_SIDE_PX / max(part.width, part.height))
-    size = max(round(scale * part.width), 1), max(round(scale * part.height), 1)
-    found = find_faces(np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8))
+    found = find_faces(np.ascontiguousarray(scale_down(crop, scale)))
     return max(found, key=lambda other: other.box.width, default=None)
 
 
@@ -153,8 +153,8 @@ def eye_region(
     low, high = np.floor(outline.min(axis=0)).astype(int) - 2, np.ceil(outline.max(axis=0)).astype(int) + 3
     box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     scale = _DRAWN_UNIT_PX / frame.half_width_px
-    size = max(round(box.width * scale), 3), max(round(box.height * scale), 3)
-    inside = _fill(outline, box, size) & _fill(_hull(face), box, size)
+    size = scale_size(box.width, box.height, scale, least_px=3)
+    inside = _fill(outline, box, size) & _fill(face.landmarks.hull.astype(np.float64), box, size)
     # The outermost pixels are the rim's zero, also where the outline touches the box.
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
@@ -172,13 +172,7 @@ def eye_region(
 
 def eyes_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8]:
     """Return the mask of all edited eyes as a picture of the whole photo, uint8 (H, W), 0 keep … 255 repaint."""
-    mask = np.zeros(shape[:2], np.uint8)
-    for edit in edits:
-        if edit.feature in EYES:
-            part = mask[edit.region.box.slices]
-            # Rounded up: black is where nothing is touched.
-            np.maximum(part, np.ceil(edit.region.alpha * 255).astype(np.uint8), out=part)
-    return mask
+    return draw_mask(shape, (edit.region for edit in edits if edit.feature in EYES))
 
 
 def _reason_to_leave(
@@ -239,11 +233,6 @@ def _curve(x: Matrix, points: Matrix) -> Matrix:
     """Height of a curve through `points` (n, 2) at each x; level beyond its ends."""
     order = np.argsort(points[:, 0])
     return np.interp(x, points[order, 0], points[order, 1])
-
-
-def _hull(face: Face) -> Matrix:
-    """The face as the photo shows it, (n, 2): the oval of the landmarks runs inside the far cheek of a turned face."""
-    return cv2.convexHull(np.ascontiguousarray(face.landmarks.points[:, :2]))[:, 0].astype(np.float64)
 
 
 def _fill(outline: Matrix, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:

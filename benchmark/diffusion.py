@@ -38,10 +38,11 @@ from face.types import Feature  # noqa: E402
 from inpaint import StableDiffusionEngine  # noqa: E402
 from photo.errors import FixError  # noqa: E402
 from photo.files import FORMATS, load_photo  # noqa: E402
+from photo.geometry import scale_size  # noqa: E402
 from photo.types import Box, Photo, Region  # noqa: E402
 from retouch.engines import DraftEngine  # noqa: E402
 from retouch.pipeline import analyze_photo, ignore_progress  # noqa: E402
-from tiling import grid_tiles, scaled_shape  # noqa: E402
+from tiling import grid_tiles  # noqa: E402
 
 FEW_STEPS = Options(scheduler="lcm")
 TILE_PX = 512
@@ -128,7 +129,8 @@ def plan_grid(shape: tuple[int, ...], plan: EditPlan) -> list[Work]:
     eyes = [edit for edit in plan.edits if edit.feature is not Feature.MOUTH]
     mouths = [edit for edit in plan.edits if edit.feature is Feature.MOUTH]
     scale = min(1.0, GRID_PHOTO_PX / max(shape[:2]))
-    small = scaled_shape(shape, scale)
+    width, height = scale_size(shape[1], shape[0], scale)
+    small = height, width
     step = TILE_PX - GRID_OVERLAP_PX
     # A tile starts at every step inside the photo: as on one that goes on to the right and below.
     padded = tuple(math.ceil(side / step) * step + GRID_OVERLAP_PX for side in small)

@@ -19,7 +19,7 @@ import numpy as np
 from cv2.typing import MatLike
 
 from photo.errors import MissingModel
-from photo.geometry import _can_halve, _halve
+from photo.geometry import _can_halve, _halve, scale_down, scale_size
 from photo.types import Mask, Pixels
 
 _LAYERS_FILE = Path(__file__).parents[1] / "deploy.prototxt"
@@ -103,7 +103,7 @@ class Pyramid:
         """
         height, width = self.pixels.shape[:2]
         scale = side / max(height, width)
-        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        size = scale_size(width, height, scale)
         halves = 0
         while _can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:
             halves += 1
@@ -158,10 +158,7 @@ def has_boxes(pixels: Pixels, turns: int) -> bool:
     """
     sides = plan_levels(pixels, COARSE_SIDES)
     scale = sides[-1] / max(pixels.shape[:2])
-    if scale < 1:
-        size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    turned = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns)))
+    turned = Pyramid(np.ascontiguousarray(np.rot90(scale_down(pixels, scale), turns)))
     return any(find_boxes(turned, side) for side in sides)
 
 

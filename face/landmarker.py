@@ -17,7 +17,7 @@ import numpy as np
 
 from face.types import Landmarks
 from photo.errors import MissingModel, MissingPackage
-from photo.geometry import shift_matrix, shrink, turn_matrix, wrap_degrees
+from photo.geometry import scale_down, shift_matrix, turn_matrix, wrap_degrees
 from photo.measure import clear_up
 from photo.types import Box, Matrix, Pixels, Points
 
@@ -155,11 +155,9 @@ def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDE
     box = crop.box.clipped(pixels.shape[1], pixels.shape[0])
     if box is None or crop.side < 4:
         return None
-    share = min(_CROP_PX / crop.side, 1.0)
-    small = max(round(box.width * share), 1), max(round(box.height * share), 1)
-    part = shrink(pixels[box.slices], *small) if share < 1 else pixels[box.slices]
-    to_part = np.diag([small[0] / box.width, small[1] / box.height, 1.0]) @ shift_matrix(-box.left, -box.top)
     scale = _CROP_PX / crop.side
+    part = scale_down(pixels[box.slices], scale)
+    to_part = np.diag([part.shape[1] / box.width, part.shape[0] / box.height, 1.0]) @ shift_matrix(-box.left, -box.top)
     to_crop = (
         shift_matrix(_CROP_PX / 2, _CROP_PX / 2)
         @ np.diag([scale, scale, 1.0])
