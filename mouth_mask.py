@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,10 +12,10 @@ from numpy.typing import NDArray
 
 from edit.options import FaceChoice, Options
 from edit.plan import Edit, Skip
+from face.model_files import damaged_model, model_bytes
 from face.occlusion import find_lower_rims, measure_lip_contrast, measure_sharpness
 from face.types import Face, Feature, Landmarks
 from photo.blend import draw_mask, smoothstep
-from photo.errors import MissingModel
 from photo.geometry import scale_down, scale_size
 from photo.types import Box, FloatArray, Pixels, Region
 
@@ -316,10 +315,15 @@ def count_smile_windows(pixels: Pixels, landmarks: Landmarks) -> int:
 
 @lru_cache(maxsize=2)
 def _load_cascade(name: str) -> cv2.CascadeClassifier:
-    path = Path(__file__).parent / name
-    cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else None
-    if cascade is None or cascade.empty():
-        raise MissingModel(f"The model file {name} is missing or damaged; it belongs beside {Path(__file__).name}.")
+    data = model_bytes(name).decode("utf-8", errors="replace")
+    cascade, file = cv2.CascadeClassifier(), cv2.FileStorage()
+    try:
+        file.open(data, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+        is_read = cascade.read(file.getFirstTopLevelNode())
+    except cv2.error as error:
+        raise damaged_model(name) from error
+    if not is_read:
+        raise damaged_model(name)
     return cascade
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from edit.options import Options
+from face import model_files
 from face.occlusion import find_lower_rims, measure_lip_contrast
 from face.types import Face, Feature
 from mouth_mask import (
     SMILE_THRESHOLD,
     UNSURE_SMILE,
+    _load_cascade,
     count_smile_windows,
     exclude_lids,
     mouth_mask,
@@ -22,6 +26,7 @@ from mouth_mask import (
     plan_mouths,
     smile_threshold,
 )
+from photo.errors import MissingModel
 from photo.types import FloatArray, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -225,6 +230,29 @@ def test_the_cascade_has_a_say_only_where_the_score_is_in_doubt(sample: LoadPhot
     assert smile_threshold(pixels, with_score(0.1)) == SMILE_THRESHOLD
     assert smile_threshold(pixels, with_score(0.3)) == UNSURE_SMILE
     assert smile_threshold(pixels, with_score(0.9)) == SMILE_THRESHOLD
+
+
+@pytest.mark.parametrize(("content", "is_expected"), [(None, False), (b"no cascade", False), (b"no cascade", True)])
+def test_a_bad_cascade_is_said_in_one_sentence(
+    sample: LoadPhoto,
+    faces_of: FindFaces,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: bytes | None,
+    is_expected: bool,
+) -> None:
+    astronaut = sample("image_3.jpg")
+    (face,) = faces_of(astronaut)
+    name = "haarcascade_smile.xml"
+    checksum = model_files.MODELS[name][1]
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+        # What reads the cascade has to find the fault itself where the sum is right.
+        checksum = hashlib.sha256(content).hexdigest() if is_expected else checksum
+    monkeypatch.setitem(model_files.MODELS, name, (tmp_path, checksum))
+    _load_cascade.cache_clear()
+    with pytest.raises(MissingModel, match=name):
+        count_smile_windows(astronaut, face.landmarks)
 
 
 # ---- the mask --------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from face import detector, landmarker
+from face import detector, landmarker, model_files
 from face.search import find_faces, remeasure
 from face.types import Face, Feature
 from photo.errors import MissingModel
@@ -203,7 +205,7 @@ def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
 @pytest.fixture
 def fresh_models() -> Iterator[None]:
     """Models are loaded anew inside the test, and again after it."""
-    loaders = (detector._load_network, landmarker._load_landmarker)
+    loaders = (detector._read_files, detector._load_network, landmarker._load_landmarker)
     for loader in loaders:
         loader.cache_clear()
     yield
@@ -212,18 +214,24 @@ def fresh_models() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_models")
-@pytest.mark.parametrize(
-    ("module", "name"), [(detector, "_LAYERS_FILE"), (detector, "_WEIGHTS_FILE"), (landmarker, "_MODEL_FILE")]
-)
+@pytest.mark.parametrize("name", [detector._LAYERS, detector._WEIGHTS, landmarker._MODEL])
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
+@pytest.mark.parametrize("is_expected", [False, True])
 def test_missing_or_damaged_model_is_named(
-    sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: object, name: str, content: bytes | None
+    sample: LoadPhoto,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    content: bytes | None,
+    is_expected: bool,
 ) -> None:
-    path = tmp_path / "model.file"
+    checksum = model_files.MODELS[name][1]
     if content is not None:
-        path.write_bytes(content)
-    monkeypatch.setattr(module, name, path)
-    with pytest.raises(MissingModel, match=r"model\.file"):
+        (tmp_path / name).write_bytes(content)
+        # What reads the model has to find the fault itself where the sum is right.
+        checksum = hashlib.sha256(content).hexdigest() if is_expected else checksum
+    monkeypatch.setitem(model_files.MODELS, name, (tmp_path, checksum))
+    with pytest.raises(MissingModel, match=re.escape(name)):
         find_faces(sample("image_2.jpg"))
 
 
