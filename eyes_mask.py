@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from edit.options import Options
 from edit.plan import Edit, Skip
 from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
-from face.eye_geometry import EyeFrame, find_frame, landmarks_in_frame
+from face.eye_geometry import landmarks_in_frame
 from face.occlusion import is_under_dark_glass, lacks_lash_line
 from face.search import find_faces
-from face.types import EYES, Face, Feature
+from face.types import EYES, EyeFrame, Face, Feature
 from photo.blend import draw_mask, smoothstep
 from photo.errors import BadOption
 from photo.geometry import scale_down, scale_size
@@ -133,9 +133,8 @@ def _look_in_mirror(pixels: Pixels, face: Face) -> Face | None:
     part = Box.around(face.landmarks.points).padded(_MIRROR_PAD).clipped(pixels.shape[1], pixels.shape[0])
     if part is None:
         return None
-    crop = pixels[part.slices][:, ::-1]
     scale = min(1.0, _MIRROR_SIDE_PX / max(part.width, part.height))
-    found = find_faces(np.ascontiguousarray(scale_down(crop, scale)))
+    found = find_faces(np.ascontiguousarray(scale_down(pixels[part.slices], scale)[:, ::-1]))
     return max(found, key=lambda other: other.box.width, default=None)
 
 
@@ -148,7 +147,7 @@ def eye_region(
     and below the lash line, in half eye widths. Alpha is 1 in the middle and falls smoothly to exactly 0 at the rim.
     None when nothing of it lies inside the photo.
     """
-    frame = find_frame(face, feature)
+    frame = face.eye_frame(feature)
     outline = _outline(face, feature, frame, beyond_outer, below)
     low, high = np.floor(outline.min(axis=0)).astype(int) - 2, np.ceil(outline.max(axis=0)).astype(int) + 3
     box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))

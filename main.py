@@ -5,25 +5,32 @@ Nothing heavy is imported before the arguments are understood, so `--help` and m
 
 from __future__ import annotations
 
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to read this file, and say so
+    print(f"error: Python 3.11 or newer is needed, and this is {sys.version.split()[0]}.", file=sys.stderr)
+    sys.exit(2)
+
 import argparse
 import io
 import json
 import os
-import sys
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from edit.options import DEFAULT_MODEL, ENGINES, EYE_COLORS, SCHEDULERS, TILE_SCHEMES, Options
 from photo.errors import BadOption, FixError, UnreadablePhoto, UnwritablePhoto
+from photo.writing import Originals, check_writable, write_whole
 
 if TYPE_CHECKING:
     from donor.people import ReferencePhoto
     from edit.plan import EditPlan, Engine
-    from photo.types import Photo, Pixels, Progress
+    from photo.types import Photo, Progress
 
 
 OUTPUT_FOLDER = Path("data/outputs")
@@ -63,7 +70,7 @@ def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
     except FixError as error:
         return BAD_INPUT, f"error: {error}"
     except ModuleNotFoundError as error:
-        return BAD_INPUT, f"error: the package {error.name} is not installed; run: pip install -r requirements.txt"
+        return BAD_INPUT, f"error: {explain_missing_package(error.name or 'it needs')}"
     except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
         if debug:
             raise
@@ -97,8 +104,8 @@ class _Job:
     options: Options
     choose_engine: Callable[[], tuple[Engine, str]]
     read_references: Callable[[], Sequence[ReferencePhoto]]
+    originals: Originals
     analyze: bool
-    overwrite: bool
     quiet: bool
     debug: bool
     entries: list[dict[str, object]] = field(default_factory=list)
@@ -117,11 +124,13 @@ def _run(parsed: argparse.Namespace) -> int:
     job = _Job(
         options, cache(lambda: _choose_engine(options, parsed.quiet)),
         cache(lambda: _read_references(parsed.reference_path or (), partial(_say, stream=sys.stderr))),
-        parsed.analyze, parsed.overwrite, parsed.quiet, parsed.debug,
+        _list_originals(parsed), parsed.analyze, parsed.quiet, parsed.debug,
     )  # fmt: skip
     source: Path = parsed.input_path or parsed.burst
     if parsed.report is not None:
-        _prepare_report(parsed.report, source)
+        if parsed.report.suffix.lower() != ".json" or parsed.report.is_dir():
+            raise BadOption(f"--report must name a file that ends in .json, not {parsed.report}.")
+        check_writable(parsed.report, job.originals.but_never_by("--report"))
     if parsed.burst is not None:
         code = _run_burst(parsed, job)
     elif parsed.contact_sheet is not None:
@@ -131,8 +140,25 @@ def _run(parsed: argparse.Namespace) -> int:
     else:
         code = _run_photo(source, _name_output(source, parsed.output_path, job.analyze), parsed.masks_dir, job)
     if parsed.report is not None:
-        _write_report(parsed.report, {"photos": job.entries})
+        text = json.dumps({"photos": job.entries}, indent=2) + "\n"  # in ASCII: file names may hold what is no text
+        write_whole(parsed.report, text.encode("ascii"), job.originals.but_never_by("--report"))
     return code
+
+
+def _list_originals(parsed: argparse.Namespace) -> Originals:
+    """All photos that the run reads, so that nothing it writes takes their place."""
+    named = [("the input photo itself", path) for path in (parsed.input_path, parsed.burst) if path is not None]
+    named += [("a reference photo", path) for path in parsed.reference_path or ()]
+    found: list[tuple[str, Path]] = []
+    for what, path in named:
+        if not path.is_dir():
+            found.append((what, path))
+        elif path is parsed.input_path:
+            found += [(what, file) for file in _list_inputs(path, parsed.output_path or OUTPUT_FOLDER)]
+        else:
+            found += [(what, file) for file in _list_photos(path, leave_out_results=True)]
+    originals = Originals(tuple(found), parsed.overwrite)
+    return originals.but_never_by("--analyze") if parsed.analyze else originals
 
 
 def _show_page(options: Options, parsed: argparse.Namespace) -> int:
@@ -209,13 +235,13 @@ def _run_folder(folder: Path, output: Path, masks_dir: Path | None, job: _Job) -
 
     if output.exists() and not output.is_dir():
         raise UnwritablePhoto(f"{output} is a file; --output_path must be a folder when --input_path is one.")
-    photos = _list_photos(folder, leave_out_results=output.exists() and output.samefile(folder))
-    targets = [output / _name_output(photo, None, job.analyze).name for photo in photos]
+    photos = _list_inputs(folder, output)
+    targets = _name_results(photos, output, job.analyze)
+    for photo, target in zip(photos, targets, strict=True):
+        for path, originals in _list_outputs(target, masks_dir / photo.name if masks_dir else None, job):
+            originals.check(path)
     codes = []
-    for photo, own_target in zip(tqdm(photos, unit="photo", disable=_bar_off(job), leave=False), targets, strict=True):
-        # Two photos such as a.jpg and a.png would share a result: there the old ending stays in the name.
-        shared = targets.count(own_target) > 1
-        target = own_target.with_suffix(f"{photo.suffix}.png") if shared else own_target
+    for photo, target in zip(tqdm(photos, unit="photo", disable=job.quiet or None, leave=False), targets, strict=True):
         run_this = partial(_run_photo, photo, target, masks_dir / photo.name if masks_dir else None, job)
         if not job.quiet:
             _say(f"{photo}", sys.stdout)
@@ -231,6 +257,21 @@ def _run_folder(folder: Path, output: Path, masks_dir: Path | None, job: _Job) -
         what = "1 photo" if len(codes) == 1 else f"{len(codes)} photos"
         _say(f"{what}: {len(codes) - failed} written to {output}, {failed} failed.", sys.stdout)
     return _UNEXPECTED if _UNEXPECTED in codes else max(codes)
+
+
+def _name_results(photos: Sequence[Path], output: Path, analyze: bool) -> list[Path]:
+    """Where the results of the photos of a folder go."""
+    names = [Path(_name_output(photo, None, analyze).name) for photo in photos]
+    # Two photos such as a.jpg and a.png would share a result: there the old ending stays in the name.
+    return [
+        output / (name.with_suffix(f"{photo.suffix}.png") if names.count(name) > 1 else name)
+        for photo, name in zip(photos, names, strict=True)
+    ]
+
+
+def _list_inputs(folder: Path, output: Path) -> list[Path]:
+    """The photos of a folder whose results go to `output`; earlier results are none of them."""
+    return _list_photos(folder, leave_out_results=output.exists() and output.samefile(folder))
 
 
 def _list_photos(folder: Path, leave_out_results: bool) -> list[Path]:
@@ -254,14 +295,13 @@ def _list_photos(folder: Path, leave_out_results: bool) -> list[Path]:
 def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) -> int:
     """Fix or analyze one photo, write what comes of it, and say so."""
     from photo.files import load_photo, save_photo
+    from photo.types import Photo
     from retouch.drawing import draw_analysis
     from retouch.pipeline import analyze_photo, fix_photo
     from retouch.report import analysis_to_json, describe, describe_analysis, to_json
 
-    # A box drawing never replaces the photo.
-    overwrite = job.overwrite and not job.analyze
+    _check_outputs(target, masks_dir, job)
     photo = load_photo(source)
-    _check_outputs(source, target, masks_dir, overwrite)
     with _progress_bar(job) as on_progress:
         # The photo itself may lie among the references: it has nothing to give.
         references = [r for r in job.read_references() if not _is_same(r.path, source)]
@@ -281,7 +321,7 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
     unknown = [number for number in job.options.faces or () if number > len(faces)]
     if unknown:
         raise BadOption(f"--faces names face {unknown[0]}, but {source} has {len(faces)}; --analyze shows the numbers.")
-    note = save_photo(pixels, original or _plain_photo(pixels, source), target, overwrite=overwrite)
+    note = save_photo(pixels, original or Photo(pixels), target, job.originals)
     if masks_dir is not None:
         _write_masks(masks_dir, photo, plan, job)
     job.entries.append({"input": str(source), "output": str(target), "note": note, **data})
@@ -302,7 +342,7 @@ def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
         raise UnreadablePhoto(f"--burst takes a folder of photos; {folder} is none.")
     target = parsed.output_path or OUTPUT_FOLDER / f"best_{folder.resolve().name}.png"
     photos = tuple(_list_photos(folder, leave_out_results=True))
-    files = BurstFiles(photos, parsed.input_path, target, parsed.contact_sheet, job.overwrite)
+    files = BurstFiles(photos, parsed.input_path, target, parsed.contact_sheet, job.originals)
     engine, why_draft = job.choose_engine()
     with _progress_bar(job) as on_progress:
         words, entry = make_best_take(files, job.options, engine, on_progress, partial(_say, stream=sys.stderr))
@@ -312,23 +352,20 @@ def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
     return _DONE
 
 
-def _check_outputs(source: Path, target: Path, masks_dir: Path | None, overwrite: bool) -> None:
+def _list_outputs(target: Path, masks_dir: Path | None, job: _Job) -> list[tuple[Path, Originals]]:
+    """What is written for one photo, each with the photos as they stand to it."""
+    masks = [] if masks_dir is None else [masks_dir / name for name in _MASK_FILES]
+    return [(target, job.originals), *((path, job.originals.but_never_by("--masks_dir")) for path in masks)]
+
+
+def _check_outputs(target: Path, masks_dir: Path | None, job: _Job) -> None:
     """Find out before any work is done whether all can be written, and that nothing is written over another."""
     from photo.files import check_output
 
-    check_output(target, source, overwrite=overwrite)
-    for name in _MASK_FILES if masks_dir is not None else ():
-        path = (masks_dir or Path()) / name
-        check_output(path, None)
-        if path.resolve() in (source.resolve(), target.resolve()):
-            raise BadOption(f"--masks_dir would write {path} over the photo or its result; name another folder.")
-
-
-def _plain_photo(pixels: Pixels, source: Path) -> Photo:
-    """A picture of our own making; it names the source so that saving never replaces it."""
-    from photo.types import Photo
-
-    return Photo(pixels, format="", path=source)
+    for path, originals in _list_outputs(target, masks_dir, job):
+        check_output(path, originals)
+        if path is not target and path.resolve() == target.resolve():
+            raise BadOption(f"--masks_dir would write {path} over the result; name another folder.")
 
 
 def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
@@ -337,56 +374,27 @@ def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
     from eyes_mask import eyes_mask
     from mouth_mask import mouth_mask
     from photo.files import save_photo
+    from photo.types import Photo
     from retouch.pipeline import ignore_progress
 
     shape, edits = photo.pixels.shape, list(plan.edits)
-    engine, _ = job.choose_engine()
+    engine = job.choose_engine()[0]
     draft = engine.fallback if isinstance(engine, RefiningEngine) else engine
     painted = draft.paint(photo.pixels, plan, ignore_progress)
+    originals = job.originals.but_never_by("--masks_dir")
     draft_name, *mask_names = _MASK_FILES
-    save_photo(painted, _plain_photo(painted, photo.path or folder), folder / draft_name)
+    save_photo(painted, Photo(painted), folder / draft_name, originals)
     for name, mask in zip(mask_names, (eyes_mask(shape, edits), mouth_mask(shape, edits)), strict=True):
         gray = mask[:, :, None].repeat(3, axis=2)
-        save_photo(gray, replace(_plain_photo(gray, photo.path or folder), native=mask), folder / name)
-
-
-def _prepare_report(path: Path, source: Path) -> None:
-    """Find out before any work is done whether the report can be written."""
-    from tempfile import TemporaryFile
-
-    if path.suffix.lower() != ".json" or path.is_dir():
-        raise BadOption(f"--report must name a file that ends in .json, not {path}.")
-    if path.exists() and path.resolve() == source.resolve():
-        raise BadOption(f"--report would replace the photo {path}; name another file.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise UnwritablePhoto(f"The report {path} cannot be written: {error.strerror}.") from error
-
-
-def _write_report(path: Path, data: dict[str, object]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # Plain ASCII: file names may hold bytes that are no text at all.
-        part.write_text(json.dumps(data, indent=2) + "\n", encoding="ascii")
-        part.replace(path)
-    except OSError as error:
-        raise UnwritablePhoto(f"The report {path} cannot be written: {error.strerror}.") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _bar_off(job: _Job) -> bool | None:
-    return True if job.quiet else None  # None: off unless a person is watching
+        save_photo(gray, Photo(gray, native=mask), folder / name, originals)
 
 
 @contextmanager
 def _progress_bar(job: _Job) -> Iterator[Progress]:
     from tqdm import tqdm
 
-    with tqdm(total=100, disable=_bar_off(job), leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
+    # None: off unless a person is watching.
+    with tqdm(total=100, disable=job.quiet or None, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
 
         def on_progress(words: str, share: float) -> None:
             bar.set_description_str(words, refresh=False)
@@ -395,7 +403,8 @@ def _progress_bar(job: _Job) -> Iterator[Progress]:
         yield on_progress
 
 
-__version__ = "0.1.0"
+ROOT = Path(__file__).resolve().parent
+"""The folder that the program runs from."""
 
 BAD_INPUT = 2
 """The exit code when the input or a flag is wrong."""
@@ -414,6 +423,55 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"error: {message} (--help lists every option)\n")
+
+
+class _ShowVersion(argparse.Action):
+    """Shows the version; it is read only when somebody asks, so nothing else waits for it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        try:
+            version = read_version()
+        except OSError as error:
+            parser.exit(BAD_INPUT, f"error: {error.filename}, which tells the version, cannot be read.\n")
+        print(f"{parser.prog} {version}")
+        parser.exit()
+
+
+def read_version() -> str:
+    """Return the program's version, such as 0.2.0, from the one place where it is written: pyproject.toml."""
+    import tomllib
+
+    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    return version
+
+
+def explain_missing_package(name: str, root: Path = ROOT, windows: bool = os.name == "nt") -> str:
+    """Return what to do where Python lacks the package `name`, one that every run needs, without a full stop.
+
+    Mostly it is installed, but in the environment `.venv` in the folder `root`, which is not active. Packages that
+    only Stable Diffusion or the page needs are not for here: those say themselves what to install.
+    """
+    here = Path.cwd() == root
+    environment = Path(".venv") if here else root / ".venv"
+    if Path(sys.prefix).resolve() == (root / ".venv").resolve():
+        requirements = "requirements_draft.txt" if here else str(root / "requirements_draft.txt")
+        return f"{environment} lacks the package {name}; run: pip install -r {_quote(requirements, windows)}"
+    activate = f"{environment}\\Scripts\\activate" if windows else f"{environment}/bin/activate"
+    activate = ("" if windows else "source ") + _quote(activate, windows)
+    if (root / ".venv").is_dir():
+        return f"this Python lacks the package {name}; activate the program's environment first: {activate}"
+    if windows:
+        steps = f"python -m venv .venv, then {activate}, then pip install -r requirements_draft.txt"
+    else:
+        steps = f"make {'' if here else f'-C {shlex.quote(str(root))} '}demo, and after that {activate}"
+    return f"this Python lacks the package {name}; make the program's environment first: {steps}"
+
+
+def _quote(path: str, windows: bool) -> str:
+    """As a shell takes it."""
+    if windows:
+        return f'"{path}"' if " " in path else path
+    return shlex.quote(path)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -447,7 +505,7 @@ def build_parser() -> argparse.ArgumentParser:
     files.add_argument(
         "--contact_sheet", type=_path, metavar="PHOTO", help="with --burst, also write a picture of who came from where"
     )
-    files.add_argument("--overwrite", action="store_true", help="allow the result to replace the input photo")
+    files.add_argument("--overwrite", action="store_true", help="allow the result to replace a photo that was read")
     files.add_argument(
         "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
     )
@@ -500,7 +558,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_page(parser.add_argument_group("the page in the browser"))
     how.add_argument("--quiet", action="store_true", help="print nothing but errors")
     how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
-    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    how.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     return parser
 
 

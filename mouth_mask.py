@@ -185,9 +185,10 @@ def _fill(mask: NDArray[np.uint8], polygon: FloatArray, value: int) -> None:
 
 def _fit_region(box: Box, soft: FloatArray, shape: tuple[int, ...]) -> Region | None:
     """Enlarge the mask to its box and cut off the empty margin; it goes to 0 on all sides but the photo's edge."""
-    alpha = np.clip(cv2.resize(soft, (box.width, box.height), interpolation=cv2.INTER_LINEAR), 0, 1)
+    alpha = np.asarray(cv2.resize(soft, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)
     # What rounds to nothing or to everything in 8 bits is just that.
-    alpha = np.where(alpha < _ROUNDS_AWAY, 0, np.where(alpha > 1 - _ROUNDS_AWAY, 1, alpha))
+    alpha[alpha < _ROUNDS_AWAY] = 0
+    alpha[alpha > 1 - _ROUNDS_AWAY] = 1
     used_rows, used_columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
     if not used_rows.size:
         return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face.eye_geometry import find_frame, find_height
+from face.eye_geometry import find_height
 from face.types import EYES, Face, Feature
 from photo.geometry import fit_similarity, scale_down
 from photo.measure import luma
@@ -85,7 +85,7 @@ def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
     whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
     fits = {Feature.MOUTH: Fit(_move_nose(whole, face, donor_face), agreement)}
     for feature, mask in zip(EYES, masks, strict=True):
-        origin = find_frame(face, feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
+        origin = face.eye_frame(feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
         own, agreement = _register(*evened_pairs[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
         fits[feature] = Fit((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
     return fits
@@ -154,13 +154,13 @@ def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, 
     back = np.linalg.inv(shrink)
     columns, rows = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
     x, y = columns * back[0, 0] + back[0, 2], rows * back[1, 1] + back[1, 2]
-    return find_frame(face, feature).to_frame(x.astype(np.float32), y.astype(np.float32))
+    return face.eye_frame(feature).to_frame(x.astype(np.float32), y.astype(np.float32))
 
 
 def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> FloatArray:
     """1 around one eye below its brow, else 0."""
     x, y = _frame_grid(face, feature, shrink, shape)
-    brow = find_height(find_frame(face, feature), face.eye(feature).brow_lower, x)
+    brow = find_height(face.eye_frame(feature), face.eye(feature).brow_lower, x)
     near = (x > -1.75) & (x < 2.0) & (y > -1.5) & (y < np.minimum(brow - 0.12, 1.2))
     return near.astype(np.float32)
 

@@ -21,7 +21,7 @@ from edit.options import Options
 from edit.plan import Donor, Edit, EditPlan
 from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin
 from face.expression import NEARLY_CLOSED, measure_closedness
-from face.eye_geometry import EYEBALL_DEPTH, IRIS_CENTER, find_frame, landmarks_in_frame, measure_iris
+from face.eye_geometry import EYEBALL_DEPTH, IRIS_CENTER, landmarks_in_frame, measure_iris
 from face.identity import SAME_PERSON, embed_face, measure_distance
 from face.types import EYES, Face, Feature
 from mouth_mask import exclude_lids
@@ -241,7 +241,7 @@ def _measure_gaze(face: Face) -> tuple[float, float]:
     """How far the eyes look aside and up or down from the camera, where 1 is the most that a donor may."""
     irises = []
     for eye in EYES:
-        x, y = landmarks_in_frame(find_frame(face, eye), face.eye(eye).iris[:1])
+        x, y = landmarks_in_frame(face.eye_frame(eye), face.eye(eye).iris[:1])
         irises.append((float(x[0]), float(y[0])))
     (right_x, right_y), (left_x, left_y) = irises
     # x runs to the nose in both frames: half the difference is the way both look, the mean is their squint.

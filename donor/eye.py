@@ -15,8 +15,8 @@ from donor.align import Fit, map_box, warp_donor
 from donor.light import Matched, match_donor, skin_alike
 from edit.plan import Donor, Edit
 from face.appearance import FaceAppearance, measure_eye_skin, measure_skin
-from face.eye_geometry import IRIS_RADIUS, EyeFrame, Lids, find_frame, find_height, fit_open_lids, landmarks_in_frame
-from face.types import Feature
+from face.eye_geometry import IRIS_RADIUS, Lids, find_height, fit_open_lids, landmarks_in_frame
+from face.types import EyeFrame, Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, trimmed_mean
 from photo.types import Box, FloatArray, Mask, Pixels
@@ -78,7 +78,7 @@ def transfer_eye(
 
 
 def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
-    frame = find_frame(donor.face, edit.feature)
+    frame = donor.face.eye_frame(edit.feature)
     half_width_px = frame.half_width_px / fit.scale
     inner = edit.region.box
     box = inner.grown(round(_MARGIN * half_width_px)).clipped(pixels.shape[1], pixels.shape[0]) or inner
@@ -219,7 +219,7 @@ def regularize_eye(
 
 
 def _find_eyeball(donor: Donor, feature: Feature) -> _Eyeball:
-    eye, frame = donor.face.eye(feature), find_frame(donor.face, feature)
+    eye, frame = donor.face.eye(feature), donor.face.eye_frame(feature)
     center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
     roundness = 1 / max(frame.foreshortening, 0.5)
     return _Eyeball(frame, fit_open_lids(frame, eye, donor.opening), (center_x, center_y), roundness)

@@ -18,16 +18,14 @@ from eyes_mask import eye_region
 from face.eye_geometry import (
     IRIS_CENTER,
     MEAN_ASPECT_RATIO,
-    EyeFrame,
     _find_opening,
     amount_for_height,
-    find_frame,
     find_height,
     find_iris,
     landmarks_in_frame,
     measure_iris,
 )
-from face.types import EyeLandmarks, Feature
+from face.types import EyeFrame, EyeLandmarks, Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma
 from photo.types import FloatArray, Pixels
@@ -103,7 +101,7 @@ def match_other_eye(pixels: Pixels, edit: Edit, plan: EditPlan) -> Edit:
 def _gaze_shift(edit: Edit) -> float:
     """How far the mirrored iris must move, in frame units: looking aside moves one to the nose, the other away."""
     other = edit.feature.other_eye
-    iris_x = landmarks_in_frame(find_frame(edit.face, other), edit.face.eye(other).iris[:1])[0]
+    iris_x = landmarks_in_frame(edit.face.eye_frame(other), edit.face.eye(other).iris[:1])[0]
     return 2 * (IRIS_CENTER[0] - float(iris_x[0]))
 
 
@@ -117,7 +115,7 @@ def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> FloatArray | 
 def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
     """Return the box of `edit.region` with the other eye mirrored in, uint8 (h, w, 3); gaze and light stay parallel."""
     box = edit.region.box
-    frame, donor = find_frame(edit.face, edit.feature), find_frame(edit.face, edit.feature.other_eye)
+    frame, donor = edit.face.eye_frame(edit.feature), edit.face.eye_frame(edit.feature.other_eye)
     x, y = frame.grid(box)
     copied = _turn_gaze(pixels, _sample(pixels, donor, x, y), x, y, edit, donor)
     target = pixels[box.slices].astype(np.float32)

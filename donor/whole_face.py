@@ -362,7 +362,7 @@ def draw_line(here: FloatArray, there: FloatArray, core: Mask, inside: Mask, sof
     radius = inner[:, None] + (outer - inner)[:, None] * share
     places = middle + radius[..., None] * directions[:, None]
     costs = _sample(price, places) + _OUTWARD * (1 - share)
-    return places[np.arange(_RAYS), _cheapest_ring(costs)].astype(np.float32)
+    return places[np.arange(_RAYS), _shortest_ring(costs)].astype(np.float32)
 
 
 def _last_inside(mask: Mask, ray: Matrix) -> Matrix:
@@ -380,7 +380,7 @@ def _sample(plane: FloatArray, places: Matrix) -> FloatArray:
     return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
 
 
-def _cheapest_ring(costs: Matrix) -> NDArray[np.intp]:
+def _shortest_ring(costs: Matrix) -> NDArray[np.intp]:
     """The place on each ray, (rays,), of the cheapest path that closes; costs float64 (rays, places)."""
     # Where a path over three rounds runs in the second, the cheapest ring passes.
     start = int(monotone_path(-np.concatenate([costs, costs, costs]), _BEND)[len(costs)])

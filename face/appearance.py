@@ -5,6 +5,7 @@ Whatever is painted must share them, or the patch is seen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -24,6 +25,10 @@ _TONE_SIZE = (48, 48)
 # nearly all haze.
 _HAZE_RATIO = (0.40, 0.70)
 _HAZE_SHARE = 0.72
+# So many pixels of a face tell its light and its shadows; the grain in them stays as it is.
+_ENOUGH_PIXELS = 500_000
+# Half the side of the largest square of skin whose grain is taken: more of it would only be more of the same.
+_MOST_GRAIN_PX = 96.0
 # Wide enough to keep the blotches of a noisy photo, which are several pixels across.
 _GRAIN_SIGMA_PX = 2.5
 # The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses, would falsify it.
@@ -75,6 +80,12 @@ class FaceAppearance:
 def _mirror_indices(count: int, period: int) -> NDArray[np.intp]:
     index = np.arange(count) % (2 * period)
     return np.where(index < period, index, 2 * period - 1 - index)
+
+
+def thin_out(pixels: Pixels) -> Pixels:
+    """Every so-many-th pixel each way of a picture uint8 (h, w, 3): they tell how bright it is. Few are all kept."""
+    step = max(1, math.isqrt(pixels.shape[0] * pixels.shape[1] // _ENOUGH_PIXELS))
+    return pixels[::step, ::step]
 
 
 def measure_appearance(pixels: Pixels, face: Face) -> FaceAppearance:
@@ -171,7 +182,7 @@ def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | Non
 def _measure_black(pixels: Pixels, face: Face) -> FloatArray:
     """Mean colour of the darkest hundredth of the face."""
     box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
-    crop = (pixels if box is None else pixels[box.slices]).reshape(-1, 3)
+    crop = thin_out(pixels if box is None else pixels[box.slices]).reshape(-1, 3)
     level = luma(crop)
     return np.asarray(crop[level <= np.percentile(level, 1)].mean(axis=0), np.float32)
 
@@ -196,7 +207,7 @@ def _eye_band(face: Face) -> Box:
 
 def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
     """The smoothest square of bare skin among several under the eyes: not the rim of glasses, not a burnt-out spot."""
-    half = max(0.10 * face.landmarks.eye_distance_px, 3.0)
+    half = min(max(0.10 * face.landmarks.eye_distance_px, 3.0), _MOST_GRAIN_PX)
     patches = []
     for eye in face.landmarks.eyes:
         middle = eye.center
@@ -204,9 +215,14 @@ def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
         for distance in (1.0, 1.6, 2.2):
             x, y = middle + distance * down
             patch = _cut_square(pixels, x, y, half)
-            if patch is not None and min(patch.shape[:2]) >= 3 and patch.max() < 252:
+            if patch is not None and min(patch.shape[:2]) >= 3:
                 patches.append(patch)
-    return min(patches, key=lambda patch: float(luma(patch).std())) if patches else pixels
+    bare = [patch for patch in patches if patch.max() < 252]
+    if bare:
+        return min(bare, key=lambda patch: float(luma(patch).std()))
+    # In a large square some pixel is always burnt out.
+    is_large = bool(patches) and half == _MOST_GRAIN_PX
+    return min(patches, key=lambda patch: np.count_nonzero(patch >= 252)) if is_large else pixels
 
 
 def _take_grain(patch: Pixels) -> FloatArray:

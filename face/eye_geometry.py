@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face.types import EyeLandmarks, Face, Feature
+from face.types import EyeFrame, EyeLandmarks, Face, Feature
 from photo.blend import smoothstep
 from photo.measure import luma, trimmed_mean
 from photo.types import Box, FloatArray, Matrix, Pixels, Points
@@ -39,8 +39,6 @@ FORESHORTENED_WIDTH, FORESHORTENED_HEIGHT_RATIO = 0.60, 0.76
 # How high the upper lid stands at amount 0 and 1, as a part of the mean open eye.
 LEAST_HEIGHT_RATIO = 0.62
 MOST_HEIGHT_RATIO = 1.32
-# Beyond this ratio of the two eyes' widths a landmark, not the pose, is off.
-LEAST_WIDTH_RATIO = 0.45
 
 
 def evaluate_lid(coefficients: tuple[float, float, float] | FloatArray, x: FloatArray | float) -> FloatArray:
@@ -51,49 +49,6 @@ def evaluate_lid(coefficients: tuple[float, float, float] | FloatArray, x: Float
 
 
 @dataclass(frozen=True, eq=False)
-class EyeFrame:
-    """Maps between photo pixels and the eye frame of one eye.
-
-    `origin`, `x_axis`, `y_axis` float32 (2,): pixels, and pixels per unit.
-    """
-
-    origin: FloatArray
-    x_axis: FloatArray
-    y_axis: FloatArray
-
-    @property
-    def half_width_px(self) -> float:
-        """Length of one unit of y in pixels: half the width of the eye seen straight on."""
-        return float(np.linalg.norm(self.y_axis))
-
-    @property
-    def foreshortening(self) -> float:
-        """How wide the eye is seen over how wide it is: 1 straight on, less from the side; never 0."""
-        return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.half_width_px
-
-    def to_frame(self, x_px: FloatArray, y_px: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Frame coordinates of photo pixels (arrays of any shape)."""
-        determinant = self.x_axis[0] * self.y_axis[1] - self.x_axis[1] * self.y_axis[0]
-        dx, dy = x_px - self.origin[0], y_px - self.origin[1]
-        x = (dx * self.y_axis[1] - dy * self.y_axis[0]) / determinant
-        y = (self.x_axis[0] * dy - self.x_axis[1] * dx) / determinant
-        return x.astype(np.float32), y.astype(np.float32)
-
-    def to_photo(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Photo pixels of frame coordinates (arrays of any shape)."""
-        x_px = self.origin[0] + x * self.x_axis[0] + y * self.y_axis[0]
-        y_px = self.origin[1] + x * self.x_axis[1] + y * self.y_axis[1]
-        return x_px.astype(np.float32), y_px.astype(np.float32)
-
-    def grid(self, box: Box, supersampling: int = 1) -> tuple[FloatArray, FloatArray]:
-        """Frame coordinates of every (sub-)pixel centre of `box`, two arrays (h·s, w·s)."""
-        step = 1.0 / supersampling
-        columns = box.left + (np.arange(box.width * supersampling, dtype=np.float32) + 0.5) * step - 0.5
-        rows = box.top + (np.arange(box.height * supersampling, dtype=np.float32) + 0.5) * step - 0.5
-        return self.to_frame(*np.meshgrid(columns, rows))
-
-
-@dataclass(frozen=True, eq=False)
 class EyeView:
     """The part of the photo an eye is painted in, and the frame coordinates `x`, `y` float32 (h, w) of its pixels."""
 
@@ -101,26 +56,6 @@ class EyeView:
     frame: EyeFrame
     x: FloatArray
     y: FloatArray
-
-
-def find_frame(face: Face, feature: Feature) -> EyeFrame:
-    """The eye frame of one eye of a face."""
-    eye = face.eye(feature)
-    origin = eye.center
-    x_axis = (eye.inner_corner - eye.outer_corner)[:2] / 2
-    # The pose turns the width of the eye into depth; the wider eye in space is the better measured one.
-    eyes = (face.landmarks.left_eye, face.landmarks.right_eye)
-    width_3d = max(float(np.linalg.norm(e.outer_corner - e.inner_corner)) for e in eyes)
-    unit = min(width_3d / 2, float(np.linalg.norm(x_axis)) / LEAST_WIDTH_RATIO)
-    # y stands on the line through both eyes, not on this eye's own corners: a far eye's short axis is noisy.
-    across = (face.landmarks.left_eye.outer_corner - face.landmarks.right_eye.outer_corner)[:2]
-    across = across / max(float(np.linalg.norm(across)), 1e-6)
-    own = x_axis / max(float(np.linalg.norm(x_axis)), 1e-6)
-    own = own if float(own @ across) > 0 else -own
-    along = across + own
-    along = along / max(float(np.linalg.norm(along)), 1e-6)
-    y_axis = np.array([along[1], -along[0]], np.float32) * unit
-    return EyeFrame(origin.astype(np.float32), x_axis.astype(np.float32), y_axis)
 
 
 def landmarks_in_frame(frame: EyeFrame, points: Points) -> tuple[FloatArray, FloatArray]:
@@ -214,7 +149,7 @@ def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> FloatArray | N
 
     Neither its rim nor its landmarks are found without fail: what lies within both, and between the lids, is iris.
     """
-    eye, frame = face.eye(feature), find_frame(face, feature)
+    eye, frame = face.eye(feature), face.eye_frame(feature)
     iris_x, iris_y, radius = find_iris(pixels, eye, frame)
     # Lower half mostly: the upper one lies in the shadow of the lid.
     angles, shares = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))

@@ -161,6 +161,7 @@ def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDE
     box = crop.box.clipped(pixels.shape[1], pixels.shape[0])
     if box is None or crop.side < 4:
         return None
+    box = _make_divisible(box, min(_CROP_PX / crop.side, 1.0))
     scale = _CROP_PX / crop.side
     part = scale_down(pixels[box.slices], scale)
     to_part = np.diag([part.shape[1] / box.width, part.shape[0] / box.height, 1.0]) @ shift_matrix(-box.left, -box.top)
@@ -205,3 +206,10 @@ def shift_ratio(points: Points, others: Points) -> float:
     """Mean distance of two looks' points, float32 (478, 3) each, in eye distances of the second."""
     moved = np.linalg.norm(points[:, :2] - others[:, :2], axis=1).mean()
     return float(moved) / max(Landmarks(others).eye_distance_px, 1e-6)
+
+
+def _make_divisible(box: Box, share: float) -> Box:
+    """The box less the few last rows and columns that keep it from being halved again and again on the way down."""
+    times = max(math.floor(math.log2(1 / share)) - 1, 0)
+    width, height = (max(side >> times << times, 1) for side in (box.width, box.height))
+    return Box(box.left, box.top, box.left + width, box.top + height)

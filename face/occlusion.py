@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from face.eye_geometry import EyeFrame, Lids, evaluate_lid, find_frame, fit_closed_line
-from face.types import EyeLandmarks, Face, Feature, Landmarks
+from face.eye_geometry import EyeView, Lids, evaluate_lid, fit_closed_line
+from face.feature_scale import fit_to, shrink_view
+from face.types import EyeFrame, EyeLandmarks, Face, Feature, Landmarks
 from photo.blend import smoothstep
 from photo.geometry import monotone_path, scale_down
-from photo.measure import luma, measure_blur
+from photo.measure import MOST_BLUR_PX, luma, measure_blur
 from photo.types import Box, FloatArray, Pixels
 
 # The mouth is looked at with so many pixels per eye distance.
@@ -222,7 +223,7 @@ _SIGMAS_PER_DETAIL = 2.0
 def is_under_dark_glass(pixels: Pixels, face: Face, feature: Feature) -> bool:
     """Whether the upper lid of an eye is far darker than the cheek of its side; `pixels` uint8 (H, W, 3)."""
     x, y = np.meshgrid(_LID_ACROSS, _LID_UP)
-    lid = np.column_stack(find_frame(face, feature).to_photo(x.ravel(), y.ravel()))
+    lid = np.column_stack(face.eye_frame(feature).to_photo(x.ravel(), y.ravel()))
     marks = face.landmarks
     cheek = marks.left_cheek if feature is Feature.LEFT_EYE else marks.right_cheek
     return _median_grey(pixels, lid) < _DARK_LENS_RATIO * _median_grey(pixels, cheek[:, :2])
@@ -235,15 +236,21 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
     """
     if face.landmarks.eye_distance_px < _LEAST_EYE_DISTANCE_PX:
         return False
-    frame = find_frame(face, feature)
+    frame = face.eye_frame(feature)
     x, offset = np.meshgrid(_LINE_ACROSS.astype(np.float32), _LINE_ROWS.astype(np.float32))
-    map_x, map_y = frame.to_photo(x, evaluate_lid(fit_closed_line(frame, face.eye(feature)), x) + offset)
+    y = evaluate_lid(fit_closed_line(frame, face.eye(feature)), x) + offset
+    map_x, map_y = frame.to_photo(x, y)
     around = Box.around(np.stack([map_x.ravel(), map_y.ravel()], axis=1)).padded(0.1)
     box = around.clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return True
-    gray = cv2.GaussianBlur(luma(pixels[box.slices]), (0, 0), max(_SMOOTHED * frame.half_width_px, 0.5))
-    level = cv2.remap(gray, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    view = shrink_view(EyeView(box, frame, *frame.grid(box)))
+    map_x, map_y = view.frame.to_photo(x, y)
+    gray = cv2.GaussianBlur(
+        fit_to(view, luma(pixels[box.slices])), (0, 0), max(_SMOOTHED * view.frame.half_width_px, 0.5)
+    )
+    map_x, map_y = map_x - view.box.left, map_y - view.box.top
+    level = cv2.remap(gray, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def rows(low: float, high: float) -> FloatArray:
         return np.asarray(level[(low < _LINE_ROWS) & (high > _LINE_ROWS)], np.float32)
@@ -256,7 +263,10 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
 
 
 def _detail_px(pixels: Pixels, face: Face) -> float:
-    """How many pixels between the outer corners of the eyes the blur of the photo leaves."""
+    """How many pixels between the outer corners of the eyes the blur of the photo leaves; at least so many."""
+    if face.landmarks.eye_distance_px >= _LEAST_EYE_DISTANCE_PX * _SIGMAS_PER_DETAIL * MOST_BLUR_PX:
+        # Enough whatever the blur, which takes long to measure here.
+        return _LEAST_EYE_DISTANCE_PX
     box = face.box.clipped(pixels.shape[1], pixels.shape[0])
     sigma_px = measure_blur(luma(pixels[box.slices])) if box is not None else 0.0
     return face.landmarks.eye_distance_px / max(_SIGMAS_PER_DETAIL * sigma_px, 1.0)

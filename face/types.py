@@ -15,9 +15,12 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from photo.types import Box, Points
+from photo.types import Box, FloatArray, Points
 
 LANDMARK_COUNT = 478
+
+# Beyond this ratio of the two eyes' widths a landmark, not the pose, is off.
+_LEAST_WIDTH_RATIO = 0.45
 
 # Each curve runs from the outer corner of the eye to the inner one, both corners included.
 _RIGHT_EYE_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
@@ -235,6 +238,52 @@ EYES = (Feature.RIGHT_EYE, Feature.LEFT_EYE)
 
 
 @dataclass(frozen=True, eq=False)
+class EyeFrame:
+    """Maps between photo pixels and the *eye frame* of one eye: x = -1 at its outer corner and +1 at the inner one.
+
+    y runs toward the brow, and one unit is half the true width of the eye. A turned head foreshortens x but not y, so
+    the axes keep scales of their own. Both eyes have the same frame, mirrored: what is measured on one fits the other.
+
+    `origin`, `x_axis`, `y_axis` float32 (2,): pixels, and pixels per unit.
+    """
+
+    origin: FloatArray
+    x_axis: FloatArray
+    y_axis: FloatArray
+
+    @property
+    def half_width_px(self) -> float:
+        """Length of one unit of y in pixels: half the width of the eye seen straight on."""
+        return float(np.linalg.norm(self.y_axis))
+
+    @property
+    def foreshortening(self) -> float:
+        """How wide the eye is seen over how wide it is: 1 straight on, less from the side; never 0."""
+        return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.half_width_px
+
+    def to_frame(self, x_px: FloatArray, y_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Frame coordinates of photo pixels (arrays of any shape)."""
+        determinant = self.x_axis[0] * self.y_axis[1] - self.x_axis[1] * self.y_axis[0]
+        dx, dy = x_px - self.origin[0], y_px - self.origin[1]
+        x = (dx * self.y_axis[1] - dy * self.y_axis[0]) / determinant
+        y = (self.x_axis[0] * dy - self.x_axis[1] * dx) / determinant
+        return x.astype(np.float32), y.astype(np.float32)
+
+    def to_photo(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Photo pixels of frame coordinates (arrays of any shape)."""
+        x_px = self.origin[0] + x * self.x_axis[0] + y * self.y_axis[0]
+        y_px = self.origin[1] + x * self.x_axis[1] + y * self.y_axis[1]
+        return x_px.astype(np.float32), y_px.astype(np.float32)
+
+    def grid(self, box: Box, supersampling: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Frame coordinates of every (sub-)pixel centre of `box`, two arrays (h·s, w·s)."""
+        step = 1.0 / supersampling
+        columns = box.left + (np.arange(box.width * supersampling, dtype=np.float32) + 0.5) * step - 0.5
+        rows = box.top + (np.arange(box.height * supersampling, dtype=np.float32) + 0.5) * step - 0.5
+        return self.to_frame(*np.meshgrid(columns, rows))
+
+
+@dataclass(frozen=True, eq=False)
 class Face:
     """One face: where it is, its landmarks, and what they say.
 
@@ -276,3 +325,32 @@ class Face:
             box=self.box.shifted(-box.left, -box.top).scaled(scale),
             landmarks=Landmarks((self.landmarks.points - origin) * np.float32(scale)),
         )
+
+    def eye_frame(self, feature: Feature) -> EyeFrame:
+        """The eye frame of one eye, found once. Raises ValueError for the mouth."""
+        if feature is Feature.MOUTH:
+            raise ValueError("the mouth is not an eye")
+        return self._eye_frames[feature]
+
+    @cached_property
+    def _eye_frames(self) -> dict[Feature, EyeFrame]:
+        return {feature: _find_eye_frame(self, feature) for feature in EYES}
+
+
+def _find_eye_frame(face: Face, feature: Feature) -> EyeFrame:
+    eye = face.eye(feature)
+    origin = eye.center
+    x_axis = (eye.inner_corner - eye.outer_corner)[:2] / 2
+    # The pose turns the width of the eye into depth; the wider eye in space is the better measured one.
+    eyes = (face.landmarks.left_eye, face.landmarks.right_eye)
+    width_3d = max(float(np.linalg.norm(e.outer_corner - e.inner_corner)) for e in eyes)
+    unit = min(width_3d / 2, float(np.linalg.norm(x_axis)) / _LEAST_WIDTH_RATIO)
+    # y stands on the line through both eyes, not on this eye's own corners: a far eye's short axis is noisy.
+    across = (face.landmarks.left_eye.outer_corner - face.landmarks.right_eye.outer_corner)[:2]
+    across = across / max(float(np.linalg.norm(across)), 1e-6)
+    own = x_axis / max(float(np.linalg.norm(x_axis)), 1e-6)
+    own = own if float(own @ across) > 0 else -own
+    along = across + own
+    along = along / max(float(np.linalg.norm(along)), 1e-6)
+    y_axis = np.array([along[1], -along[0]], np.float32) * unit
+    return EyeFrame(origin.astype(np.float32), x_axis.astype(np.float32), y_axis)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from photo.types import FloatArray, Mask, Pixels, Region
 
+_BAND_ROWS = 64
+
 
 def composite(pixels: Pixels, painted: Pixels, regions: Iterable[Region]) -> Pixels:
     """Blend `painted` into `pixels`, both uint8 (H, W, 3), through the soft `regions`.
@@ -27,9 +29,14 @@ def blend_patch(pixels: Pixels, painted: Pixels, region: Region) -> Pixels:
 
     Both are uint8 (H, W, 3) and not written to. Where alpha is 0, it holds the bytes of `pixels`.
     """
-    original = pixels[region.box.slices].astype(np.float32)
-    mixed = original + region.alpha[..., None] * (painted[region.box.slices] - original)
-    return np.asarray(np.rint(mixed), np.uint8)
+    before, after = pixels[region.box.slices], painted[region.box.slices]
+    blended = np.empty_like(before)
+    # In bands: what is between 8-bit steps of a whole large face takes a lot of memory, and time to go through it.
+    for top in range(0, len(before), _BAND_ROWS):
+        band = slice(top, top + _BAND_ROWS)
+        original = before[band].astype(np.float32)
+        blended[band] = np.rint(original + region.alpha[band, :, None] * (after[band] - original))
+    return blended
 
 
 def merge_regions(regions: list[Region]) -> list[Region]:

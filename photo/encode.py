@@ -34,12 +34,49 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG and
 _SLAB_ROWS = 256
 
 
-def encode_photo(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo) -> str | None:
-    """Write `pixels` uint8 (H, W, 3) to `file` as "JPEG", "PNG", "WEBP", "TIFF" or "BMP".
+def encode_photo(format_name: str, pixels: Pixels, photo: Photo) -> tuple[bytes, str | None]:
+    """Return `pixels` uint8 (H, W, 3) as a whole file in "JPEG", "PNG", "WEBP", "TIFF" or "BMP".
 
-    Returns sentences on what could not be kept, or None. Raises UnwritablePhoto when the format cannot hold a
-    photo of this size.
+    With it come sentences on what could not be kept, or None. Raises UnwritablePhoto when the format cannot hold a
+    photo of this size, and OSError when the encoder fails.
     """
+    # Never straight into a file: on a full disk Pillow's encoders take a write that stops short for a whole one.
+    file = io.BytesIO()
+    note = _encode(file, format_name, pixels, photo)
+    data = file.getvalue()
+    if not is_whole(format_name, data):
+        raise OSError(f"the {format_name} encoder stopped before the end")
+    return data, note
+
+
+def is_whole(format_name: str, data: bytes) -> bool:
+    """Whether a file of one's own making ends where its format says; what lies before is not decoded."""
+    if format_name == "JPEG":
+        return data.endswith(b"\xff\xd9")
+    if format_name == "PNG":
+        return data.endswith(_make_chunk(b"IEND", b""))
+    if format_name == "TIFF":
+        return _holds_its_strips(data)
+    start, beyond = {"WEBP": (4, 8), "BMP": (2, 0)}[format_name]
+    return len(data) > start and len(data) == int.from_bytes(data[start : start + 4], "little") + beyond
+
+
+def _holds_its_strips(tiff: bytes) -> bool:
+    """Whether all samples that the tags of a TIFF file point to are in it."""
+    file = io.BytesIO(tiff)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow warns of tags that are cut off
+            tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+            file.seek(tags.next)
+            tags.load(file)
+        return all(start + size <= len(tiff) for start, size in zip(tags[273], tags[279], strict=True))
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error, UserWarning):
+        return False
+
+
+def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo) -> str | None:
+    """Write the photo to `file`; return sentences on what could not be kept, or None."""
     if max(photo.width, photo.height) > _LARGEST_SIDE.get(format_name, 2**31):
         limit = _LARGEST_SIDE[format_name]
         raise UnwritablePhoto(f"A {format_name} file holds at most {limit} pixels a side; choose .png instead.")
@@ -266,4 +303,5 @@ def _write_deep_tiff(file: IO[bytes], samples: Samples, extras: dict[str, Any]) 
     if "icc_profile" in extras:
         tags[34675] = extras["icc_profile"]
     tags.save(file)
-    file.write(samples.astype("<u2").tobytes())
+    for top in range(0, height, _SLAB_ROWS):
+        file.write(samples[top : top + _SLAB_ROWS].astype("<u2").tobytes())

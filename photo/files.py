@@ -1,21 +1,14 @@
 """Load a photo, and save it so that the file appears whole or not at all.
 
-What is in the file is decoded by `photo_decoding` and written by `photo_encoding`; here are the paths, the
-refusals, and the care for files that are already there.
+What is in the file is decoded by `photo.decode`, encoded by `photo.encode` and written by `photo.writing`; here are
+the paths and the refusals.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import secrets
-import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -23,6 +16,7 @@ from photo.decode import decode_photo
 from photo.encode import encode_photo
 from photo.errors import UnreadablePhoto, UnwritablePhoto
 from photo.types import Photo, Pixels
+from photo.writing import Originals, check_writable, describe_error, explain_write_errors, write_whole
 
 FORMATS = {
     ".bmp": "BMP",
@@ -60,60 +54,41 @@ def load_photo(path: Path) -> Photo:
     except PermissionError as error:
         raise UnreadablePhoto(f"You may not read {path}; change its permissions.") from error
     except OSError as error:
-        raise UnreadablePhoto(f"{path} cannot be read: {_describe(error)}; check the name.") from error
+        raise UnreadablePhoto(f"{path} cannot be read: {describe_error(error)}; check the name.") from error
 
 
-def save_photo(pixels: Pixels, photo: Photo, path: Path, *, overwrite: bool = False) -> str | None:
+def save_photo(pixels: Pixels, photo: Photo, path: Path, originals: Originals | None = None) -> str | None:
     """Write `pixels` with everything `photo` carries, in the format that the ending of `path` names.
 
     `pixels` uint8 (H, W, 3) is `photo.pixels` with edits. A photo without edits saved in its own format becomes
     a copy of the input file, byte for byte. The file appears whole or not at all; missing folders are made, and a
-    file already there is replaced, but the input photo itself only with `overwrite`.
+    file already there is replaced, but the input photo itself and `originals` only where these allow it.
     Returns sentences on what the chosen format could not keep, or None. Raises UnwritablePhoto, and ValueError
     when `pixels` does not fit the photo.
     """
     if pixels.shape != photo.pixels.shape or pixels.dtype != np.uint8:
         raise ValueError(f"pixels {pixels.dtype} {pixels.shape} do not fit the photo, {photo.pixels.shape}")
-    check_output(path, photo.path, overwrite=overwrite)
+    originals = originals or Originals()
+    if photo.path is not None:
+        originals = replace(originals, photos=(("the input photo itself", photo.path), *originals.photos))
+    check_output(path, originals)
     format_name = FORMATS[path.suffix.lower()]
     own_format = "JPEG" if photo.format == "MPO" else photo.format
-    with _explain_write_errors(path):
-        # Through a link the file it points to is replaced, and the link stays.
-        target = path.resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        original = None
-        if format_name == own_format and np.array_equal(pixels, photo.pixels):
-            original = _read_original(photo)
-        with _open_atomically(target) as file:
-            if original is None:
-                return encode_photo(file, format_name, pixels, photo)
-            file.write(original)
-            return None
+    is_unedited = format_name == own_format and np.array_equal(pixels, photo.pixels)
+    data, note = _read_original(photo) if is_unedited else None, None
+    if data is None:
+        with explain_write_errors(path):
+            data, note = encode_photo(format_name, pixels, photo)
+    write_whole(path, data, originals)
+    return note
 
 
-def check_output(path: Path, input_path: Path | None, *, overwrite: bool = False) -> None:
-    """Raise UnwritablePhoto when a photo read from `input_path` can be seen not to be writable to `path`.
-
-    Worth calling before the work is done. It writes nothing, so that a full disk is only found by `save_photo`.
-    """
-    if "\0" in str(path):
-        raise UnwritablePhoto(f"{str(path)!r} is no file name; name another file.")
+def check_output(path: Path, originals: Originals) -> None:
+    """Raise UnwritablePhoto when it can be seen that no photo can be written to `path`; writes nothing itself."""
+    check_writable(path, originals)
     if path.suffix.lower() not in FORMATS:
         ending = f"the ending {path.suffix}" if path.suffix else "no ending"
         raise UnwritablePhoto(f"{path} has {ending}; name a file ending in {', '.join(FORMATS)}.")
-    with _explain_write_errors(path):
-        if path.is_dir():
-            raise UnwritablePhoto(f"{path} is a folder; name the file to write in it.")
-        if path.exists():
-            if not path.is_file():
-                raise UnwritablePhoto(f"{path} is no ordinary file; name another file to write.")
-            if not overwrite and input_path is not None and input_path.exists() and path.samefile(input_path):
-                raise UnwritablePhoto(f"{path} is the input photo itself; name another file, or allow --overwrite.")
-        folder = next(parent for parent in path.resolve().parents if parent.exists())
-        if not folder.is_dir():
-            raise UnwritablePhoto(f"{path} cannot be written: {folder} is a file, not a folder; name another folder.")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise UnwritablePhoto(f"You may not write {path}; choose another folder or change its permissions.")
 
 
 def _read_original(photo: Photo) -> bytes | None:
@@ -133,41 +108,3 @@ def _equal_alpha(one: Photo, other: Photo) -> bool:
     if one.alpha is None or other.alpha is None:
         return one.alpha is other.alpha
     return np.array_equal(one.alpha, other.alpha)
-
-
-@contextmanager
-def _open_atomically(target: Path) -> Iterator[IO[bytes]]:
-    """Open a new file beside `target` that takes its place when the block ends, and vanishes when it fails."""
-    # A short name of its own: the target's name may already be as long as the file system allows.
-    part = target.parent / f".{secrets.token_hex(8)}.part"
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, part)
-        part.replace(target)
-    finally:  # also on Ctrl-C; after the replacement there is nothing left to remove
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _explain_write_errors(path: Path) -> Iterator[None]:
-    """Turn what the file system raises into one sentence about `path`."""
-    try:
-        yield
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UnwritablePhoto(f"{path} lies below a file, not a folder; name another folder.") from error
-    except PermissionError as error:
-        raise UnwritablePhoto(f"You may not write {path}; choose another folder or change its permissions.") from error
-    # Path.resolve raises RuntimeError for a circle of links up to Python 3.12.
-    except (OSError, RuntimeError) as error:
-        raise UnwritablePhoto(f"{path} cannot be written: {_describe(error)}; name another file.") from error
-
-
-def _describe(error: OSError | RuntimeError) -> str:
-    """What the operating system says, in a few words."""
-    if isinstance(error, RuntimeError) or error.errno == errno.ELOOP:
-        return "its links lead round in a circle"
-    return (error.strerror or str(error)).lower()

@@ -63,6 +63,9 @@ def scale_down(picture: Picture, scale: float, least_px: int = 1) -> Picture:
     The type stays; each side gets at least `least_px` pixels. Where that is the size it has, it comes back itself.
     """
     size = scale_size(picture.shape[1], picture.shape[0], min(scale, 1.0), least_px)
+    # Much larger pictures are halved first, as long as nothing is lost by it: that is many times quicker.
+    while all(side >= 4 * least and side % 2 == 0 for side, least in zip(picture.shape[1::-1], size, strict=True)):
+        picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     if size == (picture.shape[1], picture.shape[0]):
         return picture
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -5,12 +5,17 @@ Grain that is stretched with the skin turns into combs and streaks, which betray
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from photo.blend import smoothstep
 from photo.types import FloatArray, Pixels
+
+MOST_BLUR_PX = 6.0
+"""No blur is measured larger than this."""
 
 # Grain is finer than this, in pixels.
 _GRAIN_SIZE_PX = 1.8
@@ -20,20 +25,43 @@ _EDGE_SIGMAS = 5.0
 _SLOPE_SIGMAS, _SLOPE_BLUR_PX = 0.8, 2.5
 # Less noise than the first number, in 8-bit steps, nobody sees drawn out; from the second on all of it stays.
 _NOISE_RANGE = (2.0, 4.0)
+# So many pixels in the middle, each way, tell the noise of all.
+_NOISE_SIDE_PX = 1024
+# Grain is told band by band of so many rows, each seen with so many around it as the blurs reach.
+_BAND_ROWS, _AROUND_PX = 128, 12
 # On faces with smaller distances of the outer eye corners than these, in pixels, features are as fine as grain.
 _EYE_DISTANCES_PX = (100.0, 180.0)
 
 
-def find_grain(pixels: Pixels, eye_distance_px: float) -> FloatArray | None:
+def find_grain(pixels: Pixels, eye_distance_px: float, on_step: Callable[[], None] = lambda: None) -> FloatArray | None:
     """Return the part of `pixels` uint8 (h, w, 3) that is grain, float32 (h, w, 3); None where it does not matter.
 
-    Edges are left out of it by the size of the step: what is far above the noise is no noise.
+    Edges are left out of it by the size of the step: what is far above the noise is no noise. `on_step` is called
+    every now and then.
     """
     share = float(smoothstep(*_EYE_DISTANCES_PX, np.array(eye_distance_px)))
-    noise = measure_noise(pixels) if share > 0 else 0.0
+    noise = measure_noise(_cut_middle(pixels)) if share > 0 else 0.0
     share *= float(smoothstep(*_NOISE_RANGE, np.array(noise)))
     if share == 0:
         return None
+    grain = np.empty(pixels.shape, np.float32)
+    for top in range(0, len(pixels), _BAND_ROWS):
+        on_step()
+        first = max(top - _AROUND_PX, 0)
+        band = _find_in_band(pixels[first : top + _BAND_ROWS + _AROUND_PX], noise, share)
+        grain[top : top + _BAND_ROWS] = band[top - first : top - first + _BAND_ROWS]
+    return grain
+
+
+def _cut_middle(pixels: Pixels) -> Pixels:
+    rows, columns = (
+        slice(max(size - _NOISE_SIDE_PX, 0) // 2, (size + _NOISE_SIDE_PX) // 2) for size in pixels.shape[:2]
+    )
+    return pixels[rows, columns]
+
+
+def _find_in_band(pixels: Pixels, noise: float, share: float) -> FloatArray:
+    """What of `pixels` uint8 (h, w, 3) is grain that deviates by `noise`, `share` of it: float32 (h, w, 3)."""
     values = pixels.astype(np.float32)
     fine = values - cv2.GaussianBlur(values, (0, 0), _GRAIN_SIZE_PX)
     calm = cv2.GaussianBlur(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (0, 0), _SLOPE_BLUR_PX)
@@ -118,4 +146,4 @@ def measure_blur(gray: FloatArray) -> float:
     ratio = np.clip(before[strong] / np.maximum(after[strong], 1e-3), 1.05, 6.0)
     sigmas = _REBLUR_SIGMA_PX / np.sqrt(ratio * ratio - 1)
     sharpest = float(np.percentile(sigmas, _SHARPEST_PERCENTILE))
-    return float(np.clip(np.sqrt(max(sharpest**2 - _SOBEL_VARIANCE_PX2, 0)), 0.3, 6.0))
+    return float(np.clip(np.sqrt(max(sharpest**2 - _SOBEL_VARIANCE_PX2, 0)), 0.3, MOST_BLUR_PX))

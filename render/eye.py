@@ -7,6 +7,7 @@ skin under it is drawn up over the place where the closed lashes lay.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -14,7 +15,8 @@ import numpy as np
 
 from edit.plan import Edit
 from face.appearance import FaceAppearance
-from face.eye_geometry import IRIS_CENTER, EyeView, Lids, evaluate_lid, find_frame, plan_lids
+from face.eye_geometry import IRIS_CENTER, EyeView, Lids, evaluate_lid, plan_lids
+from face.feature_scale import fit_to, shrink_view
 from face.occlusion import find_hair_strand, find_rim_height, visible_alpha
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma
@@ -42,39 +44,57 @@ LOWER_REACH = 0.62
 LEAST_GRAIN, GRAIN_HUE_SHARE = 0.4, 0.5
 """Of the skin's grain the darkest parts of an eye have so much, and all of it so much of the grain's colour."""
 SUPERSAMPLED_UNIT_PX = 72.0
-"""The eyeball is rendered at about this many pixels per unit and then reduced."""
+"""The eyeball is rendered at about this many pixels per unit and then reduced …"""
+FINE_UNIT_PX = 144.0
+"""… but from this many on, where its softest edge is many pixels wide, as it stands."""
 
 
-def open_eye(pixels: Pixels, edit: Edit, shading: EyeShading, appearance: FaceAppearance) -> Pixels:
+def open_eye(
+    pixels: Pixels,
+    edit: Edit,
+    shading: EyeShading,
+    appearance: FaceAppearance,
+    on_step: Callable[[], None] = lambda: None,
+) -> Pixels:
     """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the eye open, uint8 (h, w, 3).
 
-    The photo is read, never written.
+    The photo is read, never written. `on_step` is called every now and then; it may raise to end the work.
     """
-    frame = find_frame(edit.face, edit.feature)
+    frame = edit.face.eye_frame(edit.feature)
     view = EyeView(edit.region.box, frame, *frame.grid(edit.region.box))
     source = pixels[view.box.slices].astype(np.float32)
-    gray = luma(source)
+    # What is found is as coarse as the eye, and what is painted as fine as the photo.
+    small = shrink_view(view)
+    gray = luma(fit_to(small, source))
 
     lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
     original = source
-    strand = find_hair_strand(gray, frame, view.box, lids, view.x, view.y)
+    strand = find_hair_strand(gray, small.frame, small.box, lids, small.x, small.y)
     if strand is not None:
         # Taken off before the skin moves, and laid back where it was.
         under = np.asarray(strand > 0.05, np.uint8)
-        source = cv2.inpaint(pixels[view.box.slices], under, STRAND_FILL_PX, cv2.INPAINT_TELEA).astype(np.float32)
-        gray = luma(source)
-    still = find_rim_height(gray, frame, view.box, lids, view.x)
+        bare = cv2.inpaint(fit_to(small, source).astype(np.uint8), under, STRAND_FILL_PX, cv2.INPAINT_TELEA)
+        strand = fit_to(view, strand)[..., None]
+        source = np.where(strand > 0.05, fit_to(view, bare.astype(np.float32)), source)
+        gray = luma(fit_to(small, source))
+    still = find_rim_height(gray, small.frame, small.box, lids, small.x)
     if still is not None:
-        lids = _keep_below(lids, still, view)
-    lashes = measure_lashes(source, gray, view, lids)
+        lids = _keep_below(lids, still, small)
+        still = fit_to(view, still)
+    lashes = measure_lashes(fit_to(small, source), gray, small, lids)
+    on_step()
     source = remove_lash_tail(source, view, appearance)
+    on_step()
     clean = remove_lower_lashes(source, view, lids, lashes, shading.skin, appearance)
+    on_step()
     skin = _slide_lids(source, clean, view, lids, lashes, still)
+    on_step()
     skin = _shade_fold(skin, view, lids, shading.skin)
+    on_step()
     painted = _paint_eyeball(skin, view, lids, lashes, shading, appearance)
-    visible = visible_alpha(gray, frame, view.box, view.x, view.y)[..., None]
+    visible = fit_to(view, visible_alpha(gray, small.frame, small.box, small.x, small.y))[..., None]
     if strand is not None:
-        visible = visible * (1 - strand[..., None])
+        visible = visible * (1 - strand)
     painted = original + visible * (painted - original)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
@@ -140,11 +160,16 @@ def _paint_eyeball(
 ) -> FloatArray:
     """Put eyeball, rim and lashes on the opened skin, as sharp and as grainy as the photo is."""
     box = view.box
-    factor = int(np.clip(round(SUPERSAMPLED_UNIT_PX / view.frame.half_width_px), 2, 6))
+    is_fine = view.frame.half_width_px > FINE_UNIT_PX
+    factor = 1 if is_fine else int(np.clip(round(SUPERSAMPLED_UNIT_PX / view.frame.half_width_px), 2, 6))
     x, y = view.frame.grid(box, factor)
     center = (IRIS_CENTER[0] + shading.gaze[0], IRIS_CENTER[1] + shading.gaze[1])
-    eye = render_eyeball(x, y, lids, center, shading)
     alpha = aperture_alpha(x, y, lids, softness=0.05)
+    left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+    seen = slice(top, top + height), slice(left, left + width)
+    eye = np.zeros((*alpha.shape, 3), np.float32)
+    # Premultiplied, so that blurring does not drag the colours outside the opening in.
+    eye[seen] = render_eyeball(x[seen], y[seen], lids, center, shading) * alpha[seen][..., None]
     lash_alpha = _lash_alpha(x, y, lids, lashes, shading)
     rim_alpha = _rim_alpha(x, y, lids)
 
@@ -155,10 +180,8 @@ def _paint_eyeball(
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(small, (0, 0), blur), np.float32)
 
-    # Premultiplied, so that blurring does not drag the colours outside the opening in.
     coverage = reduce(alpha)[..., None]
-    eye = reduce(eye * alpha[..., None])
-    painted = skin * (1 - coverage) + eye
+    painted = skin * (1 - coverage) + reduce(eye)
     rim = 0.45 * reduce(rim_alpha)[..., None]
     painted = painted + rim * (choose_flesh(shading.skin) - painted)
     lash = reduce(lash_alpha)[..., None]
@@ -191,10 +214,10 @@ def _lash_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shadin
 
 def _hair_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading) -> FloatArray:
     """Single hairs, only where the photo is large enough to show them: curved outward and up, tapering."""
-    canvas = np.zeros(x.shape, np.float32)
+    canvas = np.zeros(x.shape, np.uint8)
     visible = shading.detail * float(np.clip((lashes.darkness - 0.25) / 0.4, 0, 1))
     if visible <= 0.05:
-        return canvas
+        return canvas.astype(np.float32)
     random = np.random.default_rng(shading.seed + 1)
     # The frame is affine: three points of the grid give the way back to its pixels.
     height, width = x.shape
@@ -214,8 +237,8 @@ def _hair_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shadin
             points.T[:-1], points.T[1:], np.linspace(0.020, 0.007, 7).tolist(), strict=True
         ):
             ends = [(round(float(point[0]) * 16), round(float(point[1]) * 16)) for point in (start, end)]
-            cv2.line(canvas, ends[0], ends[1], (1.0,), max(1, round(thickness * unit)), cv2.LINE_8, 4)
-    return canvas * np.float32(0.60 * visible)
+            cv2.line(canvas, ends[0], ends[1], (255,), max(1, round(thickness * unit)), cv2.LINE_8, 4)
+    return canvas / np.float32(255) * np.float32(0.60 * visible)
 
 
 def _rim_alpha(x: FloatArray, y: FloatArray, lids: Lids) -> FloatArray:

@@ -13,6 +13,7 @@ from cv2.typing import MatLike
 
 from face.appearance import FaceAppearance
 from face.eye_geometry import EyeView, Lids, evaluate_lid
+from face.feature_scale import fit_to, shrink_view
 from photo.blend import smoothstep
 from photo.measure import LUMA
 from photo.types import FloatArray
@@ -89,12 +90,13 @@ def measure_lashes(source: FloatArray, gray: FloatArray, view: EyeView, lids: Li
 
 def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearance) -> FloatArray:
     """The part of the photo, float32 (h, w, 3), without the dark tail of lashes and liner beyond the outer corner."""
+    whole, view = view, shrink_view(view)
     half_width_px = view.frame.half_width_px
     size = max(3, round(TAIL_WIDTH * half_width_px) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    smooth = cv2.GaussianBlur(source, (0, 0), max(0.04 * half_width_px, 0.6))
-    filled = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
-    filled = np.asarray(cv2.GaussianBlur(filled, (0, 0), max(size / 5, 0.6)), np.float32)
+    smooth = cv2.GaussianBlur(fit_to(view, source), (0, 0), max(0.04 * half_width_px, 0.6))
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
+    filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 5, 0.6)), np.float32)
     lift = _measure_lift(filled, smooth)
     low, high = TAIL_HEIGHTS
     near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
@@ -102,7 +104,7 @@ def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearan
     dark = near * smoothstep(0.04, 0.12, lift)
     if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
         return source
-    return _lay_over(source, filled, dark, view, appearance)
+    return _lay_over(source, filled, dark, whole, appearance)
 
 
 def remove_lower_lashes(
@@ -112,12 +114,13 @@ def remove_lower_lashes(
 
     Bare skin around and below them fills in. `skin` float32 (3,) is its colour below the eye.
     """
-    half_width_px = view.frame.half_width_px
+    whole, view = view, shrink_view(view)
+    seen, half_width_px = fit_to(view, source), view.frame.half_width_px
     size = max(3, round((lashes.reach + WIPED_MARGIN) * half_width_px) | 1)
     across = max(3, round(size * view.frame.foreshortening) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.
-    smooth = np.asarray(cv2.GaussianBlur(source, (0, 0), max(0.06 * half_width_px, 0.6)), np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(seen, (0, 0), max(0.06 * half_width_px, 0.6)), np.float32)
     # Glints on wet skin are no skin colour, and what lies between them is no lash.
     gray, (dim, bright) = smooth @ LUMA, (ratio * float(skin @ LUMA) for ratio in GLINT_RATIO)
     dulled = smooth * np.minimum(bright / np.maximum(gray, 1.0), 1)[..., None]
@@ -133,8 +136,8 @@ def remove_lower_lashes(
     halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * half_width_px) | 1),) * 2)
     lift = np.asarray(cv2.dilate(lift, halo), np.float32)
     # Wet skin is rough with glints.
-    rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(source, view, appearance))
-    rough *= 1 - smoothstep(dim, bright, cv2.dilate(source @ LUMA, halo))
+    rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(seen, view, whole, appearance))
+    rough *= 1 - smoothstep(dim, bright, cv2.dilate(seen @ LUMA, halo))
     hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
 
     # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
@@ -145,16 +148,20 @@ def remove_lower_lashes(
     borrowed = cv2.GaussianBlur(dulled * bare[..., None], (0, 0), reach) / np.maximum(weight, 1e-6)
     known = smoothstep(0.002, 0.05, weight)
     filled = closed + known * (borrowed - closed)
-    return _lay_over(source, filled, near * hair, view, appearance)
+    return _lay_over(source, filled, near * hair, whole, appearance)
 
 
 def _lay_over(
-    source: FloatArray, filled: MatLike, share: MatLike, view: EyeView, appearance: FaceAppearance
+    source: FloatArray, filled: FloatArray, share: FloatArray, view: EyeView, appearance: FaceAppearance
 ) -> FloatArray:
-    """`filled` with the photo's grain over `source`, both (h, w, 3), by `share` (h, w), with soft edges."""
-    alpha = cv2.GaussianBlur(share, (0, 0), max(0.03 * view.frame.half_width_px, 0.5))[..., None]
+    """`filled` (h, w, 3) with the photo's grain over `source`, the picture of `view`, by `share` (h, w), softly.
+
+    `filled` and `share` may have been found in a shrunk picture.
+    """
+    half_width_px = view.frame.half_width_px * share.shape[0] / view.box.height
+    alpha = np.asarray(cv2.GaussianBlur(share, (0, 0), max(0.03 * half_width_px, 0.5)), np.float32)
     grain = appearance.tile_grain(view.box.height, view.box.width)
-    return np.asarray(source + alpha * (filled + grain - source), np.float32)
+    return np.asarray(source + fit_to(view, alpha)[..., None] * (fit_to(view, filled) + grain - source), np.float32)
 
 
 def _measure_lift(filled: MatLike, smooth: MatLike) -> FloatArray:
@@ -162,11 +169,15 @@ def _measure_lift(filled: MatLike, smooth: MatLike) -> FloatArray:
     return np.asarray((filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0), np.float32)
 
 
-def _measure_roughness(source: FloatArray, view: EyeView, appearance: FaceAppearance) -> FloatArray:
-    """How much the lightness changes from pixel to pixel, beyond the photo's grain, as a share of it; (h, w)."""
+def _measure_roughness(source: FloatArray, view: EyeView, whole: EyeView, appearance: FaceAppearance) -> FloatArray:
+    """How much the lightness changes from pixel to pixel, beyond the photo's grain, as a share of it; (h, w).
+
+    `source` is the picture of `view`, which may be a shrunk one of the `whole`.
+    """
     half_width_px = view.frame.half_width_px
     gray = source @ LUMA
     smooth = cv2.GaussianBlur(gray, (0, 0), max(0.10 * half_width_px, 1.0))
     rough = cv2.GaussianBlur(np.abs(gray - smooth), (0, 0), max(0.05 * half_width_px, 0.7))
-    grain = float(np.abs(appearance.grain @ LUMA).mean())
-    return np.asarray((rough - 1.5 * grain) / np.maximum(smooth, 8.0), np.float32)
+    grain = appearance.grain if view is whole else fit_to(view, appearance.tile_grain(*whole.x.shape))
+    level = float(np.abs(grain @ LUMA).mean())
+    return np.asarray((rough - 1.5 * level) / np.maximum(smooth, 8.0), np.float32)

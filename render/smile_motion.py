@@ -7,6 +7,7 @@ laid out in the face's own three axes, so that it foreshortens on a turned head 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -206,6 +207,7 @@ _LIFT_REACH = 0.60
 # The eye above the new rim is kept by a mask as soft as this, in eye widths; it reaches so far up.
 _RIM_SOFTNESS = 0.012
 _EYE_HEIGHT = 0.7
+_DRAWN_EYE_PX = 320.0
 # The fullness under the lid: how far below its rim, in eye widths, and how broad.
 _FULLNESS_BELOW, _FULLNESS_RADIUS = 0.17, 0.085
 
@@ -230,11 +232,20 @@ def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> FloatArray:
     for eye in landmarks.eyes:
         rim = eye.lower[:, :2] + _arch(np.linspace(0, 1, 9, dtype=np.float32))[:, None] * _lift_px(eye, gain) * _up(eye)
         roof = eye.lower[::-1, :2] + _EYE_HEIGHT * eye.width_px * _up(eye)
-        outline = np.concatenate([rim, roof]) - (box.left, box.top)
-        mask = np.zeros((box.height, box.width), np.uint8)
+        outline = np.asarray(np.concatenate([rim, roof]) - (box.left, box.top), np.float32)
+        # Drawn no larger than shows its softness; and only so far around as that reaches.
+        scale = min(1.0, _DRAWN_EYE_PX / max(eye.width_px, 1.0))
+        softness = max(_RIM_SOFTNESS * eye.width_px * scale, 0.5)
+        part = Box.around(outline).grown(math.ceil((4 * softness + 2) / scale)).clipped(box.width, box.height)
+        if part is None:
+            continue
+        mask = np.zeros((max(round(part.height * scale), 1), max(round(part.width * scale), 1)), np.uint8)
+        size = np.array([mask.shape[1] / part.width, mask.shape[0] / part.height], np.float32)
+        outline = np.asarray((outline - (part.left, part.top) + 0.5) * size - 0.5, np.float32)
         cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
-        soft = cv2.GaussianBlur(mask, (0, 0), max(_RIM_SOFTNESS * eye.width_px, 0.5))
-        seen = np.maximum(seen, soft.astype(np.float32) / 255)
+        soft = cv2.GaussianBlur(mask, (0, 0), softness).astype(np.float32) / 255
+        soft = np.asarray(cv2.resize(soft, (part.width, part.height), interpolation=cv2.INTER_LINEAR), np.float32)
+        np.maximum(seen[part.slices], soft, out=seen[part.slices])
     return seen
 
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import math
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -25,8 +26,8 @@ from donor.other_eye import find_iris_color, match_other_eye
 from donor.painter import DonorPainter
 from edit.options import Options
 from edit.plan import Edit, EditPlan, Engine
-from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_haze
-from face.eye_geometry import EYEBALL_DEPTH, find_frame
+from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_haze, thin_out
+from face.eye_geometry import EYEBALL_DEPTH
 from face.types import Face, Feature
 from photo.blend import blend_patch
 from photo.errors import MissingModel, MissingPackage
@@ -79,25 +80,27 @@ class DraftEngine:
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
         for index, edit in enumerate(edits):
-            on_progress(f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
+            tell = partial(on_progress, f"painting face {edit.face.number}: {edit.feature.value}", index / len(edits))
+            tell()
             rows, columns = edit.region.box.slices
             if edit.donor is not None:
                 painted[rows, columns] = donors.paint(painted, edit, edit.donor)
             elif edit.feature is Feature.MOUTH:
                 settled = _blend_eyes(pixels, painted, edit, plan)
-                smile = paint_smile(settled, edit.face, edit.region, edit.amount)
-                painted[rows, columns] = np.where(edit.region.alpha[..., None] > 0, smile, painted[rows, columns])
+                smile = paint_smile(settled, edit.face, edit.region, edit.amount, tell)
+                np.copyto(painted[rows, columns], smile, where=edit.region.alpha[..., None] > 0)
             else:
                 if edit.face.number not in appearances:
                     appearances[edit.face.number] = measure_appearance(pixels, edit.face)
                 appearance = appearances[edit.face.number]
                 shading = self._plan_eye(pixels, edit, plan, appearance)
-                painted[rows, columns] = open_eye(painted, match_other_eye(pixels, edit, plan), shading, appearance)
+                matched = match_other_eye(pixels, edit, plan)
+                painted[rows, columns] = open_eye(painted, matched, shading, appearance, tell)
         on_progress("painted", 1.0)
         return painted
 
     def _plan_eye(self, pixels: Pixels, edit: Edit, plan: EditPlan, appearance: FaceAppearance) -> EyeShading:
-        frame = find_frame(edit.face, edit.feature)
+        frame = edit.face.eye_frame(edit.feature)
         light = _find_light(pixels, edit.face)
         skin = measure_eye_skin(pixels, edit.face, edit.feature, appearance.skin)
         low, high = _DETAIL_UNIT_PX
@@ -163,7 +166,7 @@ def _find_light(pixels: Pixels, face: Face) -> float:
     points = face.landmarks.oval[:, :2]
     low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int) + 1
     crop = pixels[max(low[1], 0) : max(high[1], 1), max(low[0], 0) : max(high[0], 1)]
-    small = cv2.resize(luma(crop), (16, 16), interpolation=cv2.INTER_AREA)[3:13, 2:14]
+    small = cv2.resize(luma(thin_out(crop)), (16, 16), interpolation=cv2.INTER_AREA)[3:13, 2:14]
     left, right = float(small[:, :6].mean()), float(small[:, 6:].mean())
     difference = 4.0 * (right - left) / max(right + left, 1.0)
     return float(np.clip(difference + math.copysign(0.35, difference), -1, 1))

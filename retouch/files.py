@@ -11,11 +11,13 @@ from edit.plan import Engine
 from photo.errors import BadOption, UnreadablePhoto
 from photo.files import check_output, load_photo, save_photo
 from photo.types import Photo, Progress
+from photo.writing import Originals
 from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
 from retouch.drawing import draw_contact_sheet
 
 # The share of the work that finding the faces of all photos is.
 _READING = 0.6
+_SHEET = "--contact_sheet"
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,14 @@ class BurstFiles:
     """The photos of a burst and what to write.
 
     `kept` is the photo to keep, None means the best one; it need not be among `photos`. `sheet` may be None.
+    `originals` are all photos that the run reads.
     """
 
     photos: tuple[Path, ...]
     kept: Path | None
     target: Path
     sheet: Path | None
-    overwrite: bool = False
+    originals: Originals
 
 
 def make_best_take(
@@ -37,8 +40,8 @@ def make_best_take(
 ) -> tuple[str, dict[str, object]]:
     """Write the best take of a burst, and its contact sheet; return the report in words and as JSON.
 
-    A photo that cannot be read is left out, and `say` told why, unless it is the one to keep. No photo of the burst is
-    ever replaced by the sheet, and by the result only with `overwrite`. Raises FixError.
+    A photo that cannot be read is left out, and `say` told why, unless it is the one to keep. The sheet never replaces
+    a photo that was read, the result only where `files.originals` allows it. Raises FixError.
     """
     asked = _sort_out(files)
     paths, frames = [], []
@@ -62,11 +65,11 @@ def make_best_take(
         on_progress(words, _READING + (1 - _READING) * share)
 
     result = fix_burst(photo, frames, base, options, engine, tell)
-    note = save_photo(result.pixels, photo, files.target, overwrite=files.overwrite)
+    note = save_photo(result.pixels, photo, files.target, files.originals)
     words = [describe_burst(result, frames), *([note] if note else []), f"Written: {files.target}"]
     if files.sheet is not None:
         picture = draw_contact_sheet(result, frames)
-        save_photo(picture, Photo(picture, format="", path=paths[base]), files.sheet)
+        save_photo(picture, Photo(picture), files.sheet, files.originals.but_never_by(_SHEET))
         words.append(f"Written: {files.sheet}")
     data = burst_to_json(result, frames)
     left_out = [str(path) for path in asked if path not in paths]
@@ -80,10 +83,9 @@ def _sort_out(files: BurstFiles) -> list[Path]:
     paths = others if files.kept is None else [files.kept, *others]
     if len(paths) < 2:
         raise BadOption("--burst takes a folder of two photos or more; there is one.")
-    for path in paths:
-        check_output(files.target, path, overwrite=files.overwrite)
-        if files.sheet is not None:
-            check_output(files.sheet, path)
+    check_output(files.target, files.originals)
+    if files.sheet is not None:
+        check_output(files.sheet, files.originals.but_never_by(_SHEET))
     if files.sheet is not None and files.sheet.resolve() == files.target.resolve():
         raise BadOption("--contact_sheet and --output_path name the same file; name two.")
     return paths

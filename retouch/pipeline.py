@@ -91,6 +91,7 @@ def fix_photo(
         result = _refine(photo.pixels, plan, draft, engine, gate, clock, rest)
     else:
         result = _paint_until_good(photo.pixels, plan, engine, gate, clock, _scale_progress(on_progress, 0.4, 0.6))
+    on_progress("counting what changed", 1.0)
     with clock("measure"):
         regions = [edit.region for edit in result.kept]
         changed_pixels, changed_outside = count_changes(photo.pixels, result.pixels, regions)
@@ -131,6 +132,7 @@ def _paint_until_good(
             candidate = composite(pixels, painted, [edit.region for edit in pending])
         again: list[Edit] = []
         for face, edits in _group_by_face(pending):
+            part(f"looking at face {face.number} again", 1.0)
             with clock("measure"):
                 can_grow = face.number not in lost and tries < MAX_TRIES - 1
                 outcomes = gate.judge(candidate, face, edits, aims_high=can_grow)

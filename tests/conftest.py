@@ -1,4 +1,4 @@
-"""Photos for the tests: the shipped samples, and the development photos where they lie beside the checkout."""
+"""Photos for the tests: the samples, the portraits, and the development photos where they lie beside the checkout."""
 
 from __future__ import annotations
 
@@ -6,57 +6,63 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from diffusion import painter, weights
 from face.search import find_faces
 from face.types import Face
 from photo.types import Pixels
-from tests.support import tiny_models
+from tests.support import photos, tiny_models
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "inputs"
-SHARED_PHOTOS = ROOT.parent / "shared" / "photos"
 
 # One thread: the tiny models are slower with several, and far slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-LoadPhoto = Callable[[str], Pixels]
+LoadPhoto = photos.LoadPhoto
 FindFaces = Callable[[Pixels], tuple[Face, ...]]
 
 
-def _load(path: Path) -> Pixels:
-    bgr = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
-    pixels = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-    pixels.setflags(write=False)
-    return pixels
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pass over what only a POSIX system can do."""
+    for item in items:
+        if os.name != "posix" and item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="needs a POSIX system"))
 
 
-def _loader(folder: Path) -> LoadPhoto:
-    loaded: dict[str, Pixels] = {}
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("photos") and not photos.have_development_photos():
+        pytest.skip(photos.LEFT_OUT)
 
-    def load(name: str) -> Pixels:
-        if name not in loaded:
-            loaded[name] = _load(folder / name)
-        return loaded[name]
 
-    return load
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say how many tests were left out for want of the development photos, in the last line before pytest's own."""
+    yield
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if photos.LEFT_OUT in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests were left out: {photos.LEFT_OUT}.")
 
 
 @pytest.fixture(scope="session")
 def sample() -> LoadPhoto:
     """Loads one of the photos under data/inputs by name, uint8 (H, W, 3) RGB, read-only."""
-    return _loader(SAMPLES)
+    return photos.make_loader(SAMPLES)
+
+
+@pytest.fixture(scope="session")
+def real_photo() -> LoadPhoto:
+    """Loads a portrait of tests/photos, or a development photo by its path in their folder."""
+    return photos.make_loader(photos.PORTRAITS, photos.DEVELOPMENT)
 
 
 @pytest.fixture(scope="session")
 def shared_photo() -> LoadPhoto:
-    """Loads one of the development photos by its path in their folder; skips the test where they are not."""
-    if not SHARED_PHOTOS.is_dir():
-        pytest.skip("the development photos are not here: they may not be shipped with the project")
-    return _loader(SHARED_PHOTOS)
+    """Loads one of the development photos by its path in their folder, for the tests marked `photos`."""
+    return photos.make_loader(photos.DEVELOPMENT)
 
 
 @pytest.fixture(scope="session")

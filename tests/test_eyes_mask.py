@@ -11,10 +11,12 @@ import pytest
 from edit.options import Options
 from eyes_mask import check_face_numbers, eye_region, eyes_mask, judge_closedness, plan_eyes
 from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
+from face.search import find_faces
 from face.types import EYES, Face, Feature, Landmarks
 from photo.errors import BadOption
 from photo.types import FloatArray, Pixels
-from tests.conftest import SHARED_PHOTOS, FindFaces, LoadPhoto
+from tests.conftest import FindFaces, LoadPhoto
+from tests.support.photos import development, portraits, where_developing
 
 
 @pytest.fixture
@@ -247,13 +249,7 @@ def test_mask_of_the_photo_is_black_where_nothing_is_touched(closed_photo: Pixel
     assert not eyes_mask(closed_photo.shape, []).any()
 
 
-# ---- on the development photos --------------------------------------------------------------------------
-
-
-def _names(*patterns: str) -> list[str]:
-    """Development photos that match; a stand-in where there are none, so that the test is seen to be skipped."""
-    found = [path for pattern in patterns for path in SHARED_PHOTOS.glob(pattern)]
-    return sorted(path.relative_to(SHARED_PHOTOS).as_posix() for path in found) or ["none"]
+# ---- on real people -------------------------------------------------------------------------------------
 
 
 def _opened(photo: Pixels, faces: tuple[Face, ...]) -> set[tuple[int, Feature]]:
@@ -261,47 +257,71 @@ def _opened(photo: Pixels, faces: tuple[Face, ...]) -> set[tuple[int, Feature]]:
 
 
 @pytest.mark.parametrize(
-    "name", _names("closed/[!g]*", "pairs/*/input_closed.jpg", "reference/image_[23].*", "hard/closed_*")
+    "name",
+    [
+        *portraits(to_open="both"),
+        *development("closed/[!g]*", "pairs/*/input_closed.jpg", "reference/image_[23].*", "hard/closed_*"),
+    ],
 )
-def test_every_closed_pair_is_opened(shared_photo: LoadPhoto, faces_of: FindFaces, name: str) -> None:
-    photo = shared_photo(name)
+def test_every_closed_pair_is_opened(real_photo: LoadPhoto, faces_of: FindFaces, name: str) -> None:
+    photo = real_photo(name)
     assert _opened(photo, faces_of(photo)) == {(1, feature) for feature in EYES}
 
 
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
-        ("closed/group_uol_g1.jpg", {2, 3, 4}),
-        ("closed/group_uol_111024.jpg", {1, 2}),
-        ("reference/image_1.jpg", {1}),
-        ("reference/image_5.png", {2}),
+        ("group_blink.jpg", {2, 3, 5}),
+        ("group_open.jpg", set()),
+        *where_developing(
+            ("closed/group_uol_g1.jpg", {2, 3, 4}),
+            ("closed/group_uol_111024.jpg", {1, 2}),
+            ("reference/image_1.jpg", {1}),
+            ("reference/image_5.png", {2}),
+        ),
     ],
 )
 def test_in_groups_only_the_closed_eyes_are_opened(
-    shared_photo: LoadPhoto, faces_of: FindFaces, name: str, numbers: set[int]
+    real_photo: LoadPhoto, faces_of: FindFaces, name: str, numbers: set[int]
 ) -> None:
-    photo = shared_photo(name)
+    photo = real_photo(name)
     assert _opened(photo, faces_of(photo)) == {(number, feature) for number in numbers for feature in EYES}
 
 
 @pytest.mark.parametrize(
     "name",
-    _names(
-        "neutral/*",
-        "smiling/*",
-        "pairs/*/gt_open.jpg",
-        "pairs/*/ref_*.jpg",
-        "pairs/*/input_neutral.jpg",
-        "pairs/portrait_*/*.jpg",
-        "hard/narrow_*",
-        "hard/[afhlpst][!_]*",
-    ),
+    [
+        *portraits(to_open="none"),
+        *development(
+            "neutral/*",
+            "smiling/*",
+            "pairs/*/gt_open.jpg",
+            "pairs/*/ref_*.jpg",
+            "pairs/*/input_neutral.jpg",
+            "pairs/portrait_*/*.jpg",
+            "hard/narrow_*",
+            "hard/[afhlpst][!_]*",
+        ),
+    ],
 )
-def test_open_narrow_lowered_and_covered_eyes_are_left(shared_photo: LoadPhoto, faces_of: FindFaces, name: str) -> None:
-    photo = shared_photo(name)
+def test_open_narrow_lowered_and_covered_eyes_are_left(real_photo: LoadPhoto, faces_of: FindFaces, name: str) -> None:
+    photo = real_photo(name)
     assert _opened(photo, faces_of(photo)) == set()
 
 
+@pytest.mark.parametrize("eye_distance_px", [40, 30])
+def test_small_faces_of_a_group_are_decided_as_large_ones(
+    real_photo: LoadPhoto, faces_of: FindFaces, eye_distance_px: int
+) -> None:
+    """The smallest of the six faces has that many pixels between its outer eye corners."""
+    photo = real_photo("group_blink.jpg")
+    smallest = min(face.landmarks.eye_distance_px for face in faces_of(photo))
+    ratio = eye_distance_px / smallest
+    small = cv2.resize(photo, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    assert _opened(small, find_faces(small)) == {(number, feature) for number in (2, 3, 5) for feature in EYES}
+
+
+@pytest.mark.photos
 def test_small_faces_of_a_crowd_are_decided_alike(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
     """At least five of the 29 have their eyes shut; nobody is left with one eye open."""
     photo = shared_photo("hard/crowd_solvay1927.jpg")
@@ -310,6 +330,7 @@ def test_small_faces_of_a_crowd_are_decided_alike(shared_photo: LoadPhoto, faces
     assert all({(number, feature) for feature in EYES} <= opened for number, _ in opened)
 
 
-def test_a_real_wink_is_opened(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
-    photo = shared_photo("hard/wink.jpg")
+@pytest.mark.parametrize("name", [*portraits(to_open="right"), *development("hard/wink.jpg")])
+def test_a_wink_is_opened(real_photo: LoadPhoto, faces_of: FindFaces, name: str) -> None:
+    photo = real_photo(name)
     assert _opened(photo, faces_of(photo)) == {(1, Feature.RIGHT_EYE)}

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.photos import read_labels
+
 ROOT = Path(__file__).parents[1]
 BELOW = {
     "photo": set(),
@@ -90,12 +92,6 @@ def reach(name: str) -> set[str]:
 def test_every_room_is_in_the_table() -> None:
     # A renamed or a new room cannot make the next test empty.
     assert {room(path) for path in FILES} == set(BELOW)
-
-
-def test_the_table_runs_down() -> None:
-    for own, below in BELOW.items():
-        for other in below:
-            assert BELOW[other] <= below, f"{own} may import {other}, but not all that this imports"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -217,6 +213,17 @@ def test_every_sample_photo_tells_where_it_comes_from() -> None:
     text = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
     for path in sorted((ROOT / "data" / "inputs").iterdir()):
         assert path.name in text, f"{path.name} is not in THIRD_PARTY.md"
+
+
+def test_every_portrait_is_named_with_its_checksum_and_labelled() -> None:
+    rows = re.findall(
+        r"^\| `tests/photos/(\S+)` .*`([0-9a-f]{64})`", (ROOT / "THIRD_PARTY.md").read_text(), re.MULTILINE
+    )
+    portraits = {path.name: path.read_bytes() for path in (ROOT / "tests" / "photos").glob("*.jpg")}
+    assert portraits
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in portraits.items()} == dict(rows)
+    assert {label.path for label in read_labels()} == set(portraits)
+    assert sum(map(len, portraits.values())) < 2_500_000
 
 
 def test_both_opencv_packages_have_one_version() -> None:

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 import main
-import main as command_line
 from benchmark.synthetic_blink import close_eyes
 from edit.options import EYE_COLORS, Options
 from face.search import find_faces
@@ -83,7 +82,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 
 
 def test_the_defaults_are_those_of_options() -> None:
-    parsed = vars(command_line.build_parser().parse_args([]))
+    parsed = vars(main.build_parser().parse_args([]))
     default = Options()
     flags = {name: value for name, value in vars(default).items() if name != "choices"}  # of single faces: no flag
     assert {name: parsed[name] for name in flags} == flags
@@ -95,7 +94,7 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
 
 @pytest.mark.parametrize(("text", "color"), [("Brown", "brown"), ("gray", "grey"), ("#6B4A2F", "#6b4a2f")])
 def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> None:
-    assert command_line.build_parser().parse_args(["--eye_color", text]).eye_color == color
+    assert main.build_parser().parse_args(["--eye_color", text]).eye_color == color
 
 
 @pytest.mark.parametrize(
@@ -148,7 +147,7 @@ def test_a_mistake_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...],
     whole = save_scene(tmp_path / "cut.jpg", 400, 400).read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "no_photos").mkdir()
-    assert words in fail(*arguments, cwd=tmp_path)
+    assert words in fail(*arguments, cwd=tmp_path).replace(os.sep, "/")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -174,12 +173,13 @@ def test_something_unexpected_is_one_line_and_exit_code_1(
         main.main([*arguments, "--debug"])
 
 
-def test_a_missing_package_says_what_to_install(
+def test_a_missing_package_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "photo.files", None)
     assert main.main(["--input_path", str(tmp_path / "scene.png")]) == 2
-    assert "pip install -r requirements.txt" in capsys.readouterr().err
+    sentence = f"error: {main.explain_missing_package('photo.files')}\n"  # test_project.py reads what it says
+    assert capsys.readouterr().err == sentence
 
 
 def test_stopping_is_one_line_and_exit_code_130(
@@ -413,10 +413,10 @@ def test_a_report_never_replaces_the_photo(tmp_path: Path) -> None:
 
 
 def test_a_report_on_a_name_that_is_no_text(tmp_path: Path) -> None:
-    name = os.fsdecode(b"bad\xff.png")
     try:
+        name = os.fsdecode(b"bad\xff.png")
         save_scene(tmp_path / "photo.png").rename(tmp_path / name)
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         pytest.skip("the file system takes no such names")
     run("-i", name, "-o", "result.png", "--report", "report.json", cwd=tmp_path)
     (entry,) = json.loads((tmp_path / "report.json").read_text())["photos"]
@@ -428,9 +428,11 @@ def test_a_name_that_is_too_long_gets_one_sentence(tmp_path: Path) -> None:
     fail("-i", photo, "-o", f"{300 * 'a'}.png", cwd=tmp_path)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the shell of POSIX closes and breaks the streams")
+@pytest.mark.posix
 @pytest.mark.parametrize("redirect", ["| true", "2>&-", ">&- 2>&- <&-", "> /dev/full"])
 def test_the_work_is_done_although_nobody_reads(tmp_path: Path, redirect: str) -> None:
+    if "/dev/full" in redirect and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
     save_scene(tmp_path / "photo.png")
     command = f"'{sys.executable}' '{ROOT / 'main.py'}' -i photo.png -o result.png --report report.json {redirect}"
     done = subprocess.run(

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from photo.types import Photo
 from retouch.engines import DraftEngine
 from retouch.pipeline import analyze_photo, ignore_progress
 from tests.conftest import LoadPhoto
+from tests.support.photos import where_developing
 
 pytest.importorskip("torch")
 
@@ -85,10 +87,17 @@ def test_no_photo_costs_more_than_the_grid(sample: LoadPhoto, name: str) -> None
         assert ours == few == grid == 0
 
 
-def test_the_reference_photos_cost_a_twentieth(shared_photo: LoadPhoto) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("group_blink.jpg", "cummings_blink.jpg", "rush_blink.jpg", "womack.jpg", "takano_blink.jpg"),
+        *where_developing([f"reference/image_{name}" for name in ("1.jpg", "2.png", "3.jpg", "5.png", "6.png")]),
+    ],
+)
+def test_several_photos_together_cost_a_twentieth(names: Sequence[str], real_photo: LoadPhoto) -> None:
     ours = few = grid = 0
-    for name in ("image_1.jpg", "image_2.png", "image_3.jpg", "image_5.png", "image_6.png"):
-        photo = Photo(shared_photo(f"reference/{name}"))
+    for name in names:
+        photo = Photo(real_photo(name))
         _, plan = analyze_photo(photo, Options())
         one = sum(work.evaluations for work in diffusion.record_engine(photo, plan, Options()))
         other = sum(work.evaluations for work in diffusion.plan_grid(photo.pixels.shape, plan))

@@ -11,7 +11,7 @@ import pytest
 from donor.painter import DonorPainter
 from edit.options import Options
 from edit.plan import Donor, Edit, EditPlan
-from face.eye_geometry import IRIS_RADIUS, find_frame, landmarks_in_frame
+from face.eye_geometry import IRIS_RADIUS, landmarks_in_frame
 from face.search import remeasure
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_region
@@ -102,7 +102,7 @@ def test_eyes_out_of_the_dark_are_steadied_and_others_left_alone(
 
 def measure_unevenness(face: Face, feature: Feature, pixels: Pixels) -> float:
     """Deviation of luma on the ring of the iris that neither pupil nor lids reach, at the height of its middle."""
-    frame, eye = find_frame(face, feature), face.eye(feature)
+    frame, eye = face.eye_frame(feature), face.eye(feature)
     x, y = frame.grid(box := Box.around(np.concatenate([eye.upper, eye.lower])))
     center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
     distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS

@@ -9,7 +9,7 @@ from donor.other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, mat
 from edit.options import Options
 from edit.plan import Edit, EditPlan
 from eyes_mask import eye_region
-from face.eye_geometry import IRIS_CENTER, find_frame, find_iris, measure_iris
+from face.eye_geometry import IRIS_CENTER, find_iris, measure_iris
 from face.search import remeasure
 from face.types import Face, Feature, Landmarks
 from photo.blend import composite
@@ -81,7 +81,7 @@ def test_the_iris_colour_is_that_of_the_other_eye(sample: LoadPhoto, faces_of: F
 def test_white_that_the_landmarks_call_iris_is_none(winking: tuple[Pixels, Edit]) -> None:
     """Somebody looks so far aside that half of the landmarks' circle is white."""
     pixels, edit = winking
-    frame = find_frame(edit.face, Feature.RIGHT_EYE)
+    frame = edit.face.eye_frame(Feature.RIGHT_EYE)
     x, y = frame.grid(edit.face.box)
     looking = np.full_like(pixels, 200)
     looking[edit.face.box.slices][np.hypot(x - 0.25, y - 0.13) < 0.43] = (40, 60, 80)
@@ -119,7 +119,7 @@ def test_the_plan_offers_the_open_eye_and_the_report_names_it(winking: tuple[Pix
 
 def test_the_iris_is_found_where_its_rim_is(winking: tuple[Pixels, Edit]) -> None:
     pixels, edit = winking
-    frame = find_frame(edit.face, Feature.RIGHT_EYE)
+    frame = edit.face.eye_frame(Feature.RIGHT_EYE)
     box = edit.face.box
     x, y = frame.grid(box)
     blank = np.full_like(pixels, 190)
@@ -134,13 +134,13 @@ def test_both_eyes_look_the_same_way(winking: tuple[Pixels, Edit]) -> None:
     """A black iris that looks to the nose on the open side looks to the temple on the other."""
     pixels, edit = winking
     looking = pixels.copy()
-    frame = find_frame(edit.face, Feature.RIGHT_EYE)
+    frame = edit.face.eye_frame(Feature.RIGHT_EYE)
     x, y = frame.grid(edit.face.box)
     part = looking[edit.face.box.slices]
     part[(np.abs(x) < 0.8) & (np.abs(y - 0.05) < 0.22)] = 215
     part[np.hypot(x - 0.15, y - 0.10) < 0.43] = 12
     copied = copy_other_eye(looking, edit)
-    own = find_frame(edit.face, edit.feature)
+    own = edit.face.eye_frame(edit.feature)
     own_x, own_y = own.grid(edit.region.box)
     middle = (np.abs(own_y - 0.05) < 0.10) & (np.abs(own_x) < 0.8)
     dark = middle & (copied.mean(axis=2) < 70)

@@ -24,6 +24,7 @@ from retouch.pipeline import analyze_photo, fix_photo, plan_edits
 from retouch.report import analysis_to_json, describe_analysis
 from tests.conftest import LoadPhoto
 from tests.support.donor_photos import Moments, make_moments
+from tests.support.photos import PAIRS, Pair, development_pairs, where_developing
 
 ONLY_EYES = Options(smile=False)
 
@@ -280,12 +281,21 @@ def test_mouths_get_donors_only_when_asked_for(moments: Moments, reference: Refe
 # ---- real people --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["lp_d18", "lp_s18", "ph_d1"])
-def test_nobody_takes_the_eyes_of_somebody_else(shared_photo: LoadPhoto, name: str) -> None:
-    pixels = shared_photo(f"pairs/{name}/input_closed.jpg")
+SOMEBODY_ELSE = Pair("bera", "bera_wink.jpg", "bera.jpg")
+DEVELOPMENT_PAIRS = development_pairs("lp_d18", "lp_s18", "ph_d1", "lp_d0")
+
+
+@pytest.mark.parametrize(
+    ("pair", "pairs"),
+    [
+        *((pair, (*PAIRS, SOMEBODY_ELSE)) for pair in PAIRS),
+        *where_developing(*((pair, DEVELOPMENT_PAIRS) for pair in DEVELOPMENT_PAIRS[:3])),
+    ],
+)
+def test_nobody_takes_the_eyes_of_somebody_else(real_photo: LoadPhoto, pair: Pair, pairs: tuple[Pair, ...]) -> None:
     result = fix_photo(
-        Photo(pixels), ONLY_EYES, DraftEngine(),
-        references=[read_reference(Photo(shared_photo(f"pairs/{other}/ref_open.jpg"), path=Path(f"{other}.jpg")))
-                    for other in ("lp_d18", "lp_s18", "ph_d1", "lp_d0")],
+        Photo(real_photo(pair.closed)), ONLY_EYES, DraftEngine(),
+        references=[read_reference(Photo(real_photo(other.opened), path=Path(f"{other.person}.jpg")))
+                    for other in pairs],
     )  # fmt: skip
-    assert {change.donor.name for change in result.report.changes if change.donor} == {f"{name}.jpg"}
+    assert {change.donor.name for change in result.report.changes if change.donor} == {f"{pair.person}.jpg"}

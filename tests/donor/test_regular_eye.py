@@ -12,8 +12,8 @@ from donor.eye import regularize_eye
 from donor.light import Matched
 from edit.plan import Donor
 from face.appearance import measure_appearance
-from face.eye_geometry import IRIS_RADIUS, EyeFrame, find_frame, landmarks_in_frame
-from face.types import EYES, Face, Feature
+from face.eye_geometry import IRIS_RADIUS, landmarks_in_frame
+from face.types import EYES, EyeFrame, Face, Feature
 from photo.measure import LUMA
 from photo.types import Box, FloatArray, Pixels
 from tests.conftest import FindFaces, LoadPhoto
@@ -32,7 +32,7 @@ def donor(sample: LoadPhoto, faces_of: FindFaces) -> Donor:
 
 
 def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[FloatArray, FloatArray, FloatArray, EyeFrame]:
-    frame = find_frame(face, feature)
+    frame = face.eye_frame(feature)
     eye = face.eye(feature)
     box = Box.around(np.concatenate([eye.upper, eye.lower])).grown(round(0.8 * frame.half_width_px))
     return (pixels[box.slices].astype(np.float32), *frame.grid(box), frame)
@@ -63,7 +63,7 @@ def test_outside_the_lids_and_without_need_nothing_changes(donor: Donor) -> None
 
 def measure_ring(pixels: FloatArray, x: FloatArray, y: FloatArray, donor: Donor, feature: Feature) -> FloatArray:
     """Mean colour of the lower iris beside the pupil."""
-    frame = find_frame(donor.face, feature)
+    frame = donor.face.eye_frame(feature)
     center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
     distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
     return np.asarray(pixels[(distance > 0.45) & (distance < 0.8) & (y < center_y)].mean(axis=0), np.float32)
@@ -84,7 +84,7 @@ def test_the_iris_has_the_hue_it_had_before_it_was_calmed(donor: Donor) -> None:
 
 def test_both_eyes_get_one_colour(donor: Donor) -> None:
     tinted = donor.pixels.copy()
-    frame = find_frame(donor.face, Feature.RIGHT_EYE)
+    frame = donor.face.eye_frame(Feature.RIGHT_EYE)
     eye = donor.face.eye(Feature.RIGHT_EYE)
     box = Box.around(np.concatenate([eye.upper, eye.lower]))
     x, y = frame.grid(box)

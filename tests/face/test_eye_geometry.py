@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 from face.eye_geometry import (
     LEAST_HEIGHT_RATIO,
     MOST_HEIGHT_RATIO,
-    EyeFrame,
     amount_for_height,
     evaluate_lid,
-    find_frame,
     fit_closed_line,
     landmarks_in_frame,
     plan_lids,
 )
-from face.types import EYES, Face, Feature
+from face.types import EYES, EyeFrame, Face, Feature
 from photo.types import Box
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -39,7 +37,7 @@ def test_frame_and_photo_coordinates_are_inverse(x: float, y: float, wide: float
 
 @pytest.mark.parametrize("feature", EYES)
 def test_corners_of_the_eye_lie_at_minus_one_and_one(blinking: Face, feature: Feature) -> None:
-    frame, eye = find_frame(blinking, feature), blinking.eye(feature)
+    frame, eye = blinking.eye_frame(feature), blinking.eye(feature)
     x, _ = landmarks_in_frame(frame, np.stack([eye.outer_corner, eye.inner_corner]))
     assert np.allclose(x, (-1, 1), atol=0.02)
     _, brow = landmarks_in_frame(frame, eye.brow_lower)
@@ -62,7 +60,7 @@ def test_lids_meet_in_the_corners_and_stay_shut_beyond_them() -> None:
 @pytest.mark.parametrize("feature", EYES)
 @given(amount=st.floats(0, 1), smile=st.floats(0, 1))
 def test_opened_lids_never_cross(blinking: Face, feature: Feature, amount: float, smile: float) -> None:
-    frame = find_frame(blinking, feature)
+    frame = blinking.eye_frame(feature)
     lids = plan_lids(frame, blinking.eye(feature), amount, smile)
     x = np.linspace(-0.97, 0.97, 50, dtype=np.float32)
     assert (evaluate_lid(lids.upper, x) > evaluate_lid(lids.lower, x)).all()
@@ -71,7 +69,7 @@ def test_opened_lids_never_cross(blinking: Face, feature: Feature, amount: float
 
 
 def test_more_amount_opens_wider_and_a_smile_narrows(blinking: Face) -> None:
-    frame, eye = find_frame(blinking, Feature.LEFT_EYE), blinking.landmarks.left_eye
+    frame, eye = blinking.eye_frame(Feature.LEFT_EYE), blinking.landmarks.left_eye
 
     def opening(amount: float, smile: float) -> float:
         lids = plan_lids(frame, eye, amount, smile)
@@ -82,7 +80,7 @@ def test_more_amount_opens_wider_and_a_smile_narrows(blinking: Face) -> None:
 
 
 def test_a_far_eye_opens_less(blinking: Face) -> None:
-    frame, eye = find_frame(blinking, Feature.LEFT_EYE), blinking.landmarks.left_eye
+    frame, eye = blinking.eye_frame(Feature.LEFT_EYE), blinking.landmarks.left_eye
     far = replace(frame, x_axis=0.6 * frame.x_axis)
     tops = [float(evaluate_lid(plan_lids(f, eye, 0.5, 0.0).upper, 0.0)) for f in (frame, far)]
     assert tops[1] < 0.9 * tops[0]
@@ -95,7 +93,7 @@ def test_amount_for_height_is_the_inverse_of_the_range() -> None:
 
 @pytest.mark.parametrize("feature", EYES)
 def test_closed_line_runs_between_the_two_rims(blinking: Face, feature: Feature) -> None:
-    frame, eye = find_frame(blinking, feature), blinking.eye(feature)
+    frame, eye = blinking.eye_frame(feature), blinking.eye(feature)
     line = fit_closed_line(frame, eye)
     x, upper = landmarks_in_frame(frame, eye.upper[2:-2])
     lower = landmarks_in_frame(frame, eye.lower[2:-2])[1]

@@ -8,7 +8,6 @@ import pytest
 
 from edit.options import Options
 from eyes_mask import plan_eyes
-from face.eye_geometry import find_frame
 from face.occlusion import lacks_lash_line
 from face.types import EYES, Face, Feature
 from photo.types import Pixels
@@ -19,7 +18,7 @@ CLOSED_SAMPLE = "image_3.jpg"
 
 def cover_with_skin(pixels: Pixels, face: Face, feature: Feature) -> Pixels:
     """The photo with an oval of the cheek's colour over one eye, as large as a palm."""
-    frame = find_frame(face, feature)
+    frame = face.eye_frame(feature)
     across, up = (round(size * frame.half_width_px) for size in (1.8, 1.1))
     x, y = (round(float(v)) for v in frame.origin)
     cheek_x, cheek_y = (round(float(v)) for v in frame.origin - 2.3 * frame.y_axis)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from face.eye_geometry import EyeFrame, Lids
+from face.eye_geometry import Lids
 from face.occlusion import find_hair_strand, find_rim_height, visible_alpha
+from face.types import EyeFrame
 from photo.types import Box, FloatArray
 
 BOX = Box(0, 0, 90, 60)

@@ -19,6 +19,7 @@ from photo import geometry
 from photo.errors import MissingModel
 from photo.types import FloatArray, Pixels
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.photos import PAIRS, Pair, development_pairs, portraits, read_labels, where_developing
 
 
 def _distance(a: tuple[Pixels, Face], b: tuple[Pixels, Face]) -> float:
@@ -123,11 +124,23 @@ def test_a_bad_model_file_is_said_in_one_sentence(
         embed_face(pixels, face)
 
 
-def test_nobody_is_taken_for_somebody_else(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
-    people = ("lp_d0", "lp_d18", "lp_s18", "lp_s32", "ph_drv")
-    closed = [shared_photo(f"pairs/{person}/input_closed.jpg") for person in people]
-    others = [shared_photo(f"pairs/{person}/ref_open.jpg") for person in people]
+@pytest.mark.parametrize(
+    "pairs",
+    [PAIRS, *where_developing(development_pairs("lp_d0", "lp_d18", "lp_s18", "lp_s32", "ph_drv"))],
+    ids=lambda pairs: pairs[0].person,
+)
+def test_nobody_is_taken_for_somebody_else(pairs: tuple[Pair, ...], real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    closed = [real_photo(pair.closed) for pair in pairs]
+    others = [real_photo(pair.opened) for pair in pairs]
     before, after = ([embed_face(pixels, faces_of(pixels)[0]) for pixels in photos] for photos in (closed, others))
     distances = np.array([[measure_distance(a, b) for b in after] for a in before])
-    same = np.eye(len(people), dtype=bool)
+    same = np.eye(len(pairs), dtype=bool)
     assert distances[same].max() < SAME_PERSON < distances[~same].min()
+
+
+def test_all_portraits_of_one_person_are_told_from_all_of_others(real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    people = {label.path: label.person for label in read_labels() if label.path in portraits()}
+    looks = {path: embed_face(real_photo(path), faces_of(real_photo(path))[0]) for path in people}
+    for (one, look), (other, another) in itertools.combinations(looks.items(), 2):
+        is_same = measure_distance(look, another) < SAME_PERSON
+        assert is_same == (people[one] == people[other]), (one, other)

@@ -22,6 +22,7 @@ from face.types import Face, Feature
 from photo.errors import MissingModel
 from photo.types import Pixels
 from tests.conftest import ROOT, SAMPLES, FindFaces, LoadPhoto
+from tests.support.photos import count_people, development, where_developing
 
 Numbers = NDArray[Any]
 
@@ -245,27 +246,39 @@ def test_nothing_is_written_to_the_error_stream() -> None:
     assert (done.stdout.strip(), done.stderr.strip()) == ("1", "own words")
 
 
-# ---- on the development photos --------------------------------------------------------------------------
+# ---- on real people -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("closed/group_uol_g1.jpg", 4),
-        ("closed/group_uol_111024.jpg", 4),
-        ("hard/crowd_solvay1927.jpg", 29),
-        ("closed/cew_1888.jpg", 1),
-        ("closed/cew_2186.jpg", 1),
-        ("hard/closed_lowlight_noise.jpg", 1),
-        ("hard/profile_58deg.jpg", 1),
-        ("hard/animal_dog.jpg", 0),
-        ("neutral/vv_021724.jpg", 1),
+        *count_people(),
+        *where_developing(
+            ("closed/group_uol_g1.jpg", 4),
+            ("closed/group_uol_111024.jpg", 4),
+            ("hard/crowd_solvay1927.jpg", 29),
+            ("closed/cew_1888.jpg", 1),
+            ("closed/cew_2186.jpg", 1),
+            ("hard/closed_lowlight_noise.jpg", 1),
+            ("hard/profile_58deg.jpg", 1),
+            ("hard/animal_dog.jpg", 0),
+            ("neutral/vv_021724.jpg", 1),
+        ),
     ],
 )
-def test_as_many_faces_as_people(shared_photo: LoadPhoto, faces_of: FindFaces, name: str, count: int) -> None:
-    assert len(faces_of(shared_photo(name))) == count
+def test_as_many_faces_as_people(real_photo: LoadPhoto, faces_of: FindFaces, name: str, count: int) -> None:
+    assert len(faces_of(real_photo(name))) == count
 
 
+def test_yaw_changes_its_sign_in_the_mirror(real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = real_photo("payne.jpg")
+    (to_the_left,) = faces_of(pixels)
+    (to_the_right,) = find_faces(np.ascontiguousarray(pixels[:, ::-1]))
+    assert to_the_left.yaw_degrees < -15
+    assert to_the_right.yaw_degrees > 15
+
+
+@pytest.mark.photos
 def test_yaw_is_positive_towards_the_right_of_the_picture(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
     (to_the_right,) = faces_of(shared_photo("hard/profile_58deg.jpg"))
     (to_the_left,) = faces_of(shared_photo("reference/image_3.jpg"))
@@ -273,11 +286,19 @@ def test_yaw_is_positive_towards_the_right_of_the_picture(shared_photo: LoadPhot
     assert to_the_left.yaw_degrees < -20
 
 
-@pytest.mark.parametrize("name", ["neutral/vid_ph_d1.jpg", "closed/vid_ph_drv.jpg", "smiling/vv_021300.jpg"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "womack.jpg",
+        "takano_blink.jpg",
+        "kennedy.jpg",
+        *development("neutral/vid_ph_d1.jpg", "closed/vid_ph_drv.jpg", "smiling/vv_021300.jpg"),
+    ],
+)
 def test_landmarks_are_not_laid_on_a_face_that_stands_on_its_head(
-    shared_photo: LoadPhoto, faces_of: FindFaces, name: str
+    real_photo: LoadPhoto, faces_of: FindFaces, name: str
 ) -> None:
-    pixels = shared_photo(name)
+    pixels = real_photo(name)
     (upright,) = faces_of(pixels)
     (face,) = find_faces(np.ascontiguousarray(pixels[::-1, ::-1]))
     back = np.array([pixels.shape[1], pixels.shape[0]]) - face.landmarks.points[:, :2]

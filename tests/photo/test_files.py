@@ -26,6 +26,7 @@ from photo.decode import MAX_MEGAPIXELS, XMP_KEY, straighten_exif
 from photo.errors import UnreadablePhoto, UnwritablePhoto
 from photo.files import check_output, load_photo, save_photo
 from photo.types import Photo, Pixels
+from photo.writing import Originals
 
 LOSSLESS = {"PNG": ".png", "TIFF": ".tif", "WEBP": ".webp", "BMP": ".bmp"}
 # What each lossless format can hold: Pillow's mode, or a dtype and number of channels that Pillow cannot write.
@@ -453,6 +454,7 @@ def refusal_of(path: Path) -> str:
     return message
 
 
+@pytest.mark.posix
 def test_paths_that_are_no_file(tmp_path: Path, photo_file: Path) -> None:
     assert "does not exist" in refusal_of(tmp_path / "none.jpg")
     assert "does not exist" in refusal_of(photo_file / "none.jpg")
@@ -603,6 +605,7 @@ def ordinary_user() -> Iterator[None]:
         os.seteuid(0)
 
 
+@pytest.mark.posix
 def test_permissions_are_respected(
     tmp_path: Path, photo: Photo, photo_file: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -619,6 +622,7 @@ def test_permissions_are_respected(
 # --- what cannot be written, and what happens to the files that are there --------------------------------------------
 
 
+@pytest.mark.posix
 def test_paths_that_cannot_be_written(photo: Photo, photo_file: Path, tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
@@ -644,6 +648,7 @@ def test_paths_that_cannot_be_written(photo: Photo, photo_file: Path, tmp_path: 
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.posix
 def test_the_input_is_replaced_only_when_allowed(photo: Photo, photo_file: Path, tmp_path: Path) -> None:
     before = photo_file.read_bytes()
     (tmp_path / "link.jpg").symlink_to(photo_file)
@@ -652,10 +657,11 @@ def test_the_input_is_replaced_only_when_allowed(photo: Photo, photo_file: Path,
         with pytest.raises(UnwritablePhoto, match="--overwrite"):
             save_photo(brighten(photo), photo, path)
         assert photo_file.read_bytes() == before
-    save_photo(brighten(photo), photo, photo_file, overwrite=True)
+    save_photo(brighten(photo), photo, photo_file, Originals(overwrite=True))
     assert photo_file.read_bytes() != before
 
 
+@pytest.mark.posix
 def test_another_file_is_replaced_and_keeps_its_mode(photo: Photo, tmp_path: Path) -> None:
     target = tmp_path / "target.png"
     target.write_bytes(b"old")
@@ -673,10 +679,10 @@ def test_missing_folders_are_made(photo: Photo, tmp_path: Path) -> None:
 
 
 def test_checking_the_output_writes_nothing(photo_file: Path, tmp_path: Path) -> None:
-    check_output(tmp_path / "a" / "target.png", photo_file)
+    check_output(tmp_path / "a" / "target.png", Originals((("the input photo itself", photo_file),)))
     assert list(tmp_path.iterdir()) == [photo_file]
     with pytest.raises(UnwritablePhoto, match="ending"):
-        check_output(tmp_path / "target.xyz", photo_file)
+        check_output(tmp_path / "target.xyz", Originals())
 
 
 @pytest.mark.parametrize(("format_name", "side"), [(".webp", 16_384), (".jpg", 65_536)])
@@ -711,6 +717,7 @@ def test_a_failure_while_writing_leaves_the_old_file(tmp_path: Path, error: Base
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.posix
 def test_an_interruption_after_part_was_written_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "target.png"
     target.write_bytes(b"old")

@@ -32,6 +32,16 @@ def test_a_picture_that_keeps_its_size_is_not_touched(scale: float) -> None:
     assert scale_down(picture, scale) is picture
 
 
+@pytest.mark.parametrize("width", [96, 97])
+def test_a_much_larger_picture_keeps_its_means(width: int) -> None:
+    picture = np.random.default_rng(0).uniform(0, 255, (64, width)).astype(np.float32)
+    small = scale_down(picture, 1 / 8)
+    assert small.shape == (8, 12)
+    if width == 96:
+        np.testing.assert_allclose(small, picture.reshape(8, 8, 12, 8).mean(axis=(1, 3)), rtol=1e-5)
+    assert small.mean() == pytest.approx(picture.mean(), rel=0.01)
+
+
 def test_the_least_size_holds_for_slivers() -> None:
     assert scale_down(np.zeros((1, 9, 3), np.uint8), 1.0, least_px=2).shape == (2, 9, 3)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from face.appearance import FaceAppearance, Tone
-from face.eye_geometry import CLOSED_LINE, OPEN_LOWER, OPEN_UPPER, EyeFrame, EyeView, Lids, evaluate_lid
+from face.eye_geometry import CLOSED_LINE, OPEN_LOWER, OPEN_UPPER, EyeView, Lids, evaluate_lid
+from face.types import EyeFrame
 from photo.measure import LUMA
 from photo.types import Box, FloatArray
 from render.lashes import Lashes, measure_lashes, remove_lower_lashes

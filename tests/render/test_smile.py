@@ -13,10 +13,11 @@ from photo.types import Box, Pixels, Region
 from render.smile import backward_field, measure_jacobian, paint_smile
 from render.smile_motion import face_axes, lay_grid, smile_gain, smile_motion, smile_unit_px
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.photos import development, portraits
 
 GENTLE = 0.5
 TRIES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-UNSMILING = (
+UNSMILING = portraits(smile="add") + development(
     "neutral/stock_emotions_a3.jpg", "neutral/us_D000096.jpg", "neutral/us_W000154.jpg", "neutral/vid_lp_s18.jpg",
     "neutral/vid_ph_d1.jpg", "neutral/vv_021724.jpg", "neutral/vv_029110.jpg", "neutral/vv_029383.jpg",
     "hard/tilt25.jpg", "reference/image_3.jpg", "closed/cew_1888.jpg",
@@ -81,15 +82,24 @@ def test_the_eyes_stay_as_they_are(hopper: tuple[Pixels, Face, Region]) -> None:
 
 
 @pytest.mark.parametrize("path", UNSMILING)
-def test_unsmiling_people_smile(path: str, shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
-    pixels = shared_photo(path)
+def test_unsmiling_people_smile(path: str, real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = real_photo(path)
     face, region = only_face(pixels, faces_of)
     assert any(smile_on(pixels, face, region, amount).smile > 0.5 for amount in TRIES)
 
 
-@pytest.mark.parametrize("path", ["hard/tilt25.jpg", "reference/image_3.jpg", "neutral/vid_lp_s18.jpg"])
-def test_tilted_and_turned_heads_do_not_smirk(path: str, shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
-    pixels = shared_photo(path)
+@pytest.mark.parametrize(
+    "path",
+    [
+        "womack_tilted.jpg",
+        "abercrombie.jpg",
+        "thompson_blink.jpg",
+        "waters.jpg",
+        *development("hard/tilt25.jpg", "reference/image_3.jpg", "neutral/vid_lp_s18.jpg"),
+    ],
+)
+def test_tilted_and_turned_heads_do_not_smirk(path: str, real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    pixels = real_photo(path)
     face, region = only_face(pixels, faces_of)
     after = smile_on(pixels, face, region).blendshapes
     assert abs(after["mouthSmileLeft"] - after["mouthSmileRight"]) < 0.25
@@ -147,11 +157,13 @@ def test_the_map_folds_nowhere(amount: float, hopper: tuple[Pixels, Face, Region
     assert measure_jacobian(field, grid).min() > 0.3
 
 
-@pytest.mark.parametrize("path", ["closed/cew_2813.jpg", "reference/image_2.png", "closed/vid_lp_d18.jpg"])
+@pytest.mark.parametrize(
+    "path", [*portraits(), *development("closed/cew_2813.jpg", "reference/image_2.png", "closed/vid_lp_d18.jpg")]
+)
 def test_the_map_folds_nowhere_on_cropped_turned_and_open_mouths(
-    path: str, shared_photo: LoadPhoto, faces_of: FindFaces
+    path: str, real_photo: LoadPhoto, faces_of: FindFaces
 ) -> None:
-    face, region = only_face(shared_photo(path), faces_of)
+    face, region = only_face(real_photo(path), faces_of)
     grid = lay_grid(face.landmarks, region)
     field = backward_field(face.landmarks, region, grid, smile_gain(face.landmarks, 1.0))
     assert measure_jacobian(field, grid).min() > 0.3
