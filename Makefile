@@ -40,7 +40,7 @@ lint: $(ALL_READY) ## the same without the tests
 	@$(RUN) -m mypy .
 
 bench: $(DRAFT_READY) ## time and measure every photo in data/inputs
-	@$(RUN) benchmark/bench.py data/inputs
+	@$(RUN) -m benchmark.bench data/inputs
 
 ui: $(ALL_READY) ## the page in the browser, at http://127.0.0.1:7860
 	@$(RUN) main.py --gradio

@@ -7,18 +7,21 @@ resolution.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult
+from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
 from edit.options import Options
-from edit.plan import Edit, EditPlan, Engine
+from edit.plan import Edit, EditPlan, Engine, PaintResult, Rendered
+from edit.reasons import Cause, Reason
 from mouth_mask import narrow_to_lips
-from photo.blend import blend_patch
+from photo.blend import blend
+from photo.canvas import Canvas
 from photo.types import Alpha, Pixels, Progress, Region
 from tiling import (
     FaceTile,
@@ -33,6 +36,9 @@ from tiling import (
     upright_tile,
 )
 
+if TYPE_CHECKING:  # importing it loads torch
+    from diffusion.painter import TilePainter
+
 DETAIL_STRENGTH = 0.35
 """Noise to start with where a large face is refined: enough for fine structure, too little to move anything."""
 GRID_TILES_ACROSS = 2
@@ -41,7 +47,7 @@ MOST_CHANGED = 30.0
 """A tile whose edits differ more than this from the draft (mean ΔE) shows no face any more. Opening a closed eye
 changes 9 at the median and 25 at most; networks of random weights change 35 and more."""
 
-_DRAFT_SHARE, _LOAD_SHARE = 0.05, 0.05  # of the time that painting takes, as the progress bar shows it
+_DRAFT_FRACTION, _LOAD_FRACTION = 0.05, 0.05  # of the time that painting takes, as the progress bar shows it
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,24 +67,32 @@ class _Done:
     work: _Work
     before: Pixels
     after: Pixels
-    why: str = ""
+    why: Cause | None = None
+
+
+@dataclass(eq=False)
+class _Painting:
+    """What one call of `paint` has by now: the patch of each edit of the plan, and why faces failed, by number."""
+
+    plan: EditPlan
+    patches: list[Pixels]
+    failures: dict[int, Cause] = field(default_factory=dict)
 
 
 class StableDiffusionEngine:
     """Paints edits with Stable Diffusion, starting from what `fallback` paints.
 
-    `load` returns the painter and is called when there is something to paint. An engine serves one photo at a time;
-    several engines may share a painter.
+    `load` returns the painter and is called when there is something to paint. Several engines may
+    share a painter.
     """
 
     name = "stable-diffusion"
 
     def __init__(self, options: Options, fallback: Engine, load: Callable[[], TilePainter]) -> None:
-        self._options = options
+        self._options, self._seed = options.diffusion, options.seed
         self._fallback = fallback
         self._load = load
         self._sampling = Sampling.from_options(options)
-        self._notes: dict[int, str] = {}
 
     @property
     def fallback(self) -> Engine:
@@ -90,28 +104,24 @@ class StableDiffusionEngine:
         """How many other seeds a face that came out wrong gets."""
         return self._options.retries
 
-    @property
-    def notes(self) -> Mapping[int, str]:
-        """Why a face, by its number, was left as `fallback` painted it in the last call of `paint`."""
-        return self._notes
+    def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
+        """Paint every edit of `plan`; see `Engine`.
 
-    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
-        """Return a copy of `pixels` uint8 (H, W, 3) with every edit of `plan` painted.
-
-        A face that the networks gave nothing usable for stays as `fallback` painted it, and `notes` says why. Raises
-        MissingModel, MissingPackage or NotEnoughMemory.
+        A face that the networks gave nothing usable for stays as `fallback` painted it and is among the failures.
+        Raises MissingModel, MissingPackage or NotEnoughMemory.
         """
-        self._notes = {}
         if not plan.edits:
-            return pixels.copy()
-        out = self._fallback.paint(pixels, plan, lambda words, part: on_progress(words, _DRAFT_SHARE * part))
+            return PaintResult(())
+        drafted = self._fallback.paint(canvas, plan, lambda text, part: on_progress(text, _DRAFT_FRACTION * part))
         # The draft moved the cheeks; the networks paint eyes and lips only. The person's own eyes are real already.
-        narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in plan.edits if edit.donor is None))
+        rendered = [edit for edit in plan.edits if isinstance(edit.source, Rendered)]
+        narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in rendered))
         if not narrow.edits:
-            return out
-        on_progress("loading Stable Diffusion", _DRAFT_SHARE)
+            return drafted
+        on_progress("loading Stable Diffusion", _DRAFT_FRACTION)
         painter = self._load()
         size = self._options.tile_size or painter.native_size
+        pixels = canvas.original
         if self._options.tile_scheme == "grid":
             rounds = [[self._plan_grid(pixels, narrow, size)]]
         else:
@@ -119,63 +129,71 @@ class StableDiffusionEngine:
             rounds = [[[work] for work in whole], self._plan_details(pixels, whole)]
         total = max(sum(len(group) for groups in rounds for group in groups), 1)
         finished = 0
+        painting = _Painting(plan, list(drafted.patches))
         for number, groups in enumerate(rounds):
             count = sum(len(group) for group in groups)
-            words = f"{'refining' if number else 'painting'} {'1 tile' if count == 1 else f'{count} tiles'}"
-            start = _DRAFT_SHARE + _LOAD_SHARE
-            told = _tell(on_progress, words, start + (1 - start) * finished / total, (1 - start) * count / total)
-            self._paint_round(painter, pixels, out, plan, groups, is_first=number == 0, on_step=told)
+            text = f"{'refining' if number else 'painting'} {'1 tile' if count == 1 else f'{count} tiles'}"
+            start = _DRAFT_FRACTION + _LOAD_FRACTION
+            told = _tell(on_progress, text, start + (1 - start) * finished / total, (1 - start) * count / total)
+            self._paint_round(painter, canvas, painting, groups, is_first=number == 0, on_step=told)
             finished += count
         on_progress("painted", 1.0)
-        return out
+        return PaintResult(tuple(painting.patches), painting.failures)
 
     def _paint_round(
         self,
         painter: TilePainter,
-        pixels: Pixels,
-        out: Pixels,
-        plan: EditPlan,
+        canvas: Canvas,
+        painting: _Painting,
         groups: Sequence[Sequence[_Work]],
         *,
         is_first: bool,
         on_step: OnStep,
     ) -> None:
-        """Paint groups of tiles that belong together into `out`, starting from what is there by now."""
-        works = [work for group in groups for work in group if self._notes.keys().isdisjoint(_name_faces(work))]
+        """Paint groups of tiles that belong together into the patches, starting from what they show by now."""
+        works = [work for group in groups for work in group if painting.failures.keys().isdisjoint(_name_faces(work))]
         if not works:
             return
         sampling = self._sampling
         if not is_first:
             sampling = replace(sampling, strength=min(sampling.strength, DETAIL_STRENGTH))
-        done = iter(self._paint_tiles(painter, pixels, _blend(pixels, out, plan.edits), works, plan, sampling, on_step))
+        # What the networks are to see: the patches in their soft regions.
+        for edit, patch in zip(painting.plan.edits, painting.patches, strict=True):
+            before = canvas.work[edit.region.box.slices]
+            canvas.put(edit.region.box, blend(before, patch, edit.region.alpha))
+        befores = [cut_tile(canvas.work, work.tile) for work in works]
+        canvas.restore()
+        done = iter(self._paint_tiles(painter, befores, works, painting.plan.attempt, sampling, on_step))
+        for edit, patch in zip(painting.plan.edits, painting.patches, strict=True):
+            canvas.put(edit.region.box, patch)
         for group in groups:
             tiles = [next(done) for work in group if work in works]
             if is_first:
                 # A detail that failed leaves its face as the first round painted it: nothing to tell.
-                self._notes.update({face: one.why for one in tiles if one.why for face in _name_faces(one.work)})
+                painting.failures.update({face: one.why for one in tiles if one.why for face in _name_faces(one.work)})
             if tiles:
                 regions = _list_regions([one.work for one in tiles])
                 places = [one.work.tile for one in tiles]
-                blend_tiles(out, places, [one.before for one in tiles], [one.after for one in tiles], regions)
+                blend_tiles(canvas.work, places, [one.before for one in tiles], [one.after for one in tiles], regions)
+        painting.patches = [canvas.work[edit.region.box.slices].copy() for edit in painting.plan.edits]
+        canvas.restore()
 
     def _paint_tiles(
         self,
         painter: TilePainter,
-        pixels: Pixels,
-        shown: Pixels,
+        befores: Sequence[Pixels],
         works: Sequence[_Work],
-        plan: EditPlan,
+        attempt: int,
         sampling: Sampling,
         on_step: OnStep,
     ) -> list[_Done]:
-        """Have tiles of the photo `shown` painted, and bring each back to the colours around its mask."""
-        befores = [cut_tile(shown, work.tile) for work in works]
+        """Have tiles painted, given what each shows before, and bring each back to the colours around its mask."""
         alphas = [_cut_alphas(work) for work in works]
         jobs = []
         for work, before, alpha in zip(works, befores, alphas, strict=True):
             features = {edit.feature for edit in work.edits}
-            prompt, negative = compose_prompt(pixels, work.edits[0].face, features, self._options)
-            seed = _mix_seed(self._options.seed, work.owner, plan.attempt, work.number)
+            prompt, negative = compose_prompt(work.edits[0].analysis, features, self._options)
+            seed = _mix_seed(self._seed, work.owner, attempt, work.number)
             jobs.append(TileJob(before, snap_mask(alpha), prompt, negative, seed))
         results = painter.paint(jobs, sampling, on_step)
         return [_match(*parts) for parts in zip(works, befores, alphas, results, strict=True)]
@@ -238,9 +256,9 @@ def _cut_alphas(work: _Work) -> Alpha:
 def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult) -> _Done:
     """Bring a painted tile to the colours around its mask, and see whether it can be used."""
     if result.pixels is None:
-        return _Done(work, before, before, result.why)
+        return _Done(work, before, before, Cause(Reason.PAINTER_FAILED, {"text": result.why}))
     if _measure_change(before, result.pixels, alpha) > MOST_CHANGED:
-        return _Done(work, before, before, "something else than a face came out")
+        return _Done(work, before, before, Cause(Reason.NO_FACE_PAINTED))
     matched = match_ring(before, result.pixels, alpha).astype(np.float32)
     # Soft toward the draft: where the networks' part ends the photo's own mask may still be at its fullest.
     soft = before + alpha[..., None] * (matched - before)
@@ -256,16 +274,8 @@ def _measure_change(before: Pixels, after: Pixels, alpha: Alpha) -> float:
     return float(np.linalg.norm(now - was, axis=1).mean())
 
 
-def _tell(on_progress: Progress, words: str, start: float, share: float) -> OnStep:
-    return lambda part: on_progress(words, start + share * part)
-
-
-def _blend(pixels: Pixels, painted: Pixels, edits: Sequence[Edit]) -> Pixels:
-    """A copy of the photo with what was painted in the soft regions: what the networks are to see."""
-    shown = pixels.copy()
-    for edit in edits:
-        shown[edit.region.box.slices] = blend_patch(shown, painted, edit.region)
-    return shown
+def _tell(on_progress: Progress, text: str, start: float, fraction: float) -> OnStep:
+    return lambda part: on_progress(text, start + fraction * part)
 
 
 def _mix_seed(seed: int, owner: int, attempt: int, number: int) -> int:

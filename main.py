@@ -18,12 +18,21 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from edit.options import DEFAULT_MODEL, ENGINES, EYE_COLORS, SCHEDULERS, TILE_SCHEMES, Options
+from edit.flags import list_flags
+from edit.options import (
+    DiffusionOptions,
+    EyeOptions,
+    Options,
+    ReferenceOptions,
+    SmileOptions,
+    Wish,
+    options_from_flags,
+)
 from photo.errors import BadOption, FixError, UnreadablePhoto, UnwritablePhoto
 from photo.writing import Originals, check_writable, write_whole
 
@@ -113,12 +122,11 @@ class _Job:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    chosen = {name.name: getattr(parsed, name.name) for name in fields(Options) if hasattr(parsed, name.name)}
-    options = Options(**chosen)
+    options = options_from_flags(vars(parsed))
     if parsed.gradio:
         return _show_page(options, parsed)
     if parsed.download_model:
-        return _download_model(options, parsed.quiet)
+        return _download_model(options.diffusion, parsed.quiet)
     if parsed.input_path is None and parsed.burst is None:
         raise BadOption("Name a photo with --input_path; --help lists every option.")
     job = _Job(
@@ -165,6 +173,8 @@ def _show_page(options: Options, parsed: argparse.Namespace) -> int:
     """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
     if parsed.input_path is not None:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
+    # Before gradio is imported, and by it what else may report how it is used: they read this only then.
+    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
     from page.server import serve
 
     with suppress(KeyboardInterrupt):
@@ -201,7 +211,7 @@ def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:
     return choose_engine(options, quiet=quiet)
 
 
-def _download_model(options: Options, quiet: bool) -> int:
+def _download_model(options: DiffusionOptions, quiet: bool) -> int:
     """Fetch the weights that the options name, and do nothing else."""
     from diffusion.weights import check_packages, describe_model, fetch_adapter, fetch_weights, find_weights, set_up_hub
 
@@ -306,8 +316,9 @@ def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) ->
         # The photo itself may lie among the references: it has nothing to give.
         references = [r for r in job.read_references() if not _is_same(r.path, source)]
         if job.analyze:
-            faces, plan = analyze_photo(photo, job.options, on_progress, references)
-            words, data = describe_analysis(faces, plan), analysis_to_json(faces, plan)
+            analyses, plan = analyze_photo(photo, job.options, on_progress, references)
+            faces = tuple(analysis.face for analysis in analyses)
+            words, data = describe_analysis(analyses, plan), analysis_to_json(analyses, plan)
             pixels, original = draw_analysis(photo.pixels, faces, plan), None
         else:
             engine, why_draft = job.choose_engine()
@@ -373,17 +384,21 @@ def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
     from edit.plan import RefiningEngine
     from eyes_mask import eyes_mask
     from mouth_mask import mouth_mask
+    from photo.canvas import Canvas
     from photo.files import save_photo
     from photo.types import Photo
-    from retouch.pipeline import ignore_progress
+    from retouch.progress import ignore_progress
 
     shape, edits = photo.pixels.shape, list(plan.edits)
     engine = job.choose_engine()[0]
     draft = engine.fallback if isinstance(engine, RefiningEngine) else engine
-    painted = draft.paint(photo.pixels, plan, ignore_progress)
+    canvas = Canvas(photo.pixels)
+    painted = draft.paint(canvas, plan, ignore_progress)
+    for edit, patch in zip(edits, painted.patches, strict=True):
+        canvas.put(edit.region.box, patch)
     originals = job.originals.but_never_by("--masks_dir")
     draft_name, *mask_names = _MASK_FILES
-    save_photo(painted, Photo(painted), folder / draft_name, originals)
+    save_photo(canvas.work, Photo(canvas.work), folder / draft_name, originals)
     for name, mask in zip(mask_names, (eyes_mask(shape, edits), mouth_mask(shape, edits)), strict=True):
         gray = mask[:, :, None].repeat(3, axis=2)
         save_photo(gray, Photo(gray, native=mask), folder / name, originals)
@@ -475,8 +490,7 @@ def _quote(path: str, windows: bool) -> str:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; its defaults are those of `Options`."""
-    default = Options()
+    """Return the parser of the command line; what it knows of `Options` comes from their fields."""
     parser = _Parser(
         prog="main.py",
         description="Opens closed eyes and makes unsmiling mouths smile in a photo; all else stays as it is.",
@@ -484,82 +498,76 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    files = parser.add_argument_group("files")
-    files.add_argument(
+    _add_files(parser.add_argument_group("files"))
+    whole = parser.add_argument_group("the whole photo")
+    whole.add_argument(
+        "--analyze", action="store_true",
+        help="change nothing: list the faces and what would be done, and draw numbered boxes",
+    )  # fmt: skip
+    _add_options(whole, Options)
+    _add_options(parser.add_argument_group("eyes"), EyeOptions)
+    _add_options(parser.add_argument_group("smiles"), SmileOptions)
+    references = parser.add_argument_group("other photos of the same people")
+    references.add_argument(
+        "--reference_path", type=_path, nargs="+", action="extend", metavar="PHOTO",
+        help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
+    )  # fmt: skip
+    _add_options(references, ReferenceOptions)
+    diffusion = parser.add_argument_group("Stable Diffusion")
+    diffusion.add_argument(
+        "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
+    )
+    _add_options(diffusion, DiffusionOptions)
+    _add_page(parser.add_argument_group("the page in the browser"))
+    words = parser.add_argument_group("what is said")
+    words.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    words.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
+    words.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
+    return parser
+
+
+def _add_options(group: argparse._ArgumentGroup, options: type[object]) -> None:
+    """Add the flag of every field of a dataclass; a wish has a second flag that says never."""
+    for _, flag, default in list_flags(options):
+        text = flag.describe(default)
+        if isinstance(default, bool):
+            group.add_argument(flag.name, action="store_true", help=text)
+            continue
+        is_wish = isinstance(default, Wish)
+        group.add_argument(
+            flag.name, type=flag.read, default=default, choices=flag.choices or None, metavar=flag.placeholder,
+            nargs="?" if is_wish else None, const=Wish.AUTO if is_wish else None, help=text,
+        )  # fmt: skip
+        if is_wish:
+            never = flag.name.replace("--", "--no-", 1)
+            group.add_argument(
+                never, dest=flag.dest, action="store_const", const=Wish.NEVER, default=default,
+                help=f"the same as {flag.name} never",
+            )  # fmt: skip
+
+
+def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "-i", "--input_path", "--input", type=_path, metavar="PHOTO", help="a photo, or a folder of them"
     )
-    files.add_argument(
+    group.add_argument(
         "-o", "--output_path", "--output", type=_path, metavar="PHOTO",
         help="the result; its ending names its format (default: data/outputs/final_NAME.png); "
         "a folder when the input is one",
     )  # fmt: skip
-    files.add_argument(
-        "--reference_path", type=_path, nargs="+", action="extend", metavar="PHOTO",
-        help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
-    )  # fmt: skip
-    files.add_argument(
+    group.add_argument(
         "--burst", type=_path, metavar="FOLDER",
         help="photos of one group, taken one after the other: the best one is kept, and each face that another one "
         "shows better is put right; --input_path names the one to keep",
     )  # fmt: skip
-    files.add_argument(
+    group.add_argument(
         "--contact_sheet", type=_path, metavar="PHOTO", help="with --burst, also write a picture of who came from where"
     )
-    files.add_argument("--overwrite", action="store_true", help="allow the result to replace a photo that was read")
-    files.add_argument(
+    group.add_argument("--overwrite", action="store_true", help="allow the result to replace a photo that was read")
+    group.add_argument(
         "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
     )
-    files.add_argument("--report", type=_path, metavar="FILE.json", help="also write all measured values as JSON")
-
-    edits = parser.add_argument_group("what to change")
-    edits.add_argument(
-        "--analyze", action="store_true",
-        help="change nothing: list the faces and what would be done, and draw numbered boxes",
-    )  # fmt: skip
-    edits.add_argument("--faces", type=_face_numbers, metavar="1,3", help="only these faces, numbered as in --analyze")
-    edits.add_argument(
-        "--reference_face", type=int, default=default.reference_face, metavar="N",
-        help="only this face of the reference photos (default: whoever is the same person)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--smile_from_reference", action="store_true", default=default.smile_from_reference,
-        help="take the smile, too, from a reference photo in which the person smiles",
-    )  # fmt: skip
-    edits.add_argument(
-        "--eyes", action=argparse.BooleanOptionalAction, default=default.eyes, help="open closed eyes (default: yes)"
-    )
-    edits.add_argument(
-        "--smile", action=argparse.BooleanOptionalAction, default=default.smile,
-        help="make unsmiling mouths smile (default: yes)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--eye_opening", type=float, default=default.eye_opening, metavar="0-1",
-        help="how wide closed eyes open (default: %(default)s)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--smile_strength", type=float, default=default.smile_strength, metavar="0-1",
-        help="how broad the smile is (default: %(default)s)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--eye_color", type=_eye_color, default=default.eye_color, metavar="COLOR",
-        help=f"{', '.join(EYE_COLORS)}, or #rrggbb (default: as the other eye, else dark)",
-    )  # fmt: skip
-    edits.add_argument(
-        "--min_resemblance", type=float, default=default.min_resemblance, metavar="0-1",
-        help="put a face back that resembles itself less than this after an edit (default: %(default)s)",
-    )  # fmt: skip
-
-    how = parser.add_argument_group("how")
-    how.add_argument(
-        "--engine", choices=ENGINES, default=default.engine, help="what paints the edits (default: %(default)s)"
-    )
-    _add_diffusion(parser.add_argument_group("Stable Diffusion"), default)
-    how.add_argument("--seed", type=int, default=default.seed, help="the same seed gives the same result")
-    _add_page(parser.add_argument_group("the page in the browser"))
-    how.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    how.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
-    how.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
-    return parser
+    group.add_argument("--report", type=_path, metavar="FILE.json", help="also write all measured values as JSON")
 
 
 def _add_page(group: argparse._ArgumentGroup) -> None:
@@ -570,66 +578,6 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument("--port", type=_port, default=7860, metavar="N", help="its port (default: %(default)s)")
     group.add_argument("--auth", type=_name_and_password, metavar="NAME:PASSWORD", help="let in only who gives these")
-
-
-def _add_diffusion(group: argparse._ArgumentGroup, default: Options) -> None:
-    group.add_argument(
-        "--model", default=default.model, metavar="MODEL",
-        help=f"a folder, a .safetensors file, or an id of the Hugging Face hub (default: {DEFAULT_MODEL})",
-    )  # fmt: skip
-    group.add_argument(
-        "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
-    )
-    group.add_argument("--offline", action="store_true", help="connect to nothing")
-    group.add_argument(
-        "--device",
-        default=default.device,
-        metavar="DEVICE",
-        help="auto, cuda, cuda:1, mps or cpu (default: %(default)s)",
-    )
-    group.add_argument(
-        "--steps",
-        type=int,
-        default=default.steps,
-        help="counted from pure noise (default: 25; 6 for few-step schedulers)",
-    )
-    group.add_argument(
-        "--guidance", type=float, default=default.guidance,
-        help="how closely to follow the prompt (default: 6; 1, which is none, for few-step schedulers)",
-    )  # fmt: skip
-    group.add_argument(
-        "--strength", type=float, default=default.strength, metavar="0-1",
-        help="how much noise to start with; 1 leaves nothing of the draft (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--scheduler", choices=SCHEDULERS, default=default.scheduler,
-        help="lcm, tcd and lightning need few steps and mostly an adapter (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--lora", default=default.lora, metavar="FILE", help="an adapter: a .safetensors file or a hub id"
-    )
-    group.add_argument("--prompt", default=default.prompt, metavar="WORDS", help="instead of the program's own")
-    group.add_argument("--negative_prompt", default=default.negative_prompt, metavar="WORDS", help="what not to paint")
-    group.add_argument(
-        "--tile_scheme", choices=TILE_SCHEMES, default=default.tile_scheme,
-        help="a tile for each face, or a fixed grid over the photo (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument(
-        "--tile_size",
-        type=int,
-        default=default.tile_size,
-        metavar="PX",
-        help="side of a tile (default: the model's own)",
-    )
-    group.add_argument(
-        "--overlap", type=int, default=default.overlap, metavar="PX", help="of tiles (default: half of their side)"
-    )
-    group.add_argument(
-        "--retries", type=int, default=default.retries, metavar="N",
-        help="other seeds for a face that came out wrong (default: %(default)s)",
-    )  # fmt: skip
-    group.add_argument("--low_vram", action="store_true", help="for graphics cards with little memory; slower")
-    group.add_argument("--compile", action="store_true", help="compile the networks; pays off for many photos only")
 
 
 def _path(text: str) -> Path:
@@ -649,19 +597,6 @@ def _name_and_password(text: str) -> tuple[str, str]:
     if not (name and colon and password):
         raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
     return name, password
-
-
-def _eye_color(text: str) -> str:
-    """As people write it: Brown, gray."""
-    lower = text.strip().lower()
-    return "grey" if lower == "gray" else lower
-
-
-def _face_numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"takes numbers of faces such as 1,3, not {text!r}") from error
 
 
 if __name__ == "__main__":

@@ -10,24 +10,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edit.options import FaceChoice, Options
-from edit.plan import Edit, Skip
+from edit.options import FaceChoice, Options, SmileOptions, Wish
+from edit.plan import Edit, Intent, Skip
+from edit.reasons import Cause, Reason
+from face.analysis import FaceAnalysis
+from face.expression import CLEAR_SMILE, SMILE, UNSURE_SMILE
 from face.model_files import damaged_model, model_bytes
-from face.occlusion import find_lower_rims, measure_lip_contrast, measure_sharpness
 from face.types import Face, Feature, Landmarks
 from photo.blend import draw_mask, smoothstep
 from photo.geometry import scale_down, scale_size
 from photo.types import Box, FloatArray, Pixels, Region
 
-# Of 100 photos that people had sorted, unsmiling mouths score up to 0.25 and once 0.30, gentle smiles 0.37 and more.
-SMILE_THRESHOLD = 0.38
-# From here up to SMILE_THRESHOLD the Haar cascades are asked, which see a smile in so many windows of a face that is
-# upright and drawn on a square of this side; see `count_smile_windows`.
-UNSURE_SMILE = 0.25
+# Where MediaPipe is unsure, the Haar cascades decide, which see a smile in so many windows of a face that is upright
+# and drawn on a square of this side; see `count_smile_windows`.
 _SMILE_WINDOWS = 420
 _HAAR_SIDE_PX = 200
-# A mouth that somebody asked for is left alone only if it smiles like this.
-_CLEAR_SMILE = 0.6
 # Around the lips, in mouth widths: as far as their corners travel in a smile, and the folds beside them.
 _LIPS_REACH = 0.32
 # That mask is drawn with the mouth at most this wide and then enlarged.
@@ -45,7 +42,6 @@ _BESIDE_SHARPEST = 0.735
 _TALKING_GAP, _TALKING_JAW = 0.18, 0.22
 # Lips this close to the photo's edge, in eye distances, have no room to move.
 _EDGE_GAP = 0.02
-_CUT_OFF = "the mouth is cut off by the edge of the photo"
 
 # The mask is drawn at this many pixels per eye distance and then enlarged: it is smooth, so nothing is lost.
 _MASK_PX_PER_EYE_DISTANCE = 120
@@ -135,6 +131,16 @@ def _measure_far_side(landmarks: Landmarks, across: FloatArray, mouth: FloatArra
     return np.asarray(mouth + across * far, np.float32), shortening
 
 
+def donor_mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[FloatArray]) -> Region | None:
+    """Return the soft mask of a mouth that comes from another photo: the lower lids stay out, as another's do not fit.
+
+    The arguments are those of `mouth_region`.
+    """
+    region = mouth_region(shape, landmarks, rims)
+    below = mouth_region(shape, landmarks, with_lids=False)
+    return region if region is None or below is None else _exclude_lids(region, below)
+
+
 def narrow_to_lips(edit: Edit) -> Edit:
     """The edit of a mouth with only the lips and the skin right around them in its region, by elliptical dilation.
 
@@ -157,18 +163,13 @@ def narrow_to_lips(edit: Edit) -> Edit:
     return replace(edit, region=Region(box, soft)) if soft.any() else edit
 
 
-def exclude_lids(shape: tuple[int, ...], edit: Edit) -> Edit:
-    """The edit of a mouth in a photo of `shape` with the lower lids out of its region: another photo's do not fit."""
-    box, below = edit.region.box, mouth_region(shape, edit.face.landmarks, with_lids=False)
-    if below is None:
-        return edit
-    both = box.union(below.box)
+def _exclude_lids(region: Region, below: Region) -> Region:
+    """The region of a mouth with no more of it than `below`, that without the lower lids, has."""
+    both = region.box.union(below.box)
     alpha = np.zeros((both.height, both.width), np.float32)
-    for part, values in ((below.box, below.alpha), (box, edit.region.alpha)):
-        top, left = part.top - both.top, part.left - both.left
-        view = alpha[top : top + part.height, left : left + part.width]
-        view[:] = values if part is below.box else np.minimum(view, values)
-    return replace(edit, region=Region(box, np.ascontiguousarray(view)))
+    alpha[below.box.shifted(-both.left, -both.top).slices] = below.alpha
+    view = alpha[region.box.shifted(-both.left, -both.top).slices]
+    return Region(region.box, np.ascontiguousarray(np.minimum(view, region.alpha)))
 
 
 def _reach_outline(mouth: FloatArray, across: FloatArray, down: FloatArray, eye_distance: float) -> FloatArray:
@@ -203,69 +204,62 @@ def _fit_region(box: Box, soft: FloatArray, shape: tuple[int, ...]) -> Region | 
     return Region(inside, np.ascontiguousarray(cut, np.float32))
 
 
-def plan_mouths(pixels: Pixels, faces: tuple[Face, ...], options: Options) -> tuple[list[Edit], list[Skip]]:
+def plan_mouths(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[Intent], list[Skip]]:
     """Return the mouths to make smile and those left alone, each with its reason.
 
-    `pixels` uint8 (H, W, 3) RGB. Every face is in exactly one of the lists. `measured` is MediaPipe's smile score and
-    `threshold` what counted as a smile on this face. Raises MissingModel.
+    Every face is in exactly one of the lists. `measured` is MediaPipe's smile score and `threshold` what counted as a
+    smile on this face. Raises MissingModel.
     """
-    edits: list[Edit] = []
+    intents: list[Intent] = []
     skips: list[Skip] = []
-    sharpest = max((measure_sharpness(pixels, face.landmarks) for face in faces), default=0.0) if faces[1:] else 0.0
-    for face in faces:
-        threshold = SMILE_THRESHOLD
+    sharpest = max((analysis.sharpness for analysis in analyses), default=0.0) if analyses[1:] else 0.0
+    for analysis in analyses:
+        face, threshold = analysis.face, SMILE
         choice = options.choose_for(face.number)
-        reason = _reason_not_to_look(face, options, choice)
-        region = None
-        if reason is None:
-            threshold = smile_threshold(pixels, face)
-            reason = _reason_to_leave(pixels, face, threshold, sharpest, is_asked=choice.smile is True)
-        if reason is None:
-            region = mouth_region(pixels.shape, face.landmarks, find_lower_rims(pixels, face.landmarks))
-            reason = None if region else _CUT_OFF
-        if region is None:
-            skips.append(Skip(face, Feature.MOUTH, str(reason), face.smile, threshold))
+        cause = _find_cause_unseen(face, options, choice)
+        if cause is None:
+            threshold = smile_threshold(analysis.pixels, face)
+            cause = _find_cause(analysis, threshold, sharpest, is_asked=choice.smile is Wish.ALWAYS)
+        if cause is not None:
+            skips.append(Skip(face, Feature.MOUTH, cause, face.smile, threshold))
         else:
-            edits.append(Edit(face, Feature.MOUTH, region, face.smile, threshold, float(choice.smile_strength or 0.0)))
-    return edits, skips
+            amount = float(choice.smile_strength or 0.0)
+            goal_fraction = min(1.0, amount / SmileOptions().strength)
+            intents.append(Intent(analysis, Feature.MOUTH, face.smile, threshold, amount, goal_fraction))
+    return intents, skips
 
 
-def _reason_not_to_look(face: Face, options: Options, choice: FaceChoice) -> str | None:
-    if choice.smile is False:
-        return "making smiles is switched off"
+def _find_cause_unseen(face: Face, options: Options, choice: FaceChoice) -> Cause | None:
+    """Why a mouth is left alone without a look at it."""
+    if choice.smile is Wish.NEVER:
+        return Cause(Reason.SWITCHED_OFF, {"what": "making smiles"})
     if choice.smile_strength == 0:
-        return "a smile of strength 0 was asked for"
+        return Cause(Reason.NO_STRENGTH)
     if options.faces is not None and face.number not in options.faces:
-        return "this face was not chosen"
+        return Cause(Reason.NOT_CHOSEN)
     distance = face.landmarks.eye_distance_3d_px
     if distance < _LEAST_EYE_DISTANCE_PX:
-        return (
-            f"the face is too small: its outer eye corners are {distance:.0f} px apart, "
-            f"{_LEAST_EYE_DISTANCE_PX:.0f} px are needed"
-        )
+        return Cause(Reason.TOO_SMALL, {"distance": distance, "least": _LEAST_EYE_DISTANCE_PX})
     return None
 
 
-def _reason_to_leave(pixels: Pixels, face: Face, threshold: float, sharpest: float, *, is_asked: bool) -> str | None:
+def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, is_asked: bool) -> Cause | None:
     """Why a mouth is left alone; one that was asked for also where it is only faintly smiling or out of focus."""
-    if face.smile >= (_CLEAR_SMILE if is_asked else threshold):
-        return "already smiling" if face.smile >= _CLEAR_SMILE else "already smiling a little"
+    face, height_width = analysis.face, analysis.pixels.shape
+    if face.smile >= (CLEAR_SMILE if is_asked else threshold):
+        return Cause(Reason.SMILING if face.smile >= CLEAR_SMILE else Reason.SMILING_A_LITTLE)
     # A lower lip that touches the edge can still smile; the corners and the line between the lips must be seen.
     lips = np.concatenate([face.landmarks.lips[[0, 10], :2], face.landmarks.lips_inner[:, :2]])
     gap = _EDGE_GAP * face.landmarks.eye_distance_3d_px
-    if (lips < gap).any() or (lips > np.array(pixels.shape[1::-1]) - 1 - gap).any():
-        return _CUT_OFF
+    if (lips < gap).any() or (lips > np.array(height_width[1::-1]) - 1 - gap).any():
+        return Cause(Reason.CUT_OFF)
     if _lip_gap(face.landmarks) > _TALKING_GAP and face.blendshapes["jawOpen"] > _TALKING_JAW:
-        return "the mouth is wide open, as in talking or singing"
+        return Cause(Reason.MOUTH_OPEN)
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
-        return f"the head is turned too far to the side ({abs(face.yaw_degrees):.0f}°)"
-    sharpness = measure_sharpness(pixels, face.landmarks)
-    if not is_asked and sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
-        return "the face is too blurred beside the others to tell whether it smiles"
-    contrast = measure_lip_contrast(pixels, face.landmarks)
-    if contrast is None or contrast.is_covered:
-        return "the mouth is covered, or cannot be told from what is around it"
-    return None
+        return Cause(Reason.TURNED_AWAY, {"degrees": abs(face.yaw_degrees)})
+    if not is_asked and analysis.sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
+        return Cause(Reason.OUT_OF_FOCUS)
+    return Cause(Reason.MOUTH_COVERED) if analysis.lips is None or analysis.lips.is_covered else None
 
 
 def _lip_gap(landmarks: Landmarks) -> float:
@@ -280,9 +274,9 @@ def smile_threshold(pixels: Pixels, face: Face) -> float:
     MediaPipe's score decides. Where it is in doubt, OpenCV's cascades may tip the balance: when the smile cascade
     sees a smile in so many windows of a frontal face, less of a score is enough. Raises MissingModel.
     """
-    if not UNSURE_SMILE <= face.smile < SMILE_THRESHOLD:
-        return SMILE_THRESHOLD
-    return UNSURE_SMILE if count_smile_windows(pixels, face.landmarks) >= _SMILE_WINDOWS else SMILE_THRESHOLD
+    if not UNSURE_SMILE <= face.smile < SMILE:
+        return SMILE
+    return UNSURE_SMILE if count_smile_windows(pixels, face.landmarks) >= _SMILE_WINDOWS else SMILE
 
 
 def count_smile_windows(pixels: Pixels, landmarks: Landmarks) -> int:

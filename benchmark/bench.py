@@ -1,6 +1,6 @@
 """Runs a folder of photos through the program and measures time, memory, and what became of every face.
 
-    python benchmark/bench.py FOLDER [--json]
+    python -m benchmark.bench FOLDER [--json]
 
 What it says about masks and expressions is measured here anew, not taken from the program's own report. For
 photos with open eyes it also closes them, lets the program open them, and compares with the photo as it was.
@@ -16,25 +16,24 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from benchmark.synthetic_blink import close_eyes  # noqa: E402
-from edit.options import Options  # noqa: E402
-from edit.plan import EditPlan, FixResult  # noqa: E402
-from face.search import remeasure  # noqa: E402
-from face.types import EYES, Face, Feature  # noqa: E402
-from photo.errors import FixError  # noqa: E402
-from photo.files import FORMATS, load_photo, save_photo  # noqa: E402
-from photo.types import Photo, Pixels  # noqa: E402
-from retouch.engines import DraftEngine  # noqa: E402
-from retouch.pipeline import fix_photo  # noqa: E402
+from benchmark.synthetic_blink import close_eyes
+from edit.options import Options, SmileOptions, Wish
+from edit.plan import EditPlan, FixResult
+from face.search import remeasure
+from face.types import EYES, Face, Feature
+from photo.errors import FixError
+from photo.files import FORMATS, load_photo, save_photo
+from photo.types import Photo, Pixels
+from retouch.engines import DraftEngine
+from retouch.pipeline import fix_photo
+from retouch.report import explain
 
 # An eye is open, a mouth smiles, by these; between closed and open nothing is demanded.
 OPEN_ASPECT_RATIO, OPEN_BLINK, SMILE = 0.20, 0.40, 0.50
@@ -102,7 +101,7 @@ def measure_photo(path: Path, scratch: Path) -> PhotoRow:
         faces=[measure_face(face, result) for face in result.report.faces],
         changed_pixels=int((result.pixels != photo.pixels).any(axis=2).sum()),
         changed_outside=count_changed_outside(photo.pixels, result.pixels, result.plan),
-        skips=[f"face {skip.face.number}, {skip.feature.value}: {skip.reason}" for skip in result.report.skips],
+        skips=[f"face {skip.face.number}, {skip.feature.value}: {explain(skip.cause)}" for skip in result.report.skips],
     )
     row.psnr_closed_db, row.psnr_fixed_db = measure_blink(photo.pixels, result.report.faces)
     return row
@@ -127,7 +126,12 @@ def measure_face(face: Face, result: FixResult) -> FaceRow:
         was_fine=smiles and is_open,
         touched=any(edit.face.number == face.number for edit in result.plan.edits),
         no_smile_because=next(
-            (s.reason for s in result.report.skips if s.face.number == face.number and s.feature is Feature.MOUTH), ""
+            (
+                explain(s.cause)
+                for s in result.report.skips
+                if s.face.number == face.number and s.feature is Feature.MOUTH
+            ),
+            "",
         ),
     )
 
@@ -156,7 +160,7 @@ def measure_blink(pixels: Pixels, faces: tuple[Face, ...]) -> tuple[float | None
         closed = close_eyes(closed, face)
     if not chosen:
         return None, None
-    result = fix_photo(Photo(closed), replace(Options(), smile=False), DraftEngine())
+    result = fix_photo(Photo(closed), Options(smile=SmileOptions(Wish.NEVER)), DraftEngine())
     region = np.zeros(pixels.shape[:2], bool)
     for edit in result.plan.edits:
         # Eyes that the photo itself has closed have no known truth.

@@ -1,6 +1,6 @@
 """Counts what Stable Diffusion costs per photo, here and by a fixed grid over the whole photo, and times it.
 
-    python benchmark/diffusion.py PHOTO_OR_FOLDER … [--full] [--device cuda] [--calls 5] [--engine] [--json]
+    python -m benchmark.diffusion PHOTO_OR_FOLDER … [--full] [--device cuda] [--calls 5] [--engine] [--json]
 
 The grid is that of the first program of this kind: the photo scaled to at most 1024 px, tiles of 512 px every 256 px,
 also such as reach over its edges, every one that touches the mask dilated by 20 px, eyes and mouths one after the
@@ -27,24 +27,25 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import inpaint
+from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline
+from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
+from diffusion.painter import TilePainter, find_start, make_scheduler
+from edit.options import DiffusionOptions, Options
+from edit.plan import Edit, EditPlan
+from face.types import Feature
+from inpaint import StableDiffusionEngine
+from photo.canvas import Canvas
+from photo.errors import FixError
+from photo.files import FORMATS, load_photo
+from photo.geometry import scale_size
+from photo.types import Box, Photo, Region
+from retouch.engines import DraftEngine
+from retouch.pipeline import analyze_photo
+from retouch.progress import ignore_progress
+from tiling import grid_tiles
 
-import inpaint  # noqa: E402
-from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline  # noqa: E402
-from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult, find_start, make_scheduler  # noqa: E402
-from edit.options import Options  # noqa: E402
-from edit.plan import Edit, EditPlan  # noqa: E402
-from face.types import Feature  # noqa: E402
-from inpaint import StableDiffusionEngine  # noqa: E402
-from photo.errors import FixError  # noqa: E402
-from photo.files import FORMATS, load_photo  # noqa: E402
-from photo.geometry import scale_size  # noqa: E402
-from photo.types import Box, Photo, Region  # noqa: E402
-from retouch.engines import DraftEngine  # noqa: E402
-from retouch.pipeline import analyze_photo, ignore_progress  # noqa: E402
-from tiling import grid_tiles  # noqa: E402
-
-FEW_STEPS = Options(scheduler="lcm")
+FEW_STEPS = Options(diffusion=DiffusionOptions(scheduler="lcm"))
 TILE_PX = 512
 GRID_OVERLAP_PX, GRID_PHOTO_PX, GRID_STEPS, GRID_DILATION_PX = 256, 1024, 120, 20
 # Of one tile: the draft and what is around the mask; from pure noise only the latter.
@@ -120,7 +121,7 @@ def count_steps(sampling: Sampling) -> int:
 def record_engine(photo: Photo, plan: EditPlan, options: Options) -> list[Work]:
     """What the engine asks of the networks for the edits of `plan`, all tried once."""
     painter = RecordingPainter()
-    StableDiffusionEngine(options, DraftEngine(), lambda: painter).paint(photo.pixels, plan, ignore_progress)
+    StableDiffusionEngine(options, DraftEngine(), lambda: painter).paint(Canvas(photo.pixels), plan, ignore_progress)
     return painter.works
 
 
@@ -221,7 +222,7 @@ def measure_photo(path: Path, stopwatch: Stopwatch, painter: TilePainter | None 
     if painter is not None:
         engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: painter)
         start = time.perf_counter()
-        engine.paint(photo.pixels, plan, ignore_progress)
+        engine.paint(Canvas(photo.pixels), plan, ignore_progress)
         engine_seconds = time.perf_counter() - start
     ours, few, grid = (
         Cost(sum(work.tiles for work in works), sum(work.evaluations for work in works), stopwatch.measure(works))

@@ -1,6 +1,6 @@
 """Measures how near opened eyes come to the true open ones, without and with another photo of the person.
 
-    python benchmark/donors.py FOLDER
+    python -m benchmark.donors FOLDER
 
 FOLDER holds a folder for each person with `input_closed`, `gt_open` (the true open eyes, a moment away) and `ref_open`
 (another moment), as .jpg or .png. Every person is also offered the reference photos of all the others: whoever takes
@@ -22,21 +22,21 @@ import numpy as np
 from photo.types import FloatArray
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from donor.choose import DonorFinder
+from donor.people import ReferencePhoto, read_reference
+from edit.options import Options, SmileOptions, Wish
+from edit.plan import Donor
+from face.analysis import FaceAnalysis
+from face.identity import embed_face, measure_distance
+from face.search import find_faces, remeasure
+from face.types import EYES, Face
+from photo.files import FORMATS, load_photo
+from photo.types import Photo, Pixels
+from retouch.engines import DraftEngine
+from retouch.pipeline import analyze, fix_photo, plan_edits
+from retouch.report import explain
 
-from donor.choose import choose_donors  # noqa: E402
-from donor.people import ReferencePhoto, read_reference  # noqa: E402
-from edit.options import Options  # noqa: E402
-from face.eye_geometry import measure_iris  # noqa: E402
-from face.identity import embed_face, measure_distance  # noqa: E402
-from face.search import find_faces, remeasure  # noqa: E402
-from face.types import EYES, Face  # noqa: E402
-from photo.files import FORMATS, load_photo  # noqa: E402
-from photo.types import Photo, Pixels  # noqa: E402
-from retouch.engines import DraftEngine  # noqa: E402
-from retouch.pipeline import fix_photo, plan_edits  # noqa: E402
-
-OPTIONS = Options(smile=False)
+OPTIONS = Options(smile=SmileOptions(Wish.NEVER))
 # The picture in which two photos are compared: the outer eye corners lie at these pixels, and what is looked at.
 SIZE, CORNERS = (240, 100), np.array([[40, 60], [200, 60]], np.float32)
 ROWS, COLUMNS = slice(25, 90), slice(25, 215)
@@ -91,7 +91,8 @@ def measure_irises(pixels: Pixels, face: Face) -> FloatArray:
 
     Found by their rims, not by the landmarks alone: those stay in the white when somebody looks far aside.
     """
-    seen = [color for eye in EYES if (color := measure_iris(pixels, face, eye)) is not None]
+    analysis = FaceAnalysis(pixels, face)
+    seen = [color for eye in EYES if (color := analysis.eye(eye).iris_color) is not None]
     found = [cv2.cvtColor(color[None, None] / 255, cv2.COLOR_RGB2LAB)[0, 0] for color in seen]
     return np.asarray(np.mean(found, axis=0) if found else np.full(3, np.nan), np.float32)
 
@@ -116,7 +117,7 @@ def measure_pair(pair: Pair) -> tuple[Distance, Distance, Distance, float, str]:
     for pixels in (pair.closed.pixels, rendered.pixels, carried.pixels):
         distances.append(measure(pixels, remeasure(pixels, face) or face, pair.true.pixels, true_face))
     donors = [change.donor for change in carried.report.changes]
-    notes = {change.note for change in carried.report.changes} - {""}
+    notes = {explain(change.note) for change in carried.report.changes if change.note is not None}
     return distances[0], distances[1], distances[2], seconds, "" if all(donors) else "; ".join(sorted(notes))
 
 
@@ -124,13 +125,12 @@ def count_wrong(pairs: list[Pair]) -> tuple[int, int]:
     """How many people were offered somebody else's eyes, and how many took them."""
     offered = wrong = 0
     for pair in pairs:
-        faces = find_faces(pair.closed.pixels)
-        plan = plan_edits(pair.closed.pixels, faces, OPTIONS)
+        analyses = analyze(pair.closed.pixels)
         for other in pairs:
             if other is not pair:
-                chosen = choose_donors(pair.closed.pixels, faces, plan, [other.reference], OPTIONS)
+                plan = plan_edits(analyses, OPTIONS, DonorFinder(analyses, [other.reference], OPTIONS))
                 offered += 1
-                wrong += any(edit.donors for edit in chosen.edits)
+                wrong += any(isinstance(source, Donor) for edit in plan.edits for source in edit.sources)
     return offered, wrong
 
 

@@ -1,6 +1,6 @@
 """How the time for one face grows with its size: the same close-up, 400 … 6400 px from ear to ear.
 
-    python benchmark/face_scale.py [--sizes PX ...] [--profile COUNT] [--beside FOLDER] [--limit SECONDS]
+    python -m benchmark.face_scale [--sizes PX ...] [--profile COUNT] [--beside FOLDER] [--limit SECONDS]
 
 What costs more than its pixels shows as a growth above 1. Each size is measured in a process of its own, with the
 models loaded beforehand; seconds are those of the processor, of all threads together. `--beside` measures another

@@ -1,6 +1,6 @@
 """How well the recognition network tells people apart, and how long it takes for a face.
 
-python benchmark/likeness.py FOLDER [--alias ONE=OTHER …]
+python -m benchmark.likeness FOLDER [--alias ONE=OTHER …]
 
 In FOLDER each subfolder holds photos of one person alone; photos with another number of faces are passed over.
 `--alias` says that two subfolders show the same person.
@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from face.identity import SAME_PERSON, Embedding, embed_face, measure_distance
 from face.search import find_faces

@@ -1,6 +1,6 @@
 """Measures how quickly the page answers: from the drop of a photo to drawn faces, from a slider to the new picture.
 
-    python benchmark/page.py [PHOTO ...]
+    python -m benchmark.page [PHOTO ...]
 
 The page runs as always, in a process of its own, and a headless Chromium on the same machine drives it. Without photos,
 a sample is enlarged to 12 megapixels. Needs playwright and Chromium, as `make test` installs them.
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIZE = (4032, 3024)
 ROUNDS = 5
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-_SLIDER = "#wishes input[type=range]:visible"
+_SLIDER = "#settings input[type=range]:visible"
 # Two frames after the boxes came into the page they are painted. Asking for them from outside would find them later.
 _WATCH = """() => {
   window.drawn = new Promise(done => new MutationObserver((_changes, observer) => {

@@ -1,31 +1,30 @@
 """Stable Diffusion on tiles: loads the networks once, and paints lists of tiles with them in batches.
 
-It knows nothing of photos and faces. torch and diffusers are imported when a model is loaded.
+It knows nothing of photos and faces. Importing it loads torch and diffusers, which takes seconds: who may not need to
+paint imports it only when a model is to be loaded.
 """
 
 from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
+import torch
+import transformers
 from PIL import Image
+from safetensors import SafetensorError
 
+from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.weights import Weights
-from edit.options import FEW_STEP_SCHEDULERS, Options
 from photo.errors import BadOption, MissingModel, MissingPackage, NotEnoughMemory
-from photo.types import Pixels
-
-DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 6.0
-"""From pure noise; the DPM-Solver papers find 20 to 25 steps enough. Guidance above 8 oversaturates."""
-FEW_STEPS, FEW_STEPS_GUIDANCE = 6, 1.0
-"""Distilled models are made for 4 to 8 steps without guidance, which also halves the cost of each step."""
 
 _BATCH_OF = {"cuda": 8, "mps": 2, "cpu": 1}  # on a CPU a batch of two takes twice as long as one
 # Class in diffusers and what is set in it; all else comes from the model's own settings.
@@ -40,51 +39,11 @@ _SCHEDULERS: dict[str, tuple[str, dict[str, object]]] = {
     "lightning": ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
 }
 
-OnStep = Callable[[float], None]
-"""Told after each step how far the whole list of tiles is, 0 … 1."""
-
-
-@dataclass(frozen=True, eq=False)
-class TileJob:
-    """One tile to paint: `image` uint8 (s, s, 3), `mask` uint8 (s, s), 255 repaint, what to show, and its own seed."""
-
-    image: Pixels
-    mask: Pixels
-    prompt: str
-    negative_prompt: str
-    seed: int
-
-
-@dataclass(frozen=True, eq=False)
-class TileResult:
-    """The painted tile uint8 (s, s, 3), or None and the reason why there is none."""
-
-    pixels: Pixels | None
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How tiles are denoised: `strength` 0 … 1 is the noise level to start at, as a share of the training time."""
-
-    scheduler: str
-    steps: int
-    guidance: float
-    strength: float
-
-    @classmethod
-    def from_options(cls, options: Options) -> Sampling:
-        """What the options say, and where they say nothing what suits the scheduler."""
-        few = options.scheduler in FEW_STEP_SCHEDULERS
-        steps = options.steps or (FEW_STEPS if few else DEFAULT_STEPS)
-        guidance = (FEW_STEPS_GUIDANCE if few else DEFAULT_GUIDANCE) if options.guidance is None else options.guidance
-        return cls(options.scheduler, steps, guidance, options.strength)
-
 
 class TilePainter:
     """Paints tiles with one pipeline of diffusers; may be shared by threads, which then wait for each other.
 
-    `batch_size` is how many tiles go through the networks at once; it is halved when they do not fit.
+    `batch_size` is how many tiles go through the networks at once; it is halved when they do not fit into memory.
     """
 
     def __init__(self, pipeline: Any, batch_size: int) -> None:
@@ -109,8 +68,8 @@ class TilePainter:
         with self._lock:
             while len(results) < len(jobs):
                 part = jobs[len(results) : len(results) + self._batch_size]
-                done, share = len(results) / len(jobs), len(part) / len(jobs)
-                painted = self._try_batch(part, sampling, _part_of(on_step, done, share))
+                on_batch_step = _scale_steps(on_step, len(results) / len(jobs), len(part) / len(jobs))
+                painted = self._try_batch(part, sampling, on_batch_step)
                 if painted is not None:
                     results += painted
                 elif len(part) == 1:
@@ -128,8 +87,6 @@ class TilePainter:
             pictures, flagged = self._run(jobs, sampling, on_step)
             if self._is_half() and not np.isfinite(pictures).all():
                 # Half precision overflowed. It will again, so the networks stay in full precision.
-                import torch
-
                 self._pipeline.to(torch.float32)
                 pictures, flagged = self._run(jobs, sampling, on_step)
         except RuntimeError as error:
@@ -142,19 +99,18 @@ class TilePainter:
         return None
 
     def _run(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> tuple[Any, Sequence[bool]]:
-        import torch
-
+        """Return the painted tiles, float (n, size, size, 3) 0 … 1, and which of them the safety checker flagged."""
         pipeline = self._pipeline
         pipeline.scheduler = make_scheduler(self._settings, sampling)
         steps, strength = _choose_start(pipeline.scheduler, sampling)
         size = jobs[0].image.shape[0]
-        taken = int(steps * strength)
+        steps_taken = int(steps * strength)  # as the pipeline counts them
         count = 0
 
         def after_step(_pipeline: Any, _index: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             nonlocal count
             count += 1
-            on_step(min(count / taken, 1.0))
+            on_step(min(count / steps_taken, 1.0))
             return tensors
 
         output = pipeline(
@@ -176,15 +132,11 @@ class TilePainter:
         return output.images, flagged or [False] * len(jobs)
 
     def _is_half(self) -> bool:
-        import torch
-
         return self._pipeline.unet.dtype == torch.float16
 
 
 def make_scheduler(settings: Any, sampling: Sampling) -> Any:
-    """A fresh scheduler of diffusers, from the `settings` of the model's own one."""
-    import diffusers
-
+    """Return a new scheduler of diffusers, made from the `settings` of the model's own one."""
     name, changes = _SCHEDULERS[sampling.scheduler]
     if sampling.scheduler == "dpm++" and sampling.strength == 1:
         # Karras' spacing spends the steps well on the whole way from noise, badly on a part of it.
@@ -193,17 +145,18 @@ def make_scheduler(settings: Any, sampling: Sampling) -> Any:
 
 
 def find_start(times: Sequence[float], strength: float, train_steps: int) -> int:
-    """Which of a schedule's falling `times` lies nearest the noise level `strength`, never the first.
+    """Return the index of the one of the falling `times` that is nearest to the noise level `strength`; never 0.
 
-    A level is a time of the training, 0 … 1 of `train_steps`: so the start means the same for any number of steps and
-    any spacing. The first time is that of pure noise, which only a strength of 1 starts from.
+    `times` are timesteps of the training schedule, 0 … `train_steps`, and `strength` is a fraction of `train_steps`:
+    so a strength means the same noise for any number of steps and any spacing. The first time is that of pure noise,
+    which only a strength of 1 starts from.
     """
     distances = np.abs(np.asarray(times, np.float64) - strength * train_steps)
     return max(int(distances.argmin()), 1)
 
 
 def _choose_start(scheduler: Any, sampling: Sampling) -> tuple[int, float]:
-    """The number of steps and the "strength", a share of them, that make a pipeline start at the wanted noise level."""
+    """Return the steps, and the fraction of them to take, that make a pipeline start at the wanted noise level."""
     if sampling.strength >= 1:
         return sampling.steps, 1.0
     steps = max(sampling.steps, 2)
@@ -215,7 +168,7 @@ def _choose_start(scheduler: Any, sampling: Sampling) -> tuple[int, float]:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What a loaded pipeline depends on; `device` is auto, cpu, mps, cuda or a card."""
+    """What a loaded pipeline depends on; `device` is auto, cpu, mps, cuda, or one of several cards such as cuda:1."""
 
     weights: Weights
     device: str = "auto"
@@ -238,8 +191,6 @@ def load_painter(options: LoadOptions) -> TilePainter:
 
 @lru_cache(maxsize=1)
 def _load(options: LoadOptions) -> TilePainter:
-    import torch
-
     device = pick_device(options.device)
     kind = device.partition(":")[0]
     dtype = torch.float16 if kind != "cpu" else torch.bfloat16 if _has_fast_bf16() else torch.float32
@@ -262,9 +213,7 @@ def _load(options: LoadOptions) -> TilePainter:
 
 
 def pick_device(name: str) -> str:
-    """The device that `name` means on this machine; auto is the best there is. Raises BadOption."""
-    import torch
-
+    """Return the device that `name` means on this machine; auto is the fastest there is. Raises BadOption."""
     has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return next(kind for kind in ("cuda", "mps", "cpu") if has[kind])
@@ -275,9 +224,7 @@ def pick_device(name: str) -> str:
 
 
 def _open(weights: Weights, dtype: Any) -> Any:
-    import diffusers
-    import transformers
-
+    """Return an inpainting pipeline of diffusers, still on the CPU."""
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
@@ -312,8 +259,6 @@ def _add_adapter(pipeline: Any, path: Path) -> None:
 @contextmanager
 def _load_errors(path: Path) -> Iterator[None]:
     """Turn what goes wrong on loading a damaged or strange model into one sentence."""
-    from safetensors import SafetensorError
-
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
@@ -324,7 +269,7 @@ def _load_errors(path: Path) -> Iterator[None]:
 
 
 def _check_picture(picture: Any, flagged: bool) -> TileResult:
-    """A picture float (s, s, 3) 0 … 1 as the networks gave it, or why it cannot be used."""
+    """Return a picture that the networks painted, float (size, size, 3) 0 … 1, as uint8, or why it cannot be used."""
     if flagged:
         return TileResult(None, "the model's safety checker blanked the picture")
     if not np.isfinite(picture).all():
@@ -335,20 +280,17 @@ def _check_picture(picture: Any, flagged: bool) -> TileResult:
     return TileResult(pixels)
 
 
-def _part_of(on_step: OnStep, start: float, share: float) -> OnStep:
-    return lambda part: on_step(start + share * part)
+def _scale_steps(on_step: OnStep, start: float, fraction: float) -> OnStep:
+    """The callback of a batch that is `fraction` of the whole list and begins where `start` of it is done."""
+    return lambda done: on_step(start + fraction * done)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    import torch
-
-    words = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in words or "can't allocate memory" in words
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _free_memory() -> None:
-    import torch
-
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

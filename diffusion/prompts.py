@@ -11,8 +11,8 @@ from collections.abc import Collection
 import cv2
 import numpy as np
 
-from edit.options import Options
-from face.occlusion import find_lower_rims
+from edit.options import DiffusionOptions
+from face.analysis import FaceAnalysis
 from face.types import EYES, Face, Feature
 from photo.types import Pixels
 
@@ -22,11 +22,12 @@ _MOST_YAW_TO_CAMERA_DEGREES = 25.0
 _DIM, _GRAY = 70.0, 4.0
 
 
-def compose_prompt(pixels: Pixels, face: Face, features: Collection[Feature], options: Options) -> tuple[str, str]:
-    """The prompt and the negative prompt for the edited `features` of one face of the photo uint8 (H, W, 3).
+def compose_prompt(analysis: FaceAnalysis, features: Collection[Feature], options: DiffusionOptions) -> tuple[str, str]:
+    """The prompt and the negative prompt for the edited `features` of one face.
 
     `options.prompt` and `options.negative_prompt` replace them.
     """
+    face = analysis.face
     wanted, unwanted = ["photo of a face"], []
     has_eyes = any(feature in EYES for feature in features)
     if has_eyes:
@@ -37,9 +38,9 @@ def compose_prompt(pixels: Pixels, face: Face, features: Collection[Feature], op
     if Feature.MOUTH in features:
         wanted += ["gentle natural smile", "natural lips"]
         unwanted += ["frown", "deformed mouth", "bad teeth"]
-    if has_eyes and find_lower_rims(pixels, face.landmarks):
+    if has_eyes and analysis.lower_rims:
         wanted.append("wearing glasses")
-    wanted += [*_describe_light(pixels, face), "realistic skin texture", "sharp focus"]
+    wanted += [*_describe_light(analysis.pixels, face), "realistic skin texture", "sharp focus"]
     unwanted += ["makeup", "cartoon", "painting", "blurry"]
     positive = ", ".join(wanted) if options.prompt is None else options.prompt
     negative = ", ".join(unwanted) if options.negative_prompt is None else options.negative_prompt

@@ -7,11 +7,11 @@ and brows, which differ, do not count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
+from edit.plan import Alignment
+from face.analysis import FaceAnalysis
 from face.eye_geometry import find_height
 from face.types import EYES, Face, Feature
 from photo.geometry import fit_similarity, scale_down
@@ -27,7 +27,7 @@ _SMOOTHING = (0.03, 0.015)
 _EVENED = 0.22
 # How far the landmarks may be off: shift right and down (in distances of the outer corners), size, turn, stretch, skew.
 _DOUBT = np.array([0.04, 0.04, 0.05, 0.03, 0.010, 0.010])
-# Each eye may differ from what fits both by this part of that.
+# Each eye may differ from what alignments both by this part of that.
 _EYE_DOUBT = 0.4
 # A turned head is foreshortened: for every degree of difference the stretch is this much less sure.
 _STRETCH_PER_DEGREE = 0.002
@@ -36,38 +36,17 @@ _ROUNDS = 12
 _CORNER_WEIGHT, _BROW_WEIGHT, _NOSE_WEIGHT, _CHEEK_WEIGHT = 1.0, 0.4, 1.0, 0.6
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """How a donor's photo lies over the target's.
+def align_faces(target: FaceAnalysis, donor: FaceAnalysis) -> dict[Feature, Alignment]:
+    """Lay the donor's face over the target's.
 
-    `to_donor` float64 (2, 3) takes (x, y, 1) of the target to pixels of the donor. `agreement` -1 … 1 is how alike the
-    two photos look around the eyes when they are laid so.
+    Each eye has an alignment of its own, near to the one that suits both. That of the mouth is the latter, moved so
+    that the nose ends in one place.
     """
-
-    to_donor: Matrix
-    agreement: float
-
-    @property
-    def scale(self) -> float:
-        """Pixels of the donor for a pixel of the target."""
-        return float(np.sqrt(abs(np.linalg.det(self.to_donor[:, :2]))))
-
-    def to_target(self) -> Matrix:
-        """The way back: float64 (2, 3)."""
-        inverse = np.linalg.inv(np.vstack([self.to_donor, [0, 0, 1]]))
-        return np.asarray(inverse[:2])
-
-
-def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face) -> dict[Feature, Fit]:
-    """Lay `donor_face` over `face`; both photos are uint8 (H, W, 3).
-
-    Each eye has a fit of its own, near to the one that suits both. That of the mouth is the latter, moved so that the
-    nose ends in one place.
-    """
+    face, donor_face = target.face, donor.face
     unit = face.landmarks.eye_distance_px
     start = _fit_landmarks(face, donor_face)
-    window, shrink = _cut(pixels, face)
-    donor_window, donor_shrink = _cut(donor_pixels, donor_face)
+    window, shrink = _cut(target.pixels, face)
+    donor_window, donor_shrink = _cut(donor.pixels, donor_face)
     size = unit * float(shrink[0, 0])
     between = donor_shrink @ np.vstack([start, [0, 0, 1]]) @ np.linalg.inv(shrink)
     masks = [_mask_skin(face, feature, shrink, window.shape) for feature in EYES]
@@ -83,12 +62,12 @@ def fit_face(pixels: Pixels, face: Face, donor_pixels: Pixels, donor_face: Face)
     for evened, donor_evened in evened_pairs:
         between, agreement = _register(evened, donor_evened, both, middle, size, between, doubt)
     whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
-    fits = {Feature.MOUTH: Fit(_move_nose(whole, face, donor_face), agreement)}
+    alignments = {Feature.MOUTH: Alignment(_move_nose(whole, face, donor_face), agreement)}
     for feature, mask in zip(EYES, masks, strict=True):
         origin = face.eye_frame(feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
         own, agreement = _register(*evened_pairs[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
-        fits[feature] = Fit((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
-    return fits
+        alignments[feature] = Alignment((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
+    return alignments
 
 
 def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
@@ -190,7 +169,7 @@ def _register(
     start: Matrix,
     doubt: Matrix,
 ) -> tuple[Matrix, float]:
-    """The matrix (3, 3) near to `start` that lays `donor_evened` over `evened` where `mask` is 1, and how well it fits.
+    """The matrix (3, 3) near to `start` that lays `donor_evened` over `evened` where `mask` is 1, and how well.
 
     Gauss-Newton on six numbers with Gaussian beliefs about each, after Baker and Matthews, "Lucas-Kanade 20 Years On",
     2004; pixels that do not agree count little. The correlation that `whole_face` settles a whole face with knows no
@@ -239,27 +218,27 @@ def _to_matrix(numbers: Matrix, origin: Matrix, size: float) -> Matrix:
     return np.vstack([np.hstack([linear, shift[:, None]]), [0, 0, 1]])
 
 
-def map_box(fit: Fit, box: Box) -> tuple[FloatArray, FloatArray]:
+def map_box(alignment: Alignment, box: Box) -> tuple[FloatArray, FloatArray]:
     """The donor's pixel for every pixel of a box of the target, two arrays (h, w)."""
     columns, rows = np.meshgrid(
         np.arange(box.left, box.right, dtype=np.float64), np.arange(box.top, box.bottom, dtype=np.float64)
     )
-    m = fit.to_donor
+    m = alignment.to_donor
     map_x = m[0, 0] * columns + m[0, 1] * rows + m[0, 2]
     map_y = m[1, 0] * columns + m[1, 1] * rows + m[1, 2]
     return map_x.astype(np.float32), map_y.astype(np.float32)
 
 
-def warp_donor(pixels: Pixels, fit: Fit, box: Box) -> FloatArray:
+def warp_donor(pixels: Pixels, alignment: Alignment, box: Box) -> FloatArray:
     """The donor's photo as it lies over a box of the target, float32 (h, w, 3)."""
-    map_x, map_y = map_box(fit, box)
+    map_x, map_y = map_box(alignment, box)
     corners = np.array([[map_x.min(), map_y.min()], [map_x.max(), map_y.max()]])
     part = Box.around(corners, pad=4).clipped(pixels.shape[1], pixels.shape[0])
     if part is None:
         return np.zeros((*map_x.shape, 3), np.float32)
     source = pixels[part.slices].astype(np.float32)
-    if fit.scale > 1:
+    if alignment.scale > 1:
         # Remapping picks single pixels; before a reduction they are averaged.
-        source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * np.sqrt(fit.scale**2 - 1) + 1e-3), np.float32)
+        source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * np.sqrt(alignment.scale**2 - 1) + 1e-3), np.float32)
     moved = cv2.remap(source, map_x - part.left, map_y - part.top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)

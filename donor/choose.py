@@ -8,26 +8,26 @@ goes to the report.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from donor.align import Fit, fit_face
+from donor.align import align_faces
 from donor.light import measure_saturation
-from donor.other_eye import widen
 from donor.people import FaceCrop, ReferencePhoto, choose_crops, match_people
 from edit.options import Options
-from edit.plan import Donor, Edit, EditPlan
-from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin
-from face.expression import NEARLY_CLOSED, measure_closedness
-from face.eye_geometry import EYEBALL_DEPTH, IRIS_CENTER, landmarks_in_frame, measure_iris
-from face.identity import SAME_PERSON, embed_face, measure_distance
+from edit.plan import Alignment, Donor, Intent
+from edit.reasons import Cause, Reason
+from face.analysis import FaceAnalysis
+from face.expression import DONOR_SMILE, NEARLY_CLOSED, measure_closedness
+from face.eye_geometry import EYEBALL_DEPTH, IRIS_CENTER, landmarks_in_frame
+from face.identity import SAME_PERSON, measure_distance
 from face.types import EYES, Face, Feature
-from mouth_mask import exclude_lids
 from photo.errors import BadOption
 from photo.measure import LUMA
-from photo.types import FloatArray, Pixels
+from photo.types import FloatArray
 
 MOST_TURNED_DEGREES = 16.0
 """Seen from an angle that differs by more, an eye has another shape."""
@@ -43,8 +43,6 @@ LEAST_AGREEMENT = 0.60
 """How alike the surroundings of the eyes must be: glasses on one of the two photos, or hair, make them differ."""
 MOST_ASIDE, MOST_UP = 0.22, 0.10
 """How far the irises may stand off where they look at the camera, in half eye widths."""
-LEAST_SMILE = 0.55
-"""The smile score of a mouth that is carried over."""
 LEAST_SATURATION_RATIO = 0.3
 """A donor's skin has at least this part of the target's colour: a grey eye does not suit a coloured face."""
 MOST_DONORS = 2
@@ -59,6 +57,19 @@ _SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 
 
 @dataclass(frozen=True, eq=False)
+class Finding:
+    """What other photos give for one edit.
+
+    `donors` are the best of them, the best first; without any `no_donor` says why. `iris` float32 (3,) is the RGB of
+    the irises as this photo shows them, where others tell their colour.
+    """
+
+    donors: tuple[Donor, ...] = ()
+    no_donor: Cause | None = None
+    iris: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class _Candidate:
     """A face of the right person, and what speaks for it or against it.
 
@@ -66,63 +77,78 @@ class _Candidate:
     the skin around the eyes, 1, if they can be seen: it is of use where the eye itself is not.
     """
 
-    donor: Donor
     penalty: float
-    why_not: str = ""
+    donor: Donor | None
+    why_not: Cause | None
     iris: FloatArray | None = None
 
 
-@dataclass(frozen=True, eq=False)
 class _Match:
-    """A face of the photo, and the head of the same person in a reference, with its `name` and their `distance`."""
+    """A face of the photo and the crop of the same person in a reference, by its `name`, with their `distance`."""
 
-    face: Face
-    crop: FaceCrop
-    name: str
-    distance: float
+    def __init__(self, analysis: FaceAnalysis, crop: FaceCrop, name: str, distance: float) -> None:
+        self.analysis, self.crop, self.name, self.distance = analysis, crop, name, distance
+
+    @cached_property
+    def alignment(self) -> Mapping[Feature, Alignment]:
+        """How the two lie over each other: for eyes and mouth found together."""
+        return align_faces(self.analysis, self.crop.analysis)
 
 
-def choose_donors(
-    pixels: Pixels, faces: Sequence[Face], plan: EditPlan, references: Sequence[ReferencePhoto], options: Options
-) -> EditPlan:
-    """Return the plan with donors set on the edits, or the reason why there is none.
+class DonorFinder:
+    """Finds whose eyes or smile are worth having in other photos; what it found of a face is kept.
 
-    `pixels` uint8 (H, W, 3) is the photo, `faces` all of its faces. Mouths get donors only where
-    `options.smile_from_reference` asks for it. Raises BadOption when `options.reference_face` names a face that no
-    reference has.
+    `analyses` are all faces of the photo. Raises BadOption when `options.reference.face` names a face that no reference
+    has; what is found may raise MissingModel.
     """
-    wants = [edit for edit in plan.edits if edit.feature in EYES or options.smile_from_reference]
-    if not wants or not references:
-        return plan
-    if options.reference_face is not None and not any(choose_crops(r, options) for r in references):
-        raise BadOption(f"--reference_face names face {options.reference_face}, but no reference photo has so many.")
-    own = {face.number: embed_face(pixels, face) for face in faces}
-    matches: dict[int, list[_Match]] = {face.number: [] for face in faces}
-    nearest = dict.fromkeys(own, math.inf)
-    for reference in references:
-        crops = choose_crops(reference, options)
-        for number, embedding in own.items():
-            nearest[number] = min([nearest[number], *(measure_distance(embedding, crop.embedding) for crop in crops)])
-        by_number = {face.number: face for face in faces}
-        for number, crop in match_people(faces, own, crops, is_burst=reference.size == pixels.shape[:2]).items():
-            distance = measure_distance(own[number], crop.embedding)
-            matches[number].append(_Match(by_number[number], crop, reference.name, distance))
-    candidates: dict[tuple[int, bool], list[_Candidate]] = {}
-    edits = []
-    for edit in plan.edits:
-        if edit in wants:
-            key = edit.face.number, edit.feature is Feature.MOUTH
-            if key not in candidates:
-                candidates[key] = [_examine(pixels, match, *key[1:]) for match in matches[edit.face.number]]
-            edit = _settle(pixels, edit, candidates[key], nearest[edit.face.number], references[0].among)
-        edits.append(edit)
-    return replace(plan, edits=tuple(edits))
+
+    def __init__(
+        self, analyses: Sequence[FaceAnalysis], references: Sequence[ReferencePhoto], options: Options
+    ) -> None:
+        self._analyses = analyses
+        self._references = [(reference, choose_crops(reference, options)) for reference in references]
+        self._candidates: dict[tuple[int, bool], list[_Candidate]] = {}
+        if options.reference.face is not None and references and not any(crops for _, crops in self._references):
+            number = options.reference.face
+            raise BadOption(f"--reference_face names face {number}, but no reference photo has so many.")
+
+    def find(self, intent: Intent) -> Finding:
+        """What the other photos give for one edit that is wanted; without any photo nothing, and no reason."""
+        if not self._references:
+            return Finding()
+        key = intent.face.number, intent.feature is Feature.MOUTH
+        if key not in self._candidates:
+            self._candidates[key] = [_examine(match, is_mouth=key[1]) for match in self._matches[key[0]]]
+        return _settle(intent, self._candidates[key], self._nearest[key[0]], self._references[0][0].among)
+
+    @cached_property
+    def _matches(self) -> dict[int, list[_Match]]:
+        """For the number of each face the crops that show the same person."""
+        matches: dict[int, list[_Match]] = {analysis.face.number: [] for analysis in self._analyses}
+        by_number = {analysis.face.number: analysis for analysis in self._analyses}
+        for reference, crops in self._references:
+            is_burst = all(reference.size == analysis.pixels.shape[:2] for analysis in self._analyses)
+            for number, crop in match_people(self._analyses, crops, is_burst=is_burst).items():
+                distance = measure_distance(by_number[number].embedding, crop.embedding)
+                matches[number].append(_Match(by_number[number], crop, reference.name, distance))
+        return matches
+
+    @cached_property
+    def _nearest(self) -> dict[int, float]:
+        """The distance of the nearest face in all references, for the number of each face; infinite without any."""
+        crops = [crop for _, crops in self._references for crop in crops]
+        return {
+            analysis.face.number: min(
+                (measure_distance(analysis.embedding, crop.embedding) for crop in crops), default=math.inf
+            )
+            for analysis in self._analyses
+        }
 
 
-def _examine(pixels: Pixels, match: _Match, is_mouth: bool) -> _Candidate:
-    """See whether the eyes, or the mouth, of a head are worth having."""
-    face, other, where = match.face, match.crop.face, f"in {match.name}"
-    appearance, other_appearance = measure_appearance(pixels, face), measure_appearance(match.crop.pixels, other)
+def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
+    """See whether the eyes, or the mouth, of a face in another photo are worth having."""
+    face, other = match.analysis.face, match.crop.face
+    appearance, other_appearance = match.analysis.appearance, match.crop.analysis.appearance
     size = other.landmarks.eye_distance_px / max(face.landmarks.eye_distance_px, 1e-6)
     measured = {
         "distance": match.distance,
@@ -134,65 +160,67 @@ def _examine(pixels: Pixels, match: _Match, is_mouth: bool) -> _Candidate:
     }
     if is_mouth:
         measured["smile"] = other.smile
-        why = _judge_mouth(match.crop, where)
+        why = _judge_mouth(match)
         penalty, opening = 1 - other.smile, 1.0
     else:
         gaze = _measure_gaze(other)
         closedness = max(measure_closedness(other, eye) for eye in EYES)
         measured |= {"closedness": closedness, "gaze_aside": gaze[0], "gaze_up": gaze[1]}
-        why = _judge_eyes(match.crop, closedness, where)
+        why = _judge_eyes(match, closedness)
         opening = expect_opening(face, other)
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
-    iris = None if why or is_mouth else _find_iris(match.crop, other_appearance, measured["saturation_ratio"])
-    why = why or _judge_view(face, measured, appearance, is_mouth, where)
-    if not why:
-        fits = fit_face(pixels, face, match.crop.pixels, other)
-        measured["agreement"] = _measure_agreement(fits, is_mouth)
+    iris = None if why or is_mouth else _find_iris(match.crop.analysis, measured["saturation_ratio"])
+    why = why or _judge_view(match, measured, is_mouth)
+    if why is None:
+        measured["agreement"] = _measure_agreement(match.alignment, is_mouth)
         if measured["agreement"] < LEAST_AGREEMENT:
-            words = f"({measured['agreement']:.2f}, {LEAST_AGREEMENT:.2f} is needed)"
-            why = f"what surrounds the eyes looks different {where}, as with other glasses or hair {words}"
+            values = {"agreement": measured["agreement"], "least": LEAST_AGREEMENT}
+            why = Cause(Reason.THERE_LOOKS_DIFFERENT, {"name": match.name, **values})
     penalty += (measured["turned_degrees"] + measured["nodded_degrees"]) / 10 + match.distance
     penalty += 1 - measured.get("agreement", 0.0)
-    donor = Donor(match.crop.pixels, other, match.name, opening, measured=measured)
-    return _Candidate(donor, penalty, why, iris)
+    donor = None if why else Donor(match.crop.analysis, match.name, match.alignment, opening, measured)
+    return _Candidate(penalty, donor, why, iris)
 
 
-def _judge_eyes(crop: FaceCrop, closedness: float, where: str) -> str:
-    """Why the eyes of a head show nothing worth having; empty if they do."""
+def _judge_eyes(match: _Match, closedness: float) -> Cause | None:
+    """Why the eyes there show nothing worth having; None if they do."""
     if closedness >= NEARLY_CLOSED:
-        return f"the eyes are not clearly open {where}"
-    seen = [crop.face.eye(eye) for eye in EYES]
-    if not _is_inside(crop, [rim for eye in seen for rim in (eye.brow_lower, eye.lower)]):
-        return f"the eyes are cut off by the edge of the photo {where}"
-    return ""
+        return Cause(Reason.THERE_EYES_CLOSED, {"name": match.name})
+    seen = [match.crop.face.eye(eye) for eye in EYES]
+    if not _is_inside(match.crop, [rim for eye in seen for rim in (eye.brow_lower, eye.lower)]):
+        return Cause(Reason.THERE_EYES_CUT_OFF, {"name": match.name})
+    return None
 
 
-def _judge_mouth(crop: FaceCrop, where: str) -> str:
-    """Why the mouth of a head is not worth having; empty if it is."""
-    if crop.face.smile < LEAST_SMILE:
-        return f"the mouth does not smile clearly {where} (smile score {crop.face.smile:.2f})"
-    if not _is_inside(crop, [crop.face.landmarks.lips, crop.face.landmarks.chin]):
-        return f"the mouth is cut off by the edge of the photo {where}"
-    return ""
+def _judge_mouth(match: _Match) -> Cause | None:
+    """Why the mouth there is not worth having; None if it is."""
+    face = match.crop.face
+    if face.smile < DONOR_SMILE:
+        return Cause(Reason.THERE_NO_SMILE, {"name": match.name, "smile": face.smile})
+    if not _is_inside(match.crop, [face.landmarks.lips, face.landmarks.chin]):
+        return Cause(Reason.THERE_MOUTH_CUT_OFF, {"name": match.name})
+    return None
 
 
-def _judge_view(face: Face, measured: dict[str, float], appearance: FaceAppearance, is_mouth: bool, where: str) -> str:
-    """Why a head is seen too differently, too small or too blurred, or looks elsewhere; empty if it does not."""
+def _judge_view(match: _Match, measured: Mapping[str, float], is_mouth: bool) -> Cause | None:
+    """Why a face is seen too differently, too small or too blurred, or looks elsewhere; None if it does not."""
+    name = {"name": match.name}
     if max(measured.get("gaze_aside", 0.0), measured.get("gaze_up", 0.0)) > 1:
-        return f"the eyes look away from the camera {where}"
+        return Cause(Reason.THERE_LOOKS_AWAY, name)
     turned = max(measured["turned_degrees"], measured["nodded_degrees"])
     if turned > (MOST_TURNED_FOR_MOUTH_DEGREES if is_mouth else MOST_TURNED_DEGREES):
-        return f"the head is turned too differently {where} ({turned:.0f}°)"
+        return Cause(Reason.THERE_TURNED, {**name, "degrees": turned})
     if measured["size_ratio"] < LEAST_SIZE_RATIO:
-        return f"the face is too small {where} ({measured['size_ratio']:.2f} of the size here)"
+        return Cause(Reason.THERE_TOO_SMALL, {**name, "ratio": measured["size_ratio"]})
     if measured["saturation_ratio"] < LEAST_SATURATION_RATIO:
-        return f"the colours are too pale {where}"
-    most = max(MOST_BLUR_RATIO * face.landmarks.eye_distance_px, MOST_BLUR_GROWTH * appearance.blur_sigma_px + 0.5)
-    return f"the face is blurred {where}" if measured["blur_px"] > most else ""
+        return Cause(Reason.THERE_TOO_PALE, name)
+    eye_distance, blur = match.analysis.face.landmarks.eye_distance_px, match.analysis.appearance.blur_sigma_px
+    most = max(MOST_BLUR_RATIO * eye_distance, MOST_BLUR_GROWTH * blur + 0.5)
+    return Cause(Reason.THERE_BLURRED, name) if measured["blur_px"] > most else None
 
 
-def _measure_agreement(fits: dict[Feature, Fit], is_mouth: bool) -> float:
-    return fits[Feature.MOUTH].agreement if is_mouth else min(fits[eye].agreement for eye in EYES)
+def _measure_agreement(alignment: Mapping[Feature, Alignment], is_mouth: bool) -> float:
+    return alignment[Feature.MOUTH].agreement if is_mouth else min(alignment[eye].agreement for eye in EYES)
 
 
 def _is_inside(crop: FaceCrop, parts: Sequence[FloatArray]) -> bool:
@@ -200,17 +228,17 @@ def _is_inside(crop: FaceCrop, parts: Sequence[FloatArray]) -> bool:
     return bool(((points >= 0) & (points < (crop.pixels.shape[1], crop.pixels.shape[0]))).all())
 
 
-def _find_iris(crop: FaceCrop, appearance: FaceAppearance, saturation_ratio: float) -> FloatArray | None:
-    """Where the RGB of a head's irises lies between black and the skin around the eyes, float32 (3,); None in doubt."""
-    half_width_px = crop.face.landmarks.eye_distance_px
-    if saturation_ratio < LEAST_SATURATION_RATIO or appearance.blur_sigma_px > _MOST_BLUR_OF_IRIS * half_width_px:
+def _find_iris(there: FaceAnalysis, saturation_ratio: float) -> FloatArray | None:
+    """Where the RGB of the irises lies between black and the skin around the eyes, float32 (3,); None in doubt."""
+    blur, eye_distance = there.appearance.blur_sigma_px, there.face.landmarks.eye_distance_px
+    if saturation_ratio < LEAST_SATURATION_RATIO or blur > _MOST_BLUR_OF_IRIS * eye_distance:
         return None
     ratios = []
     for eye in EYES:
-        iris = measure_iris(crop.pixels, crop.face, eye)
+        iris = there.eye(eye).iris_color
         if iris is None:
             return None
-        black, contrast = _measure_tones(crop.pixels, crop.face, eye, appearance)
+        black, contrast = _measure_tones(there, eye)
         # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
         if iris @ LUMA > _BRIGHTEST_IRIS * ((black + contrast) @ LUMA):
             return None
@@ -219,12 +247,10 @@ def _find_iris(crop: FaceCrop, appearance: FaceAppearance, saturation_ratio: flo
     return None if np.abs(right - left).max() > _SAME_IRIS else np.asarray((right + left) / 2, np.float32)
 
 
-def _measure_tones(
-    pixels: Pixels, face: Face, eye: Feature, appearance: FaceAppearance
-) -> tuple[FloatArray, FloatArray]:
+def _measure_tones(analysis: FaceAnalysis, eye: Feature) -> tuple[FloatArray, FloatArray]:
     """The RGB of black around an eye, and how much more of each the skin has, both float32 (3,)."""
-    black = np.asarray(_BLACK_SHARE * appearance.black, np.float32)
-    return black, np.maximum(measure_eye_skin(pixels, face, eye, appearance.skin) - black, 1.0)
+    black = np.asarray(_BLACK_SHARE * analysis.appearance.black, np.float32)
+    return black, np.maximum(analysis.eye(eye).skin - black, 1.0)
 
 
 def expect_opening(face: Face, donor: Face) -> float:
@@ -250,31 +276,28 @@ def _measure_gaze(face: Face) -> tuple[float, float]:
     return abs(aside) / MOST_ASIDE, abs(up) / MOST_UP
 
 
-def _settle(pixels: Pixels, edit: Edit, candidates: Sequence[_Candidate], nearest: float, among: str) -> Edit:
-    """The edit with its donors, best first, or with the reason why it has none; either way with the iris they show.
+def _settle(intent: Intent, candidates: Sequence[_Candidate], nearest: float, among: str) -> Finding:
+    """What comes of the candidates.
 
-    `nearest` is the distance of the nearest face in the photos, `among` what those are called.
+    `nearest` is the distance of the nearest face in all photos, `among` what these are called.
     """
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
-    if irises and edit.feature in EYES:
-        appearance = measure_appearance(pixels, edit.face)
-        black, contrast = _measure_tones(pixels, edit.face, edit.feature, appearance)
+    iris = None
+    if irises and intent.feature in EYES:
+        black, contrast = _measure_tones(intent.analysis, intent.feature)
         # The median: a reflection tints the irises of one photo.
-        iris = black + np.median(irises, axis=0) * contrast
-        edit = replace(edit, iris=np.asarray(np.clip(iris, 0, 255), np.float32))
-    good = [candidate.donor for candidate in candidates if not candidate.why_not]
+        iris = np.asarray(np.clip(black + np.median(irises, axis=0) * contrast, 0, 255), np.float32)
+    good = [candidate.donor for candidate in candidates if candidate.donor is not None]
     if good:
-        wide = exclude_lids(pixels.shape, edit) if edit.feature is Feature.MOUTH else widen(pixels.shape, edit)
-        return replace(wide, donors=(*edit.donors, *good[:MOST_DONORS]))
-    if edit.donors:
-        return edit
-    if candidates:
-        comes = "nothing" if edit.iris is None else "only the colour of the eyes"
-        return replace(edit, no_donor=f"{comes} comes from {among}: {candidates[0].why_not}")
-    if math.isinf(nearest):
-        return replace(edit, no_donor=f"nothing comes from {among}: they show no face")
-    words = f"distance {nearest:.2f}, below {SAME_PERSON:.2f} is needed"
-    if nearest < SAME_PERSON:
-        words = "several faces look alike"
-    return replace(edit, no_donor=f"nothing comes from {among}: nobody in them is clearly this person ({words})")
+        return Finding(tuple(good[:MOST_DONORS]), None, iris)
+    if candidates and candidates[0].why_not is not None:
+        why = candidates[0].why_not
+    elif math.isinf(nearest):
+        why = Cause(Reason.NO_FACE_THERE)
+    elif nearest < SAME_PERSON:
+        why = Cause(Reason.SEVERAL_ALIKE)
+    else:
+        why = Cause(Reason.NOBODY_ALIKE, {"distance": nearest, "most": SAME_PERSON})
+    what = "nothing" if iris is None else "only the colour of the eyes"
+    return Finding((), Cause(Reason.NOTHING_FROM, {"what": what, "among": among, "why": why}), iris)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from donor.align import Fit, map_box, warp_donor
+from donor.align import map_box, warp_donor
 from donor.light import Matched, match_donor, skin_alike
-from edit.plan import Donor, Edit
-from face.appearance import FaceAppearance, measure_eye_skin, measure_skin
+from edit.plan import Alignment, Donor, Edit
+from face.appearance import FaceAppearance
 from face.eye_geometry import IRIS_RADIUS, Lids, find_height, fit_open_lids, landmarks_in_frame
 from face.types import EyeFrame, Feature
 from photo.blend import smoothstep
@@ -53,19 +53,20 @@ class _View:
     own_brow: FloatArray
 
 
-def transfer_eye(
-    pixels: Pixels, edit: Edit, donor: Donor, fit: Fit, appearance: FaceAppearance, donor_appearance: FaceAppearance
-) -> Pixels:
+def transfer_eye(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
     """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the donor's eye in it, uint8 (h, w, 3).
 
-    `appearance` and `donor_appearance` are those of the two faces. Neither photo is written to.
+    `pixels` may show what was painted before. Neither photo is written to.
     """
-    view = _plan_view(pixels, edit, donor, fit)
+    alignment, appearance = donor.alignment[edit.feature], edit.analysis.appearance
+    view = _plan_view(pixels, edit, donor, alignment)
     target = pixels[view.box.slices].astype(np.float32)
-    donated = _lower_lid(warp_donor(donor.pixels, fit, view.box), view, donor)
+    donated = _lower_lid(warp_donor(donor.analysis.pixels, alignment, view.box), view, donor)
     # Only what is near the eye tells of its light.
     alike = skin_alike(view.x, view.y, np.minimum(view.brow, view.own_brow)) * (view.y > -1.4)
-    matched = match_donor(target, donated, alike, view.half_width_px, fit.scale, appearance, donor_appearance)
+    matched = match_donor(
+        target, donated, alike, view.half_width_px, alignment.scale, appearance, donor.analysis.appearance
+    )
     donated = regularize_eye(matched, view.x, view.y, donor, edit.feature, appearance)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
@@ -77,14 +78,14 @@ def transfer_eye(
     return np.asarray(np.clip(np.rint(part), 0, 255), np.uint8)
 
 
-def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
+def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, alignment: Alignment) -> _View:
     frame = donor.face.eye_frame(edit.feature)
-    half_width_px = frame.half_width_px / fit.scale
+    half_width_px = frame.half_width_px / alignment.scale
     inner = edit.region.box
     box = inner.grown(round(_MARGIN * half_width_px)).clipped(pixels.shape[1], pixels.shape[0]) or inner
-    x, y = _frame_of_donor(frame, fit, box)
+    x, y = _frame_of_donor(frame, alignment, box)
     eye = donor.face.eye(edit.feature)
-    own_brow = edit.face.eye(edit.feature).brow_lower[:, :2] @ fit.to_donor[:, :2].T + fit.to_donor[:, 2]
+    own_brow = edit.face.eye(edit.feature).brow_lower[:, :2] @ alignment.to_donor[:, :2].T + alignment.to_donor[:, 2]
 
     def height(curve: FloatArray) -> FloatArray:
         return find_height(frame, curve, x).astype(np.float32)
@@ -96,9 +97,9 @@ def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, fit: Fit) -> _View:
     )  # fmt: skip
 
 
-def _frame_of_donor(frame: EyeFrame, fit: Fit, box: Box) -> tuple[FloatArray, FloatArray]:
+def _frame_of_donor(frame: EyeFrame, alignment: Alignment, box: Box) -> tuple[FloatArray, FloatArray]:
     """The donor's eye frame coordinates of every pixel of a box of the target."""
-    map_x, map_y = map_box(fit, box)
+    map_x, map_y = map_box(alignment, box)
     return frame.to_frame(map_x, map_y)
 
 
@@ -253,16 +254,16 @@ def _even_irises(donor: Donor, feature: Feature) -> FloatArray:
 
 def _measure_reflectance(donor: Donor, feature: Feature) -> FloatArray | None:
     """The colour float32 (3,) of an iris over how bright the skin below it is; None where there is none to see."""
-    eye = donor.face.eye(feature)
-    box = Box.around(np.concatenate([eye.upper, eye.lower])).clipped(donor.pixels.shape[1], donor.pixels.shape[0])
+    eye, pixels = donor.face.eye(feature), donor.analysis.pixels
+    box = Box.around(np.concatenate([eye.upper, eye.lower])).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return None
     eyeball = _find_eyeball(donor, feature)
     on_iris, _ = _find_colors(*eyeball.frame.grid(box), eyeball)
-    color = _measure(donor.pixels[box.slices][on_iris].astype(np.float32), _HUE_PERCENTILES)
+    color = _measure(pixels[box.slices][on_iris].astype(np.float32), _HUE_PERCENTILES)
     if color is None:
         return None
-    skin = measure_eye_skin(donor.pixels, donor.face, feature, measure_skin(donor.pixels, donor.face))
+    skin = donor.analysis.eye(feature).skin
     return np.asarray(np.maximum(color, 1) / max(float(skin @ LUMA), 1.0), np.float32)
 
 

@@ -1,38 +1,32 @@
 """When one eye is closed and the other open: the open one is the best source there is.
 
-Both eyes share the eye frame (`eye_shape`), which is mirrored between them, so the open eye is carried over by looking
-up, for every pixel of the closed one, the pixel of the same frame coordinates.
+Both eyes share the eye frame (`face.types.EyeFrame`), which is mirrored between them, so the open eye is transferred by
+looking up, for every pixel of the closed one, the pixel of the same frame coordinates.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from donor.light import match_light, skin_alike
-from edit.options import Options
-from edit.plan import Donor, Edit, EditPlan
-from eyes_mask import eye_region
+from edit.plan import Edit
+from face.analysis import FaceAnalysis
+from face.expression import is_fit_to_copy
 from face.eye_geometry import (
     IRIS_CENTER,
     MEAN_ASPECT_RATIO,
-    _find_opening,
     amount_for_height,
     find_height,
-    find_iris,
+    find_opening,
     landmarks_in_frame,
-    measure_iris,
 )
-from face.types import EyeFrame, EyeLandmarks, Feature
+from face.types import EyeFrame, EyeLandmarks, Face, Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma
 from photo.types import FloatArray, Pixels
 
 # An eye is fit to be copied when it is clearly open, large enough to carry detail and seen at nearly the same angle.
-LEAST_ASPECT_RATIO = 0.18
-MOST_BLINK = 0.35
 LEAST_WIDTH_PX = 10.0
 MOST_YAW_DEGREES = 20.0
 # Moved further than this, in frame units, a mirrored iris leaves too little white to fill its place with.
@@ -40,76 +34,37 @@ MOST_GAZE_SHIFT = 0.45
 _LEAST_GAZE_SHIFT = 0.02
 # The rim of the lower lid is so high.
 _RIM = 0.06
-DEFAULT_AMOUNT = Options().eye_opening
-# How far the region reaches past the outer corner and below the lash line, in half eye widths.
-_BEYOND_OUTER, _BELOW = 0.85, 0.75
 
 
-def _is_other_open(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
-    """Whether the face's other eye is open, large enough, wholly in the photo, and not to be painted itself."""
-    other = edit.feature.other_eye
-    edited = any(e.face.number == edit.face.number and e.feature is other for e in plan.edits)
-    eye = edit.face.eye(other)
+def is_other_open(analysis: FaceAnalysis, feature: Feature) -> bool:
+    """Whether the other eye of a face is open, large enough, and wholly in the photo."""
+    other = feature.other_eye
+    eye = analysis.eye(other)
     return (
-        eye.share_inside(pixels.shape) == 1
-        and not edited
-        and eye.aspect_ratio > LEAST_ASPECT_RATIO
-        and edit.face.blink(other) < MOST_BLINK
-        and eye.width_px >= LEAST_WIDTH_PX
+        eye.fraction_inside == 1 and is_fit_to_copy(analysis.face, other) and eye.landmarks.width_px >= LEAST_WIDTH_PX
     )
 
 
-def offer_other_eyes(pixels: Pixels, plan: EditPlan) -> EditPlan:
-    """The plan in which an eye has the face's other one as its donor, where that is open and seen well enough."""
-    edits = []
-    for edit in plan.edits:
-        if edit.feature is not Feature.MOUTH and is_fit_to_copy(pixels, edit, plan):
-            donor = Donor(pixels, edit.face, f"the {edit.feature.other_eye.value}", mirrored=True)
-            edit = replace(widen(pixels.shape, edit), donors=(donor,))
-        edits.append(edit)
-    return replace(plan, edits=tuple(edits))
+def is_seen_alike(analysis: FaceAnalysis, feature: Feature) -> bool:
+    """Whether the other eye is seen from the same angle and looks straight enough to be mirrored over."""
+    turned = abs(analysis.face.yaw_degrees) > MOST_YAW_DEGREES
+    return not turned and abs(_gaze_shift(analysis.face, feature)) <= MOST_GAZE_SHIFT
 
 
-def widen(shape: tuple[int, ...], edit: Edit) -> Edit:
-    """The edit with a region that holds real lashes, and a line drawn along them: rendered ones are shorter.
+def match_amount(analysis: FaceAnalysis, feature: Feature, amount: float, usual: float) -> float:
+    """The amount at which an eye opens as wide as the open other one.
 
-    `shape` is the photo's (H, W, …).
+    The user's `amount` counts as far as it differs from the `usual` one; all lie in 0 … 1.
     """
-    region = eye_region(shape, edit.face, edit.feature, beyond_outer=_BEYOND_OUTER, below=_BELOW)
-    return edit if region is None else replace(edit, region=region)
+    ratio = analysis.face.eye(feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
+    return float(np.clip(amount_for_height(ratio) + amount - usual, 0, 1))
 
 
-def is_fit_to_copy(pixels: Pixels, edit: Edit, plan: EditPlan) -> bool:
-    """Whether the face's other eye is open, seen well enough and looks straight enough to be mirrored over."""
-    return (
-        _is_other_open(pixels, edit, plan)
-        and abs(edit.face.yaw_degrees) <= MOST_YAW_DEGREES
-        and abs(_gaze_shift(edit)) <= MOST_GAZE_SHIFT
-    )
-
-
-def match_other_eye(pixels: Pixels, edit: Edit, plan: EditPlan) -> Edit:
-    """The edit with its amount such that the eye opens as wide as the open other one; unchanged if there is none."""
-    if not _is_other_open(pixels, edit, plan):
-        return edit
-    ratio = edit.face.eye(edit.feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
-    # The user's choice and the retries still count, as the difference from the default.
-    amount = amount_for_height(ratio) + edit.amount - DEFAULT_AMOUNT
-    return replace(edit, amount=float(np.clip(amount, 0, 1)))
-
-
-def _gaze_shift(edit: Edit) -> float:
+def _gaze_shift(face: Face, feature: Feature) -> float:
     """How far the mirrored iris must move, in frame units: looking aside moves one to the nose, the other away."""
-    other = edit.feature.other_eye
-    iris_x = landmarks_in_frame(edit.face.eye_frame(other), edit.face.eye(other).iris[:1])[0]
+    other = feature.other_eye
+    iris_x = landmarks_in_frame(face.eye_frame(other), face.eye(other).iris[:1])[0]
     return 2 * (IRIS_CENTER[0] - float(iris_x[0]))
-
-
-def find_iris_color(pixels: Pixels, edit: Edit, plan: EditPlan) -> FloatArray | None:
-    """Colour float32 (3,) RGB of the open other eye's iris as the photo shows it; None where there is none to see."""
-    if not _is_other_open(pixels, edit, plan):
-        return None
-    return measure_iris(pixels, edit.face, edit.feature.other_eye)
 
 
 def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
@@ -142,8 +97,8 @@ def _turn_gaze(
     The white is drawn over the old place of the iris, and the iris is put in again; what the lid hid of it is taken
     from its lower half.
     """
-    eye = edit.face.eye(edit.feature.other_eye)
-    iris_x, iris_y, radius = find_iris(pixels, eye, donor)
+    other = edit.analysis.eye(edit.feature.other_eye)
+    eye, (iris_x, iris_y, radius) = other.landmarks, other.iris
     shift = 2 * (IRIS_CENTER[0] - iris_x)
     if abs(shift) < _LEAST_GAZE_SHIFT:
         return copied
@@ -153,18 +108,18 @@ def _turn_gaze(
     def distance(center_x: float) -> FloatArray:
         return np.asarray(np.hypot((x - center_x) / round_x, y - iris_y), np.float32)
 
-    opening = _find_opening(x, y, eye, donor)
+    opening = find_opening(x, y, eye, donor)
     old = 1 - smoothstep(radius + 0.06, radius + 0.16, distance(iris_x))
     white = _draw_white(copied, opening * (1 - old), x, y)
     moved = np.asarray(copied + (opening * old)[..., None] * (white - copied), np.float32)
     # What the lids hide of it: an iris is alike above and below its middle, and roughly alike all around.
     iris = _spread_iris(pixels, eye, donor, (iris_x, iris_y, radius), distance(iris_x + shift))
     for look_y in (2 * iris_y - y, y):
-        seen = smoothstep(0.8, 1.0, _find_opening(x - shift, look_y, eye, donor))[..., None]
+        seen = smoothstep(0.8, 1.0, find_opening(x - shift, look_y, eye, donor))[..., None]
         iris = iris + seen * (_sample(pixels, donor, x - shift, look_y) - iris)
     new = 1 - smoothstep(radius - 0.02, radius + 0.08, distance(iris_x + shift))
     # An iris reaches under the lower lid, whose wet rim shines white only beside it.
-    free = _find_opening(x, y + _RIM, eye, donor) * (y < iris_y) + opening * (y >= iris_y)
+    free = find_opening(x, y + _RIM, eye, donor) * (y < iris_y) + opening * (y >= iris_y)
     return np.asarray(moved + (free * new)[..., None] * (iris - moved), np.float32)
 
 
@@ -177,7 +132,7 @@ def _spread_iris(
     angles, rings = np.meshgrid(np.linspace(0, 2 * np.pi, 48, endpoint=False), np.linspace(0, radius, 8))
     x = (iris_x + rings * np.cos(angles) * round_x).astype(np.float32)
     y = (iris_y + rings * np.sin(angles)).astype(np.float32)
-    seen = _find_opening(x, y, eye, frame) > 0.9
+    seen = find_opening(x, y, eye, frame) > 0.9
     colors = _sample(pixels, frame, x, y)
     places, means = [], []
     for ring, place in enumerate(rings[:, 0]):

@@ -1,20 +1,21 @@
 """Who is who in other photos: which face there is which person here.
 
-People are told apart by the recognition network (`similarity`): every face of the photo is paired with at most one
+People are told apart by the recognition network (`face.identity`): every face of the photo is paired with at most one
 face of each reference, and only with one that is of the same person beyond doubt. A burst from one spot shows everybody
 in the same places, so where the network hesitates, the place decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edit.options import Options
-from face.identity import SAME_PERSON, Embedding, embed_face, measure_distance
+from face.analysis import FaceAnalysis
+from face.identity import SAME_PERSON, Embedding, measure_distance
 from face.search import find_faces
 from face.types import Face
 from photo.types import Box, Photo, Pixels
@@ -31,15 +32,24 @@ _SURROUNDINGS = 0.5
 
 @dataclass(frozen=True, eq=False)
 class FaceCrop:
-    """One face of a reference photo: where it is there, its surroundings alone, and what it looks like.
+    """One face of a reference photo: in its surroundings alone, which are kept, and `in_photo` where it is there."""
 
-    `pixels` uint8 (h, w, 3) is what is kept of the photo, `face` the face in these pixels, `in_photo` in the whole one.
-    """
-
-    pixels: Pixels
-    face: Face
+    analysis: FaceAnalysis
     in_photo: Face
-    embedding: Embedding
+
+    @property
+    def face(self) -> Face:
+        """The face in the surroundings that are kept."""
+        return self.analysis.face
+
+    @property
+    def pixels(self) -> Pixels:
+        """What is kept of the photo, uint8 (h, w, 3)."""
+        return self.analysis.pixels
+
+    @property
+    def embedding(self) -> Embedding:
+        return self.analysis.embedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,29 +78,29 @@ def _cut_crop(pixels: Pixels, face: Face) -> FaceCrop:
     box = Box.around(face.landmarks.points).padded(_SURROUNDINGS).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         box = Box(0, 0, pixels.shape[1], pixels.shape[0])
-    return FaceCrop(pixels[box.slices].copy(), face.within(box), face, embed_face(pixels, face))
+    return FaceCrop(FaceAnalysis(pixels, face).cut_out(box), face)
 
 
 def choose_crops(reference: ReferencePhoto, options: Options) -> list[FaceCrop]:
-    """The faces that may give anything: all, or the one of `options.reference_face`."""
-    number = options.reference_face
+    """The faces that may give anything: all, or the one of `options.reference.face`."""
+    number = options.reference.face
     return [crop for crop in reference.crops if number is None or crop.face.number == number]
 
 
-def match_people(
-    faces: Sequence[Face], own: Mapping[int, Embedding], crops: Sequence[FaceCrop], *, is_burst: bool
-) -> dict[int, FaceCrop]:
-    """For numbers of `faces` the head of the same person; nobody is used twice.
+def match_people(analyses: Sequence[FaceAnalysis], crops: Sequence[FaceCrop], *, is_burst: bool) -> dict[int, FaceCrop]:
+    """For the numbers of faces the crop of the same person; nobody is used twice.
 
-    `own` are the descriptions of the faces by number; `is_burst` if both photos may be from one spot. The closest pair
-    is taken first. A pair that another one rivals is taken only if the places say so.
+    `is_burst` if both photos may be from one spot. The closest pair is taken first. A pair that another one rivals is
+    taken only if the places say so.
     """
     pairs = []
-    for face in faces:
+    for analysis in analyses:
         for crop in crops:
-            distance = measure_distance(own[face.number], crop.embedding)
+            distance = measure_distance(analysis.embedding, crop.embedding)
             if distance < SAME_PERSON:
-                pairs.append(_Pair(distance, face, crop, is_burst and _is_in_place(face, crop.in_photo)))
+                pairs.append(
+                    _Pair(distance, analysis.face, crop, is_burst and _is_in_place(analysis.face, crop.in_photo))
+                )
     pairs.sort(key=lambda pair: pair.distance)
     result: dict[int, FaceCrop] = {}
     for pair in pairs:

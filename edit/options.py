@@ -1,15 +1,19 @@
-"""What the user can choose, and the errors that are written for them.
+"""What the user can choose: for the whole photo, in groups, and for single faces.
 
-This module imports nothing heavy, so that the command line can show its help at once. Everybody else
-finds these names in `photo_types`.
+The one source of names, defaults, ranges and help for the command line, the page, the docs and the benchmark. Nothing
+heavy is imported, so that the command line can show its help at once.
 """
 
 from __future__ import annotations
 
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
 
+from edit.flags import Flag, Rule, check_flags, find_flag, list_flags
 from photo.errors import BadOption
 
 ENGINES = ("auto", "draft", "stable-diffusion")
@@ -20,123 +24,328 @@ FEW_STEP_SCHEDULERS = ("lcm", "tcd", "lightning")
 TILE_SCHEMES = ("face", "grid")
 DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-inpainting"
 
+_LARGEST_TILE_PX = 2048
+
+
+class Wish(Enum):
+    """Whether something is to be edited.
+
+    AUTO edits where it is needed: closed eyes, mouths that do not smile. ALWAYS edits also where the program would not
+    by itself, because the eyes are only narrow or the smile is a faint one. NEVER leaves it alone.
+    """
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def from_switch(cls, is_on: bool) -> Wish:
+        """The wish of who turned a switch on or off by hand."""
+        return cls.ALWAYS if is_on else cls.NEVER
+
+
+def _read_wish(text: str) -> Wish:
+    try:
+        return Wish(text.strip().lower())
+    except ValueError as error:
+        raise ArgumentTypeError(f"takes auto, always or never, not {text!r}") from error
+
+
+def _read_eye_color(text: str) -> str:
+    """As people write it: Brown, gray."""
+    lower = text.strip().lower()
+    return "grey" if lower == "gray" else lower
+
+
+def _read_face_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as error:
+        raise ArgumentTypeError(f"takes numbers of faces such as 1,3, not {text!r}") from error
+
+
+@dataclass(frozen=True)
+class EyeOptions:
+    """Whether eyes are opened, and how.
+
+    `opening` runs from 0, narrow, to 1, wide. `color` is one of `EYE_COLORS` or `#rrggbb`, None means the program's own
+    choice. Raises BadOption.
+    """
+
+    wish: Wish = field(
+        default=Wish.AUTO,
+        metadata=Flag(
+            "--eyes", "open closed eyes; always: narrow and half open ones, too", _read_wish, choices=tuple(Wish)
+        ).field_metadata,
+    )
+    opening: float = field(
+        default=0.5,
+        metadata=Flag("--eye_opening", "how wide closed eyes open", float, between=(0, 1)).field_metadata,
+    )
+    color: str | None = field(
+        default=None,
+        metadata=Flag(
+            "--eye_color", f"{', '.join(EYE_COLORS)}, or #rrggbb", _read_eye_color,
+            rule=Rule(
+                lambda color: color in EYE_COLORS or re.fullmatch("#[0-9a-fA-F]{6}", color) is not None,
+                f"must be {', '.join(EYE_COLORS)} or a colour like #6b4a2f, not {{value}}.",
+            ),
+            unset="as the other eye, else dark", metavar="COLOR",
+        ).field_metadata,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check_flags(self)
+
+
+@dataclass(frozen=True)
+class SmileOptions:
+    """Whether mouths are made to smile, and how.
+
+    `strength` runs from 0, no smile, to 1, a broad one. `from_reference` takes the smile, too, and not only the eyes,
+    from reference photos. Raises BadOption.
+    """
+
+    wish: Wish = field(
+        default=Wish.AUTO,
+        metadata=Flag(
+            "--smile", "make unsmiling mouths smile; always: faintly smiling ones, too", _read_wish,
+            choices=tuple(Wish),
+        ).field_metadata,
+    )  # fmt: skip
+    strength: float = field(
+        default=0.5,
+        metadata=Flag("--smile_strength", "how broad the smile is", float, between=(0, 1)).field_metadata,
+    )
+    from_reference: bool = field(
+        default=False,
+        metadata=Flag(
+            "--smile_from_reference", "take the smile, too, from a reference photo in which the person smiles"
+        ).field_metadata,
+    )
+
+    def __post_init__(self) -> None:
+        check_flags(self)
+
+
+@dataclass(frozen=True)
+class ReferenceOptions:
+    """What other photos of the same people may give.
+
+    `face` is the number of the one face of each reference photo that may give anything, None means whoever is the same
+    person. Raises BadOption.
+    """
+
+    face: int | None = field(
+        default=None,
+        metadata=Flag(
+            "--reference_face", "only this face of the reference photos", int,
+            rule=Rule(lambda number: number >= 1, "takes the number of a face, counted from 1."),
+            unset="whoever is the same person", metavar="N",
+        ).field_metadata,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check_flags(self)
+
+
+@dataclass(frozen=True)
+class DiffusionOptions:
+    """How Stable Diffusion paints.
+
+    `strength`, above 0 and up to 1, is the part of noise to start with, at 1 nothing of the draft is left. `steps`
+    counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how many other seeds a face
+    that came out wrong gets. `tile_size` and `overlap` are in pixels. None means: as suits the model, the scheduler or
+    the edit. Raises BadOption.
+    """
+
+    model: str = field(
+        default=DEFAULT_MODEL,
+        metadata=Flag(
+            "--model", "a folder, a .safetensors file, or an id of the Hugging Face hub",
+            rule=Rule(lambda model: bool(model.strip()), "names no model."), metavar="MODEL",
+        ).field_metadata,
+    )  # fmt: skip
+    offline: bool = field(default=False, metadata=Flag("--offline", "connect to nothing").field_metadata)
+    device: str = field(
+        default="auto",
+        metadata=Flag(
+            "--device", "auto, cuda, cuda:1, mps or cpu",
+            rule=Rule(
+                lambda device: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device) is not None,
+                "must be auto, cpu, mps, cuda or a card such as cuda:1, not {value}.",
+            ),
+            metavar="DEVICE",
+        ).field_metadata,
+    )  # fmt: skip
+    steps: int | None = field(
+        default=None,
+        metadata=Flag(
+            "--steps", "counted from pure noise", int, between=(1, 1000), unset="25; 6 for few-step schedulers"
+        ).field_metadata,
+    )
+    guidance: float | None = field(
+        default=None,
+        metadata=Flag(
+            "--guidance", "how closely to follow the prompt", float, between=(0, 50),
+            unset="6; 1, which is none, for few-step schedulers",
+        ).field_metadata,
+    )  # fmt: skip
+    strength: float = field(
+        default=0.5,
+        metadata=Flag(
+            "--strength", "how much noise to start with; 1 leaves nothing of the draft", float, between=(0, 1),
+            rule=Rule(
+                lambda strength: strength > 0, "must be above 0; for no diffusion at all use --engine draft."
+            ),
+        ).field_metadata,
+    )  # fmt: skip
+    scheduler: str = field(
+        default="dpm++",
+        metadata=Flag(
+            "--scheduler", "lcm, tcd and lightning need few steps and mostly an adapter", choices=SCHEDULERS
+        ).field_metadata,
+    )
+    lora: str | None = field(
+        default=None,
+        metadata=Flag("--lora", "an adapter: a .safetensors file or a hub id", metavar="FILE").field_metadata,
+    )
+    prompt: str | None = field(
+        default=None, metadata=Flag("--prompt", "instead of the program's own", metavar="WORDS").field_metadata
+    )
+    negative_prompt: str | None = field(
+        default=None, metadata=Flag("--negative_prompt", "what not to paint", metavar="WORDS").field_metadata
+    )
+    tile_scheme: str = field(
+        default="face",
+        metadata=Flag(
+            "--tile_scheme", "a tile for each face, or a fixed grid over the photo", choices=TILE_SCHEMES
+        ).field_metadata,
+    )
+    tile_size: int | None = field(
+        default=None,
+        metadata=Flag(
+            "--tile_size", "side of a tile", int,
+            rule=Rule(
+                lambda size: size % 8 == 0 and 64 <= size <= _LARGEST_TILE_PX,
+                f"must be a multiple of 8 between 64 and {_LARGEST_TILE_PX}, not {{value}}.",
+            ),
+            unset="the model's own", metavar="PX",
+        ).field_metadata,
+    )  # fmt: skip
+    overlap: int | None = field(
+        default=None,
+        metadata=Flag("--overlap", "overlap of tiles", int, unset="half of their side", metavar="PX").field_metadata,
+    )
+    retries: int = field(
+        default=2,
+        metadata=Flag(
+            "--retries", "other seeds for a face that came out wrong", int, between=(0, 20)
+        ).field_metadata,
+    )  # fmt: skip
+    low_vram: bool = field(
+        default=False,
+        metadata=Flag("--low_vram", "for graphics cards with little memory; slower").field_metadata,
+    )
+    compile: bool = field(
+        default=False,
+        metadata=Flag("--compile", "compile the networks; pays off for many photos only").field_metadata,
+    )
+
+    def __post_init__(self) -> None:
+        check_flags(self)
+        if self.overlap is not None and not 0 <= self.overlap <= (self.tile_size or _LARGEST_TILE_PX) // 2:
+            raise BadOption(f"--overlap must lie between 0 and half of --tile_size, not {self.overlap}.")
+
 
 @dataclass(frozen=True)
 class FaceChoice:
-    """What the user wants for one face; None leaves it to the program and to the options of the whole photo.
+    """What is wanted for one face; None leaves it to the options of the whole photo.
 
-    `eyes` and `smile` at False leave them alone. At True they are edited also where the program would not by itself,
-    because the eyes are only narrow or the smile is a faint one. `eye_opening` and `smile_strength` run from 0 to 1.
-    Raises BadOption.
+    `eye_opening` and `smile_strength` run from 0 to 1, as in `EyeOptions` and `SmileOptions`. Raises BadOption.
     """
 
-    eyes: bool | None = None
-    smile: bool | None = None
+    eyes: Wish | None = None
+    smile: Wish | None = None
     eye_opening: float | None = None
     smile_strength: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("eye_opening", "smile_strength"):
-            value = getattr(self, name)
-            if value is not None and not 0.0 <= value <= 1.0:
-                raise BadOption(f"{name} of a face must lie between 0 and 1, not {value:g}.")
+        find_flag(EyeOptions, "wish").check(self.eyes, "eyes of a face")
+        find_flag(SmileOptions, "wish").check(self.smile, "smile of a face")
+        find_flag(EyeOptions, "opening").check(self.eye_opening, "eye_opening of a face")
+        find_flag(SmileOptions, "strength").check(self.smile_strength, "smile_strength of a face")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user can choose. The one source of defaults for the command line, the page and the benchmark.
+    """Everything that the user can choose.
 
-    `eye_opening` and `smile_strength` run from 0 to 1. `eye_color` is one of `EYE_COLORS` or `#rrggbb`, None means
-    the program's own choice. `faces` are numbers as the report gives them, None means all.
-    `choices` maps such numbers to what is wanted for that face alone. `reference_face` is the one
-    face of each reference photo that may give its eyes, None means whoever is the same person;
-    `smile_from_reference` takes their smiles, too. A face that resembles itself less than `min_resemblance`, 0 … 1,
-    after an edit is put back.
-
-    The others are for Stable Diffusion alone. `strength` 0 … 1 is the share of noise to start with, at 1 nothing of the
-    draft is left. `steps` counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how
-    many other seeds a face that came out wrong gets. None means: as suits the model, the scheduler or the edit.
-    Raises BadOption.
+    `faces` are numbers as the report gives them, None means all. `choices` maps such numbers to what is wanted for that
+    face alone. A face that resembles itself less than `min_resemblance`, 0 … 1, after an edit is put back. Raises
+    BadOption.
     """
 
-    engine: str = "auto"
-    eyes: bool = True
-    smile: bool = True
-    eye_opening: float = 0.5
-    smile_strength: float = 0.5
-    eye_color: str | None = None
-    faces: tuple[int, ...] | None = None
-    reference_face: int | None = None
-    smile_from_reference: bool = False
-    min_resemblance: float = 0.6
-    seed: int = 0
-    model: str = DEFAULT_MODEL
-    device: str = "auto"
-    steps: int | None = None
-    guidance: float | None = None
-    strength: float = 0.5
-    scheduler: str = "dpm++"
-    lora: str | None = None
-    prompt: str | None = None
-    negative_prompt: str | None = None
-    tile_scheme: str = "face"
-    tile_size: int | None = None
-    overlap: int | None = None
-    retries: int = 2
-    low_vram: bool = False
-    compile: bool = False
-    offline: bool = False
+    engine: str = field(
+        default="auto", metadata=Flag("--engine", "what paints the edits", choices=ENGINES).field_metadata
+    )
+    eyes: EyeOptions = field(default_factory=EyeOptions)
+    smile: SmileOptions = field(default_factory=SmileOptions)
+    reference: ReferenceOptions = field(default_factory=ReferenceOptions)
+    diffusion: DiffusionOptions = field(default_factory=DiffusionOptions)
+    faces: tuple[int, ...] | None = field(
+        default=None,
+        metadata=Flag(
+            "--faces", "only these faces, numbered as in --analyze", _read_face_numbers,
+            rule=Rule(
+                lambda numbers: len(numbers) > 0 and min(numbers) >= 1,
+                "takes the numbers of faces, counted from 1, such as 1,3.",
+            ),
+            unset="all", metavar="1,3",
+        ).field_metadata,
+    )  # fmt: skip
+    min_resemblance: float = field(
+        default=0.6,
+        metadata=Flag(
+            "--min_resemblance", "put a face back that resembles itself less than this after an edit", float,
+            between=(0, 1),
+        ).field_metadata,
+    )  # fmt: skip
+    seed: int = field(
+        default=0, metadata=Flag("--seed", "the same seed gives the same result", int, metavar="N").field_metadata
+    )
     choices: Mapping[int, FaceChoice] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise BadOption(f"--engine must be one of {', '.join(ENGINES)}, not {self.engine!r}.")
-        for name in ("eye_opening", "smile_strength", "min_resemblance", "strength"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise BadOption(f"--{name} must lie between 0 and 1, not {getattr(self, name):g}.")
-        if not (
-            self.eye_color is None
-            or self.eye_color in EYE_COLORS
-            or re.fullmatch("#[0-9a-fA-F]{6}", self.eye_color) is not None
-        ):
-            raise BadOption(
-                f"--eye_color must be {', '.join(EYE_COLORS)} or a colour like #6b4a2f, not {self.eye_color!r}."
-            )
-        if self.faces is not None and (not self.faces or min(self.faces) < 1):
-            raise BadOption("--faces takes the numbers of faces, counted from 1, such as 1,3.")
-        if self.reference_face is not None and self.reference_face < 1:
-            raise BadOption("--reference_face takes the number of a face, counted from 1.")
-        self._check_diffusion()
+        check_flags(self)
 
     def choose_for(self, face_number: int) -> FaceChoice:
-        """What is wanted for one face: its own choice, filled up with that for the whole photo.
-
-        `eyes` and `smile` are None where the program decides; both numbers are set.
-        """
+        """What is wanted for one face: its own choice, filled up with that for the whole photo; nothing is None."""
         own = self.choices.get(face_number, FaceChoice())
         return FaceChoice(
-            own.eyes if own.eyes is not None or self.eyes else False,
-            own.smile if own.smile is not None or self.smile else False,
-            self.eye_opening if own.eye_opening is None else own.eye_opening,
-            self.smile_strength if own.smile_strength is None else own.smile_strength,
+            self.eyes.wish if own.eyes is None else own.eyes,
+            self.smile.wish if own.smile is None else own.smile,
+            self.eyes.opening if own.eye_opening is None else own.eye_opening,
+            self.smile.strength if own.smile_strength is None else own.smile_strength,
         )
 
-    def _check_diffusion(self) -> None:
-        for name, known in (("scheduler", SCHEDULERS), ("tile_scheme", TILE_SCHEMES)):
-            if getattr(self, name) not in known:
-                raise BadOption(f"--{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}.")
-        if re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device) is None:
-            raise BadOption(f"--device must be auto, cpu, mps, cuda or a card such as cuda:1, not {self.device!r}.")
-        if self.strength == 0:
-            raise BadOption("--strength must be above 0; for no diffusion at all use --engine draft.")
-        for name, low, high in (("steps", 1, 1000), ("retries", 0, 20), ("guidance", 0, 50)):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise BadOption(f"--{name} must lie between {low} and {high}, not {value:g}.")
-        size = self.tile_size
-        if size is not None and (size % 8 or not 64 <= size <= 2048):
-            raise BadOption(f"--tile_size must be a multiple of 8 between 64 and 2048, not {size}.")
-        if self.overlap is not None and not 0 <= self.overlap <= (size or 2048) // 2:
-            raise BadOption(f"--overlap must lie between 0 and half of --tile_size, not {self.overlap}.")
-        if not self.model.strip():
-            raise BadOption("--model names no model.")
+
+GROUPS: Mapping[str, type[Any]] = {
+    "eyes": EyeOptions,
+    "smile": SmileOptions,
+    "reference": ReferenceOptions,
+    "diffusion": DiffusionOptions,
+}
+"""The groups by the names of their fields in `Options`."""
+
+
+def options_from_flags(values: Mapping[str, Any]) -> Options:
+    """The options with the values of some flags, by their names without dashes; other names are passed over."""
+
+    def pick(group: type[Any]) -> dict[str, Any]:
+        return {name: values[flag.dest] for name, flag, _ in list_flags(group) if flag.dest in values}
+
+    return Options(**pick(Options), **{name: group(**pick(group)) for name, group in GROUPS.items()})

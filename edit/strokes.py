@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edit.plan import Edit, EditPlan, Skip
+from edit.reasons import Cause, Reason
 from photo.types import Alpha, Box, Region
 
 # How far a stroke may carry a region beyond its own box, in sizes of that box.
 _REACH = 0.6
-_KEPT_BY_HAND = "everything there was painted over to be kept"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,8 @@ def apply_strokes(plan: EditPlan, strokes: Strokes, shape: tuple[int, ...]) -> E
         if region.alpha.any():
             edits.append(replace(edit, region=region))
         else:
-            skips.append(Skip(edit.face, edit.feature, _KEPT_BY_HAND, edit.measured, edit.threshold))
+            cause = Cause(Reason.KEPT_BY_HAND)
+            skips.append(Skip(edit.face, edit.feature, cause, edit.measured, edit.threshold))
     return replace(plan, edits=tuple(edits), skips=tuple(skips))
 
 

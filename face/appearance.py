@@ -231,3 +231,14 @@ def _take_grain(patch: Pixels) -> FloatArray:
     spread = max(float(np.median(np.abs(grain))) * 1.4826, 0.2)
     # A mole, a hair or a glint is no grain.
     return np.clip(grain, -2.5 * spread, 2.5 * spread)
+
+
+def measure_light_side(pixels: Pixels, face: Face) -> float:
+    """From which side of the picture the light comes, -1 left … 1 right; never 0, as no catchlight is central."""
+    points = face.landmarks.oval[:, :2]
+    low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int) + 1
+    crop = pixels[max(low[1], 0) : max(high[1], 1), max(low[0], 0) : max(high[0], 1)]
+    small = cv2.resize(luma(thin_out(crop)), (16, 16), interpolation=cv2.INTER_AREA)[3:13, 2:14]
+    left, right = float(small[:, :6].mean()), float(small[:, 6:].mean())
+    difference = 4.0 * (right - left) / max(right + left, 1.0)
+    return float(np.clip(difference + math.copysign(0.35, difference), -1, 1))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face.types import EyeFrame, EyeLandmarks, Face, Feature
+from face.types import EyeFrame, EyeLandmarks
 from photo.blend import smoothstep
 from photo.measure import luma, trimmed_mean
 from photo.types import Box, FloatArray, Matrix, Pixels, Points
@@ -144,13 +144,15 @@ _LEAST_SEEN, _WITHIN = 0.15, 0.95
 _IRIS_PERCENTILES = (15, 50)
 
 
-def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> FloatArray | None:
+def measure_iris(
+    pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame, circle: tuple[float, float, float]
+) -> FloatArray | None:
     """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels.
 
-    Neither its rim nor its landmarks are found without fail: what lies within both, and between the lids, is iris.
+    `circle` is what `find_iris` finds. Neither its rim nor its landmarks are found without fail: what lies within both,
+    and between the lids, is iris.
     """
-    eye, frame = face.eye(feature), face.eye_frame(feature)
-    iris_x, iris_y, radius = find_iris(pixels, eye, frame)
+    iris_x, iris_y, radius = circle
     # Lower half mostly: the upper one lies in the shadow of the lid.
     angles, shares = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))
     round_x = 1 / frame.foreshortening
@@ -158,7 +160,7 @@ def measure_iris(pixels: Pixels, face: Face, feature: Feature) -> FloatArray | N
     y = (iris_y + radius * shares * np.sin(angles)).astype(np.float32)
     marked_x, marked_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
     inside = np.hypot((x - marked_x) / round_x, y - marked_y) < _WITHIN * radius
-    inside &= _find_opening(x, y, eye, frame) > 0.8
+    inside &= find_opening(x, y, eye, frame) > 0.8
     columns, rows = frame.to_photo(x[inside], y[inside])
     seen = (columns >= 0) & (rows >= 0) & (columns <= pixels.shape[1] - 1) & (rows <= pixels.shape[0] - 1)
     if radius * frame.half_width_px < _LEAST_IRIS_PX or seen.sum() < _LEAST_SEEN * x.size:
@@ -203,7 +205,7 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
     return found if score(*found) > _CLEARLY_BETTER * max(score(*usual), 1.0) else usual
 
 
-def _find_opening(x: FloatArray, y: FloatArray, eye: EyeLandmarks, frame: EyeFrame) -> FloatArray:
+def find_opening(x: FloatArray, y: FloatArray, eye: EyeLandmarks, frame: EyeFrame) -> FloatArray:
     """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
     upper, lower = (find_height(frame, rim, x) for rim in (eye.upper, eye.lower))
     return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)

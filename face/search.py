@@ -109,6 +109,24 @@ def remeasure(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Face
     return replace(_to_face(reading, pixels), number=face.number, box=face.box)
 
 
+def remeasure_mirrored(pixels: Pixels, face: Face) -> Face | None:
+    """Measure one known face in its mirrored surroundings, where its right eye is a left one; None when none is seen.
+
+    `pixels` uint8 (H, W, 3) RGB. The landmarks are those of the mirrored surroundings, of use for what does not depend
+    on the place. Raises MissingModel, MissingPackage.
+    """
+    crop = crop_of(face.landmarks.points)
+    part = crop.box.grown(1).clipped(pixels.shape[1], pixels.shape[0])
+    if part is None:
+        return None
+    mirrored = np.ascontiguousarray(pixels[part.slices][:, ::-1])
+    (x, y), roll = crop.center, crop.roll
+    there = replace(crop, center=(part.right - x, y - part.top), roll=-roll)
+    seen = (read_crop(mirrored, there, face.confidence, border) for border in borders_in(mirrored, there))
+    reading = next((reading for reading in seen if reading is not None), None)
+    return None if reading is None else _to_face(reading, mirrored)
+
+
 class _Upright(Enum):
     """Whether faces stand upright, by looks at them from their sides."""
 

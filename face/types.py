@@ -261,6 +261,11 @@ class EyeFrame:
         """How wide the eye is seen over how wide it is: 1 straight on, less from the side; never 0."""
         return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.half_width_px
 
+    @property
+    def toward_right(self) -> float:
+        """1 where x, which runs to the nose, runs to the right of the picture, as for the right eye; else -1."""
+        return 1.0 if self.x_axis[0] > 0 else -1.0
+
     def to_frame(self, x_px: FloatArray, y_px: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Frame coordinates of photo pixels (arrays of any shape)."""
         determinant = self.x_axis[0] * self.y_axis[1] - self.x_axis[1] * self.y_axis[0]

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+
 from donor.people import read_reference
-from edit.options import Options
+from edit.options import Options, Wish
 from photo.errors import BadOption, FixError
 from photo.files import FORMATS, load_photo, save_photo
 from retouch.engines import choose_engine
@@ -18,9 +20,9 @@ from retouch.report import describe, to_json
 
 def add_api(options: Options, folder: Path) -> None:
     """Add the endpoint to the page that is being built; its results lie in `folder`. Nothing of it is to be seen."""
-    import gradio as gr
 
-    def fix(
+    # Its parameters are those of the endpoint, by name.
+    def fix(  # noqa: PLR0913
         photo: str,
         eyes: bool,
         smile: bool,
@@ -38,9 +40,13 @@ def add_api(options: Options, folder: Path) -> None:
                 raise BadOption("No photo was sent.")
             wanted = replace(
                 options,
-                eyes=bool(eyes), smile=bool(smile), eye_opening=float(eye_opening),
-                smile_strength=float(smile_strength), faces=_read_numbers(faces), engine=engine, seed=int(seed),
-                smile_from_reference=bool(smile_from_reference), offline=True,
+                engine=engine, faces=_read_numbers(faces), seed=int(seed),
+                eyes=replace(options.eyes, wish=_switch(options.eyes.wish, eyes), opening=float(eye_opening)),
+                smile=replace(
+                    options.smile, wish=_switch(options.smile.wish, smile), strength=float(smile_strength),
+                    from_reference=bool(smile_from_reference),
+                ),
+                diffusion=replace(options.diffusion, offline=True),
             )  # fmt: skip
             source = load_photo(Path(photo))
             painter, why_draft = choose_engine(wanted, quiet=True)
@@ -51,31 +57,38 @@ def add_api(options: Options, folder: Path) -> None:
             target = folder / uuid.uuid4().hex / f"final_{name.stem}{ending}"
             note = save_photo(result.pixels, source, target)
         except FixError as error:
-            words = str(error)
+            sentence = str(error)
             for sent in (photo or "", *(references or ())):
-                words = words.replace(str(Path(sent)), Path(sent).name)
-            raise gr.Error(words, print_exception=False) from error
-        words = "\n".join(text for text in (describe(result.report), why_draft, note) if text)
-        return str(target), {"words": words, **to_json(result.report)}
+                sentence = sentence.replace(str(Path(sent)), Path(sent).name)
+            raise gr.Error(sentence, print_exception=False) from error
+        text = "\n".join(filter(None, (describe(result.report), why_draft, note)))
+        return str(target), {"words": text, **to_json(result.report)}
 
     inputs = [
         gr.File(label="photo", type="filepath", visible=False),
-        gr.Checkbox(options.eyes, label="eyes", visible=False),
-        gr.Checkbox(options.smile, label="smile", visible=False),
-        gr.Slider(0, 1, options.eye_opening, label="eye_opening", visible=False),
-        gr.Slider(0, 1, options.smile_strength, label="smile_strength", visible=False),
+        gr.Checkbox(options.eyes.wish is not Wish.NEVER, label="eyes", visible=False),
+        gr.Checkbox(options.smile.wish is not Wish.NEVER, label="smile", visible=False),
+        gr.Slider(0, 1, options.eyes.opening, label="eye_opening", visible=False),
+        gr.Slider(0, 1, options.smile.strength, label="smile_strength", visible=False),
         gr.Textbox("", label="faces, such as 1,3; empty for all", visible=False),
         gr.Radio(["auto", "draft", "stable-diffusion"], value=options.engine, label="engine", visible=False),
         gr.Number(options.seed, precision=0, label="seed", visible=False),
         gr.File(
             label="references: other photos of the same people", file_count="multiple", type="filepath", visible=False
         ),
-        gr.Checkbox(options.smile_from_reference, label="smile_from_reference", visible=False),
+        gr.Checkbox(options.smile.from_reference, label="smile_from_reference", visible=False),
     ]
     outputs = [gr.File(label="the fixed photo", visible=False), gr.JSON(label="the report", visible=False)]
     gr.Button(visible=False).click(
         fix, inputs, outputs, api_name="fix", concurrency_limit=1, concurrency_id="engine", show_progress="hidden"
     )
+
+
+def _switch(wish: Wish, is_on: bool) -> Wish:
+    """The wish that the page was started with, turned on or off."""
+    if not is_on:
+        return Wish.NEVER
+    return Wish.AUTO if wish is Wish.NEVER else wish
 
 
 def _read_numbers(text: str) -> tuple[int, ...] | None:

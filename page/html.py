@@ -1,4 +1,4 @@
-"""What the page says: the pieces of HTML and the sentences that it shows, made from what was found."""
+"""The pieces of HTML and the sentences that the page shows, made from what was found in the photos."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import Skip
+from edit.reasons import Cause, Reason
 from eyes_mask import eyes_mask
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_mask
-from page.session import FaceView, Gift, OpenPhoto, encode_jpeg, shrink
+from page.session import DonorPreview, FaceView, OpenPhoto, encode_jpeg, shrink
 from photo.types import Box, Pixels
 from retouch.engines import DiffusionState
-from retouch.report import describe
+from retouch.pipeline import plan_edits
+from retouch.report import describe, explain
 
-# Long side of the photo as the page shows it: sharp on a large screen, quick to send.
 PREVIEW_PX = 1600
+"""Longest side of the photo as the page shows it: sharp on a large screen, quick to send."""
 _CARD_PX = 96
-# Closer to the upper edge of the photo than this share of it, the number of a face stands inside of its box.
+# Closer to the upper edge than this fraction of the photo's height, the number of a face stands inside its box.
 _LABEL_ROOM = 0.1
 _SAMPLE_HEIGHT_PX = 232
-# The masks over the photo: orange for eyes, blue for mouths, as strong as this.
-_EYES_TINT, _MOUTH_TINT, _TINT_SHARE = (240, 140, 20), (75, 159, 225), 0.62
-# Seconds, measured on two cores with photos of 12 megapixels …
+# The masks over the photo: orange for eyes, blue for mouths, RGB; where a mask is full this fraction of it is seen.
+_EYES_TINT, _MOUTH_TINT, _TINT_ALPHA = (240, 140, 20), (75, 159, 225), 0.62
+# How long a photo takes, measured on two cores with photos of 12 megapixels …
 _DRAFT_SECONDS, _DRAFT_SECONDS_PER_FACE = 0.6, 0.3
-# … and for 13 steps of Stable Diffusion 1.5, on a graphics card and on a processor.
+# … and with 13 steps of Stable Diffusion 1.5, on a graphics card and on a processor.
 _CARD_SECONDS_PER_FACE, _CPU_SECONDS_PER_FACE = 5.0, 150.0
 
 TOP = """
@@ -46,7 +48,7 @@ it too. The palette at the left changes the colour.</p>
 
 
 def draw_samples(samples: Mapping[str, Pixels]) -> str:
-    """The sample photos as a row of buttons."""
+    """The sample photos, each uint8 (h, w, 3) RGB by its name, as a row of buttons."""
     items = []
     for number, (name, pixels) in enumerate(samples.items(), 1):
         small = shrink(pixels, round(_SAMPLE_HEIGHT_PX * max(pixels.shape[1] / pixels.shape[0], 1.0)))
@@ -71,7 +73,7 @@ def draw_photos(photos: Sequence[OpenPhoto], current: int) -> str:
 
 
 def draw_stage(opened: OpenPhoto, options: Options) -> str:
-    """The photo, from the file of it, with a numbered, clickable box around each face."""
+    """The photo, from the file in `opened.shown`, with a numbered box around each face that can be clicked."""
     height, width = opened.photo.pixels.shape[:2]
     marks = []
     for face in opened.faces if opened.is_searched else ():
@@ -95,7 +97,10 @@ def draw_stage(opened: OpenPhoto, options: Options) -> str:
 
 
 def draw_loupe(before: str, after: str, view: FaceView, number: int) -> str:
-    """Two files of one face in a view that is moved about, and at first shows the change; a slider parts them."""
+    """The files of one face, before and after, in a view that can be moved about and first shows the change.
+
+    A slider moves the line between the two.
+    """
     across, down = view.size
     pictures = "".join(
         f'<img src="{address(file)}" alt="{alt}">' for file, alt in ((before, "before"), (after, "after"))
@@ -119,72 +124,66 @@ def draw_cards(opened: OpenPhoto, options: Options) -> str:
             "version of it.</p></section>"
         )
     cards = []
-    gifts = opened.find_gifts(options)
+    donors = opened.preview_donors(options)
     for face in opened.faces:
         choice = opened.choice(face.number, options)
-        words, picture = _tell_gift(gifts.get(face.number))
+        donor_text, donor_picture = _draw_donor(donors.get(face.number))
         kind = ' class="edit"' if _is_edited(choice) else ""
         cards.append(
             f'<button type="button" data-group="face" data-pick="{face.number}" '
             f'aria-pressed="{str(face.number == opened.selected).lower()}">'
             f'<img src="{embed(_portrait(opened.photo.pixels, face))}" alt="">'
             f"<span><b>{_will(choice)}</b>"
-            f"<small>Face {face.number}: {html.escape(_found(opened, face))}</small>{words}</span>"
-            f"{picture}<i{kind}></i></button>"
+            f"<small>Face {face.number}: {html.escape(_found(opened, face))}</small>{donor_text}</span>"
+            f"{donor_picture}<i{kind}></i></button>"
         )
     return f'<div class="cards" role="group" aria-label="Faces">{"".join(cards)}</div>'
 
 
-def _tell_gift(gift: Gift | None) -> tuple[str, str]:
-    """In words and as a picture, what a face gets from another photo, or why it gets nothing."""
-    if gift is None:
+def _draw_donor(preview: DonorPreview | None) -> tuple[str, str]:
+    """What a face gets from another photo, or why it gets nothing: a line of text, and a picture or nothing."""
+    if preview is None:
         return "", ""
-    if gift.picture is None:
-        return f"<small>{html.escape(gift.why_not[:1].upper() + gift.why_not[1:])}</small>", ""
-    name = html.escape(gift.name)
-    picture = f'<img class="gift" src="{embed(shrink(gift.picture, 2 * _CARD_PX), 90)}" alt="From {name}">'
+    if preview.picture is None:
+        return f"<small>{html.escape(_capitalize(preview.why_not))}</small>", ""
+    name = html.escape(preview.name)
+    picture = f'<img class="donor" src="{embed(shrink(preview.picture, 2 * _CARD_PX), 90)}" alt="From {name}">'
     return f"<small>With their own, from {name}</small>", picture
 
 
 def draw_masks(opened: OpenPhoto, options: Options) -> str:
     """The photo with everything that may be repainted tinted."""
-    from edit.strokes import apply_strokes
-    from retouch.pipeline import plan_edits
-
     pixels = opened.photo.pixels
-    plan = plan_edits(pixels, opened.faces, opened.final_options(options))
-    if opened.strokes is not None:
-        plan = apply_strokes(plan, opened.strokes, pixels.shape)
+    plan = plan_edits(opened.analyses, opened.final_options(options), strokes=opened.strokes)
     picture = shrink(pixels, PREVIEW_PX).astype(np.float32)
     size = picture.shape[1], picture.shape[0]
     for mask, tint in ((eyes_mask, _EYES_TINT), (mouth_mask, _MOUTH_TINT)):
         alpha = cv2.resize(mask(pixels.shape, plan.edits), size, interpolation=cv2.INTER_AREA)
-        share = (alpha.astype(np.float32) / 255 * _TINT_SHARE)[..., None]
-        picture += share * (np.array(tint, np.float32) - picture)
+        opacity = (alpha.astype(np.float32) / 255 * _TINT_ALPHA)[..., None]
+        picture += opacity * (np.array(tint, np.float32) - picture)
     source = embed(np.rint(picture).astype(np.uint8), 88)
-    words = (
+    text = (
         "Orange is repainted for the eyes, blue for the mouth. Every other pixel stays as it is, to the last bit."
         if plan.edits
         else "Nothing is repainted: every pixel stays as it is."
     )
     alt = "The photo with its masks" if plan.edits else "The photo without any mask"
-    return f'<figure class="frame"><img src="{source}" alt="{alt}"></figure><p class="hint">{words}</p>'
+    return f'<figure class="frame"><img src="{source}" alt="{alt}"></figure><p class="hint">{text}</p>'
 
 
-def explain(opened: OpenPhoto, face: Face, features: Sequence[Feature]) -> str:
+def describe_findings(opened: OpenPhoto, face: Face, features: Sequence[Feature]) -> str:
     """What was found of the eyes or of the mouth, for the line under a switch."""
     edits = [edit for edit in opened.planned(face.number) if edit.feature in features]
     if edits:
         if features == [Feature.MOUTH]:
             return "Not smiling"
         return "Both closed" if len(edits) == len(EYES) else f"The {edits[0].feature.value} is closed"
-    reasons = dict.fromkeys(skip.reason for skip in _skips(opened, face, features))
-    words = "; ".join(reasons)
-    return words[:1].upper() + words[1:]
+    reasons = dict.fromkeys(explain(skip.cause) for skip in _skips(opened, face, features))
+    return _capitalize("; ".join(reasons))
 
 
 def describe_result(opened: OpenPhoto, why_draft: str) -> str:
-    """The report in words."""
+    """What was done, as one sentence, and all of it in a fold; `why_draft` is why not Stable Diffusion painted."""
     if opened.result is None:
         return ""
     report = opened.result.report
@@ -194,14 +193,14 @@ def describe_result(opened: OpenPhoto, why_draft: str) -> str:
     lines = [*describe(report).splitlines(), *(text for text in (opened.note, why_draft) if text)]
     body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     details = f"<details><summary>What was done</summary>{body}</details>"
-    return f'<div class="said" role="status"><p>{headline}</p>{details}</div>'
+    return f'<div class="report" role="status"><p>{headline}</p>{details}</div>'
 
 
-def draw_progress(words: str, share: float) -> str:
-    """A bar and what is being done."""
-    percent = round(100 * min(max(share, 0.0), 1.0))
+def draw_progress(text: str, fraction: float) -> str:
+    """What is being done, and a bar of which `fraction`, 0 … 1, is full."""
+    percent = round(100 * min(max(fraction, 0.0), 1.0))
     return (
-        f'<p class="doing" role="status">{html.escape(words[:1].upper() + words[1:])} …</p><div class="bar" '
+        f'<p class="doing" role="status">{html.escape(_capitalize(text))} …</p><div class="bar" '
         f'role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}" '
         f'aria-label="Progress"><div style="width:{percent}%"></div></div>'
     )
@@ -238,8 +237,13 @@ def address(file: str) -> str:
 
 
 def embed(pixels: Pixels, quality: int = 85) -> str:
-    """A picture as the address of an <img>, so that no file is needed to show it."""
+    """`pixels`, uint8 (h, w, 3) RGB, as the address of an <img>: no file is needed to show it."""
     return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(pixels, quality)).decode("ascii")
+
+
+def _capitalize(text: str) -> str:
+    """With a capital first letter, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _duration(seconds: float) -> str:
@@ -251,12 +255,12 @@ def _duration(seconds: float) -> str:
 
 
 def _is_edited(choice: FaceChoice) -> bool:
-    return bool(choice.eyes or choice.smile)
+    return Wish.ALWAYS in (choice.eyes, choice.smile)
 
 
 def _will(choice: FaceChoice) -> str:
-    wishes = [words for words, wanted in (("opens the eyes", choice.eyes), ("smiles", choice.smile)) if wanted]
-    return " and ".join(wishes).capitalize() or "Stays as it is"
+    edits = [text for text, wish in (("opens the eyes", choice.eyes), ("smiles", choice.smile)) if wish is Wish.ALWAYS]
+    return " and ".join(edits).capitalize() or "Stays as it is"
 
 
 def _skips(opened: OpenPhoto, face: Face, features: Sequence[Feature]) -> list[Skip]:
@@ -266,27 +270,34 @@ def _skips(opened: OpenPhoto, face: Face, features: Sequence[Feature]) -> list[S
 def _found(opened: OpenPhoto, face: Face) -> str:
     """What was found, in a few words: the reasons of the plan, cut before their figures."""
     planned = {edit.feature for edit in opened.planned(face.number)}
-    words = []
+    texts = []
     if planned - {Feature.MOUTH}:
-        words.append("eyes closed" if len(planned - {Feature.MOUTH}) == len(EYES) else "one eye closed")
+        texts.append("eyes closed" if len(planned - {Feature.MOUTH}) == len(EYES) else "one eye closed")
     else:
-        words += [_shorten(skip.reason, "eyes open") for skip in _skips(opened, face, EYES)[:1]]
+        texts += [_shorten(skip.cause) for skip in _skips(opened, face, EYES)[:1]]
     if Feature.MOUTH in planned:
-        words.append("not smiling")
+        texts.append("not smiling")
     else:
-        words += [_shorten(skip.reason, "smiling") for skip in _skips(opened, face, [Feature.MOUTH])]
-    return ", ".join(dict.fromkeys(words))
+        texts += [_shorten(skip.cause) for skip in _skips(opened, face, [Feature.MOUTH])]
+    return ", ".join(dict.fromkeys(texts))
 
 
-def _shorten(reason: str, usual: str) -> str:
-    if reason.startswith(("open already", "already smiling")):
-        return usual
-    if "too small" in reason:
-        return "too small"
-    return reason.partition(":")[0].partition(" (")[0]
+_SHORT = {
+    Reason.OPEN: "eyes open",
+    Reason.OPEN_BESIDE_CLOSED: "eyes open",
+    Reason.SMILING: "smiling",
+    Reason.SMILING_A_LITTLE: "smiling",
+    Reason.TOO_SMALL: "too small",
+}
+"""The few words of reasons whose sentence is too long for a card; of the others it is cut before its figures."""
+
+
+def _shorten(cause: Cause) -> str:
+    return _SHORT.get(cause.reason) or explain(cause).partition(":")[0].partition(" (")[0]
 
 
 def _portrait(pixels: Pixels, face: Face) -> Pixels:
+    """The face alone, uint8 (_CARD_PX, _CARD_PX, 3) RGB."""
     x, y = face.box.center
     reach = 0.62 * max(face.box.width, face.box.height)
     around = Box(int(x - reach), int(y - reach), int(x + reach) + 1, int(y + reach) + 1)

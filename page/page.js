@@ -25,9 +25,9 @@ const furnish = () => document.querySelectorAll('.compare').forEach(part => {
 });
 // The view of a large face at 100 %: one pixel of the photo to one of the screen, moved about by dragging.
 const part = loupe => {
-  const pan = loupe.querySelector('.pan'), share = loupe.querySelector('input').value / 100;
-  loupe.style.setProperty('--at', share * pan.clientWidth + 'px');
-  pan.firstChild.style.setProperty('--cut', pan.scrollLeft + share * pan.clientWidth + 'px');
+  const pan = loupe.querySelector('.pan'), fraction = loupe.querySelector('input').value / 100;
+  loupe.style.setProperty('--at', fraction * pan.clientWidth + 'px');
+  pan.firstChild.style.setProperty('--cut', pan.scrollLeft + fraction * pan.clientWidth + 'px');
 };
 const looked = {};  // where somebody looked, by face, for each new picture of it
 const magnify = () => document.querySelectorAll('.loupe .sheet').forEach(sheet => {
@@ -37,9 +37,9 @@ const magnify = () => document.querySelectorAll('.loupe .sheet').forEach(sheet =
   document.documentElement.style.setProperty('--screen-pixels', devicePixelRatio);
   const face = pan.getAttribute('aria-label') + sheet.getAttribute('style');
   // At first where the change is.
-  const [left, top, share] = looked[face] ?? [(pan.scrollWidth - pan.clientWidth) / 2,
+  const [left, top, fraction] = looked[face] ?? [(pan.scrollWidth - pan.clientWidth) / 2,
     sheet.dataset.focus * pan.scrollHeight - pan.clientHeight / 2, slider.value];
-  slider.value = share;
+  slider.value = fraction;
   pan.scrollTo(left, top);
   const keep = () => { looked[face] = [pan.scrollLeft, pan.scrollTop, slider.value]; part(loupe); };
   pan.addEventListener('scroll', keep);
@@ -67,7 +67,7 @@ const take = (event, files) => {
   input.files = list.files;
   input.dispatchEvent(new Event('change', {bubbles: true}));
 };
-const isOver = event => event.target.closest && event.target.closest('#drop, #others, #brush');
+const isOver = event => event.target.closest && event.target.closest('#drop, #references, #brush');
 window.addEventListener('dragover', event => { if (!isOver(event)) event.preventDefault(); });
 window.addEventListener('drop', event => { if (!isOver(event)) { event.preventDefault(); take(event, event.dataTransfer.files); } });
 window.addEventListener('paste', event => { if (event.clipboardData) take(event, event.clipboardData.files); });

@@ -1,4 +1,4 @@
-"""Other photos of the same people, given on the page: whose eyes, or smile, each face gets from them."""
+"""One visitor of the page: the open photos, what was chosen for their faces, previews, and the files to take home."""
 
 from __future__ import annotations
 
@@ -12,37 +12,48 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from donor.choose import choose_donors
+from donor.choose import DonorFinder
 from donor.people import ReferencePhoto, match_people
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import Donor, Edit, EditPlan, Engine, FixResult
 from edit.strokes import Strokes, covers
-from face.identity import embed_face
+from face.analysis import FaceAnalysis
 from face.types import Face, Feature
 from photo.errors import BadOption
 from photo.files import FORMATS, load_photo, save_photo
 from photo.geometry import halve_toward
 from photo.types import Box, Photo, Pixels, Progress
 from retouch.engines import DraftEngine
-from retouch.pipeline import analyze_photo, fix_photo, ignore_progress, plan_edits
+from retouch.pipeline import analyze_photo, fix_photo, plan_edits
+from retouch.progress import ignore_progress
+from retouch.report import explain
 
-# Around a donor's eyes, or mouth, in widths of their box.
-_GIFT_MARGIN = 0.12
+# Left around a donor's eyes, or mouth, in their picture, as a fraction of the width of their box.
+_DONOR_MARGIN = 0.12
+# Left around a face in its preview, as a fraction of its box: enough for the masks, and to see the face in its place.
+_FACE_MARGIN = 0.45
+FACE_VIEW_PX = 720
+"""Longest side of a preview: what is larger is shrunk before it is painted, so that a slider answers at once."""
+# How far down the eyes are in a preview, as a fraction of its height.
+_EYE_LEVEL = 0.38
+# To ask for an edit with the brush, more than this fraction of the box of an eye or a mouth must be painted over.
+_ASKED_BY_HAND = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Others:
-    """What a visitor gave: the photos as far as they are needed, and whether their smiles are wanted, too."""
+class References:
+    """Other photos of the same people that a visitor gave, and whether their smiles are wanted, too."""
 
-    references: tuple[ReferencePhoto, ...] = ()
+    photos: tuple[ReferencePhoto, ...] = ()
     smile_too: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Gift:
-    """What one face gets: `picture` uint8 (h, w, 3) of the eyes or the mouth that are carried over from `name`.
+class DonorPreview:
+    """What one face gets from another photo.
 
-    Both are empty where nothing is, and then `why_not` says why.
+    `picture`, uint8 (h, w, 3) RGB, shows the eyes or the mouth that are transferred, `name` is the photo's file name.
+    Both are empty where nothing is transferred, and then `why_not` says why.
     """
 
     picture: Pixels | None = None
@@ -51,55 +62,43 @@ class Gift:
 
 
 def find_people(
-    pixels: Pixels, faces: Sequence[Face], references: Sequence[ReferencePhoto]
+    analyses: Sequence[FaceAnalysis], references: Sequence[ReferencePhoto]
 ) -> dict[int, tuple[ReferencePhoto, ...]]:
-    """For the number of each face the references that show the same person, cut down to that person alone.
+    """Return, by face number, the references that show the same person, each cut down to that person alone.
 
     With these a part of the photo gets the same donors as the whole of it does.
     """
-    own = {face.number: embed_face(pixels, face) for face in faces} if references else {}
     people: dict[int, tuple[ReferencePhoto, ...]] = {}
     for reference in references:
-        is_burst = reference.size == pixels.shape[:2]
-        for number, crop in match_people(faces, own, reference.crops, is_burst=is_burst).items():
+        is_burst = all(reference.size == analysis.pixels.shape[:2] for analysis in analyses)
+        for number, crop in match_people(analyses, reference.crops, is_burst=is_burst).items():
             people[number] = (*people.get(number, ()), replace(reference, crops=(crop,)))
     return people
 
 
-def find_gifts(
-    pixels: Pixels, faces: Sequence[Face], plan: EditPlan, references: Sequence[ReferencePhoto], options: Options
-) -> Mapping[int, Gift]:
-    """What each face with an edit gets from the references, by its number."""
-    gifts: dict[int, Gift] = {}
-    for edit in choose_donors(pixels, faces, plan, references, options).edits:
-        donor = next((donor for donor in edit.donors if not donor.mirrored), None)
-        if donor is not None and not gifts.get(edit.face.number, Gift()).name:
-            gifts[edit.face.number] = Gift(_show_gift(donor, edit), donor.name)
+def preview_donors(plan: EditPlan) -> Mapping[int, DonorPreview]:
+    """Return, by face number, what each face with an edit gets from other photos."""
+    previews: dict[int, DonorPreview] = {}
+    for edit in plan.edits:
+        donor = next((source for source in edit.sources if isinstance(source, Donor)), None)
+        if donor is not None and not previews.get(edit.face.number, DonorPreview()).name:
+            previews[edit.face.number] = DonorPreview(_cut_donor(donor, edit), donor.name)
         elif edit.no_donor:
-            gifts.setdefault(edit.face.number, Gift(why_not=edit.no_donor))
-    return gifts
+            previews.setdefault(edit.face.number, DonorPreview(why_not=explain(edit.no_donor)))
+    return previews
 
 
-def _show_gift(donor: Donor, edit: Edit) -> Pixels:
-    """The eyes, or the mouth, of a donor."""
+def _cut_donor(donor: Donor, edit: Edit) -> Pixels:
+    """Return the part of a donor's photo that shows its eyes, or its mouth."""
     marks = donor.face.landmarks
     if edit.feature is Feature.MOUTH:
         points = marks.lips
     else:
         points = np.concatenate([part for eye in marks.eyes for part in (eye.upper, eye.lower)])
     tight = Box.around(points)
-    box = tight.grown(round(_GIFT_MARGIN * tight.width)).clipped(donor.pixels.shape[1], donor.pixels.shape[0])
-    return donor.pixels if box is None else donor.pixels[box.slices]
-
-
-# Around a face, in sizes of its box: enough for the masks, and for the eye to see the face in its place.
-_FACE_MARGIN = 0.45
-FACE_VIEW_PX = 720
-"""What is larger around a face is painted and shown as small as this, so that a slider answers at once."""
-# How far down the eyes are in that part of the photo.
-_EYE_LEVEL = 0.38
-# Of the box of an eye or a mouth this share must be painted over to ask for an edit there.
-_ASKED_BY_HAND = 0.25
+    pixels = donor.analysis.pixels
+    box = tight.grown(round(_DONOR_MARGIN * tight.width)).clipped(pixels.shape[1], pixels.shape[0])
+    return pixels if box is None else pixels[box.slices]
 
 
 class Stopped(Exception):
@@ -108,9 +107,9 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
-    """A part of the photo around one face, before and after, both uint8 (h, w, 3).
+    """A part of the photo around one face, before and after the edits, both uint8 (h, w, 3) RGB.
 
-    `scale` is to the photo's pixels, `full_px` is the longest side of the part in these.
+    `scale` is how many of its pixels make one of the photo's, 0 … 1; `full_px` is its longest side in the photo.
     """
 
     before: Pixels
@@ -120,27 +119,41 @@ class FaceView:
 
     @property
     def size(self) -> tuple[int, int]:
-        """How many pixels it has across and down."""
+        """Width and height in pixels."""
         return self.after.shape[1], self.after.shape[0]
 
     @property
     def focus(self) -> float:
-        """How far down the change is, 0 … 1; where the eyes are if nothing changed."""
+        """How far down the change is, as a fraction of the height; where the eyes are if nothing changed."""
         rows = np.flatnonzero((self.before != self.after).any(axis=(1, 2)))
         return float(rows.mean() / len(self.after)) if rows.size else _EYE_LEVEL
 
 
+@dataclass(frozen=True, eq=False)
+class PhotoPart:
+    """The part of a photo around one face, which previews are painted on: `box` of the photo, reduced by `scale` 0 … 1.
+
+    `analysis` is the face in this part, and `finder` knows its donors: both keep what they measured, so that moving a
+    slider measures nothing again but the result.
+    """
+
+    box: Box
+    scale: float
+    analysis: FaceAnalysis
+    finder: DonorFinder | None = None
+
+
 @dataclass(eq=False)
 class OpenPhoto:
-    """One photo on the page. `choices` holds what the visitor set, by face number; `shown` is
-    the file of the photo as the page shows it.
+    """One open photo. It comes without its faces, so that it can be shown at once; `find_faces` looks for them.
 
-    It comes without its faces, so that it can be shown at once; `find_faces` looks for them.
+    `choices` holds what the visitor set, by face number, and `selected` the number of the face that is looked at.
+    `shown` is the file of the photo as the page shows it, `saved` that of the result, `note` a remark on saving it.
     """
 
     path: Path
     photo: Photo
-    faces: tuple[Face, ...] = ()
+    analyses: tuple[FaceAnalysis, ...] = ()
     plan: EditPlan = field(default_factory=EditPlan)
     is_searched: bool = False
     choices: dict[int, FaceChoice] = field(default_factory=dict)
@@ -150,10 +163,12 @@ class OpenPhoto:
     result: FixResult | None = None
     saved: Path | None = None
     note: str | None = None
-    others: Others = field(default_factory=Others)
+    references: References = field(default_factory=References)
     _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
     _people: dict[int, tuple[ReferencePhoto, ...]] | None = None
-    _gifts: tuple[object, Mapping[int, Gift]] | None = None
+    _finder: DonorFinder | None = None
+    _previews: tuple[object, Mapping[int, DonorPreview]] | None = None
+    _parts: dict[tuple[int, bool], PhotoPart] = field(default_factory=dict)
     _searching: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -161,87 +176,119 @@ class OpenPhoto:
         return self.path.name
 
     def find_faces(self, options: Options, on_progress: Progress = ignore_progress) -> None:
-        """Look at the faces, once; the first that would be edited comes to mind first. Raises FixError."""
+        """Find the faces, once, and select the first that would be edited. Raises FixError."""
         with self._searching:
             if self.is_searched:
                 return
-            self.faces, self.plan = analyze_photo(self.photo, replace(options, choices={}, faces=None), on_progress)
+            own = replace(options, choices={}, faces=None)
+            self.analyses, self.plan = analyze_photo(self.photo, own, on_progress)
             wanted = [edit.face.number for edit in self.plan.edits]
             self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
             self.is_searched = True
 
+    @property
+    def faces(self) -> tuple[Face, ...]:
+        return tuple(analysis.face for analysis in self.analyses)
+
     def face(self, number: int) -> Face | None:
         return next((face for face in self.faces if face.number == number), None)
 
+    def analysis(self, number: int) -> FaceAnalysis | None:
+        return next((analysis for analysis in self.analyses if analysis.face.number == number), None)
+
     def planned(self, number: int) -> list[Edit]:
-        """What the program would edit on a face by itself."""
+        """Return what the program would edit on a face by itself."""
         return [edit for edit in self.plan.edits if edit.face.number == number]
 
     def find_possible(self, number: int, options: Options) -> frozenset[Feature]:
-        """What can be edited on a face when it is asked for."""
+        """Return what can be edited on a face when it is asked for."""
         if number not in self._possible:
-            face = self.face(number)
-            asked = {number: FaceChoice(eyes=True, smile=True)}
-            plan = plan_edits(self.photo.pixels, (face,) if face else (), _alone(options, asked))
+            analysis = self.analysis(number)
+            asked = {number: FaceChoice(eyes=Wish.ALWAYS, smile=Wish.ALWAYS)}
+            plan = plan_edits((analysis,) if analysis else (), _alone(options, asked))
             self._possible[number] = frozenset(edit.feature for edit in plan.edits)
         return self._possible[number]
 
     def choice(self, number: int, options: Options) -> FaceChoice:
-        """The switches and sliders of a face as they stand: those the visitor set, else what the program would do."""
+        """Return the settings of a face: those that the visitor chose, else what the program would do by itself."""
         planned = {edit.feature for edit in self.planned(number)}
         preset = FaceChoice(
-            bool(planned - {Feature.MOUTH}), Feature.MOUTH in planned, options.eye_opening, options.smile_strength
+            Wish.from_switch(bool(planned - {Feature.MOUTH})),
+            Wish.from_switch(Feature.MOUTH in planned),
+            options.eyes.opening,
+            options.smile.strength,
         )
         return self.choices.get(number, preset)
 
-    def take(self, others: Others) -> None:
-        """Have other photos of the same people."""
-        if others.references != self.others.references:
-            self._people = None
-        self.others, self._gifts = others, None
+    def set_references(self, references: References) -> None:
+        """Use these other photos of the same people from now on."""
+        if references.photos != self.references.photos:
+            self._people = self._finder = None
+            self._parts.clear()
+        self.references, self._previews = references, None
+
+    def finder(self, options: Options) -> DonorFinder:
+        """Return what finds the donors of the whole photo, with all that it found so far."""
+        if self._finder is None:
+            self._finder = DonorFinder(self.analyses, self.references.photos, options)
+        return self._finder
+
+    def part(self, number: int, options: Options, *, at_full_size: bool) -> PhotoPart | None:
+        """Return the part of the photo around a face, with all that was measured of it so far; None where none is."""
+        analysis, key = self.analysis(number), (number, at_full_size)
+        if key not in self._parts and analysis is not None:
+            part = _cut_part(analysis, at_full_size=at_full_size)
+            if part is None:
+                return None
+            small = part.analysis
+            self._parts[key] = replace(part, finder=DonorFinder((small,), self.find_people(number), options))
+        return self._parts.get(key)
 
     def find_people(self, number: int) -> tuple[ReferencePhoto, ...]:
-        """The other photos that show the person with this face, and nobody else."""
+        """Return the references that show the person with this face, each cut down to that person alone."""
         if self._people is None:
-            self._people = find_people(self.photo.pixels, self.faces, self.others.references)
+            self._people = find_people(self.analyses, self.references.photos)
         return self._people.get(number, ())
 
-    def find_gifts(self, options: Options) -> Mapping[int, Gift]:
-        """What the faces get from the other photos, by number, as the switches stand."""
-        if not self.others.references:
+    def preview_donors(self, options: Options) -> Mapping[int, DonorPreview]:
+        """Return, by face number, what the faces get from the references with the settings as they are."""
+        if not self.references.photos:
             return {}
         wanted = self.final_options(options)
-        standing = {face.number: self.choice(face.number, options) for face in self.faces}
-        switches = [(number, choice.eyes, choice.smile) for number, choice in standing.items()]
-        if self._gifts is None or self._gifts[0] != switches:
-            plan = plan_edits(self.photo.pixels, self.faces, wanted)
-            gifts = find_gifts(self.photo.pixels, self.faces, plan, self.others.references, wanted)
-            self._gifts = switches, gifts
-        return self._gifts[1]
+        choices = {face.number: self.choice(face.number, options) for face in self.faces}
+        switches = [(number, choice.eyes, choice.smile) for number, choice in choices.items()]
+        if self._previews is None or self._previews[0] != switches:
+            self._previews = switches, preview_donors(plan_edits(self.analyses, wanted, self.finder(options)))
+        return self._previews[1]
 
     def final_options(self, options: Options) -> Options:
-        """The options of the whole photo with all that was chosen, and asked for with the brush, for its faces."""
+        """Return the options for the whole photo with all that was chosen for its faces or asked for with the brush."""
         choices = dict(self.choices)
         if self.strokes is not None and self.strokes.edit.any():
             for face in self.faces:
                 choices[face.number] = self._ask_by_hand(face, self.choice(face.number, options))
-        return replace(options, choices=choices, smile_from_reference=self.others.smile_too)
+        smile = replace(options.smile, from_reference=self.references.smile_too)
+        return replace(options, choices=choices, smile=smile)
 
     def _ask_by_hand(self, face: Face, choice: FaceChoice) -> FaceChoice:
+        """Return the settings of a face, with what was painted over with the brush switched on."""
         strokes, shape = self.strokes, self.photo.pixels.shape
         if strokes is None:
             return choice
         eyes = [Box.around(np.concatenate([eye.upper, eye.lower])) for eye in face.landmarks.eyes]
         mouth = Box.around(face.landmarks.lips)
         if any(covers(strokes.edit, box.padded(0.2), shape) > _ASKED_BY_HAND for box in eyes):
-            choice = replace(choice, eyes=True)
+            choice = replace(choice, eyes=Wish.ALWAYS)
         if covers(strokes.edit, mouth, shape) > _ASKED_BY_HAND:
-            choice = replace(choice, smile=True)
+            choice = replace(choice, smile=Wish.ALWAYS)
         return choice
 
 
 class Session:
-    """The photos of one visitor, and a folder for what is shown to them and what they take home."""
+    """The photos of one visitor, and a folder for the files that are shown to them or that they take home.
+
+    `under_brush` is the photo that lies in the editor of the Brush tab; `stop` is set to end the work that is going on.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -254,7 +301,7 @@ class Session:
 
     @property
     def photo(self) -> OpenPhoto | None:
-        """The photo that is looked at."""
+        """The photo that is shown."""
         return self.photos[self.current] if self.photos else None
 
     def close(self) -> None:
@@ -264,7 +311,7 @@ class Session:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def write_picture(self, pixels: Pixels, stem: str) -> str:
-        """Write a picture to be shown as a JPEG file under a name of its own, and return its path."""
+        """Write `pixels`, uint8 (h, w, 3) RGB, as a JPEG file under a name that is new, and return its path."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._count += 1
         path = self.folder / f"{stem}_{self._count}.jpg"
@@ -278,51 +325,50 @@ def open_photo(path: Path) -> OpenPhoto:
 
 
 def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_size: bool = False) -> FaceView | None:
-    """Paint one face as it stands, on a part of the photo no larger than needed, with the draft engine.
+    """Paint one face with its settings as they are, on a part of the photo no larger than needed, by the draft engine.
 
-    A large part is shrunk first, except `at_full_size`. It is painted, measured and tried anew just as the whole photo
-    will be.
+    A part larger than FACE_VIEW_PX is shrunk first, except `at_full_size`. It is painted, checked and tried anew just
+    as the whole photo will be. Returns None when there is no such face. Raises FixError.
     """
-    face = opened.face(number)
-    pixels = opened.photo.pixels
-    box = None if face is None else _view_box(face).clipped(pixels.shape[1], pixels.shape[0])
-    if face is None or box is None:
+    part = opened.part(number, options, at_full_size=at_full_size)
+    if part is None:
         return None
-    full_px = max(box.width, box.height)
-    scale = 1.0 if at_full_size else min(1.0, FACE_VIEW_PX / full_px)
-    part = pixels[box.slices]
-    if scale < 1.0:
-        part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     choice = opened.final_options(options).choices.get(number) or opened.choice(number, options)
-    strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, box, pixels.shape)
-    engine = DraftEngine(eye_color=options.eye_color, seed=options.seed)
-    wanted = replace(_alone(options, {number: choice}), smile_from_reference=opened.others.smile_too)
-    people = opened.find_people(number)
+    strokes = None if opened.strokes is None else _cut_strokes(opened.strokes, part.box, opened.photo.pixels.shape)
+    smile = replace(options.smile, from_reference=opened.references.smile_too)
+    wanted = replace(_alone(options, {number: choice}), smile=smile)
+    pixels = part.analysis.pixels
     result = fix_photo(
-        Photo(part), wanted, engine, faces=(face.within(box, scale),), strokes=strokes, references=people
-    )
-    return FaceView(part, result.pixels, scale, full_px)
+        Photo(pixels), wanted, DraftEngine(seed=options.seed),
+        analyses=(part.analysis,), finder=part.finder, strokes=strokes,
+    )  # fmt: skip
+    return FaceView(pixels, result.pixels, part.scale, max(part.box.width, part.box.height))
 
 
-def fix_opened(opened: OpenPhoto, options: Options, engine: Engine, stop: threading.Event, tell: Progress) -> None:
-    """Fix a photo with all that was chosen, and write it as a file to take home. Raises FixError and Stopped."""
+def fix_opened(
+    opened: OpenPhoto, options: Options, engine: Engine, stop: threading.Event, on_progress: Progress
+) -> None:
+    """Fix a photo with all that was chosen, and keep the result in `opened`. Raises FixError, Stopped."""
 
-    def on_progress(words: str, share: float) -> None:
+    def on_step(text: str, fraction: float) -> None:
         if stop.is_set():
             raise Stopped
-        tell(words, share)
+        on_progress(text, fraction)
 
-    opened.find_faces(options, lambda words, _share: on_progress(words, 0.0))
+    opened.find_faces(options, lambda text, _fraction: on_step(text, 0.0))
     result = fix_photo(
-        opened.photo, opened.final_options(options), engine, on_progress,
-        faces=opened.faces, strokes=opened.strokes, references=opened.others.references,
+        opened.photo, opened.final_options(options), engine, on_step,
+        analyses=opened.analyses, finder=opened.finder(options), strokes=opened.strokes,
     )  # fmt: skip
-    on_progress("writing the file", 1.0)
+    on_step("writing the file", 1.0)
     opened.result = result
 
 
 def save_opened(opened: OpenPhoto, folder: Path) -> Path:
-    """Write the result as `final_` and the photo's own name, in its own format with its metadata. Raises FixError."""
+    """Write the result as `final_` and the photo's own name, in its own format with its metadata; return its path.
+
+    Raises FixError.
+    """
     if opened.result is None:
         raise BadOption("There is no result to save yet.")
     ending = opened.path.suffix if opened.path.suffix.lower() in FORMATS else ".png"
@@ -333,17 +379,20 @@ def save_opened(opened: OpenPhoto, folder: Path) -> Path:
 
 
 def read_strokes(layers: list[Pixels], keep_color: tuple[int, int, int]) -> Strokes | None:
-    """Sort painted layers, each uint8 (h, w, 4), into what is kept (of `keep_color`) and what is edited."""
+    """Sort painted layers, each uint8 (h, w, 4) RGBA, into what is to be kept (of `keep_color`) and what to be edited.
+
+    Returns None when nothing was painted.
+    """
     keep: NDArray[np.uint8] | None = None
     edit: NDArray[np.uint8] | None = None
     for layer in layers:
         if layer.ndim != 3 or layer.shape[2] != 4 or not layer[..., 3].any():
             continue
-        far = np.abs(layer[..., :3].astype(np.int16) - np.array(keep_color, np.int16)).max(axis=2) > 90
+        is_other = np.abs(layer[..., :3].astype(np.int16) - np.array(keep_color, np.int16)).max(axis=2) > 90
         alpha = np.where(layer[..., 3] > 60, np.uint8(255), np.uint8(0)).astype(np.uint8)
-        one, other = np.where(far, 0, alpha).astype(np.uint8), np.where(far, alpha, 0).astype(np.uint8)
-        keep = one if keep is None else np.maximum(keep, one)
-        edit = other if edit is None else np.maximum(edit, other)
+        kept, edited = np.where(is_other, 0, alpha).astype(np.uint8), np.where(is_other, alpha, 0).astype(np.uint8)
+        keep = kept if keep is None else np.maximum(keep, kept)
+        edit = edited if edit is None else np.maximum(edit, edited)
     return None if keep is None or edit is None else Strokes(keep, edit)
 
 
@@ -356,7 +405,7 @@ def encode_jpeg(pixels: Pixels, quality: int = 93) -> bytes:
 
 
 def shrink(pixels: Pixels, longest_px: int) -> Pixels:
-    """Return a smaller picture whose long side is at most so long; a smaller one comes back as it is."""
+    """Return `pixels`, uint8 (H, W, 3) RGB, shrunk so that the longer side has `longest_px`; a smaller one as it is."""
     scale = longest_px / max(pixels.shape[:2])
     if scale >= 1.0:
         return pixels
@@ -369,12 +418,19 @@ def _alone(options: Options, choices: Mapping[int, FaceChoice]) -> Options:
     return replace(options, faces=None, choices=choices)
 
 
-def _view_box(face: Face) -> Box:
-    return face.box.union(Box.around(face.landmarks.points)).padded(_FACE_MARGIN)
+def _cut_part(analysis: FaceAnalysis, *, at_full_size: bool) -> PhotoPart | None:
+    """The part of the photo around a face; one larger than FACE_VIEW_PX is shrunk, except `at_full_size`."""
+    face, shape = analysis.face, analysis.pixels.shape
+    around = face.box.union(Box.around(face.landmarks.points)).padded(_FACE_MARGIN)
+    box = around.clipped(shape[1], shape[0])
+    if box is None:
+        return None
+    scale = 1.0 if at_full_size else min(1.0, FACE_VIEW_PX / max(box.width, box.height))
+    return PhotoPart(box, scale, analysis.shrunk(box, scale))
 
 
 def _cut_strokes(strokes: Strokes, box: Box, shape: tuple[int, ...]) -> Strokes:
-    """The strokes over a part of the photo, as masks of that part alone."""
+    """Return the strokes over the part `box` of a photo of this `shape` alone; they may be of another size than it."""
     height, width = strokes.keep.shape
     left, right = (round(value / shape[1] * width) for value in (box.left, box.right))
     top, bottom = (round(value / shape[0] * height) for value in (box.top, box.bottom))

@@ -6,11 +6,8 @@ Nothing is fetched from elsewhere: the fonts are those of the visitor's own syst
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import gradio
-
+import gradio as gr
 
 KEEP_PAINT = (45, 125, 210)
 """Colour of the brush that protects, RGB …"""
@@ -21,10 +18,8 @@ _SYSTEM_FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Int
 _SYSTEM_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
-def make_theme() -> gradio.themes.Base:
+def make_theme() -> gr.themes.Base:
     """Return the theme: neutral greys, so that nothing tints the eye that judges a photo, and one ink."""
-    import gradio as gr
-
     theme = gr.themes.Base(
         primary_hue=gr.themes.colors.orange,
         neutral_hue=gr.themes.colors.neutral,
@@ -73,10 +68,8 @@ def make_theme() -> gradio.themes.Base:
     )
 
 
-def make_brush() -> gradio.Brush:
+def make_brush() -> gr.Brush:
     """Return the brush with its two colours: the first protects, the second asks for an edit."""
-    import gradio as gr
-
     colors = ["#" + "".join(f"{value:02x}" for value in color) for color in (KEEP_PAINT, EDIT_PAINT)]
     return gr.Brush(colors=list(colors), default_color=colors[0], color_mode="fixed", default_size=36)
 

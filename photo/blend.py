@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from photo.types import FloatArray, Mask, Pixels, Region
+from photo.canvas import Canvas
+from photo.types import Alpha, FloatArray, Mask, Pixels, Region
 
 _BAND_ROWS = 64
 
 
-def composite(pixels: Pixels, painted: Pixels, regions: Iterable[Region]) -> Pixels:
-    """Blend `painted` into `pixels`, both uint8 (H, W, 3), through the soft `regions`.
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """What was painted in a region: `pixels` uint8 (h, w, 3) of its box."""
 
-    Where no region reaches, the result holds the bytes of `pixels`. Neither input is written to.
+    region: Region
+    pixels: Pixels
+
+
+def composite(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
+    """Return the photo uint8 (H, W, 3) with patches laid on it; it is not written to, and without any comes back."""
+    canvas = Canvas(pixels)
+    lay(canvas, patches)
+    return canvas.work if patches else pixels
+
+
+def lay(canvas: Canvas, patches: Sequence[Patch]) -> None:
+    """Blend patches into the working copy of a photo, each by the alpha of its region.
+
+    Where regions overlap the stronger alpha counts. Where none reaches, the copy keeps its bytes.
     """
-    result = pixels.copy()
-    for region in merge_regions(list(regions)):
-        result[region.box.slices] = blend_patch(pixels, painted, region)
-    return result
+    for region in merge_regions([patch.region for patch in patches]):
+        before = canvas.work[region.box.slices]
+        after = before.copy()
+        for patch in patches:
+            inner = patch.region.box
+            if inner.overlap_ratio(region.box) > 0:
+                after[inner.shifted(-region.box.left, -region.box.top).slices] = patch.pixels
+        canvas.put(region.box, blend(before, after, region.alpha))
 
 
-def blend_patch(pixels: Pixels, painted: Pixels, region: Region) -> Pixels:
-    """Return the box of `region` with `painted` blended into `pixels` by its alpha, uint8 (h, w, 3).
-
-    Both are uint8 (H, W, 3) and not written to. Where alpha is 0, it holds the bytes of `pixels`.
-    """
-    before, after = pixels[region.box.slices], painted[region.box.slices]
+def blend(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
+    """Return a mix of two pictures uint8 (h, w, 3): at alpha 0 the bytes of `before`, at 1 those of `after`."""
     blended = np.empty_like(before)
     # In bands: what is between 8-bit steps of a whole large face takes a lot of memory, and time to go through it.
     for top in range(0, len(before), _BAND_ROWS):
         band = slice(top, top + _BAND_ROWS)
         original = before[band].astype(np.float32)
-        blended[band] = np.rint(original + region.alpha[band, :, None] * (after[band] - original))
+        blended[band] = np.rint(original + alpha[band, :, None] * (after[band] - original))
     return blended
 
 
@@ -79,9 +96,11 @@ def draw_mask(shape: tuple[int, ...], regions: Iterable[Region]) -> NDArray[np.u
 
 def count_changes(before: Pixels, after: Pixels, regions: Iterable[Region]) -> tuple[int, int]:
     """Count the pixels that differ, and those among them that lie outside all of `regions`."""
-    differs = before != after
-    # Three slices are ten times faster than any(axis=2) on rows of three.
-    changed: Mask = differs[..., 0] | differs[..., 1] | differs[..., 2]
+    changed: Mask = np.empty(before.shape[:2], np.bool_)
+    for top in range(0, len(before), _BAND_ROWS):
+        differs = before[top : top + _BAND_ROWS] != after[top : top + _BAND_ROWS]
+        # Three slices are ten times faster than any(axis=2) on rows of three.
+        changed[top : top + _BAND_ROWS] = differs[..., 0] | differs[..., 1] | differs[..., 2]
     total = int(np.count_nonzero(changed))
     for region in regions:
         changed[region.box.slices] &= region.alpha == 0

@@ -7,7 +7,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,11 +80,9 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
         # Pillow warns of odd metadata, which is no business of the user, and of sizes, which are refused below.
         warnings.simplefilter("ignore")
         try:
-            with ExitStack() as stack:
-                with _pillow_limit():
-                    image = stack.enter_context(Image.open(file, formats=_READABLE))
-                    _refuse_unfit(image, path)
-                    image.load()
+            with _pillow_limit(), Image.open(file, formats=_READABLE) as image:
+                _refuse_unfit(image, path)
+                image.load()
                 return _gather(image, file, head)
         except UnidentifiedImageError as error:
             if head[:4] in _TIFF_STARTS:

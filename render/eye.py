@@ -53,14 +53,13 @@ def open_eye(
     pixels: Pixels,
     edit: Edit,
     shading: EyeShading,
-    appearance: FaceAppearance,
     on_step: Callable[[], None] = lambda: None,
 ) -> Pixels:
     """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the eye open, uint8 (h, w, 3).
 
     The photo is read, never written. `on_step` is called every now and then; it may raise to end the work.
     """
-    frame = edit.face.eye_frame(edit.feature)
+    frame, appearance = edit.face.eye_frame(edit.feature), edit.analysis.appearance
     view = EyeView(edit.region.box, frame, *frame.grid(edit.region.box))
     source = pixels[view.box.slices].astype(np.float32)
     # What is found is as coarse as the eye, and what is painted as fine as the photo.

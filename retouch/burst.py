@@ -15,23 +15,21 @@ from numpy.typing import NDArray
 
 from donor.people import FaceCrop, ReferencePhoto, read_reference
 from donor.whole_face import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
-from edit.options import Options
+from edit.options import Options, Wish
 from edit.plan import Engine, FixResult, Report
+from face.expression import measure_openness, measure_smiling
 from face.identity import SAME_PERSON, embed_face, measure_distance, measure_similarity
 from face.search import remeasure
-from face.types import EYES, Face
+from face.types import Face
 from photo.blend import count_changes
 from photo.errors import BadOption
 from photo.types import Matrix, Photo, Pixels, Progress
-from retouch.pipeline import fix_photo, ignore_progress
+from retouch.pipeline import fix_photo
+from retouch.progress import ignore_progress
 from retouch.report import describe_outcome, to_json
 
 # How much open eyes, a smile and a sharp face count against each other.
 _OPEN_EYES, _SMILE, _SHARP = 2.0, 1.0, 0.7
-# Open eyes have at least this aspect ratio and at most this blink score; closed ones are this far below and above.
-_OPEN_RATIO, _RATIO_SPAN = 0.20, 0.12
-_OPEN_BLINK, _BLINK_SPAN = 0.35, 0.35
-_FAINT_SMILE, _SMILE_SPAN = 0.15, 0.40
 # Less than this of each, 0 … 1, is what another frame may mend, and more than that is what it has to bring.
 _POOR, _GOOD = 0.5, 0.75
 # A face with less than this of the detail that the person's sharpest has is blurred.
@@ -155,7 +153,7 @@ def fix_burst(
             regions.append(transplant.region)
     others = [frame.reference for index, frame in enumerate(frames) if index != base]
     assembled = replace(photo, pixels=pixels)
-    theirs = replace(options, smile_from_reference=True)
+    theirs = replace(options, smile=replace(options.smile, from_reference=True))
     fixed = fix_photo(
         assembled, theirs, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
     )
@@ -266,19 +264,6 @@ def _register(frame: BurstPhoto, base: BurstPhoto) -> Matrix | None:
 # ---- who looks good ------------------------------------------------------------------------------------
 
 
-def measure_openness(face: Face) -> float:
-    """How surely both eyes are open, 0 … 1: by the eye aspect ratio and the blink score of the less open one."""
-    shares = []
-    for feature in EYES:
-        shares.append(1 - (_OPEN_RATIO - face.eye(feature).aspect_ratio) / _RATIO_SPAN)
-        shares.append(1 - (face.blink(feature) - _OPEN_BLINK) / _BLINK_SPAN)
-    return float(np.clip(min(shares), 0.0, 1.0))
-
-
-def _measure_smile(face: Face) -> float:
-    return float(np.clip((face.smile - _FAINT_SMILE) / _SMILE_SPAN, 0.0, 1.0))
-
-
 def _measure_sharpness(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int) -> float:
     """The detail of a person's face in one frame, in that of their sharpest."""
     details = [frame.detail[shot] if shot is not None else 0.0 for frame, shot in zip(frames, sightings, strict=True)]
@@ -292,9 +277,9 @@ def _score(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index:
         return 0.0
     face = frames[index].crops[shot].face
     total = _SHARP * _measure_sharpness(frames, sightings, index)
-    if options.eyes:
+    if options.eyes.wish is not Wish.NEVER:
         total += _OPEN_EYES * measure_openness(face)
-    return total + (_SMILE * _measure_smile(face) if options.smile else 0.0)
+    return total + (_SMILE * measure_smiling(face) if options.smile else 0.0)
 
 
 def _find_faults(
@@ -305,9 +290,9 @@ def _find_faults(
     assert shot is not None
     face = frames[index].crops[shot].face
     faults = []
-    if options.eyes and measure_openness(face) < _POOR:
+    if options.eyes.wish is not Wish.NEVER and measure_openness(face) < _POOR:
         faults.append("open eyes")
-    if options.smile and _measure_smile(face) < _POOR:
+    if options.smile and measure_smiling(face) < _POOR:
         faults.append("a smile")
     if _measure_sharpness(frames, sightings, index) < _BLURRED:
         faults.append("a sharp picture")

@@ -5,30 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from edit.plan import Change, Edit
-from face.identity import IdentityCheck
+from edit.plan import Change, Donor, Edit, OtherEye, Rendered
+from edit.reasons import Cause, Reason
+from face.expression import AIMED_SMILE, OPEN_ASPECT_RATIO, OPEN_BLINK, PAINTED_SMILE
+from face.identity import embed_face, measure_similarity
 from face.search import remeasure
-from face.types import Face, Feature
+from face.types import EYES, Face, Feature
 from photo.types import Pixels
 
-OPEN_EYE_RATIO = 0.20
-"""An eye with a larger aspect ratio than this is open …"""
-OPEN_BLINK = 0.40
-"""… if its blink score is also below this."""
-NARROW_SHARE = 0.3
-"""Who asks for the narrowest opening is content with this much less of both."""
-SMILE_SCORE = 0.50
-"""A mouth with a higher smile score than this smiles …"""
-SMILE_AIM = 0.53
-"""… and is aimed at this much by two looks, as the same mouth scores a little less in other crops."""
-DONOR_SHARE = 0.75
-"""An eye that was carried over from another photo keeps at least this part of the aspect ratio it has there."""
+NARROW_FRACTION = 0.3
+"""Who asks for the narrowest opening is content with this much less of both measures of an open eye."""
+DONOR_FRACTION = 0.75
+"""An eye that comes from another photo keeps at least this part of the aspect ratio it has there."""
 AMOUNT_STEP = 0.20
 """A try that fell short opens an eye this much further next time …"""
 SMILE_STEPS = (0.05, 0.20)
 """… and a smile, which is the better the smaller it is, at least and at most this much, by how far it fell short."""
-_ONE_EYE = "the other eye did not come out, and one open eye would look like a wink"
-# On smaller faces two looks differ by chance, and smiles had better not go far.
+# On smaller faces two readings differ by chance, and smiles had better not go far.
 _CLEAR_EYE_DISTANCE_PX = 45.0
 # Steps do not add up to 1 exactly.
 _MOST = 0.999
@@ -39,14 +32,14 @@ _SMILE_SLOPE, _SMILE_MARGIN = 11.0, 0.40
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one edit led to: whether it did what it should, the value measured, and the words if it did not.
+    """What one edit led to: whether it did what it should, the value measured, and why not if it did not.
 
     `similarity` of the face to itself is measured once all its edits did what they should.
     """
 
     good: bool
     value: float
-    why: str
+    why: Cause
     similarity: float | None = None
 
     @property
@@ -55,67 +48,78 @@ class Outcome:
         return not self.good and self.similarity is not None
 
 
-class QualityCheck:
-    """Decides which faces of a painted photo may stay: those that came out as wished and still are themselves.
+def check_face(candidate: Pixels, edits: list[Edit], least_similarity: float, *, aims_high: bool) -> list[Outcome]:
+    """What the edits of one face led to in `candidate`, uint8 (H, W, 3), in their order.
 
-    `pixels` uint8 (H, W, 3) is the photo as it was, `min_resemblance` what `Options` says.
+    The face passes if it came out as wished and is still itself, by `least_similarity` -1 … 1. `aims_high`: a smile
+    that barely passes is not enough, as a larger one can be tried. Raises MissingModel.
     """
+    analysis = edits[0].analysis
+    face = analysis.face
+    after = remeasure(candidate, face)
+    outcomes = [judge_edit(edit, after) for edit in edits]
+    is_clear = face.landmarks.eye_distance_px >= _CLEAR_EYE_DISTANCE_PX
+    smiles = any(o.good for edit, o in zip(edits, outcomes, strict=True) if edit.feature is Feature.MOUTH)
+    if aims_high and is_clear and smiles:
+        second = remeasure(candidate, face, as_it_stands=True)
+        outcomes = [judge_edit(edit, after, second) for edit in edits]
+    outcomes = _judge_cut_eyes(edits, outcomes)
+    if not all(outcome.good for outcome in outcomes):
+        return outcomes
+    same = measure_similarity(analysis.embedding, embed_face(candidate, face))
+    why = Cause(Reason.IDENTITY_LOST, {"similarity": same})
+    return [replace(o, good=same >= least_similarity, why=why, similarity=same) for o in outcomes]
 
-    def __init__(self, pixels: Pixels, min_resemblance: float) -> None:
-        self._likeness, self._least, self._shape = IdentityCheck(pixels), min_resemblance, pixels.shape
 
-    def judge(self, candidate: Pixels, face: Face, edits: list[Edit], *, aims_high: bool = True) -> list[Outcome]:
-        """What the edits of one face led to in `candidate`, uint8 (H, W, 3), in their order.
-
-        `aims_high`: a smile that barely passes is not enough, as a larger one can be tried.
-        """
-        after = remeasure(candidate, face)
-        outcomes = [judge_edit(edit, after) for edit in edits]
-        is_clear = face.landmarks.eye_distance_px >= _CLEAR_EYE_DISTANCE_PX
-        smiles = any(o.good for edit, o in zip(edits, outcomes, strict=True) if edit.feature is Feature.MOUTH)
-        if aims_high and is_clear and smiles:
-            second = remeasure(candidate, face, as_it_stands=True)
-            outcomes = [judge_edit(edit, after, second) for edit in edits]
-        outcomes = self._pair_up(edits, outcomes)
-        if not all(outcome.good for outcome in outcomes):
-            return outcomes
-        same = self._likeness.measure(candidate, face)
-        why = f"it no longer looked like the same person (resemblance {same:.2f})"
-        return [replace(o, good=same >= self._least, why=why, similarity=same) for o in outcomes]
-
-    def _pair_up(self, edits: list[Edit], outcomes: list[Outcome]) -> list[Outcome]:
-        """The outcomes, but an eye that the photo's edge cuts off cannot be measured and fares as its pair does."""
-        by_feature = {edit.feature: outcome for edit, outcome in zip(edits, outcomes, strict=True)}
-        paired = []
-        for edit, own in zip(edits, outcomes, strict=True):
-            is_cut = edit.feature is not Feature.MOUTH and edit.face.eye(edit.feature).share_inside(self._shape) < 1
-            pair = by_feature.get(edit.feature.other_eye, own) if is_cut else own
-            paired.append(replace(own, good=pair.good, why=pair.why))
-        return paired
+def _judge_cut_eyes(edits: list[Edit], outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes, but an eye that the photo's edge cuts off cannot be measured and fares as its pair does."""
+    by_feature = {edit.feature: outcome for edit, outcome in zip(edits, outcomes, strict=True)}
+    judged = []
+    for edit, own in zip(edits, outcomes, strict=True):
+        is_cut = edit.feature in EYES and edit.analysis.eye(edit.feature).fraction_inside < 1
+        pair = by_feature.get(edit.feature.other_eye, own) if is_cut else own
+        judged.append(replace(own, good=pair.good, why=pair.why))
+    return judged
 
 
 def judge_edit(edit: Edit, after: Face | None, second: Face | None = None) -> Outcome:
-    """Whether one edit did what it should, by its face looked at again; None where no face is seen any more.
+    """Whether one edit did what it should, by its face measured again; None where no face is seen any more.
 
-    A smile is aimed higher, and is to be seen in the `second` look, too, where there is one and a larger smile.
+    A smile is aimed higher, and is to be seen in the `second` reading, too, where there is one and a larger smile.
     """
     if after is None:
-        return Outcome(False, edit.measured, "the face was no longer recognised")
+        return Outcome(False, edit.measured, Cause(Reason.NOT_RECOGNIZED))
     if edit.feature is Feature.MOUTH:
         if second is None or edit.donor is not None or edit.amount >= _MOST:
-            score, goal = after.smile, SMILE_SCORE
+            score, goal = after.smile, PAINTED_SMILE
         else:
-            score, goal = min(after.smile, second.smile), SMILE_AIM
-        return Outcome(score > edit.goal_share * goal, score, "the smile did not come out clearly")
+            score, goal = min(after.smile, second.smile), AIMED_SMILE
+        return Outcome(score > edit.goal_fraction * goal, score, Cause(Reason.NO_CLEAR_SMILE))
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
-    if edit.donor is not None:
-        # Narrow eyes are somebody's own: what counts is what the donor's look like.
-        own = edit.donor.opening * edit.donor_eye.aspect_ratio
-        is_open = ratio > min(OPEN_EYE_RATIO, DONOR_SHARE * own) and blink < OPEN_BLINK
-        return Outcome(is_open, ratio, f"the eye from {edit.donor.name} did not come out clearly open")
-    less = 1.0 - edit.goal_share
-    is_open = ratio > OPEN_EYE_RATIO * (1 - NARROW_SHARE * less) and blink < OPEN_BLINK * (1 + NARROW_SHARE * less)
-    return Outcome(is_open, ratio, "the eye did not come out clearly open")
+    own = _expect_ratio(edit)
+    if own is not None:
+        # Narrow eyes are somebody's own: what counts is what they are like where they come from.
+        is_open = ratio > min(OPEN_ASPECT_RATIO, DONOR_FRACTION * own) and blink < OPEN_BLINK
+        return Outcome(is_open, ratio, Cause(Reason.DONOR_EYE_NOT_OPEN, {"name": name_source(edit)}))
+    less = NARROW_FRACTION * (1.0 - edit.goal_fraction)
+    is_open = ratio > OPEN_ASPECT_RATIO * (1 - less) and blink < OPEN_BLINK * (1 + less)
+    return Outcome(is_open, ratio, Cause(Reason.EYE_NOT_OPEN))
+
+
+def _expect_ratio(edit: Edit) -> float | None:
+    """The aspect ratio of the eye where it comes from; None where it is rendered."""
+    if isinstance(edit.source, Donor):
+        return edit.source.opening * edit.source.face.eye(edit.feature).aspect_ratio
+    if isinstance(edit.source, OtherEye):
+        return edit.face.eye(edit.feature.other_eye).aspect_ratio
+    return None
+
+
+def name_source(edit: Edit) -> str:
+    """What the user calls the place where an edit's new look comes from; empty where it is rendered."""
+    if isinstance(edit.source, Donor):
+        return edit.source.name
+    return f"the {edit.feature.other_eye.value}" if isinstance(edit.source, OtherEye) else ""
 
 
 def plan_next_try(
@@ -126,25 +130,31 @@ def plan_next_try(
     `is_last`: the next try is the last one. It is for what is good already, the rest of the face must not cost it.
     """
     pairs = list(zip(edits, outcomes, strict=True))
-    # Both eyes of a face have the same donor; the mouth has one of its own.
-    failed = {edit.feature is Feature.MOUTH for edit, outcome in pairs if edit.donor and not outcome.good}
+    # Both eyes of a face have the same source; the mouth has one of its own.
+    failed = {edit.feature is Feature.MOUTH for edit, outcome in pairs if has_real_source(edit) and not outcome.good}
     tried: list[tuple[Edit, Outcome]] = []
     given_up: list[tuple[Edit, Outcome]] = []
     for edit, outcome in pairs:
-        loses_donor = (edit.feature is Feature.MOUTH) in failed
-        further = _drop_donor(edit, _name_miss(edit)) if loses_donor else _go_further(edit, outcome)
+        is_mouth = edit.feature is Feature.MOUTH
+        missed = Cause(Reason.NO_CLEAR_SMILE if is_mouth else Reason.EYE_NOT_OPEN)
+        further = _drop_source(edit, missed) if is_mouth in failed else _go_further(edit, outcome)
         if further is None or (not outcome.good and is_last):
             given_up.append((edit, outcome))
         else:
             tried.append((further, outcome))
-    closed = [edit.feature for edit, _ in given_up if edit.feature is not Feature.MOUTH]
+    closed = [edit.feature for edit, _ in given_up if edit.feature in EYES]
     next_try = []
     for edit, outcome in tried:
-        if edit.feature is not Feature.MOUTH and edit.feature.other_eye in closed:
-            given_up.append((edit, replace(outcome, good=False, why=_ONE_EYE)))
+        if edit.feature in EYES and edit.feature.other_eye in closed:
+            given_up.append((edit, replace(outcome, good=False, why=Cause(Reason.OTHER_EYE_FAILED))))
         else:
             next_try.append(edit)
     return next_try, [_note_change(edit, outcome, kept=False, tries=tries) for edit, outcome in given_up]
+
+
+def has_real_source(edit: Edit) -> bool:
+    """Whether the new look comes from real pixels and not from rendering."""
+    return isinstance(edit.source, Donor | OtherEye)
 
 
 def _go_further(edit: Edit, outcome: Outcome) -> Edit | None:
@@ -159,42 +169,38 @@ def _go_further(edit: Edit, outcome: Outcome) -> Edit | None:
 
 def _smile_step(edit: Edit, score: float) -> float:
     """How much further to go with a smile that came out with this score."""
-    missing = _logit(edit.goal_share * SMILE_AIM) + _SMILE_MARGIN - _logit(score)
+    missing = _logit(edit.goal_fraction * AIMED_SMILE) + _SMILE_MARGIN - _logit(score)
     return min(max(missing / _SMILE_SLOPE, SMILE_STEPS[0]), SMILE_STEPS[1])
 
 
-def _logit(share: float) -> float:
-    share = min(max(share, 1e-3), 1 - 1e-3)
-    return math.log(share / (1 - share))
+def _logit(fraction: float) -> float:
+    fraction = min(max(fraction, 1e-3), 1 - 1e-3)
+    return math.log(fraction / (1 - fraction))
 
 
-def weaken(edits: list[Edit]) -> list[Edit]:
-    """The edits of a face that came out as someone else: without a donor, or less of each."""
-    if any(edit.donor for edit in edits):
-        return [_drop_donor(edit, "it made somebody else of the face") for edit in edits]
+def weaken(edits: list[Edit], outcomes: list[Outcome]) -> list[Edit]:
+    """The edits of a face that came out as someone else: from the next source, or less of each."""
+    if any(has_real_source(edit) for edit in edits):
+        return [_drop_source(edit, outcome.why) for edit, outcome in zip(edits, outcomes, strict=True)]
     return [replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0)) for edit in edits]
 
 
-def _drop_donor(edit: Edit, why: str) -> Edit:
-    """The same edit with the next donor, or with none; `why` the present one is of no use."""
-    if edit.donor is None:
+def _drop_source(edit: Edit, why: Cause) -> Edit:
+    """The same edit from its next source; `why` the present one is of no use."""
+    if not has_real_source(edit):
         return edit
-    kept = "; only the colour of the eyes was kept" if edit.iris is not None else ""
-    return replace(edit, donors=edit.donors[1:], no_donor=f"taken from {edit.donor.name}, {why}{kept}")
-
-
-def _name_miss(edit: Edit) -> str:
-    """What is said of a donor with whom an edit missed its end."""
-    is_mouth = edit.feature is Feature.MOUTH
-    return "the smile did not come out clearly" if is_mouth else "it did not come out clearly open"
+    last = edit.sources[-1]
+    what = "; only the colour of the eyes was kept" if isinstance(last, Rendered) and last.is_iris_known else ""
+    no_donor = Cause(Reason.DROPPED, {"name": name_source(edit), "why": why, "what": what})
+    return replace(edit, sources=edit.sources[1:], no_donor=no_donor)
 
 
 def _note_change(edit: Edit, outcome: Outcome, *, kept: bool, tries: int) -> Change:
     """What became of an edit, for the report."""
     before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
-    note = ("" if edit.donor else edit.no_donor) if kept else outcome.why
-    donor = edit.donor if kept else None
-    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, donor, outcome.similarity)
+    note = (None if has_real_source(edit) else edit.no_donor) if kept else outcome.why
+    source = edit.source if kept else None
+    return Change(edit.face, edit.feature, before, outcome.value, kept, tries, note, source, outcome.similarity)
 
 
 def note_changes(edits: list[Edit], outcomes: list[Outcome], *, kept: bool, tries: int) -> list[Change]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from edit.plan import Change, Donor, Edit, EditPlan, Report, Skip
+from edit.plan import Change, Donor, Edit, EditPlan, OtherEye, Report, Skip, Source
+from edit.reasons import Cause, Reason
+from face.analysis import FaceAnalysis
+from face.expression import SMILE, name_eye
 from face.types import EYES, Face, Feature
 from photo.types import Box
 
@@ -13,12 +16,64 @@ JSON_SCHEMA_VERSION = 1
 """Rises when a key of the JSON report is renamed, removed or changes its meaning; new keys leave it as it is."""
 
 
-# Words for the table only; what is edited is decided where the plan is made, from more than these.
-_CLOSED_ASPECT_RATIO = 0.15
-_CLOSED_BLINK = 0.6
-_NARROW_ASPECT_RATIO = 0.20
-_SMILE = 0.5  # where the plan names no threshold of its own
 _STRAIGHT_DEGREES = 6.0  # a pose below this reads as looking straight at the camera
+
+
+_SENTENCES = {
+    Reason.SWITCHED_OFF: "{what} is switched off",
+    Reason.NOT_CHOSEN: "this face was not chosen",
+    Reason.TOO_SMALL: "the face is too small to tell: its outer eye corners are {distance:.0f} px apart, "
+    "{least:.0f} px are needed",
+    Reason.CUT_OFF: "it is cut off by the edge of the photo",
+    Reason.OUTSIDE: "it lies outside the photo",
+    Reason.TURNED_AWAY: "the head is turned too far to the side ({degrees:.0f}°)",
+    Reason.KEPT_BY_HAND: "everything there was painted over to be kept",
+    Reason.OPEN: "open already",
+    Reason.OPEN_BESIDE_CLOSED: "open already; the other eye is closed, as in a wink, and counts as a closed eye",
+    Reason.NARROWED_BY_SMILE: "not closed, only narrowed by the smile",
+    Reason.LOWERED: "not closed, only lowered or half open",
+    Reason.UNDER_DARK_GLASS: "it is covered by something dark, such as sunglasses",
+    Reason.NO_LASH_LINE: "no lash line is seen there: a hand or hair may lie over it",
+    Reason.OTHER_STAYS_CLOSED: "the other eye has to stay closed, and one open eye would look like a wink",
+    Reason.NO_STRENGTH: "a smile of strength 0 was asked for",
+    Reason.SMILING: "already smiling",
+    Reason.SMILING_A_LITTLE: "already smiling a little",
+    Reason.MOUTH_OPEN: "the mouth is wide open, as in talking or singing",
+    Reason.OUT_OF_FOCUS: "the face is too blurred beside the others to tell whether it smiles",
+    Reason.MOUTH_COVERED: "the mouth is covered, or cannot be told from what is around it",
+    Reason.NOT_RECOGNIZED: "the face was no longer recognised",
+    Reason.EYE_NOT_OPEN: "the eye did not come out clearly open",
+    Reason.DONOR_EYE_NOT_OPEN: "the eye from {name} did not come out clearly open",
+    Reason.NO_CLEAR_SMILE: "the smile did not come out clearly",
+    Reason.OTHER_EYE_FAILED: "the other eye did not come out, and one open eye would look like a wink",
+    Reason.IDENTITY_LOST: "it no longer looked like the same person (resemblance {similarity:.2f})",
+    Reason.PAINTER_FAILED: "{text}",
+    Reason.NO_FACE_PAINTED: "something else than a face came out",
+    Reason.DRAFT_KEPT: "the draft was kept: with {engine} {why}",
+    Reason.NOTHING_FROM: "{what} comes from {among}: {why}",
+    Reason.DROPPED: "taken from {name}, {why}{what}",
+    Reason.NO_FACE_THERE: "they show no face",
+    Reason.NOBODY_ALIKE: "nobody in them is clearly this person (distance {distance:.2f}, below {most:.2f} is needed)",
+    Reason.SEVERAL_ALIKE: "nobody in them is clearly this person (several faces look alike)",
+    Reason.THERE_EYES_CLOSED: "the eyes are not clearly open in {name}",
+    Reason.THERE_EYES_CUT_OFF: "the eyes are cut off by the edge of the photo in {name}",
+    Reason.THERE_NO_SMILE: "the mouth does not smile clearly in {name} (smile score {smile:.2f})",
+    Reason.THERE_MOUTH_CUT_OFF: "the mouth is cut off by the edge of the photo in {name}",
+    Reason.THERE_LOOKS_AWAY: "the eyes look away from the camera in {name}",
+    Reason.THERE_TURNED: "the head is turned too differently in {name} ({degrees:.0f}°)",
+    Reason.THERE_TOO_SMALL: "the face is too small in {name} ({ratio:.2f} of the size here)",
+    Reason.THERE_TOO_PALE: "the colours are too pale in {name}",
+    Reason.THERE_BLURRED: "the face is blurred in {name}",
+    Reason.THERE_LOOKS_DIFFERENT: "what surrounds the eyes looks different in {name}, as with other glasses or hair "
+    "({agreement:.2f}, {least:.2f} is needed)",
+}
+"""The sentence of each reason, without its full stop."""
+
+
+def explain(cause: Cause) -> str:
+    """Return a reason in words, without a full stop."""
+    values = {name: explain(value) if isinstance(value, Cause) else value for name, value in cause.values.items()}
+    return _SENTENCES[cause.reason].format(**values)
 
 
 def describe(report: Report) -> str:
@@ -41,29 +96,31 @@ def describe_outcome(report: Report, face: Face) -> str:
     return _describe_face(changes, skips)
 
 
-def describe_analysis(faces: Sequence[Face], plan: EditPlan) -> str:
+def describe_analysis(analyses: Sequence[FaceAnalysis], plan: EditPlan) -> str:
     """Return a table of the faces and what would be done to each, and under it why not, as plain text."""
+    faces = [analysis.face for analysis in analyses]
     if not faces:
         return _count_faces(faces)
     rows: list[tuple[str, ...]] = [("face", "width", "right eye", "left eye", "mouth", "turned", "would be done")]
     reasons = []
-    for face in faces:
+    for analysis in analyses:
+        face = analysis.face
         edits = [edit for edit in plan.edits if edit.face.number == face.number]
         wanted = [edit.feature for edit in edits]
         rows.append(
             (
                 str(face.number),
                 f"{face.box.width} px",
-                *(_describe_eye(face, feature, feature in wanted) for feature in EYES),
+                *(_describe_eye(analysis, feature) for feature in EYES),
                 _describe_mouth(face, plan),
                 _describe_pose(face),
-                _describe_wishes(wanted) or "nothing",
+                _name_wanted(wanted) or "nothing",
             )
         )
         for source, features in _group((_describe_source(edit), edit.feature) for edit in edits):
             if source:
                 reasons.append(f"Face {face.number}, {_name_features(features)}: {source}.")
-        own_skips = ((skip.reason, skip.feature) for skip in plan.skips if skip.face.number == face.number)
+        own_skips = ((explain(skip.cause), skip.feature) for skip in plan.skips if skip.face.number == face.number)
         for reason, features in _group(own_skips):
             reasons.append(f"Face {face.number}, {_name_features(features)}: {reason}.")
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -88,9 +145,9 @@ def to_json(report: Report) -> dict[str, object]:
                 "after": _number(change.after),
                 "kept": change.kept,
                 "tries": change.tries,
-                "note": change.note,
+                "note": _explain_note(change.note),
                 "resemblance": _number(change.similarity),
-                "donor": _donor_to_json(change.donor),
+                "donor": _source_to_json(change, change.source),
             }
             for change in report.changes
         ],
@@ -101,11 +158,11 @@ def to_json(report: Report) -> dict[str, object]:
     }
 
 
-def analysis_to_json(faces: Sequence[Face], plan: EditPlan) -> dict[str, object]:
+def analysis_to_json(analyses: Sequence[FaceAnalysis], plan: EditPlan) -> dict[str, object]:
     """Return what was found and would be done, in the form of `to_json`, with `edits` instead of `changes`."""
     return {
         "schema_version": JSON_SCHEMA_VERSION,
-        "faces": [_face_to_json(face) for face in faces],
+        "faces": [_face_to_json(analysis.face) for analysis in analyses],
         "edits": [
             {
                 "face": edit.face.number,
@@ -114,8 +171,8 @@ def analysis_to_json(faces: Sequence[Face], plan: EditPlan) -> dict[str, object]
                 "threshold": _number(edit.threshold),
                 "amount": _number(edit.amount),
                 "box": _box_to_json(edit.region.box),
-                "note": edit.no_donor,
-                "donor": _donor_to_json(edit.donor),
+                "note": _explain_note(edit.no_donor),
+                "donor": _source_to_json(edit, edit.source),
             }
             for edit in plan.edits
         ],
@@ -132,12 +189,13 @@ def _count_faces(faces: Sequence[Face]) -> str:
 def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
     done = [*_describe_eyes_done(changes), *_describe_smile_done(changes)]
     sentences = [" and ".join(done) or "left alone"]
-    for note, features in _group((change.note, change.feature) for change in changes if not change.kept):
+    given_up = ((_explain_note(change.note), change.feature) for change in changes if not change.kept)
+    for note, features in _group(given_up):
         sentences.append(f"{_name_features(features).capitalize()} put back as before{': ' + note if note else ''}")
     alike = [change.similarity for change in changes if change.kept and change.similarity is not None]
     if alike:
         sentences.append(f"Resemblance to before {min(alike):.2f} of 1")
-    reasons = _group((skip.reason, skip.feature) for skip in skips)
+    reasons = _group((explain(skip.cause), skip.feature) for skip in skips)
     if len(reasons) == 1 and len(sentences) == 1 and not done:
         return f"left alone: {reasons[0][0]}."
     sentences += [f"{_name_features(features).capitalize()}: {reason}" for reason, features in reasons]
@@ -150,40 +208,49 @@ def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
         return []
     before = sum(change.before for change in opened) / len(opened)
     after = sum(change.after for change in opened) / len(opened)
-    notes = "".join(f"; {note}" for note in dict.fromkeys(change.note.rstrip(".") for change in opened) if note)
-    what = _name_features([change.feature for change in opened]) + _describe_donors(opened)
+    told = dict.fromkeys(_explain_note(change.note) for change in opened)
+    notes = "".join(f"; {note}" for note in told if note)
+    what = _name_features([change.feature for change in opened]) + _describe_sources(opened)
     return [f"opened {what} (eye aspect ratio {before:.2f} → {after:.2f}{notes})"]
 
 
-def _describe_donors(changes: Sequence[Change]) -> str:
-    """Where eyes or a smile were carried over from, and how near that face is to this one; empty if from nowhere."""
-    donors = {id(change.donor): change.donor for change in changes if change.donor is not None}
-    return f" from {' and '.join(_name_donor(donor) for donor in donors.values())}" if donors else ""
+def _explain_note(cause: Cause | None) -> str:
+    return "" if cause is None else explain(cause).rstrip(".")
 
 
-def _name_donor(donor: Donor) -> str:
-    place = donor.name if donor.mirrored else f"{donor.name}, face {donor.face.number}"
-    return place + (f", distance {donor.measured['distance']:.2f}" if "distance" in donor.measured else "")
+def _describe_sources(changes: Sequence[Change]) -> str:
+    """Where eyes or a smile come from, and how near that face is to this one; empty if from nowhere."""
+    names = dict.fromkeys(name for change in changes if (name := _name_source(change, change.source)))
+    return f" from {' and '.join(names)}" if names else ""
+
+
+def _name_source(change: Change | Edit, source: Source | None) -> str:
+    if isinstance(source, OtherEye):
+        return f"the {change.feature.other_eye.value}"
+    if not isinstance(source, Donor):
+        return ""
+    return f"{source.name}, face {source.face.number}, distance {source.measured['distance']:.2f}"
 
 
 def _describe_source(edit: Edit) -> str:
-    """Where an eye or a smile would be carried over from, or why from nowhere; empty if nobody asked."""
-    return edit.no_donor if edit.donor is None else f"would come from {_name_donor(edit.donor)}"
+    """Where an eye or a smile would come from, or why from nowhere; empty if nobody asked."""
+    name = _name_source(edit, edit.source)
+    return f"would come from {name}" if name else _explain_note(edit.no_donor)
 
 
 def _describe_smile_done(changes: Sequence[Change]) -> list[str]:
     return [
-        f"made the mouth smile{_describe_donors([change])} (smile score {change.before:.2f} → {change.after:.2f}"
-        f"{'; ' + change.note.rstrip('.') if change.note else ''})"
+        f"made the mouth smile{_describe_sources([change])} (smile score {change.before:.2f} → {change.after:.2f}"
+        f"{'; ' + _explain_note(change.note) if change.note else ''})"
         for change in changes
         if change.kept and change.feature is Feature.MOUTH
     ]
 
 
-def _describe_wishes(features: Sequence[Feature]) -> str:
+def _name_wanted(features: Sequence[Feature]) -> str:
     eyes = [feature for feature in features if feature in EYES]
-    wishes = [f"open {_name_features(eyes)}"] if eyes else []
-    return ", ".join([*wishes, "make the mouth smile"] if Feature.MOUTH in features else wishes)
+    wanted = [f"open {_name_features(eyes)}"] if eyes else []
+    return ", ".join([*wanted, "make the mouth smile"] if Feature.MOUTH in features else wanted)
 
 
 def _group(pairs: Iterable[tuple[str, Feature]]) -> list[tuple[str, list[Feature]]]:
@@ -203,23 +270,19 @@ def _name_features(features: Sequence[Feature]) -> str:
     return " and ".join(names)
 
 
-def _describe_eye(face: Face, feature: Feature, is_edited: bool) -> str:
-    ratio, blink = face.eye(feature).aspect_ratio, face.blink(feature)
-    if is_edited or (ratio < _CLOSED_ASPECT_RATIO and blink > _CLOSED_BLINK):
-        word = "closed"
-    else:
-        word = "narrow" if ratio < _NARROW_ASPECT_RATIO else "open"
-    return f"{word} {ratio:.2f}"
+def _describe_eye(analysis: FaceAnalysis, feature: Feature) -> str:
+    state = name_eye(analysis.closedness, feature)
+    return f"{state.value} {analysis.face.eye(feature).aspect_ratio:.2f}"
 
 
 def _describe_mouth(face: Face, plan: EditPlan) -> str:
-    wishes: list[Edit | Skip] = [*plan.edits, *plan.skips]
+    decisions: list[Edit | Skip] = [*plan.edits, *plan.skips]
     thresholds = [
-        wish.threshold
-        for wish in wishes
-        if wish.face.number == face.number and wish.feature is Feature.MOUTH and wish.threshold is not None
+        decision.threshold
+        for decision in decisions
+        if decision.face.number == face.number and decision.feature is Feature.MOUTH and decision.threshold is not None
     ]
-    is_smiling = face.smile >= (thresholds[0] if thresholds else _SMILE)
+    is_smiling = face.smile >= (thresholds[0] if thresholds else SMILE)
     return f"{'smiling' if is_smiling else 'not smiling'} {face.smile:.2f}"
 
 
@@ -242,11 +305,13 @@ def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(float(value), 4)
 
 
-def _donor_to_json(donor: Donor | None) -> dict[str, object] | None:
-    if donor is None:
+def _source_to_json(change: Change | Edit, source: Source | None) -> dict[str, object] | None:
+    if isinstance(source, OtherEye):
+        return {"photo": f"the {change.feature.other_eye.value}", "face": change.face.number, "opening": 1.0}
+    if not isinstance(source, Donor):
         return None
-    measured = {name: _number(value) for name, value in donor.measured.items()}
-    return {"photo": donor.name, "face": donor.face.number, "opening": _number(donor.opening), **measured}
+    measured = {name: _number(value) for name, value in source.measured.items()}
+    return {"photo": source.name, "face": source.face.number, "opening": _number(source.opening), **measured}
 
 
 def _box_to_json(box: Box) -> dict[str, int]:
@@ -278,7 +343,8 @@ def _skip_to_json(skip: Skip) -> dict[str, object]:
     return {
         "face": skip.face.number,
         "feature": skip.feature.value,
-        "reason": skip.reason,
+        "reason": explain(skip.cause),
+        "reason_code": skip.cause.reason.value,
         "measured": _number(skip.measured),
         "threshold": _number(skip.threshold),
     }

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from diffusion import painter, weights
+from diffusion import weights
+from face import model_files
 from face.search import find_faces
 from face.types import Face
 from photo.types import Pixels
 from tests.support import photos, tiny_models
+
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data" / "inputs"
@@ -22,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LoadPhoto = photos.LoadPhoto
 FindFaces = Callable[[Pixels], tuple[Face, ...]]
+ReplaceModel = Callable[[str, bytes | None, bool], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -79,6 +86,23 @@ def faces_of() -> FindFaces:
     return find
 
 
+@pytest.fixture
+def replace_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ReplaceModel:
+    """Puts other content, or None for no file, in the place of a model file of this name.
+
+    With the last argument the sum is that of the content: then what reads the model has to find the fault itself.
+    """
+
+    def replace(name: str, content: bytes | None, is_sum_right: bool) -> None:
+        checksum = model_files.MODELS[name][1]
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+            checksum = hashlib.sha256(content).hexdigest() if is_sum_right else checksum
+        monkeypatch.setitem(model_files.MODELS, name, (tmp_path, checksum))
+
+    return replace
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a saved Stable Diffusion model with random weights, whose native size is 64 px."""
@@ -96,13 +120,15 @@ def tiny_xl_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def load_tiny() -> Iterator[Callable[[Path], painter.TilePainter]]:
+def load_tiny() -> Iterator[Callable[[Path], TilePainter]]:
     """Loads a model through the real way, in float32 whatever this CPU does best."""
     pytest.importorskip("torch")
+    from diffusion import painter
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(painter, "_has_fast_bf16", lambda: False)
 
-        def load(folder: Path) -> painter.TilePainter:
+        def load(folder: Path) -> TilePainter:
             return painter.load_painter(painter.LoadOptions(weights.fetch_weights(str(folder), offline=True), "cpu"))
 
         yield load

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edit.options import Options
+from edit.options import EyeOptions, Options, Wish
 from eyes_mask import check_face_numbers, eye_region, eyes_mask, judge_closedness, plan_eyes
 from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
 from face.search import find_faces
@@ -53,7 +53,7 @@ def _reasons(photo: Pixels, face: Face, options: Options | None = None) -> list[
 
 
 def test_closed_eyes_are_opened_as_far_as_the_user_wants(closed_photo: Pixels, closed_face: Face) -> None:
-    edits, skips = plan_eyes(closed_photo, (closed_face,), Options(eye_opening=0.7))
+    edits, skips = plan_eyes(closed_photo, (closed_face,), Options(eyes=EyeOptions(opening=0.7)))
     assert skips == []
     assert [edit.feature for edit in edits] == list(EYES)
     for edit in edits:
@@ -111,7 +111,10 @@ def test_the_closed_eye_of_a_wink_is_opened_and_the_report_says_so(closed_photo:
 
 
 def test_switched_off(closed_photo: Pixels, closed_face: Face) -> None:
-    assert _reasons(closed_photo, closed_face, Options(eyes=False)) == ["opening eyes is switched off"] * 2
+    assert (
+        _reasons(closed_photo, closed_face, Options(eyes=EyeOptions(Wish.NEVER)))
+        == ["opening eyes is switched off"] * 2
+    )
 
 
 def test_only_the_chosen_faces_are_opened(sample: LoadPhoto, faces_of: FindFaces) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 
-from diffusion.painter import OnStep, Sampling, TileJob, TilePainter, TileResult
+from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
-from edit.options import Options
+from edit.options import DiffusionOptions, Options
 from edit.plan import Donor, Edit, EditPlan
 from eyes_mask import eye_region
 from face.types import EYES, Face, Feature, Landmarks
@@ -25,7 +25,10 @@ from retouch.engines import DraftEngine
 from retouch.pipeline import fix_photo, ignore_progress, plan_edits
 from tests.conftest import FindFaces, LoadPhoto
 
-LoadTiny = Callable[[Path], TilePainter]
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
+
+LoadTiny = Callable[[Path], "TilePainter"]
 
 
 class FakePainter:
@@ -65,7 +68,7 @@ def lighten_mask(job: TileJob) -> Pixels:
 
 
 def make_engine(painter: FakePainter | TilePainter, options: Options | None = None) -> StableDiffusionEngine:
-    return StableDiffusionEngine(options or Options(), Shade(), lambda: cast(TilePainter, painter))
+    return StableDiffusionEngine(options or Options(), Shade(), lambda: cast("TilePainter", painter))
 
 
 def make_photo(height: int, width: int) -> Pixels:
@@ -123,7 +126,7 @@ def test_no_byte_outside_the_masks_changes(
 ) -> None:
     photo = make_photo(height, width)
     plan = plan_eyes_of(photo, place_face(model_face, 1, center, eye_distance))
-    engine = make_engine(FakePainter(lighten_mask), Options(tile_scheme=scheme))
+    engine = make_engine(FakePainter(lighten_mask), Options(diffusion=DiffusionOptions(tile_scheme=scheme)))
     final = composite(photo, engine.paint(photo, plan, ignore_progress), [edit.region for edit in plan.edits])
     changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
     assert changed > 0 and outside == 0 and not engine.notes
@@ -139,7 +142,9 @@ def test_a_photo_of_24_megapixels_with_ten_faces(model_face: Face, scheme: str) 
     faces = [place_face(model_face, n, place, 100 + 30 * n) for n, place in enumerate(places, start=1)]
     plan = plan_eyes_of(photo, *faces)
     painter = FakePainter(lighten_mask, size=512)
-    painted = make_engine(painter, Options(tile_scheme=scheme)).paint(photo, plan, ignore_progress)
+    painted = make_engine(painter, Options(diffusion=DiffusionOptions(tile_scheme=scheme))).paint(
+        photo, plan, ignore_progress
+    )
     final = composite(photo, painted, [edit.region for edit in plan.edits])
     changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
     assert changed > 10_000 and outside == 0
@@ -153,7 +158,9 @@ def test_networks_that_change_nothing_leave_the_draft_as_it_is(model_face: Face)
     photo = make_photo(401, 303)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 200), 90))
     for scheme in ("face", "grid"):
-        engine = make_engine(FakePainter(lambda job: job.image), Options(tile_scheme=scheme))
+        engine = make_engine(
+            FakePainter(lambda job: job.image), Options(diffusion=DiffusionOptions(tile_scheme=scheme))
+        )
         painted = engine.paint(photo, plan, ignore_progress)
         np.testing.assert_array_equal(painted, Shade().paint(photo, plan, ignore_progress))
 
@@ -203,7 +210,7 @@ def test_the_networks_start_from_the_draft(model_face: Face) -> None:
     make_engine(painter).paint(photo, plan, ignore_progress)
     first_round = painter.calls[0][0]
     painter.calls.clear()
-    engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: cast(TilePainter, painter))
+    engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: cast("TilePainter", painter))
     engine.paint(photo, plan, ignore_progress)
     assert not np.array_equal(first_round[0].image, painter.calls[0][0][0].image)
 
@@ -244,7 +251,9 @@ def test_the_options_reach_the_networks(model_face: Face) -> None:
     photo = make_photo(300, 300)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 40))
     options = Options(
-        steps=9, guidance=2.0, strength=0.7, scheduler="ddim", tile_size=96, prompt="a cat", negative_prompt=""
+        diffusion=DiffusionOptions(
+            steps=9, guidance=2.0, strength=0.7, scheduler="ddim", tile_size=96, prompt="a cat", negative_prompt=""
+        )
     )
     painter = FakePainter(lighten_mask)
     make_engine(painter, options).paint(photo, plan, ignore_progress)
@@ -258,7 +267,9 @@ def test_the_grid_lies_only_where_something_is_edited(model_face: Face) -> None:
     photo = make_photo(700, 1000)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 80))
     painter = FakePainter(lighten_mask, size=512)
-    make_engine(painter, Options(tile_scheme="grid", overlap=256)).paint(photo, plan, ignore_progress)
+    make_engine(painter, Options(diffusion=DiffusionOptions(tile_scheme="grid", overlap=256))).paint(
+        photo, plan, ignore_progress
+    )
     ((jobs, _),) = painter.calls
     assert 1 <= len(jobs) <= 2  # of six
     assert all(job.mask.any() for job in jobs)
@@ -296,24 +307,24 @@ def test_own_eyes_stay_as_the_draft_carried_them_over(model_face: Face) -> None:
 def test_prompts_fit_into_what_the_text_encoder_reads(sample: LoadPhoto, faces_of: FindFaces) -> None:
     for name in ("image_1.jpg", "image_2.jpg", "image_4.jpg"):
         for face in faces_of(sample(name)):
-            for words in compose_prompt(sample(name), face, list(Feature), Options()):
+            for words in compose_prompt(sample(name), face, list(Feature), DiffusionOptions()):
                 assert len(words.replace(",", " ,").split()) < 60  # of 75 tokens; these are all plain words
                 assert "no " not in words and "avoid" not in words
 
 
 def test_glasses_are_named_where_they_are(sample: LoadPhoto, faces_of: FindFaces) -> None:
     hopper, astronaut = (faces_of(sample(name))[0] for name in ("image_2.jpg", "image_3.jpg"))
-    assert "glasses" in compose_prompt(sample("image_2.jpg"), hopper, EYES, Options())[0]
-    assert "glasses" not in compose_prompt(sample("image_3.jpg"), astronaut, EYES, Options())[0]
+    assert "glasses" in compose_prompt(sample("image_2.jpg"), hopper, EYES, DiffusionOptions())[0]
+    assert "glasses" not in compose_prompt(sample("image_3.jpg"), astronaut, EYES, DiffusionOptions())[0]
 
 
 def test_the_light_is_named(sample: LoadPhoto, faces_of: FindFaces) -> None:
     photo = sample("image_3.jpg")
     face = faces_of(photo)[0]
     gray = np.repeat(photo.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    assert "natural light" in compose_prompt(photo, face, EYES, Options())[0]
-    assert "black and white" in compose_prompt(gray, face, EYES, Options())[0]
-    assert "dim light" in compose_prompt(np.asarray(photo // 8, np.uint8), face, EYES, Options())[0]
+    assert "natural light" in compose_prompt(photo, face, EYES, DiffusionOptions())[0]
+    assert "black and white" in compose_prompt(gray, face, EYES, DiffusionOptions())[0]
+    assert "dim light" in compose_prompt(np.asarray(photo // 8, np.uint8), face, EYES, DiffusionOptions())[0]
 
 
 # ---- what comes back unusable ----------------------------------------------------------------------------
@@ -347,7 +358,7 @@ def test_what_is_no_face_any_more_leaves_the_draft(model_face: Face, scheme: str
     plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
     noise = np.random.default_rng(0)
     painter = FakePainter(lambda job: noise.choice(np.array([0, 255], np.uint8), job.image.shape))
-    engine = make_engine(painter, Options(tile_scheme=scheme))
+    engine = make_engine(painter, Options(diffusion=DiffusionOptions(tile_scheme=scheme)))
     painted = engine.paint(photo, plan, ignore_progress)
     assert dict(engine.notes) == {1: "something else than a face came out"}
     np.testing.assert_array_equal(painted, Shade().paint(photo, plan, ignore_progress))
@@ -366,7 +377,7 @@ def test_a_blank_detail_leaves_the_first_round(model_face: Face) -> None:
 def test_a_blank_result_is_told_in_the_report_and_the_draft_kept(sample: LoadPhoto) -> None:
     photo = Photo(sample("image_3.jpg"))
     engine = StableDiffusionEngine(
-        Options(retries=1), DraftEngine(), lambda: cast(TilePainter, FakePainter(lambda _: None))
+        Options(retries=1), DraftEngine(), lambda: cast("TilePainter", FakePainter(lambda _: None))
     )
     result, draft = fix_photo(photo, Options(), engine), fix_photo(photo, Options(), DraftEngine())
     np.testing.assert_array_equal(result.pixels, draft.pixels)
@@ -380,7 +391,7 @@ def test_a_blank_result_is_told_in_the_report_and_the_draft_kept(sample: LoadPho
 @pytest.mark.parametrize("scheme", ["face", "grid"])
 def test_a_tiny_model_goes_the_whole_way(sample: LoadPhoto, tiny_model: Path, load_tiny: LoadTiny, scheme: str) -> None:
     photo = Photo(sample("image_1.jpg"))
-    options = Options(steps=4, retries=1, tile_scheme=scheme)
+    options = Options(diffusion=DiffusionOptions(steps=4, retries=1, tile_scheme=scheme))
     engine = StableDiffusionEngine(options, DraftEngine(), lambda: load_tiny(tiny_model))
     result = fix_photo(photo, options, engine)
     assert result.report.changed_outside == 0 and result.report.changes
@@ -390,11 +401,13 @@ def test_a_tiny_model_goes_the_whole_way(sample: LoadPhoto, tiny_model: Path, lo
 def test_a_face_comes_out_the_same_alone_and_among_others(
     monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, faces_of: FindFaces, tiny_model: Path, load_tiny: LoadTiny
 ) -> None:
+    from diffusion.painter import TilePainter
+
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
     photo = sample("image_1.jpg")
     plan = plan_edits(photo, faces_of(photo), Options())
     pipeline = load_tiny(tiny_model)._pipeline
-    options = Options(steps=4)
+    options = Options(diffusion=DiffusionOptions(steps=4))
     paintings = []
     for batch_size, edits in ((1, plan.edits), (4, plan.edits), (4, plan.edits[:2])):
         engine = StableDiffusionEngine(options, DraftEngine(), partial(TilePainter, pipeline, batch_size))
@@ -415,7 +428,7 @@ def test_stopping_stops_within_a_step(model_face: Face, tiny_model: Path, load_t
         if words == "painting 1 tile":
             raise KeyboardInterrupt
 
-    engine = StableDiffusionEngine(Options(steps=8), Shade(), lambda: load_tiny(tiny_model))
+    engine = StableDiffusionEngine(Options(diffusion=DiffusionOptions(steps=8)), Shade(), lambda: load_tiny(tiny_model))
     with pytest.raises(KeyboardInterrupt):
         engine.paint(photo, plan, stop)
     assert steps.count("painting 1 tile") == 1

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,18 @@ from PIL import Image
 
 import main
 from benchmark.synthetic_blink import close_eyes
-from edit.options import EYE_COLORS, Options
+from edit.flags import list_flags
+from edit.options import (
+    EYE_COLORS,
+    GROUPS,
+    DiffusionOptions,
+    EyeOptions,
+    Options,
+    ReferenceOptions,
+    SmileOptions,
+    Wish,
+    options_from_flags,
+)
 from face.search import find_faces
 from render.eyeball import IRIS_COLORS
 from tests.support.donor_photos import make_moments
@@ -84,8 +96,33 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 def test_the_defaults_are_those_of_options() -> None:
     parsed = vars(main.build_parser().parse_args([]))
     default = Options()
-    flags = {name: value for name, value in vars(default).items() if name != "choices"}  # of single faces: no flag
-    assert {name: parsed[name] for name in flags} == flags
+    for group in (default, *(getattr(default, name) for name in GROUPS)):
+        flags = {name: flag for name, flag, _ in list_flags(group)}
+        single_faces_and_groups = {"choices", *GROUPS}  # these have no flag of their own
+        assert set(flags) == {field.name for field in fields(group)} - single_faces_and_groups
+        assert {name: parsed[flag.dest] for name, flag in flags.items()} == {
+            name: getattr(group, name) for name in flags
+        }
+    assert options_from_flags(parsed) == default
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ("--eyes", Options(eyes=EyeOptions(Wish.AUTO))),
+        ("--eyes always --smile Never", Options(eyes=EyeOptions(Wish.ALWAYS), smile=SmileOptions(Wish.NEVER))),
+        ("--eyes auto --no-smile", Options(smile=SmileOptions(Wish.NEVER))),
+        ("--smile always --no-eyes", Options(eyes=EyeOptions(Wish.NEVER), smile=SmileOptions(Wish.ALWAYS))),
+        ("--no-eyes --eyes --seed 3", Options(seed=3)),
+        ("--eye_opening 1 --eye_color Blue", Options(eyes=EyeOptions(opening=1.0, color="blue"))),
+        ("--faces 3,1,3 --smile_from_reference", Options(faces=(1, 3), smile=SmileOptions(from_reference=True))),
+        ("--reference_face 2 --min_resemblance 0", Options(reference=ReferenceOptions(2), min_resemblance=0.0)),
+        ("--strength 0.7 --offline", Options(diffusion=DiffusionOptions(strength=0.7, offline=True))),
+    ],
+)
+def test_each_flag_sets_its_own_option(arguments: str, options: Options) -> None:
+    parsed = main.build_parser().parse_args(arguments.split())
+    assert options_from_flags(vars(parsed)) == options
 
 
 def test_the_eye_colors_are_those_that_can_be_painted() -> None:
@@ -124,6 +161,10 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("--input_path", "scene.png", "--eye_color", "pink"), "--eye_color must be brown"),
         (("--input_path", "scene.png", "--eye_color", "#12345"), "--eye_color must be brown"),
         (("--input_path", "scene.png", "--faces", "one"), "such as 1,3"),
+        (("--input_path", "scene.png", "--eyes", "sometimes"), "takes auto, always or never, not 'sometimes'"),
+        (("--input_path", "scene.png", "--smile", ""), "takes auto, always or never"),
+        (("--input_path", "scene.png", "--reference_face", "0"), "--reference_face takes the number of a face"),
+        (("--input_path", "scene.png", "--model", " "), "--model names no model"),
         (("--input_path", "scene.png", "--faces", "0"), "counted from 1"),
         (("--input_path", "scene.png", "--faces", "2"), "--faces names face 2, but scene.png has 0"),
         (("--input_path", "scene.png", "--report", "values.txt"), "ends in .json"),

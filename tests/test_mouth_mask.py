@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from edit.options import Options
-from face import model_files
+from edit.options import Options, SmileOptions, Wish
 from face.occlusion import find_lower_rims, measure_lip_contrast
 from face.types import Face, Feature
 from mouth_mask import (
@@ -28,7 +25,7 @@ from mouth_mask import (
 )
 from photo.errors import MissingModel
 from photo.types import FloatArray, Pixels, Region
-from tests.conftest import FindFaces, LoadPhoto
+from tests.conftest import FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import development, portraits
 
 NO_SMILE = {"mouthSmileLeft": 0.0, "mouthSmileRight": 0.0}
@@ -63,7 +60,7 @@ def reason_for(pixels: Pixels, face: Face, options: Options | None = None) -> st
 
 def test_the_unsmiling_sample_is_to_smile(hopper: tuple[Pixels, Face]) -> None:
     pixels, face = hopper
-    (edit,), skips = plan_mouths(pixels, (face,), Options(smile_strength=0.7))
+    (edit,), skips = plan_mouths(pixels, (face,), Options(smile=SmileOptions(strength=0.7)))
     assert not skips
     assert edit.amount == 0.7
     assert edit.measured == face.smile < edit.threshold
@@ -110,7 +107,7 @@ def test_a_photo_without_faces_has_no_mouths(sample: LoadPhoto) -> None:
 
 
 def test_the_user_can_switch_it_off(hopper: tuple[Pixels, Face]) -> None:
-    assert "switched off" in reason_for(*hopper, Options(smile=False))
+    assert "switched off" in reason_for(*hopper, Options(smile=SmileOptions(Wish.NEVER)))
 
 
 def test_the_user_can_choose_faces(hopper: tuple[Pixels, Face]) -> None:
@@ -235,26 +232,19 @@ def test_the_cascade_has_a_say_only_where_the_score_is_in_doubt(sample: LoadPhot
     assert smile_threshold(pixels, with_score(0.9)) == SMILE_THRESHOLD
 
 
-@pytest.mark.parametrize(("content", "is_expected"), [(None, False), (b"no cascade", False), (b"no cascade", True)])
+@pytest.mark.parametrize(("content", "is_sum_right"), [(None, False), (b"no cascade", False), (b"no cascade", True)])
 def test_a_bad_cascade_is_said_in_one_sentence(
     sample: LoadPhoto,
     faces_of: FindFaces,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    replace_model: ReplaceModel,
     content: bytes | None,
-    is_expected: bool,
+    is_sum_right: bool,
 ) -> None:
     astronaut = sample("image_3.jpg")
     (face,) = faces_of(astronaut)
-    name = "haarcascade_smile.xml"
-    checksum = model_files.MODELS[name][1]
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-        # What reads the cascade has to find the fault itself where the sum is right.
-        checksum = hashlib.sha256(content).hexdigest() if is_expected else checksum
-    monkeypatch.setitem(model_files.MODELS, name, (tmp_path, checksum))
+    replace_model("haarcascade_smile.xml", content, is_sum_right)
     _load_cascade.cache_clear()
-    with pytest.raises(MissingModel, match=name):
+    with pytest.raises(MissingModel, match=r"haarcascade_smile\.xml"):
         count_smile_windows(astronaut, face.landmarks)
 
 

@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 
+# The benchmark takes the painter, and with it torch; where it is missing these tests are skipped.
+pytest.importorskip("torch")
+
 from benchmark import diffusion
 from benchmark.random_model import make_pipeline
-from diffusion.painter import Sampling, TilePainter
-from edit.options import Options
+from diffusion.jobs import Sampling
+from diffusion.painter import TilePainter
+from edit.options import DiffusionOptions, Options
 from edit.plan import Edit, EditPlan
 from face.types import Feature
 from inpaint import StableDiffusionEngine
@@ -24,8 +28,6 @@ from retouch.engines import DraftEngine
 from retouch.pipeline import analyze_photo, ignore_progress
 from tests.conftest import LoadPhoto
 from tests.support.photos import where_developing
-
-pytest.importorskip("torch")
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,10 +56,10 @@ def count_evaluations(pipeline: Any, options: Options, photo: Photo, plan: EditP
 @pytest.mark.parametrize(
     "options",
     [
-        Options(tile_size=64, steps=6),
-        Options(tile_size=64, steps=5, strength=1.0, guidance=1.0),
-        Options(tile_size=64, scheduler="lcm"),
-        Options(tile_size=128, steps=4, tile_scheme="grid"),
+        Options(diffusion=DiffusionOptions(tile_size=64, steps=6)),
+        Options(diffusion=DiffusionOptions(tile_size=64, steps=5, strength=1.0, guidance=1.0)),
+        Options(diffusion=DiffusionOptions(tile_size=64, scheduler="lcm")),
+        Options(diffusion=DiffusionOptions(tile_size=128, steps=4, tile_scheme="grid")),
     ],
     ids=["default", "from noise", "few steps", "grid"],
 )

@@ -26,8 +26,8 @@ from diffusion.weights import (
 )
 from edit.options import DEFAULT_MODEL
 from photo.errors import MissingModel, MissingPackage
-from tests.conftest import ROOT
 
+ROOT = Path(weights.__file__).parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 INDEX = {
     "_class_name": "StableDiffusionInpaintPipeline",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from donor.painter import DonorPainter
-from edit.options import Options
+from edit.options import Options, SmileOptions, Wish
 from edit.plan import Donor, Edit, EditPlan
 from face.eye_geometry import IRIS_RADIUS, landmarks_in_frame
 from face.search import remeasure
@@ -30,7 +30,7 @@ def moments(sample: LoadPhoto) -> Moments:
 
 
 def plan_blink(moments: Moments, donor: Donor | None) -> EditPlan:
-    plan = plan_edits(moments.blinking, (moments.face,), Options(smile=False))
+    plan = plan_edits(moments.blinking, (moments.face,), Options(smile=SmileOptions(Wish.NEVER)))
     assert {edit.feature for edit in plan.edits} == set(EYES)
     return replace(plan, edits=tuple(replace(edit, donors=(donor,) if donor else ()) for edit in plan.edits))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from donor.other_eye import copy_other_eye, find_iris_color, is_fit_to_copy, match_other_eye
-from edit.options import Options
+from edit.options import Options, SmileOptions, Wish
 from edit.plan import Edit, EditPlan
 from eyes_mask import eye_region
 from face.eye_geometry import IRIS_CENTER, find_iris, measure_iris
@@ -111,7 +111,7 @@ def test_the_plan_offers_the_open_eye_and_the_report_names_it(winking: tuple[Pix
     pixels, edit = winking
     assert edit.donor is not None and edit.donor.mirrored
     assert edit.donor_eye is edit.face.landmarks.right_eye
-    result = fix_photo(Photo(pixels), Options(smile=False), DraftEngine())
+    result = fix_photo(Photo(pixels), Options(smile=SmileOptions(Wish.NEVER)), DraftEngine())
     (change,) = result.report.changes
     assert change.kept and change.donor is not None and change.donor.name == "the right eye"
     assert "from the right eye" in describe(result.report)

@@ -11,7 +11,7 @@ import pytest
 
 from donor.choose import choose_donors, expect_opening
 from donor.people import FaceCrop, ReferencePhoto, match_people, read_reference
-from edit.options import Options
+from edit.options import Options, ReferenceOptions, SmileOptions, Wish
 from edit.plan import Edit, EditPlan, Engine
 from face.eye_geometry import measure_iris
 from face.identity import Embedding
@@ -26,7 +26,7 @@ from tests.conftest import LoadPhoto
 from tests.support.donor_photos import Moments, make_moments
 from tests.support.photos import PAIRS, Pair, development_pairs, where_developing
 
-ONLY_EYES = Options(smile=False)
+ONLY_EYES = Options(smile=SmileOptions(Wish.NEVER))
 
 
 @pytest.fixture(scope="module")
@@ -196,11 +196,11 @@ def test_the_best_of_several_photos_comes_first(moments: Moments, reference: Ref
 
 
 def test_a_face_chosen_by_number_is_the_only_one(moments: Moments, reference: ReferencePhoto) -> None:
-    assert choose(moments, reference, options=replace(ONLY_EYES, reference_face=1)).edits[0].donor
+    assert choose(moments, reference, options=replace(ONLY_EYES, reference=ReferenceOptions(1))).edits[0].donor
     with pytest.raises(BadOption, match="face 4"):
-        choose(moments, reference, options=replace(ONLY_EYES, reference_face=4))
+        choose(moments, reference, options=replace(ONLY_EYES, reference=ReferenceOptions(4)))
     with pytest.raises(BadOption):
-        Options(reference_face=0)
+        ReferenceOptions(0)
 
 
 def test_a_broad_smile_narrows_the_eyes_and_raised_brows_widen_the_donors(moments: Moments) -> None:
@@ -271,7 +271,7 @@ def test_mouths_get_donors_only_when_asked_for(moments: Moments, reference: Refe
     mouth = Edit(moments.face, Feature.MOUTH, plan_edits(moments.blinking, (moments.face,), ONLY_EYES).edits[0].region,
                  0.0, 0.4, 0.5)  # fmt: skip
     plan = EditPlan((mouth,))
-    asked = replace(ONLY_EYES, smile_from_reference=True)
+    asked = replace(ONLY_EYES, smile=SmileOptions(Wish.NEVER, from_reference=True))
     faces = (moments.face,)
     assert choose_donors(moments.blinking, faces, plan, [reference], ONLY_EYES).edits[0].donor is None
     chosen = choose_donors(moments.blinking, faces, plan, [reference], asked).edits[0].donor

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from face import identity, model_files
+from face import identity
 from face.identity import SAME_PERSON, embed_face, measure_distance
 from face.types import Face, Landmarks
 from photo import geometry
 from photo.errors import MissingModel
 from photo.types import FloatArray, Pixels
-from tests.conftest import FindFaces, LoadPhoto
+from tests.conftest import FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import PAIRS, Pair, development_pairs, portraits, read_labels, where_developing
 
 
@@ -100,26 +98,20 @@ def test_a_face_at_the_edge_of_the_photo_can_be_described(sample: LoadPhoto, fac
 
 @pytest.mark.usefixtures("_unloaded")
 @pytest.mark.parametrize(
-    ("content", "is_expected", "words"),
+    ("content", "is_sum_right", "words"),
     [(None, False, "missing"), (b"no network", False, "damaged"), (b"no network", True, "damaged")],
 )
 def test_a_bad_model_file_is_said_in_one_sentence(
     content: bytes | None,
-    is_expected: bool,
+    is_sum_right: bool,
     words: str,
     sample: LoadPhoto,
     faces_of: FindFaces,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    replace_model: ReplaceModel,
 ) -> None:
     pixels = sample("image_2.jpg")
     (face,) = faces_of(pixels)
-    checksum = model_files.MODELS[identity._MODEL][1]
-    if content is not None:
-        (tmp_path / identity._MODEL).write_bytes(content)
-        # What reads the network has to find the fault itself where the sum is right.
-        checksum = hashlib.sha256(content).hexdigest() if is_expected else checksum
-    monkeypatch.setitem(model_files.MODELS, identity._MODEL, (tmp_path, checksum))
+    replace_model(identity._MODEL, content, is_sum_right)
     with pytest.raises(MissingModel, match=words):
         embed_face(pixels, face)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,12 +14,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from face import detector, landmarker, model_files
+from face import detector, landmarker
 from face.search import find_faces, remeasure
 from face.types import Face, Feature
 from photo.errors import MissingModel
 from photo.types import Pixels
-from tests.conftest import ROOT, SAMPLES, FindFaces, LoadPhoto
+from tests.conftest import ROOT, SAMPLES, FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import count_people, development, where_developing
 
 Numbers = NDArray[Any]
@@ -217,21 +215,11 @@ def fresh_models() -> Iterator[None]:
 @pytest.mark.usefixtures("fresh_models")
 @pytest.mark.parametrize("name", [detector._LAYERS, detector._WEIGHTS, landmarker._MODEL])
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
-@pytest.mark.parametrize("is_expected", [False, True])
+@pytest.mark.parametrize("is_sum_right", [False, True])
 def test_missing_or_damaged_model_is_named(
-    sample: LoadPhoto,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    name: str,
-    content: bytes | None,
-    is_expected: bool,
+    sample: LoadPhoto, replace_model: ReplaceModel, name: str, content: bytes | None, is_sum_right: bool
 ) -> None:
-    checksum = model_files.MODELS[name][1]
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-        # What reads the model has to find the fault itself where the sum is right.
-        checksum = hashlib.sha256(content).hexdigest() if is_expected else checksum
-    monkeypatch.setitem(model_files.MODELS, name, (tmp_path, checksum))
+    replace_model(name, content, is_sum_right)
     with pytest.raises(MissingModel, match=re.escape(name)):
         find_faces(sample("image_2.jpg"))
 

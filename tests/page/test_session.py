@@ -11,14 +11,14 @@ import pytest
 from PIL import Image
 
 from donor.people import read_reference
-from edit.options import FaceChoice, Options
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import EditPlan
 from edit.strokes import Strokes
 from face.types import Feature
 from page.session import (
     FaceView,
     OpenPhoto,
-    Others,
+    References,
     Session,
     Stopped,
     fix_opened,
@@ -70,8 +70,9 @@ def test_a_photo_opens_before_its_faces_are_found() -> None:
 
 def test_switches_are_preset_to_what_would_be_done(open_sample: Callable[[str], OpenPhoto]) -> None:
     opened = open_sample("image_1.jpg")
-    assert opened.choice(1, OPTIONS) == FaceChoice(eyes=True, smile=False, eye_opening=0.5, smile_strength=0.5)
-    assert opened.choice(2, OPTIONS) == FaceChoice(eyes=False, smile=True, eye_opening=0.5, smile_strength=0.5)
+    on, off = Wish.ALWAYS, Wish.NEVER
+    assert opened.choice(1, OPTIONS) == FaceChoice(eyes=on, smile=off, eye_opening=0.5, smile_strength=0.5)
+    assert opened.choice(2, OPTIONS) == FaceChoice(eyes=off, smile=on, eye_opening=0.5, smile_strength=0.5)
     assert opened.find_possible(2, OPTIONS) == {Feature.MOUTH}
 
 
@@ -106,14 +107,14 @@ def test_the_preview_has_the_same_donor_as_the_whole_photo(sample: LoadPhoto, tm
     Image.fromarray(moments.blinking).save(tmp_path / "blink.png")
     opened = open_with_faces(tmp_path / "blink.png")
     number = opened.selected
-    assert number is not None and opened.find_gifts(OPTIONS) == {}
+    assert number is not None and opened.preview_donors(OPTIONS) == {}
     drawn = preview_face(opened, number, OPTIONS)
     nobody_there = read_reference(Photo(sample("image_5.jpg")))
-    opened.take(Others((nobody_there,)))
-    assert "no face" in opened.find_gifts(OPTIONS)[number].why_not
-    opened.take(Others((nobody_there, read_reference(Photo(moments.other, path=Path("other.png"))))))
-    gift = opened.find_gifts(OPTIONS)[number]
-    assert gift.name == "other.png" and gift.picture is not None
+    opened.set_references(References((nobody_there,)))
+    assert "no face" in opened.preview_donors(OPTIONS)[number].why_not
+    opened.set_references(References((nobody_there, read_reference(Photo(moments.other, path=Path("other.png"))))))
+    preview = opened.preview_donors(OPTIONS)[number]
+    assert preview.name == "other.png" and preview.picture is not None
     own = preview_face(opened, number, OPTIONS)
     fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
     assert drawn is not None and own is not None and opened.result is not None
@@ -136,11 +137,11 @@ def test_the_preview_has_the_same_donor_as_the_whole_photo(sample: LoadPhoto, tm
 
 def test_a_slider_changes_the_preview(open_sample: Callable[[str], OpenPhoto]) -> None:
     opened = open_sample("image_1.jpg")
-    opened.choices[2] = FaceChoice(False, True, 0.5, 0.4)
+    opened.choices[2] = FaceChoice(Wish.NEVER, Wish.ALWAYS, 0.5, 0.4)
     gentle = preview_face(opened, 2, OPTIONS)
-    opened.choices[2] = FaceChoice(False, True, 0.5, 1.0)
+    opened.choices[2] = FaceChoice(Wish.NEVER, Wish.ALWAYS, 0.5, 1.0)
     broad = preview_face(opened, 2, OPTIONS)
-    opened.choices[2] = FaceChoice(False, False, 0.5, 1.0)
+    opened.choices[2] = FaceChoice(Wish.NEVER, Wish.NEVER, 0.5, 1.0)
     off = preview_face(opened, 2, OPTIONS)
     assert gentle and broad and off
     changed = [np.abs(view.after.astype(int) - view.before).sum() for view in (off, gentle, broad)]
@@ -180,7 +181,7 @@ def test_painting_over_an_eye_asks_for_it(open_sample: Callable[[str], OpenPhoto
     edit[box.top : (box.top + box.bottom) // 2, box.left : box.right] = 255
     opened.strokes = Strokes(np.zeros_like(edit), edit)
     choice = opened.final_options(OPTIONS).choices[1]
-    assert choice.eyes is True
+    assert choice.eyes is Wish.ALWAYS
 
 
 def test_layers_are_sorted_by_their_colour() -> None:

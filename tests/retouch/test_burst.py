@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark.synthetic_blink import close_eyes
-from edit.options import Options
+from edit.options import Options, SmileOptions, Wish
 from photo.errors import BadOption
 from photo.types import Photo, Pixels
 from retouch.burst import (
@@ -30,7 +30,7 @@ from tests.support.photos import where_developing
 
 # The numbers of two portraits of one woman in image_4.jpg, whose eyes are open.
 LARGE, SMALL = 3, 5
-NO_SMILE = Options(smile=False)
+NO_SMILE = Options(smile=SmileOptions(Wish.NEVER))
 
 
 def shift(pixels: Pixels, right: float, down: float) -> Pixels:
@@ -128,7 +128,7 @@ def test_a_photo_without_faces_is_no_donor_and_never_kept(sample: LoadPhoto, fra
 
 
 def test_faces_left_out_stay_as_they_are(photos: list[Photo], frames: list[BurstPhoto]) -> None:
-    result = fix_burst(photos[0], frames, 0, Options(smile=False, faces=(SMALL,)), DraftEngine())
+    result = fix_burst(photos[0], frames, 0, Options(smile=SmileOptions(Wish.NEVER), faces=(SMALL,)), DraftEngine())
     assert np.array_equal(result.pixels, photos[0].pixels)
     assert {take.words for take in result.takes} == {"left out", "looks good as it is"}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from diffusion import weights
-from diffusion.painter import TilePainter
-from edit.options import Options
+from edit.options import DiffusionOptions, Options
 from edit.plan import EditPlan, Engine, RefiningEngine
 from inpaint import StableDiffusionEngine
 from photo.blend import composite, count_changes
@@ -21,7 +21,10 @@ from retouch.engines import DraftEngine, choose_engine
 from retouch.pipeline import ignore_progress, plan_edits
 from tests.conftest import FindFaces, LoadPhoto
 
-LoadTiny = Callable[[Path], TilePainter]
+if TYPE_CHECKING:
+    from diffusion.painter import TilePainter
+
+LoadTiny = Callable[[Path], "TilePainter"]
 NAMES = ("draft", "tiny", "tiny-grid", "tiny-xl", "tiny-lcm", "tiny-from-noise")
 
 
@@ -33,10 +36,12 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, load
     if name == "draft":
         return DraftEngine()
     options = Options(
-        steps=4,
-        tile_scheme="grid" if name == "tiny-grid" else "face",
-        scheduler="lcm" if name == "tiny-lcm" else "dpm++",
-        strength=1.0 if name == "tiny-from-noise" else 0.5,
+        diffusion=DiffusionOptions(
+            steps=4,
+            tile_scheme="grid" if name == "tiny-grid" else "face",
+            scheduler="lcm" if name == "tiny-lcm" else "dpm++",
+            strength=1.0 if name == "tiny-from-noise" else 0.5,
+        )
     )
     folder: Path = request.getfixturevalue("tiny_xl_model" if name == "tiny-xl" else "tiny_model")
     return StableDiffusionEngine(options, DraftEngine(), lambda: load_tiny(folder))
@@ -126,9 +131,9 @@ def test_auto_takes_the_draft_and_says_how_to_get_the_weights() -> None:
 
 @pytest.mark.usefixtures("nothing_here")
 def test_auto_takes_weights_that_are_here(tiny_model: Path) -> None:
-    engine, why = choose_engine(Options(model=str(tiny_model)))
+    engine, why = choose_engine(Options(diffusion=DiffusionOptions(model=str(tiny_model))))
     assert isinstance(engine, StableDiffusionEngine) and why == ""
-    assert engine.fallback.name == "draft" and engine.retries == Options().retries
+    assert engine.fallback.name == "draft" and engine.retries == DiffusionOptions().retries
 
 
 @pytest.mark.usefixtures("nothing_here")
@@ -136,7 +141,7 @@ def test_auto_with_a_graphics_card_fetches_the_weights_or_says_why_not(monkeypat
     monkeypatch.setattr(engines, "_has_graphics_card", lambda: True)
     engine, why = choose_engine(Options())
     assert engine.name == "draft" and "cannot be fetched" in why
-    engine, why = choose_engine(Options(offline=True))
+    engine, why = choose_engine(Options(diffusion=DiffusionOptions(offline=True)))
     assert engine.name == "draft" and "--download_model" in why
 
 
@@ -146,21 +151,21 @@ def test_auto_without_the_packages_says_what_to_install(monkeypatch: pytest.Monk
         raise MissingPackage("torch is missing")
 
     monkeypatch.setattr(engines, "check_packages", miss)
-    engine, why = choose_engine(Options(model=str(tiny_model)))
+    engine, why = choose_engine(Options(diffusion=DiffusionOptions(model=str(tiny_model))))
     assert engine.name == "draft" and "pip install -r requirements_torch.txt" in why
     with pytest.raises(MissingPackage, match="torch"):
-        choose_engine(Options(engine="stable-diffusion", model=str(tiny_model)))
+        choose_engine(Options(engine="stable-diffusion", diffusion=DiffusionOptions(model=str(tiny_model))))
 
 
 @pytest.mark.usefixtures("nothing_here")
 @pytest.mark.parametrize("offline", [False, True])
 def test_stable_diffusion_never_becomes_the_draft_silently(offline: bool) -> None:
     with pytest.raises(MissingModel):
-        choose_engine(Options(engine="stable-diffusion", offline=offline))
+        choose_engine(Options(engine="stable-diffusion", diffusion=DiffusionOptions(offline=offline)))
 
 
 @pytest.mark.usefixtures("nothing_here")
 @pytest.mark.parametrize("engine", ["auto", "stable-diffusion"])
 def test_a_model_that_was_named_and_is_not_there_is_an_error(engine: str) -> None:
     with pytest.raises(MissingModel, match=r"\./nothing"):
-        choose_engine(Options(engine=engine, model="./nothing"))
+        choose_engine(Options(engine=engine, diffusion=DiffusionOptions(model="./nothing")))

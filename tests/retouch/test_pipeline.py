@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edit.options import Options
+from edit.options import EyeOptions, Options, SmileOptions, Wish
 from edit.plan import Edit, EditPlan, Engine
 from face.identity import embed_face, measure_distance
 from face.types import Face, Feature
@@ -149,7 +149,7 @@ def test_what_neither_draft_nor_refinement_can_do_is_taken_back(sample: LoadPhot
     engine = Refine(bad={1})
     engine.fallback = PaintNothing()
     pixels = sample("image_3.jpg")
-    result = fix_photo(Photo(pixels), Options(smile=False), engine)
+    result = fix_photo(Photo(pixels), Options(smile=SmileOptions(Wish.NEVER)), engine)
     assert engine.plans, "the refining engine gets its chance"
     assert np.array_equal(result.pixels, pixels) and not result.plan.edits
     assert result.report.changes and not any(change.kept for change in result.report.changes)
@@ -168,7 +168,7 @@ def test_what_an_engine_paints_outside_the_regions_is_not_used(sample: LoadPhoto
 def test_an_edit_that_never_succeeds_is_retried_further_and_then_taken_back(sample: LoadPhoto) -> None:
     engine = PaintNothing()
     pixels = sample("image_3.jpg")
-    result = fix_photo(Photo(pixels), Options(smile=False), engine)
+    result = fix_photo(Photo(pixels), Options(smile=SmileOptions(Wish.NEVER)), engine)
     amounts = [tries[0] for tries in engine.amounts]
     assert amounts == sorted(amounts) and amounts[0] == 0.5 and len(amounts) >= 3
     assert not result.plan.edits
@@ -179,7 +179,7 @@ def test_an_edit_that_never_succeeds_is_retried_further_and_then_taken_back(samp
 
 def test_where_one_eye_stays_closed_both_do(sample: LoadPhoto) -> None:
     pixels = sample("image_3.jpg")
-    result = fix_photo(Photo(pixels), Options(smile=False), OpenOneEye())
+    result = fix_photo(Photo(pixels), Options(smile=SmileOptions(Wish.NEVER)), OpenOneEye())
     assert np.array_equal(result.pixels, pixels)
     notes = {change.feature: change.note for change in result.report.changes if not change.kept}
     assert "did not come out clearly open" in notes[Feature.LEFT_EYE]
@@ -221,9 +221,9 @@ class _Doubts:
 def test_less_is_tried_where_somebody_else_came_out(sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "IdentityCheck", _Doubts([0.2]))
     photo = Photo(sample("image_3.jpg"))
-    usual = fix_photo(photo, Options(smile=False, min_resemblance=0), DraftEngine())
+    usual = fix_photo(photo, Options(smile=SmileOptions(Wish.NEVER), min_resemblance=0), DraftEngine())
     monkeypatch.setattr(quality, "IdentityCheck", _Doubts([0.2]))
-    less = fix_photo(photo, Options(smile=False), DraftEngine())
+    less = fix_photo(photo, Options(smile=SmileOptions(Wish.NEVER)), DraftEngine())
     assert [change.tries for change in less.report.changes] == [2, 2]
     assert [change.similarity for change in less.report.changes] == [0.9, 0.9]
     for small, large in zip(less.plan.edits, usual.plan.edits, strict=True):
@@ -234,7 +234,7 @@ def test_a_refined_stranger_is_left_for_the_draft(sample: LoadPhoto, monkeypatch
     # The draft passes, the refined face never does.
     monkeypatch.setattr(quality, "IdentityCheck", _Doubts([0.9, 0.1, 0.1, 0.1]))
     photo, engine = Photo(sample("image_3.jpg")), Refine(bad=set())
-    result = fix_photo(photo, Options(smile=False), engine)
+    result = fix_photo(photo, Options(smile=SmileOptions(Wish.NEVER)), engine)
     assert len(engine.plans) == 3
     for change in result.report.changes:
         assert change.kept and change.similarity == 0.9
@@ -245,7 +245,7 @@ def test_switches_and_face_numbers_are_obeyed(sample: LoadPhoto) -> None:
     photo = Photo(sample("image_1.jpg"))
     _, everything = analyze_photo(photo, Options())
     assert {edit.feature for edit in everything.edits} == set(Feature)
-    _, no_eyes = analyze_photo(photo, Options(eyes=False))
+    _, no_eyes = analyze_photo(photo, Options(eyes=EyeOptions(Wish.NEVER)))
     assert {edit.feature for edit in no_eyes.edits} == {Feature.MOUTH}
     _, one_face = analyze_photo(photo, Options(faces=(2,)))
     assert {edit.face.number for edit in one_face.edits} == {2}
@@ -262,16 +262,16 @@ def test_progress_never_falls_and_ends_at_one(sample: LoadPhoto, engine: Engine)
 def test_a_weaker_wish_gives_a_weaker_result(sample: LoadPhoto) -> None:
     photo = Photo(sample("image_2.jpg"))
     smiles = [
-        fix_photo(photo, Options(smile_strength=strength), DraftEngine()).report.changes[0].after
+        fix_photo(photo, Options(smile=SmileOptions(strength=strength)), DraftEngine()).report.changes[0].after
         for strength in (0.15, 0.35, 0.5, 1.0)
     ]
     assert smiles == sorted(smiles)
     assert smiles[0] < 0.5 < smiles[2]
-    nothing = fix_photo(photo, Options(smile_strength=0), DraftEngine())
+    nothing = fix_photo(photo, Options(smile=SmileOptions(strength=0)), DraftEngine())
     assert np.array_equal(nothing.pixels, photo.pixels)
     closed = Photo(sample("image_3.jpg"))
     narrow, usual, wide = (
-        fix_photo(closed, Options(eye_opening=opening), DraftEngine()).report.changes[0].after
+        fix_photo(closed, Options(eyes=EyeOptions(opening=opening)), DraftEngine()).report.changes[0].after
         for opening in (0.1, 0.5, 0.9)
     )
     assert narrow < usual < wide
@@ -308,7 +308,7 @@ def test_of_an_eye_that_the_edge_cuts_off_what_is_seen_opens(
     eye = face.landmarks.left_eye
     cut = int(eye.inner_corner[0] + share * (eye.outer_corner[0] - eye.inner_corner[0]))
     half = np.ascontiguousarray(photo[:, :cut])
-    result = fix_photo(Photo(half), Options(smile=False), DraftEngine())
+    result = fix_photo(Photo(half), Options(smile=SmileOptions(Wish.NEVER)), DraftEngine())
     opened = {change.feature for change in result.report.changes if change.kept}
     assert Feature.RIGHT_EYE in opened
     inside = result.report.faces[0].landmarks.left_eye.share_inside(half.shape)

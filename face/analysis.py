@@ -1,0 +1,153 @@
+"""One face in one photo, and all that is measured of it: each measure is made at its first use, once, and kept.
+
+Whoever plans, paints, checks or reports asks here, so that no two parts of the program measure the same face twice, or
+measure it differently.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_light_side
+from face.expression import CLOSE_CALL, CLOSED, measure_closedness
+from face.eye_geometry import find_iris, measure_iris
+from face.identity import Embedding, embed_face
+from face.occlusion import (
+    LipContrast,
+    find_lower_rims,
+    is_under_dark_glass,
+    lacks_lash_line,
+    measure_lip_contrast,
+    measure_sharpness,
+)
+from face.search import remeasure_mirrored
+from face.types import EYES, EyeFrame, EyeLandmarks, Face, Feature
+from photo.types import Box, FloatArray, Pixels
+
+# On smaller faces two readings differ by chance, and the more closed one would open lowered eyes.
+_MIRROR_LEAST_EYE_DISTANCE_PX = 38.0
+
+
+class EyeAnalysis:
+    """One eye of a face, as `FaceAnalysis.eye` gives it."""
+
+    def __init__(self, whole: FaceAnalysis, feature: Feature) -> None:
+        self._whole, self._feature = whole, feature
+
+    @property
+    def landmarks(self) -> EyeLandmarks:
+        return self._whole.face.eye(self._feature)
+
+    @property
+    def frame(self) -> EyeFrame:
+        return self._whole.face.eye_frame(self._feature)
+
+    @cached_property
+    def fraction_inside(self) -> float:
+        """The part of the eye that lies inside the photo, 0 … 1."""
+        return self.landmarks.share_inside(self._whole.pixels.shape)
+
+    @cached_property
+    def skin(self) -> FloatArray:
+        """RGB of the skin around it, float32 (3,)."""
+        whole = self._whole
+        return measure_eye_skin(whole.pixels, whole.face, self._feature, whole.appearance.skin)
+
+    @cached_property
+    def iris(self) -> tuple[float, float, float]:
+        """Centre and radius of the iris of an open eye, in its frame."""
+        return find_iris(self._whole.pixels, self.landmarks, self.frame)
+
+    @cached_property
+    def iris_color(self) -> FloatArray | None:
+        """RGB of the iris of an open eye as the photo shows it, float32 (3,); None where it has too few pixels."""
+        return measure_iris(self._whole.pixels, self.landmarks, self.frame, self.iris)
+
+    @cached_property
+    def is_under_dark_glass(self) -> bool:
+        return is_under_dark_glass(self._whole.pixels, self._whole.face, self._feature)
+
+    @cached_property
+    def lacks_lash_line(self) -> bool:
+        """Whether no dark line runs where the lids of a closed eye would meet."""
+        return lacks_lash_line(self._whole.pixels, self._whole.face, self._feature)
+
+
+class FaceAnalysis:
+    """One face in one photo, `pixels` uint8 (H, W, 3), and everything measured of it.
+
+    Neither may change afterwards. Every measure may raise MissingModel.
+    """
+
+    def __init__(self, pixels: Pixels, face: Face) -> None:
+        self.pixels, self.face = pixels, face
+        self._eyes = {feature: EyeAnalysis(self, feature) for feature in EYES}
+
+    def eye(self, feature: Feature) -> EyeAnalysis:
+        """One of the eyes. Raises KeyError for the mouth."""
+        return self._eyes[feature]
+
+    @cached_property
+    def appearance(self) -> FaceAppearance:
+        """Sharpness, grain, colours and light around the face."""
+        return measure_appearance(self.pixels, self.face)
+
+    @cached_property
+    def light_from_right(self) -> float:
+        """From which side of the picture the light comes, -1 left … 1 right; never 0, as no catchlight is central."""
+        return measure_light_side(self.pixels, self.face)
+
+    @cached_property
+    def embedding(self) -> Embedding:
+        """What the recognition network makes of the face."""
+        return embed_face(self.pixels, self.face)
+
+    @cached_property
+    def sharpness(self) -> float:
+        """How sharp the features are whatever the size of the face: 0.5 out of focus … 0.9 and up in focus."""
+        return measure_sharpness(self.pixels, self.face.landmarks)
+
+    @cached_property
+    def lower_rims(self) -> list[FloatArray]:
+        """The lower rims of glasses, each float32 (n, 2) in photo pixels."""
+        return find_lower_rims(self.pixels, self.face.landmarks)
+
+    @cached_property
+    def lips(self) -> LipContrast | None:
+        """How the lips stand out from what is around them; None when the mouth is not in the photo."""
+        return measure_lip_contrast(self.pixels, self.face.landmarks)
+
+    @cached_property
+    def closedness(self) -> dict[Feature, float]:
+        """Closedness of both eyes, 0 … 1; where it is a close call, the face is also read in the mirror.
+
+        The landmarker does not see a mirrored face quite alike: behind glasses one reading misses what the other sees,
+        while narrow and half open eyes stay below `CLOSED` in both. The more closed reading counts.
+        """
+        closedness = {feature: measure_closedness(self.face, feature) for feature in EYES}
+        is_large = self.face.landmarks.eye_distance_px >= _MIRROR_LEAST_EYE_DISTANCE_PX
+        if is_large and CLOSE_CALL <= max(closedness.values()) < CLOSED:
+            mirrored = remeasure_mirrored(self.pixels, self.face)
+            if mirrored is not None:
+                closedness = {
+                    feature: max(value, measure_closedness(mirrored, feature.other_eye))
+                    for feature, value in closedness.items()
+                }
+        return closedness
+
+    def cut_out(self, box: Box) -> FaceAnalysis:
+        """The face in a copy of the part of its photo that `box` shows, so that the photo itself can be forgotten."""
+        part = FaceAnalysis(self.pixels[box.slices].copy(), self.face.within(box))
+        # Whose face it is does not depend on what is around it.
+        part.embedding = self.embedding
+        return part
+
+    def shrunk(self, box: Box, scale: float) -> FaceAnalysis:
+        """The face in a smaller copy of the part of its photo that `box` shows; `scale` is 1 or less."""
+        part = self.pixels[box.slices]
+        if scale < 1.0:
+            part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        return FaceAnalysis(part, self.face.within(box, scale))

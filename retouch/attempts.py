@@ -1,0 +1,159 @@
+"""The tries at one face, from the first painting to what is kept or given up: a state for each face, one loop for all.
+
+Every try starts from the untouched photo. A face is done when all its edits are; until then none of them is in the
+result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edit.plan import Change, Edit, EditPlan, Engine, RefiningEngine
+from edit.reasons import Cause
+from face.types import Face
+from photo.blend import Patch, lay
+from photo.canvas import Canvas
+from photo.types import Progress
+from retouch.progress import Clock, scale_progress
+from retouch.quality import Outcome, check_face, has_real_source, judge_edit, note_changes, plan_next_try, weaken
+
+MAX_TRIES = 7
+"""A face is painted and measured so often at most: opened further, from another source, or weakened."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """One face that came out well: its edits as they were painted, and the patch of each."""
+
+    edits: tuple[Edit, ...]
+    patches: tuple[Patch, ...]
+
+
+@dataclass(eq=False)
+class FaceAttempt:
+    """The tries at the edits of one face.
+
+    `pending` are those to paint next; when there are none, the face is done, and `kept` if it came out well. `changes`
+    tell what became of each edit, `tries` how often it was painted.
+    """
+
+    face: Face
+    pending: list[Edit]
+    kept: Kept | None = None
+    changes: list[Change] = field(default_factory=list)
+    tries: int = 0
+    _lost: list[Outcome] | None = None
+
+    @property
+    def aims_high(self) -> bool:
+        """Whether a larger smile can still be tried."""
+        return self._lost is None and self.tries < MAX_TRIES - 1
+
+    def keep(self, outcomes: list[Outcome], patches: Sequence[Patch]) -> None:
+        """All edits came out well."""
+        self.changes += note_changes(self.pending, outcomes, kept=True, tries=self.tries)
+        self.kept, self.pending = Kept(tuple(self.pending), tuple(patches)), []
+
+    def go_on(self, outcomes: list[Outcome]) -> None:
+        """Something did not come out well: plan the next try, or give up.
+
+        Where somebody came out as someone else, less is tried, and all taken back if that falls short.
+        """
+        if all(outcome.identity_lost for outcome in outcomes):
+            if not any(has_real_source(edit) for edit in self.pending):
+                self._lost = outcomes
+            if self.tries < MAX_TRIES and any(edit.amount > 0 for edit in self.pending):
+                self.pending = weaken(self.pending, outcomes)
+                return
+        if self._lost is not None:
+            self._give_up(self._lost)
+            return
+        self.pending, given_up = plan_next_try(
+            self.pending, outcomes, tries=self.tries, is_last=self.tries >= MAX_TRIES - 1
+        )
+        self.changes += given_up
+
+    def fail(self, _cause: Cause) -> None:
+        """Nothing was painted that could be looked at."""
+        self.give_up()
+
+    def give_up(self) -> None:
+        """There are no more tries."""
+        self._give_up([judge_edit(edit, None) for edit in self.pending])
+
+    def _give_up(self, outcomes: list[Outcome]) -> None:
+        self.changes += note_changes(self.pending, outcomes, kept=False, tries=self.tries)
+        self.pending = []
+
+
+@dataclass(eq=False)
+class RefiningAttempt(FaceAttempt):
+    """The tries of a refining engine at one face: always the same edits, each time with another seed.
+
+    `why` is what was wrong the last time.
+    """
+
+    why: Cause | None = None
+
+    @property
+    def aims_high(self) -> bool:
+        return False
+
+    def go_on(self, outcomes: list[Outcome]) -> None:
+        """Note what was wrong, and try again."""
+        self.why = next(outcome.why for outcome in outcomes if not outcome.good)
+
+    def fail(self, cause: Cause) -> None:
+        """Note what was wrong, and try again."""
+        self.why = cause
+
+    def give_up(self) -> None:
+        """The draft stays."""
+        self.pending = []
+
+
+class Runner:
+    """Runs the attempts of one photo on its canvas.
+
+    A face that comes to resemble itself less than `least_similarity`, -1 … 1, is put back.
+    """
+
+    def __init__(self, canvas: Canvas, least_similarity: float, clock: Clock) -> None:
+        self.canvas, self._least_similarity, self._clock = canvas, least_similarity, clock
+
+    def run(self, attempts: Sequence[FaceAttempt], engine: Engine, rounds: int, on_progress: Progress) -> None:
+        """Paint, measure, and paint again what fell short, up to so many rounds; attempts note what became of them."""
+        for number in range(rounds):
+            pending = [attempt for attempt in attempts if attempt.pending]
+            if not pending:
+                return
+            told = scale_progress(on_progress, number / rounds, 1 / rounds)
+            plan = EditPlan(tuple(edit for attempt in pending for edit in attempt.pending), attempt=number)
+            with self._clock("refine" if isinstance(engine, RefiningEngine) else "paint"):
+                painted = engine.paint(self.canvas, plan, told)
+            pairs = zip(plan.edits, painted.patches, strict=True)
+            patches = {id(edit): Patch(edit.region, patch) for edit, patch in pairs}
+            with self._clock("composite"):
+                lay(self.canvas, list(patches.values()))
+            for attempt in pending:
+                told(f"looking at face {attempt.face.number} again", 1.0)
+                attempt.tries += 1
+                failure = painted.failures.get(attempt.face.number)
+                if failure is not None:
+                    attempt.fail(failure)
+                    continue
+                with self._clock("measure"):
+                    outcomes = self._check(attempt)
+                if all(outcome.good for outcome in outcomes):
+                    attempt.keep(outcomes, [patches[id(edit)] for edit in attempt.pending])
+                else:
+                    attempt.go_on(outcomes)
+            self.canvas.restore()
+        for attempt in attempts:
+            if attempt.pending:
+                attempt.give_up()
+
+    def _check(self, attempt: FaceAttempt) -> list[Outcome]:
+        work, edits = self.canvas.work, attempt.pending
+        return check_face(work, edits, self._least_similarity, aims_high=attempt.aims_high)

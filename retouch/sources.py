@@ -1,0 +1,84 @@
+"""Where the new look of each eye and mouth comes from, decided before anything is painted.
+
+An open other eye comes first, then the same person in other photos, and what is always possible, rendering, last; for
+this the colour of the iris and the gaze are chosen here, so that the painter has nothing to decide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from donor.choose import DonorFinder, Finding
+from donor.other_eye import is_other_open, is_seen_alike, match_amount
+from edit.options import EyeOptions, Options
+from edit.plan import Intent, OtherEye, Rendered, Source
+from edit.reasons import Cause
+from face.analysis import FaceAnalysis
+from face.appearance import measure_haze
+from face.eye_geometry import EYEBALL_DEPTH
+from face.types import Face, Feature
+from photo.measure import LUMA
+from photo.types import FloatArray
+from render.eyeball import choose_iris, guess_iris_ratio
+
+_MOST_GAZE_ASIDE, _MOST_GAZE_UP = 0.20, 0.06
+# Turned further than this, people look less and less at the camera.
+_CAMERA_YAW_DEGREES = (18.0, 40.0)
+
+
+def choose_sources(
+    intent: Intent, edited: Collection[Feature], options: Options, finder: DonorFinder | None
+) -> tuple[Intent, tuple[Source, ...], Cause | None]:
+    """Return the intent with its final amount, its sources in the order of trying, and why no donor is among them.
+
+    `edited` are all features of this face that are to be edited.
+    """
+    is_mouth = intent.feature is Feature.MOUTH
+    asks_photos = finder is not None and (not is_mouth or options.smile.from_reference)
+    found = finder.find(intent) if finder is not None and asks_photos else Finding()
+    if is_mouth:
+        return intent, (*found.donors, Rendered()), found.no_donor
+    analysis, feature = intent.analysis, intent.feature
+    has_other = feature.other_eye not in edited and is_other_open(analysis, feature)
+    iris = _choose_iris(analysis, feature, options, found.iris, has_other)
+    rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=found.iris is not None)
+    if not has_other:
+        return intent, (*found.donors, rendered), found.no_donor
+    amount = match_amount(analysis, feature, intent.amount, EyeOptions().opening)
+    other = (OtherEye(),) if is_seen_alike(analysis, feature) else ()
+    return replace(intent, amount=amount), (*other, *found.donors, rendered), None if other else found.no_donor
+
+
+def _choose_iris(
+    analysis: FaceAnalysis, feature: Feature, options: Options, found: FloatArray | None, has_other: bool
+) -> FloatArray:
+    """The iris' RGB without haze, float32 (3,): the one asked for, the other eye's, another photo's, or a guess."""
+    appearance, skin = analysis.appearance, analysis.eye(feature).skin
+    haze = measure_haze(appearance.black, skin)
+    if not options.eyes.color:
+        own = analysis.eye(feature.other_eye).iris_color if has_other else None
+        known = found if own is None else own
+        if known is not None:
+            return np.maximum(known - haze, 1)
+    lit = np.maximum(appearance.skin - haze, 1)
+    brow, black = appearance.brow_ratio * float(appearance.skin @ LUMA), float(appearance.black @ LUMA)
+    ratio = guess_iris_ratio(*((dark - float(haze @ LUMA)) / float(lit @ LUMA) for dark in (brow, black)))
+    return choose_iris(options.eyes.color, np.maximum(skin - haze, 1), ratio)
+
+
+def _look_at_camera(analysis: FaceAnalysis, feature: Feature) -> tuple[float, float]:
+    """Where the iris stands off its mean place, in the eye frame, when the person looks at the camera."""
+    face: Face = analysis.face
+    frame = face.eye_frame(feature)
+    low, high = _CAMERA_YAW_DEGREES
+    attention = 1.0 - 0.6 * float(np.clip((abs(face.yaw_degrees) - low) / (high - low), 0, 1))
+    aside = -EYEBALL_DEPTH * math.sin(math.radians(face.yaw_degrees)) * attention * frame.toward_right
+    up = 0.3 * EYEBALL_DEPTH * math.sin(math.radians(face.pitch_degrees))
+    return (
+        float(np.clip(aside / frame.foreshortening, -_MOST_GAZE_ASIDE, _MOST_GAZE_ASIDE)),
+        float(np.clip(up, -_MOST_GAZE_UP, _MOST_GAZE_UP)),
+    )

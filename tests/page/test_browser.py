@@ -1,0 +1,386 @@
+"""The page in a real browser, served by the real command line."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import SAMPLES, LoadPhoto
+from tests.support.donor_photos import make_moments
+from tests.support.page_server import Server, serving
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed, and make test could not install it"
+)
+# Chromium as root, without a graphics card, and without its own connections to its maker.
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+PATIENCE_MS = 90_000
+playwright.expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with (
+        playwright.sync_playwright() as driver,
+        closing(driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))) as chromium,
+    ):
+        yield chromium
+
+
+NewPage = Callable[..., Any]
+
+
+@pytest.fixture
+def new_page(server: Server, browser: Any) -> Iterator[NewPage]:
+    """Opens the page in a context of its own; afterwards no request may have left the machine."""
+    contexts: list[Any] = []
+    requests: list[str] = []
+    errors: list[str] = []
+    own = [f"{server.url}/", "data:", "blob:"]
+
+    def open_page(url: str = server.url, **settings: Any) -> Any:
+        own.append(f"{url}/")
+        context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True, **settings)
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        page.wait_for_selector("#drop input[type=file]", state="attached")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    outside = [url for url in requests if not url.startswith(tuple(own))]
+    assert requests and not outside
+    assert not errors
+
+
+def drop(page: Any, *files: Path) -> None:
+    page.set_input_files("#drop input[type=file]", [str(file) for file in files])
+
+
+def shown(page: Any, where: str) -> str:
+    """The address of the `after` picture of a before/after slider."""
+    return str(page.evaluate("where => document.querySelectorAll(where + ' img')[1]?.src ?? ''", where))
+
+
+def wait_for_new(page: Any, where: str, old: str) -> None:
+    page.wait_for_function(
+        "([where, old]) => { const img = document.querySelectorAll(where + ' img')[1];"
+        " return img && img.src !== old && img.complete && img.naturalWidth; }",
+        arg=[where, old],
+    )
+
+
+def move_slider(page: Any, label: str, value: str) -> None:
+    page.get_by_role("slider", name=f"range slider for {label}").evaluate(
+        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input', {bubbles: true})); }",
+        value,
+    )
+
+
+# ---- one visitor, from the photo to the file --------------------------------------------------------------
+
+
+@needs_browser
+def test_from_the_photo_to_the_file(new_page: NewPage, tmp_path: Path) -> None:
+    source = tmp_path / "group.jpg"
+    exif = Image.Exif()
+    exif[0x013B] = "A. Photographer"
+    with Image.open(SAMPLES / "image_4.jpg") as image:
+        image.save(source, exif=exif, quality=95)
+    page = new_page()
+    drop(page, source)
+
+    page.wait_for_selector(".mark")
+    assert page.locator(".mark").count() == 5
+    assert page.locator(".mark").nth(0).get_attribute("aria-label") == "Face 1: eyes closed, smiling"
+    assert "Opens the eyes" in page.locator(".cards button").nth(0).inner_text()
+    assert "Stays as it is" in page.locator(".cards button").nth(1).inner_text()
+
+    page.locator(".mark").nth(2).click()
+    smile, eyes = page.get_by_label("Smile"), page.get_by_label("Open the eyes")
+    playwright.expect(smile).to_be_checked()
+    playwright.expect(eyes).not_to_be_checked()
+    playwright.expect(eyes).to_be_disabled()
+    wait_for_new(page, ".compare", "")
+
+    before = shown(page, ".compare")
+    move_slider(page, "How broad", "0.9")
+    wait_for_new(page, ".compare", before)
+    before = shown(page, ".compare")
+    smile.uncheck()
+    wait_for_new(page, ".compare", before)
+    playwright.expect(page.locator(".cards button").nth(2)).to_contain_text("Stays as it is")
+
+    page.click("#make")
+    page.wait_for_selector("#download:visible")
+    assert "3 of 5 faces" in page.locator(".report").inner_text()
+    with page.expect_download() as arriving:
+        page.click("#download")
+    assert arriving.value.suggested_filename == "final_group.jpg"
+    target = tmp_path / "taken_home.jpg"
+    arriving.value.save_as(target)
+    with Image.open(source) as old, Image.open(target) as new:
+        assert new.format == "JPEG" and new.size == old.size
+        assert new.getexif()[0x013B] == "A. Photographer"
+        change = np.abs(np.asarray(new.convert("RGB"), int) - np.asarray(old.convert("RGB"), int))
+    assert change.max() > 60
+
+
+@needs_browser
+def test_other_photos_give_their_eyes(new_page: NewPage, sample: LoadPhoto, tmp_path: Path) -> None:
+    moments = make_moments(sample)
+    Image.fromarray(moments.blinking).save(tmp_path / "party_1.png")
+    Image.fromarray(moments.other).save(tmp_path / "party_2.png")
+    shutil.copy(SAMPLES / "image_5.jpg", tmp_path / "nobody.jpg")
+    page = new_page()
+    drop(page, tmp_path / "party_1.png")
+    page.wait_for_selector(".mark")
+    page.locator(".mark").nth(0).click()
+    card = page.locator(".cards button").nth(0)
+    assert card.locator(".donor").count() == 0
+    wait_for_new(page, ".compare", "")
+    drawn = shown(page, ".compare")
+
+    page.set_input_files("#references input[type=file]", [tmp_path / "nobody.jpg", tmp_path / "party_2.png"])
+    playwright.expect(card).to_contain_text("With their own, from party_2.png")
+    assert card.locator(".donor").get_attribute("alt") == "From party_2.png"
+    wait_for_new(page, ".compare", drawn)
+
+    page.click("#make")
+    page.wait_for_selector("#download:visible")
+    page.locator(".report summary").click()
+    playwright.expect(page.locator(".report")).to_contain_text("party_2.png")
+
+
+@needs_browser
+def test_a_large_face_is_seen_at_100_percent(new_page: NewPage, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    with Image.open(SAMPLES / "image_2.jpg") as image:
+        image.resize((3 * image.width, 3 * image.height)).save(large)
+    page = new_page()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.locator(".mark").click()
+    wait_for_new(page, ".compare", "")
+    assert not page.get_by_label("At 100 %").is_visible(), "it is seen so already"
+
+    page.set_input_files("#bar input[type=file]", str(large))
+    playwright.expect(page.locator(".photos")).to_contain_text("large.png")
+    page.wait_for_selector(".mark")
+    page.locator(".mark").click()
+    page.get_by_label("At 100 %").check()
+    picture = page.get_by_alt_text("after").and_(page.locator(".loupe img"))
+    playwright.expect(picture).to_be_visible()
+    playwright.expect(picture).to_have_js_property("complete", True)
+    width = picture.evaluate("img => img.naturalWidth")
+    assert width > 720 and picture.bounding_box()["width"] == pytest.approx(width)
+    pan = page.locator(".loupe .pan")
+    pan.evaluate("pan => pan.scrollTo(9, 7)")
+    old = picture.get_attribute("src")
+    page.get_by_label("Smile").uncheck()
+    playwright.expect(picture).not_to_have_attribute("src", old)
+    assert pan.evaluate("pan => [pan.scrollLeft, pan.scrollTop]") == [9, 7], "the view jumped"
+
+
+@needs_browser
+def test_a_photo_dropped_beside_the_open_one_is_opened(new_page: NewPage) -> None:
+    page = new_page()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.evaluate(
+        """bytes => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(bytes)], 'next.jpg', {type: 'image/jpeg'}));
+            const drop = new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: data});
+            document.querySelector('#stage').dispatchEvent(drop);
+        }""",
+        list((SAMPLES / "image_3.jpg").read_bytes()),
+    )
+    playwright.expect(page.locator(".photos")).to_contain_text("next.jpg")
+
+
+@needs_browser
+def test_all_pictures_have_words_and_keys_work(new_page: NewPage) -> None:
+    page = new_page()
+    missing = "[...document.querySelectorAll('img')].filter(img => !img.hasAttribute('alt')).length"
+    assert page.evaluate(missing) == 0
+    page.locator(".samples button").first.press("Enter")
+    page.wait_for_selector(".mark")
+    page.locator(".mark").nth(1).press("Enter")
+    handle = page.locator(".compare [role=slider]:visible").first
+    handle.wait_for()
+    wait_for_new(page, ".compare", "")
+    middle = handle.bounding_box()["x"]
+    for _ in range(3):
+        handle.press("ArrowRight")
+    assert handle.bounding_box()["x"] > middle + 20
+    assert int(handle.get_attribute("aria-valuenow")) > 55
+    assert page.evaluate(missing) == 0
+
+
+@needs_browser
+def test_masks_and_brush(new_page: NewPage, tmp_path: Path) -> None:
+    # All small: the editor draws with a graphics card that is not there.
+    small = tmp_path / "small.jpg"
+    with Image.open(SAMPLES / "image_2.jpg") as image:
+        image.resize((image.width // 2, image.height // 2)).save(small, quality=95)
+    page = new_page()
+    page.set_viewport_size({"width": 390, "height": 700})
+    drop(page, small)
+    page.wait_for_selector(".mark")
+    page.get_by_role("tab", name="Masks").click()
+    picture = page.get_by_alt_text("The photo with its masks")
+    playwright.expect(picture).to_be_visible()
+    before = picture.get_attribute("src")
+    page.get_by_role("tab", name="Brush").click()
+    canvas = page.locator("#brush canvas").last
+    canvas.wait_for()
+    page.wait_for_timeout(1500)  # the editor draws on after it has appeared
+    place = canvas.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x - 60, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y)
+    page.mouse.up()
+    page.get_by_role("tab", name="Masks").click()
+    page.wait_for_function(
+        "old => document.querySelector('img[alt=\"The photo with its masks\"]').src !== old", arg=before
+    )
+    page.get_by_role("tab", name="Brush").click()
+    page.wait_for_timeout(1500)
+    playwright.expect(canvas).to_be_visible()
+    assert page.locator("[data-testid=toast-body]").count() == 0, "the photo lies under the brush already"
+
+
+# ---- what can go wrong ----------------------------------------------------------------------------------
+
+
+@needs_browser
+def test_a_photo_without_a_face_is_explained(new_page: NewPage) -> None:
+    page = new_page()
+    drop(page, SAMPLES / "image_5.jpg")
+    page.wait_for_selector("text=No face found here")
+    playwright.expect(page.locator("#make")).not_to_be_visible()
+    assert page.locator(".mark").count() == 0
+
+
+@needs_browser
+def test_a_broken_file_is_one_sentence_in_a_toast(new_page: NewPage, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff nothing")
+    page = new_page()
+    drop(page, broken)
+    toast = page.locator("[data-testid=toast-body]")
+    playwright.expect(toast).to_contain_text("broken.jpg is no photo that can be read")
+    assert "/" not in toast.inner_text(), "the folder is nobody's business"
+    playwright.expect(toast.get_by_text("Warning")).to_be_hidden()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+
+
+@needs_browser
+def test_a_file_that_is_too_large_is_named(new_page: NewPage, tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    with large.open("wb") as file:
+        file.truncate(101 * 2**20)
+    page = new_page()
+    drop(page, large)
+    playwright.expect(page.locator("[data-testid=toast-body]")).to_contain_text("large.jpg is larger than 100 MB")
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+
+
+@needs_browser
+def test_cancel_stops_and_leaves_all_as_it_was(new_page: NewPage, tmp_path: Path) -> None:
+    photos = [tmp_path / f"group_{number}.jpg" for number in range(5)]
+    for photo in photos:
+        shutil.copy(SAMPLES / "image_4.jpg", photo)
+    page = new_page()
+    drop(page, *photos)
+    page.wait_for_selector(".mark")
+    playwright.expect(page.locator("#make")).to_have_text("Fix all 5 photos")
+    page.click("#make")
+    page.click("#cancel")
+    page.wait_for_selector("#cancel", state="hidden")
+    playwright.expect(page.locator("#make")).to_have_text(re.compile("Fix"))
+    if page.locator("#download").is_visible():
+        assert "5" not in page.locator("#download").inner_text(), "it went on to the end"
+    page.locator(".photos button").nth(4).click()
+    playwright.expect(page.locator(".photos button").nth(4)).to_have_attribute("aria-pressed", "true")
+    playwright.expect(page.locator("#make")).to_have_text("Fix all 5 photos")
+    assert not page.get_by_role("tab", name="Compare").is_visible()
+
+
+@needs_browser
+def test_cancel_while_stable_diffusion_paints(new_page: NewPage, tiny_model: Path, tmp_path: Path) -> None:
+    flags = ("--engine", "stable-diffusion", "--model", str(tiny_model), "--device", "cpu", "--steps", "900")
+    with serving(tmp_path / "diffusion", *flags) as running:
+        page = new_page(running.url)
+        drop(page, SAMPLES / "image_4.jpg")
+        page.wait_for_selector(".mark")
+        make = page.locator("#make")
+        playwright.expect(make).to_be_enabled()
+        make.click()
+        playwright.expect(page.locator(".doing")).to_contain_text("Painting")
+        page.click("#cancel")
+        playwright.expect(make).to_have_text("Fix this photo")
+        playwright.expect(page.locator("#cancel")).to_be_hidden()
+        assert not page.locator("#download").is_visible()
+        assert not page.get_by_role("tab", name="Compare").is_visible()
+        assert page.locator("[data-testid=toast-body]").count() == 0, "to stop is no mistake"
+        assert [*running.folder.rglob("final_*"), *running.folder.rglob("*.part")] == []
+
+        page.get_by_role("button", name="Engine and details").click()
+        page.get_by_role("radio", name="Draft").check()
+        make.click()
+        playwright.expect(page.locator("#download")).to_have_text("Download final_image_4.jpg")
+
+
+@needs_browser
+def test_two_visitors_at_once(new_page: NewPage) -> None:
+    pages = [new_page(), new_page()]
+    for page, name in zip(pages, ("image_1.jpg", "image_3.jpg"), strict=True):
+        drop(page, SAMPLES / name)
+    for page in pages:
+        page.wait_for_selector(".mark")
+    for page in pages:
+        page.click("#make")
+    for page, name in zip(pages, ("image_1.jpg", "image_3.jpg"), strict=True):
+        playwright.expect(page.locator("#download")).to_have_text(f"Download final_{name}")
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_it_without_scrolling_sideways(new_page: NewPage, scheme: str) -> None:
+    page = new_page(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    wide = "document.scrollingElement.scrollWidth"
+    assert page.evaluate(wide) <= 390
+    drop(page, SAMPLES / "image_4.jpg")
+    page.wait_for_selector(".mark")
+    page.locator(".cards button").first.click()
+    wait_for_new(page, ".compare", "")
+    assert page.evaluate(wide) <= 390
+    ink = page.evaluate("getComputedStyle(document.querySelector('.top h1')).color")
+    assert (min(map(int, re.findall(r"\d+", ink)[:3])) > 128) == (scheme == "dark")
