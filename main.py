@@ -216,7 +216,7 @@ def _download_model(options: DiffusionOptions, quiet: bool) -> int:
     from diffusion.weights import check_packages, describe_model, fetch_adapter, fetch_weights, find_weights, set_up_hub
 
     check_packages(["huggingface_hub"])
-    set_up_hub(offline=options.offline, quiet=quiet)
+    set_up_hub(quiet=quiet)
     if find_weights(options.model) is None and not (quiet or options.offline):
         _say(f"Fetching {options.model}: {describe_model(options.model)}", sys.stdout)
     weights = fetch_weights(options.model, offline=options.offline)

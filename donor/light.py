@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from face.appearance import FaceAppearance
+from photo.blend import smoothstep
 from photo.measure import LUMA
-from photo.types import FloatArray
+from photo.types import FloatArray, Matrix
 
 _LIGHT_WIDTH = 0.40
 """Light changes over this width, in half eye widths; what is finer belongs to the skin."""
@@ -82,6 +83,16 @@ def match_saturation(donated: FloatArray, appearance: FaceAppearance, donor_appe
         return donated
     gray = (donated @ LUMA)[..., None]
     return np.asarray(gray + share * (donated - gray), np.float32)
+
+
+def skin_alike(x: FloatArray, y: FloatArray, brow: FloatArray | Matrix) -> FloatArray:
+    """Weight 0 … 1 of skin that looks alike with open and closed eyes, in the shape of `x`.
+
+    `x` and `y` are eye frame coordinates, `brow` the height of the brow's lower edge at each.
+    """
+    lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
+    weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, y - brow))
+    return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))
 
 
 def match_light(target: FloatArray, donated: FloatArray, weight: FloatArray, half_width_px: float) -> FloatArray:

@@ -14,6 +14,7 @@ from face.types import Face, Feature
 from mouth_mask import (
     SMILE_THRESHOLD,
     UNSURE_SMILE,
+    _load_cascade,
     count_smile_windows,
     exclude_lids,
     mouth_mask,
@@ -22,8 +23,9 @@ from mouth_mask import (
     plan_mouths,
     smile_threshold,
 )
+from photo.errors import MissingModel
 from photo.types import FloatArray, Pixels, Region
-from tests.conftest import FindFaces, LoadPhoto
+from tests.conftest import FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import development, portraits
 
 NO_SMILE = {"mouthSmileLeft": 0.0, "mouthSmileRight": 0.0}
@@ -228,6 +230,22 @@ def test_the_cascade_has_a_say_only_where_the_score_is_in_doubt(sample: LoadPhot
     assert smile_threshold(pixels, with_score(0.1)) == SMILE_THRESHOLD
     assert smile_threshold(pixels, with_score(0.3)) == UNSURE_SMILE
     assert smile_threshold(pixels, with_score(0.9)) == SMILE_THRESHOLD
+
+
+@pytest.mark.parametrize(("content", "is_sum_right"), [(None, False), (b"no cascade", False), (b"no cascade", True)])
+def test_a_bad_cascade_is_said_in_one_sentence(
+    sample: LoadPhoto,
+    faces_of: FindFaces,
+    replace_model: ReplaceModel,
+    content: bytes | None,
+    is_sum_right: bool,
+) -> None:
+    astronaut = sample("image_3.jpg")
+    (face,) = faces_of(astronaut)
+    replace_model("haarcascade_smile.xml", content, is_sum_right)
+    _load_cascade.cache_clear()
+    with pytest.raises(MissingModel, match=r"haarcascade_smile\.xml"):
+        count_smile_windows(astronaut, face.landmarks)
 
 
 # ---- the mask --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from face.types import Face, Landmarks
+from photo.geometry import scale_size
 from photo.types import Alpha, Box, Mask, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 from tiling import (
@@ -28,7 +29,6 @@ from tiling import (
     grid_tiles,
     match_ring,
     place_tiles,
-    scaled_shape,
     snap_mask,
     upright_tile,
 )
@@ -427,7 +427,7 @@ def test_a_grid_covers_the_photo(shape: tuple[int, int], size: int, data: st.Dat
     if size - overlap < 8:
         overlap, size = 0, size + 8
     boxes = grid_tiles(shape, size, overlap, scale=scale)
-    height, width = scaled_shape(shape, scale)
+    width, height = scale_size(shape[1], shape[0], scale)
     covered = np.zeros((height, width), bool)
     for box in boxes:
         assert box.left >= 0 and box.top >= 0 and box.right <= width and box.bottom <= height
