@@ -14,7 +14,7 @@ from face.analysis import FaceAnalysis
 from face.appearance import measure_appearance, measure_eye_skin
 from face.expression import CLOSE_CALL, CLOSED, measure_closedness
 from face.identity import embed_face
-from face.search import remeasure_mirrored
+from face.search import find_faces, remeasure_mirrored
 from face.types import EYES, Face, Feature
 from photo.types import Box, Pixels
 from tests.conftest import FindFaces, LoadPhoto
@@ -203,6 +203,18 @@ def test_a_wink_is_mirrored(real_photo: LoadPhoto, faces_of: FindFaces) -> None:
     right, left = (measure_closedness(face, feature) for feature in EYES)
     assert right > left + 0.2
     assert measure_closedness(mirrored, LEFT) > measure_closedness(mirrored, RIGHT) + 0.2
+
+
+def test_a_lying_face_is_mirrored(pixels: Pixels) -> None:
+    lying = np.ascontiguousarray(np.rot90(pixels))
+    (face,) = find_faces(lying)
+    assert abs(face.roll_degrees) > 70
+    mirrored = remeasure_mirrored(lying, face)
+    assert mirrored is not None
+    assert mirrored.roll_degrees == pytest.approx(-face.roll_degrees, abs=5.0)
+    for feature in EYES:
+        apart = abs(measure_closedness(mirrored, feature.other_eye) - measure_closedness(face, feature))
+        assert apart < OPEN_MOST_APART
 
 
 def test_a_face_outside_the_photo_has_no_mirrored_reading(pixels: Pixels, face: Face) -> None:
