@@ -32,7 +32,7 @@ from edit.options import (
     Wish,
     options_from_flags,
 )
-from photo.errors import BadOption, FixError
+from photo.errors import BadOption, FixError, MissingPackage
 from photo.writing import check_writable, write_whole
 
 if TYPE_CHECKING:
@@ -192,7 +192,13 @@ def _show_page(options: Options, parsed: argparse.Namespace) -> int:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     # Before gradio is imported, and by it what else may report how it is used: they read this only then.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
-    from page.server import serve
+    try:
+        from page.server import serve
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        text = "the package gradio is not installed; run: pip install -r requirements.txt"
+        raise MissingPackage(text) from error
 
     with suppress(KeyboardInterrupt):
         serve(options, parsed.host, parsed.port, parsed.auth, lambda text: _say(text, sys.stderr))
