@@ -92,7 +92,7 @@ class StableDiffusionEngine:
         self._options, self._seed = options.diffusion, options.seed
         self._fallback = fallback
         self._load = load
-        self._sampling = Sampling.from_options(options)
+        self._sampling = Sampling.from_options(options.diffusion)
 
     @property
     def fallback(self) -> Engine:
