@@ -279,7 +279,7 @@ def _score(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index:
     total = _SHARP * _measure_sharpness(frames, sightings, index)
     if options.eyes.wish is not Wish.NEVER:
         total += _OPEN_EYES * measure_openness(face)
-    return total + (_SMILE * measure_smiling(face) if options.smile else 0.0)
+    return total + (_SMILE * measure_smiling(face) if options.smile.wish is not Wish.NEVER else 0.0)
 
 
 def _find_faults(
@@ -292,7 +292,7 @@ def _find_faults(
     faults = []
     if options.eyes.wish is not Wish.NEVER and measure_openness(face) < _POOR:
         faults.append("open eyes")
-    if options.smile and measure_smiling(face) < _POOR:
+    if options.smile.wish is not Wish.NEVER and measure_smiling(face) < _POOR:
         faults.append("a smile")
     if _measure_sharpness(frames, sightings, index) < _BLURRED:
         faults.append("a sharp picture")
