@@ -28,8 +28,9 @@ from face.analysis import FaceAnalysis
 from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, find_closed
 from face.eye_geometry import landmarks_in_frame
 from face.types import EYES, EyeFrame, Face, Feature
-from photo.blend import smoothstep
+from photo.blend import draw_mask, smoothstep
 from photo.errors import BadOption
+from photo.geometry import scale_size
 from photo.types import Box, Matrix, Region
 
 # Distance of the outer corners, in space. Below, an iris has fewer than 3 px and decisions contradict each other.
@@ -155,8 +156,8 @@ def eye_region(shape: tuple[int, ...], face: Face, feature: Feature, *, has_real
     low, high = np.floor(outline.min(axis=0)).astype(int) - 2, np.ceil(outline.max(axis=0)).astype(int) + 3
     box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
     scale = _DRAWN_UNIT_PX / frame.half_width_px
-    size = max(round(box.width * scale), 3), max(round(box.height * scale), 3)
-    inside = _fill(outline, box, size) & _fill(_hull(face), box, size)
+    size = scale_size(box.width, box.height, scale, least_px=3)
+    inside = _fill(outline, box, size) & _fill(face.landmarks.hull.astype(np.float64), box, size)
     # The outermost pixels are the rim's zero, also where the outline touches the box.
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
@@ -174,13 +175,7 @@ def eye_region(shape: tuple[int, ...], face: Face, feature: Feature, *, has_real
 
 def eyes_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8]:
     """Return the mask of all edited eyes as a picture of the whole photo, uint8 (H, W), 0 keep … 255 repaint."""
-    mask = np.zeros(shape[:2], np.uint8)
-    for edit in edits:
-        if edit.feature in EYES:
-            part = mask[edit.region.box.slices]
-            # Rounded up: black is where nothing is touched.
-            np.maximum(part, np.ceil(edit.region.alpha * 255).astype(np.uint8), out=part)
-    return mask
+    return draw_mask(shape, (edit.region for edit in edits if edit.feature in EYES))
 
 
 def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float, below: float) -> Matrix:
@@ -204,11 +199,6 @@ def _curve(x: Matrix, points: Matrix) -> Matrix:
     """Height of a curve through `points` (n, 2) at each x; level beyond its ends."""
     order = np.argsort(points[:, 0])
     return np.interp(x, points[order, 0], points[order, 1])
-
-
-def _hull(face: Face) -> Matrix:
-    """The face as the photo shows it, (n, 2): the oval of the landmarks runs inside the far cheek of a turned face."""
-    return cv2.convexHull(np.ascontiguousarray(face.landmarks.points[:, :2]))[:, 0].astype(np.float64)
 
 
 def _fill(outline: Matrix, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -74,9 +74,30 @@ class _Done:
 class _Painting:
     """What one call of `paint` has by now: the patch of each edit of the plan, and why faces failed, by number."""
 
+    painter: TilePainter
+    canvas: Canvas
     plan: EditPlan
     patches: list[Pixels]
     failures: dict[int, Cause] = field(default_factory=dict)
+
+    def cut_tiles(self, tiles: Sequence[FaceTile]) -> list[Pixels]:
+        """What tiles show of the photo with the patches in their soft regions, as the networks are to see it."""
+        for edit, patch in zip(self.plan.edits, self.patches, strict=True):
+            before = self.canvas.work[edit.region.box.slices]
+            self.canvas.put(edit.region.box, blend(before, patch, edit.region.alpha))
+        cut = [cut_tile(self.canvas.work, tile) for tile in tiles]
+        self.canvas.restore()
+        return cut
+
+    def add(self, groups: Sequence[Sequence[_Done]]) -> None:
+        """Add to the patches what the networks changed; the tiles of a group belong together."""
+        for edit, patch in zip(self.plan.edits, self.patches, strict=True):
+            self.canvas.put(edit.region.box, patch)
+        for tiles in groups:
+            regions, places = _list_regions([one.work for one in tiles]), [one.work.tile for one in tiles]
+            blend_tiles(self.canvas.work, places, [one.before for one in tiles], [one.after for one in tiles], regions)
+        self.patches = [self.canvas.work[edit.region.box.slices].copy() for edit in self.plan.edits]
+        self.canvas.restore()
 
 
 class StableDiffusionEngine:
@@ -92,7 +113,7 @@ class StableDiffusionEngine:
         self._options, self._seed = options.diffusion, options.seed
         self._fallback = fallback
         self._load = load
-        self._sampling = Sampling.from_options(options)
+        self._sampling = Sampling.from_options(options.diffusion)
 
     @property
     def fallback(self) -> Engine:
@@ -129,26 +150,19 @@ class StableDiffusionEngine:
             rounds = [[[work] for work in whole], self._plan_details(pixels, whole)]
         total = max(sum(len(group) for groups in rounds for group in groups), 1)
         finished = 0
-        painting = _Painting(plan, list(drafted.patches))
+        painting = _Painting(painter, canvas, plan, list(drafted.patches))
         for number, groups in enumerate(rounds):
             count = sum(len(group) for group in groups)
             text = f"{'refining' if number else 'painting'} {'1 tile' if count == 1 else f'{count} tiles'}"
             start = _DRAFT_FRACTION + _LOAD_FRACTION
             told = _tell(on_progress, text, start + (1 - start) * finished / total, (1 - start) * count / total)
-            self._paint_round(painter, canvas, painting, groups, is_first=number == 0, on_step=told)
+            self._paint_round(painting, groups, is_first=number == 0, on_step=told)
             finished += count
         on_progress("painted", 1.0)
         return PaintResult(tuple(painting.patches), painting.failures)
 
     def _paint_round(
-        self,
-        painter: TilePainter,
-        canvas: Canvas,
-        painting: _Painting,
-        groups: Sequence[Sequence[_Work]],
-        *,
-        is_first: bool,
-        on_step: OnStep,
+        self, painting: _Painting, groups: Sequence[Sequence[_Work]], *, is_first: bool, on_step: OnStep
     ) -> None:
         """Paint groups of tiles that belong together into the patches, starting from what they show by now."""
         works = [work for group in groups for work in group if painting.failures.keys().isdisjoint(_name_faces(work))]
@@ -157,45 +171,28 @@ class StableDiffusionEngine:
         sampling = self._sampling
         if not is_first:
             sampling = replace(sampling, strength=min(sampling.strength, DETAIL_STRENGTH))
-        # What the networks are to see: the patches in their soft regions.
-        for edit, patch in zip(painting.plan.edits, painting.patches, strict=True):
-            before = canvas.work[edit.region.box.slices]
-            canvas.put(edit.region.box, blend(before, patch, edit.region.alpha))
-        befores = [cut_tile(canvas.work, work.tile) for work in works]
-        canvas.restore()
-        done = iter(self._paint_tiles(painter, befores, works, painting.plan.attempt, sampling, on_step))
-        for edit, patch in zip(painting.plan.edits, painting.patches, strict=True):
-            canvas.put(edit.region.box, patch)
-        for group in groups:
-            tiles = [next(done) for work in group if work in works]
-            if is_first:
-                # A detail that failed leaves its face as the first round painted it: nothing to tell.
-                painting.failures.update({face: one.why for one in tiles if one.why for face in _name_faces(one.work)})
-            if tiles:
-                regions = _list_regions([one.work for one in tiles])
-                places = [one.work.tile for one in tiles]
-                blend_tiles(canvas.work, places, [one.before for one in tiles], [one.after for one in tiles], regions)
-        painting.patches = [canvas.work[edit.region.box.slices].copy() for edit in painting.plan.edits]
-        canvas.restore()
+        painted = iter(self._paint_tiles(painting, works, sampling, on_step))
+        done = [[next(painted) for work in group if work in works] for group in groups]
+        if is_first:
+            # A detail that failed leaves its face as the first round painted it: nothing to tell.
+            for one in (one for group in done for one in group):
+                if one.why is not None:
+                    painting.failures.update(dict.fromkeys(_name_faces(one.work), one.why))
+        painting.add([group for group in done if group])
 
     def _paint_tiles(
-        self,
-        painter: TilePainter,
-        befores: Sequence[Pixels],
-        works: Sequence[_Work],
-        attempt: int,
-        sampling: Sampling,
-        on_step: OnStep,
+        self, painting: _Painting, works: Sequence[_Work], sampling: Sampling, on_step: OnStep
     ) -> list[_Done]:
-        """Have tiles painted, given what each shows before, and bring each back to the colours around its mask."""
+        """Have tiles painted, and bring each back to the colours around its mask."""
+        befores = painting.cut_tiles([work.tile for work in works])
         alphas = [_cut_alphas(work) for work in works]
         jobs = []
         for work, before, alpha in zip(works, befores, alphas, strict=True):
             features = {edit.feature for edit in work.edits}
             prompt, negative = compose_prompt(work.edits[0].analysis, features, self._options)
-            seed = _mix_seed(self._seed, work.owner, attempt, work.number)
+            seed = _mix_seed(self._seed, work.owner, painting.plan.attempt, work.number)
             jobs.append(TileJob(before, snap_mask(alpha), prompt, negative, seed))
-        results = painter.paint(jobs, sampling, on_step)
+        results = painting.painter.paint(jobs, sampling, on_step)
         return [_match(*parts) for parts in zip(works, befores, alphas, results, strict=True)]
 
     def _plan_details(self, pixels: Pixels, whole: Sequence[_Work]) -> list[list[_Work]]:

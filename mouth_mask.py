@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,9 +15,10 @@ from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
 from face.expression import CLEAR_SMILE, SMILE, UNSURE_SMILE
+from face.model_files import damaged_model, model_bytes
 from face.types import Face, Feature, Landmarks
-from photo.blend import smoothstep
-from photo.errors import MissingModel
+from photo.blend import draw_mask, smoothstep
+from photo.geometry import scale_down, scale_size
 from photo.types import Box, FloatArray, Pixels, Region
 
 # Where MediaPipe is unsure, the Haar cascades decide, which see a smile in so many windows of a face that is upright
@@ -80,15 +80,14 @@ def mouth_region(
     if box is None:
         return None
     scale = min(1.0, _MASK_PX_PER_EYE_DISTANCE / eye_distance)
-    columns, rows = max(3, round(box.width * scale)), max(3, round(box.height * scale))
+    columns, rows = scale_size(box.width, box.height, scale, least_px=3)
     size = np.array([columns / box.width, rows / box.height], np.float32)
 
     def to_mask(points: FloatArray) -> FloatArray:
         return (points[:, :2] - (box.left, box.top) + 0.5) * size - 0.5
 
     allowed = np.zeros((rows, columns), np.uint8)
-    # The hull of all landmarks is the face as the photo shows it; their oval runs inside a turned face's far cheek.
-    _fill(allowed, to_mask(np.asarray(cv2.convexHull(landmarks.points[:, :2].copy())[:, 0], np.float32)), 255)
+    _fill(allowed, to_mask(landmarks.hull), 255)
     across = (left.outer_corner - right.outer_corner)[:2]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     down = np.array([-across[1], across[0]], np.float32)
@@ -153,7 +152,7 @@ def narrow_to_lips(edit: Edit) -> Edit:
     box, lips = edit.region.box, edit.face.landmarks.lips[:, :2]
     width = float(np.linalg.norm(lips[0] - lips[10]))
     scale = min(1.0, _LIPS_DRAWN_PX / max(width, 1.0))
-    rows, columns = max(3, round(box.height * scale)), max(3, round(box.width * scale))
+    columns, rows = scale_size(box.width, box.height, scale, least_px=3)
     mask = np.zeros((rows, columns), np.uint8)
     _fill(mask, ((lips - (box.left, box.top) + 0.5) * (columns / box.width, rows / box.height) - 0.5), 255)
     reach = max(1, round(_LIPS_REACH * width * scale))
@@ -296,8 +295,7 @@ def count_smile_windows(pixels: Pixels, landmarks: Landmarks) -> int:
     if around is None:
         return 0
     shrink = min(1.0, scale)
-    size = max(2, round(around.width * shrink)), max(2, round(around.height * shrink))
-    gray = cv2.cvtColor(cv2.resize(pixels[around.slices], size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(scale_down(pixels[around.slices], shrink, least_px=2), cv2.COLOR_RGB2GRAY)
     turn = np.array([[across[0], across[1]], [-across[1], across[0]]]) * scale / shrink
     shift = np.array([side / 2, side / 2]) - turn @ ((center - (around.left, around.top)) * shrink)
     upright = cv2.warpAffine(gray, np.column_stack([turn, shift]), (side, side), None, cv2.INTER_LINEAR)
@@ -312,18 +310,18 @@ def count_smile_windows(pixels: Pixels, landmarks: Landmarks) -> int:
 
 @lru_cache(maxsize=2)
 def _load_cascade(name: str) -> cv2.CascadeClassifier:
-    path = Path(__file__).parent / name
-    cascade = cv2.CascadeClassifier(str(path)) if path.is_file() else None
-    if cascade is None or cascade.empty():
-        raise MissingModel(f"The model file {name} is missing or damaged; it belongs beside {Path(__file__).name}.")
+    data = model_bytes(name).decode("utf-8", errors="replace")
+    cascade, file = cv2.CascadeClassifier(), cv2.FileStorage()
+    try:
+        file.open(data, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+        is_read = cascade.read(file.getFirstTopLevelNode())
+    except cv2.error as error:
+        raise damaged_model(name) from error
+    if not is_read:
+        raise damaged_model(name)
     return cascade
 
 
 def mouth_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8]:
     """Return the mouth edits' masks over the whole photo, uint8 (H, W): 0 keep … 255 repaint."""
-    mask = np.zeros(shape[:2], np.uint8)
-    for edit in edits:
-        if edit.feature is Feature.MOUTH:
-            part = mask[edit.region.box.slices]
-            np.maximum(part, np.round(edit.region.alpha * 255).astype(np.uint8), out=part)
-    return mask
+    return draw_mask(shape, (edit.region for edit in edits if edit.feature is Feature.MOUTH))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face.types import Face
+from photo.geometry import scale_down, scale_size
 from photo.types import Alpha, Box, FloatArray, Mask, Matrix, Pixels, Region
 
 EYE_DISTANCE_SHARE = 0.30
@@ -170,17 +171,12 @@ def grid_tiles(
     """
     if not 0 <= overlap < size:
         raise ValueError(f"an overlap of {overlap} px does not suit tiles of {size} px")
-    height, width = scaled_shape(photo_shape, scale)
+    width, height = scale_size(photo_shape[1], photo_shape[0], scale)
     rows, columns = _grid_starts(height, size, size - overlap), _grid_starts(width, size, size - overlap)
     boxes = [Box(x, y, min(x + size, width), min(y + size, height)) for y in rows for x in columns]
     if regions is None:
         return tuple(boxes)
     return tuple(box for box in boxes if any(_touches(box, region, scale) for region in regions))
-
-
-def scaled_shape(photo_shape: tuple[int, ...], scale: float) -> tuple[int, int]:
-    """Height and width of a photo of shape (H, W, …) scaled by `scale`, at least one pixel each."""
-    return max(round(photo_shape[0] * scale), 1), max(round(photo_shape[1] * scale), 1)
 
 
 def cut_tile(pixels: Pixels, tile: FaceTile) -> Pixels:
@@ -331,9 +327,8 @@ def _warp_into(
     matrix = tile.matrix.astype(np.float64)
     matrix[:, 2] += matrix[:, :2] @ (box.left, box.top)
     if tile.scale < 1:
-        width, height = (max(round(side * tile.scale), 1) for side in (box.width, box.height))
-        part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        ratio = np.array([width / box.width, height / box.height])
+        part = scale_down(part, tile.scale)
+        ratio = np.array([part.shape[1] / box.width, part.shape[0] / box.height])
         matrix[:, 2] += matrix[:, :2] @ (0.5 / ratio - 0.5)
         matrix[:, :2] /= ratio
     return cv2.warpAffine(  # type: ignore[return-value]

@@ -26,7 +26,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
 import inpaint
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
@@ -38,11 +37,12 @@ from inpaint import StableDiffusionEngine
 from photo.canvas import Canvas
 from photo.errors import FixError
 from photo.files import FORMATS, load_photo
+from photo.geometry import scale_size
 from photo.types import Box, Photo, Region
 from retouch.engines import DraftEngine
 from retouch.pipeline import analyze_photo
 from retouch.progress import ignore_progress
-from tiling import grid_tiles, scaled_shape
+from tiling import grid_tiles
 
 FEW_STEPS = Options(diffusion=DiffusionOptions(scheduler="lcm"))
 TILE_PX = 512
@@ -129,7 +129,8 @@ def plan_grid(shape: tuple[int, ...], plan: EditPlan) -> list[Work]:
     eyes = [edit for edit in plan.edits if edit.feature is not Feature.MOUTH]
     mouths = [edit for edit in plan.edits if edit.feature is Feature.MOUTH]
     scale = min(1.0, GRID_PHOTO_PX / max(shape[:2]))
-    small = scaled_shape(shape, scale)
+    width, height = scale_size(shape[1], shape[0], scale)
+    small = height, width
     step = TILE_PX - GRID_OVERLAP_PX
     # A tile starts at every step inside the photo: as on one that goes on to the right and below.
     padded = tuple(math.ceil(side / step) * step + GRID_OVERLAP_PX for side in small)

@@ -54,7 +54,7 @@ def _close_eye(pixels: Pixels, eye: EyeLandmarks, random: np.random.Generator) -
     center = eye.center
     unit = eye.width_px / 2
     reach = 2.4 * unit
-    box = Box(*(int(v) for v in (*np.floor(center - reach), *np.ceil(center + reach)))).clipped(width, height)
+    box = Box.around(center[None], reach).clipped(width, height)
     if box is None:
         return
     patch = pixels[box.slices].astype(np.float32)

@@ -162,13 +162,15 @@ def choose_files(names: Sequence[str], *, weights: bool = True) -> list[str]:
     return wanted if any(name.startswith("unet/") and name.endswith(".safetensors") for name in wanted) else []
 
 
-def set_up_hub(*, offline: bool, quiet: bool = False) -> None:
-    """Keep the hub's library from sending usage data, always, and from any connection with `offline`."""
+def set_up_hub(*, quiet: bool = False) -> None:
+    """Keep the hub's library from sending usage data, and with `quiet` from drawing progress bars.
+
+    It does not keep it from connecting: only `_download` and `fetch_adapter` connect, never when they are called
+    `offline`, and whatever loads a model passes `local_files_only`.
+    """
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
     if quiet:
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 

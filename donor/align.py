@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edit.plan import Alignment
 from face.analysis import FaceAnalysis
 from face.eye_geometry import find_height
 from face.types import EYES, Face, Feature
+from photo.geometry import fit_similarity, scale_down
 from photo.measure import luma
 from photo.types import Box, FloatArray, Matrix, Pixels
 
@@ -60,12 +60,12 @@ def align_faces(target: FaceAnalysis, donor: FaceAnalysis) -> dict[Feature, Alig
     ]
     both = np.maximum(*masks)
     for evened, donor_evened in evened_pairs:
-        between, agreement = _register(evened, donor_evened, both, middle, size, between, doubt)
+        between, agreement = _register((evened, donor_evened), both, middle, size, between, doubt)
     whole = (np.linalg.inv(donor_shrink) @ between @ shrink)[:2]
     alignments = {Feature.MOUTH: Alignment(_move_nose(whole, face, donor_face), agreement)}
     for feature, mask in zip(EYES, masks, strict=True):
         origin = face.eye_frame(feature).origin @ shrink[:2, :2].T + shrink[:2, 2]
-        own, agreement = _register(*evened_pairs[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
+        own, agreement = _register(evened_pairs[-1], mask, origin, size, between, _EYE_DOUBT * doubt)
         alignments[feature] = Alignment((np.linalg.inv(donor_shrink) @ own @ shrink)[:2], agreement)
     return alignments
 
@@ -86,15 +86,11 @@ def _fit_landmarks(face: Face, donor: Face) -> Matrix:
     """The similarity (2, 3) that takes the landmarks around the eyes of `face` closest to those of `donor`."""
     here, weights = _list_steady(face)
     there, _ = _list_steady(donor)
-    total = weights.sum()
-    mean, donor_mean = (weights @ here) / total, (weights @ there) / total
-    a = (weights * (there - donor_mean) * (here - mean).conj()).sum() / (weights * np.abs(here - mean) ** 2).sum()
-    b = donor_mean - a * mean
-    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+    return fit_similarity(here, there, weights)
 
 
-def _list_steady(face: Face) -> tuple[NDArray[np.complex128], Matrix]:
-    """The landmarks that say most about where the eyes are, as complex numbers, and the weight of each."""
+def _list_steady(face: Face) -> tuple[Matrix, Matrix]:
+    """The landmarks that say most about where the eyes are, (n, 2), and the weight (n,) of each."""
     points: list[FloatArray] = []
     weights: list[float] = []
     marks = face.landmarks
@@ -108,8 +104,7 @@ def _list_steady(face: Face) -> tuple[NDArray[np.complex128], Matrix]:
             weights += [weight] * len(part)
     points.append(marks.nose[:4, :2])
     weights += [_NOSE_WEIGHT] * 4
-    xy = np.concatenate(points).astype(np.float64)
-    return xy[:, 0] + 1j * xy[:, 1], np.array(weights)
+    return np.concatenate(points).astype(np.float64), np.array(weights)
 
 
 def _cut(pixels: Pixels, face: Face) -> tuple[FloatArray, Matrix]:
@@ -120,15 +115,12 @@ def _cut(pixels: Pixels, face: Face) -> tuple[FloatArray, Matrix]:
     # A tilted head needs the same room every way.
     tilt = abs(np.sin(np.radians(face.roll_degrees)))
     reach = reach + tilt * reach[::-1]
-    low, high = np.floor(center - reach).astype(int), np.ceil(center + reach).astype(int)
-    box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1])).clipped(pixels.shape[1], pixels.shape[0])
+    box = Box.around(center[None], reach).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         box = Box(0, 0, pixels.shape[1], pixels.shape[0])
     gray = luma(pixels[box.slices])
-    scale = min(_WORKING_PX / max(unit, 1.0), 1.0)
-    size = max(round(box.width * scale), 1), max(round(box.height * scale), 1)
-    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA) if scale < 1 else gray
-    across, down = size[0] / box.width, size[1] / box.height
+    small = scale_down(gray, _WORKING_PX / max(unit, 1.0))
+    across, down = small.shape[1] / box.width, small.shape[0] / box.height
     # Half a pixel: resizing counts from the corner of the picture, remapping from pixel centres.
     matrix = np.array(
         [[across, 0, (0.5 - box.left) * across - 0.5], [0, down, (0.5 - box.top) * down - 0.5], [0, 0, 1]]
@@ -169,19 +161,22 @@ def _even_light(gray: FloatArray, smoothing_px: float, size: float) -> FloatArra
 
 
 def _register(
-    evened: FloatArray,
-    donor_evened: FloatArray,
+    pair: tuple[FloatArray, FloatArray],
     mask: FloatArray,
     origin: Matrix,
     size: float,
     start: Matrix,
     doubt: Matrix,
 ) -> tuple[Matrix, float]:
-    """The matrix (3, 3) near to `start` that lays `donor_evened` over `evened` where `mask` is 1, and how well.
+    """The matrix (3, 3) near to `start` that lays donor over target where `mask` is 1, and how well.
+
+    `pair` are the target's and the donor's, both evened in light.
 
     Gauss-Newton on six numbers with Gaussian beliefs about each, after Baker and Matthews, "Lucas-Kanade 20 Years On",
-    2004; pixels that do not agree count little.
+    2004; pixels that do not agree count little. The correlation that `whole_face` settles a whole face with knows no
+    beliefs: around the eyes alone, where lids differ, it runs off by half the width of an eye.
     """
+    evened, donor_evened = pair
     rows, columns = np.nonzero(mask > 0)
     if len(rows) < 50:
         return start, 0.0
@@ -239,10 +234,8 @@ def map_box(alignment: Alignment, box: Box) -> tuple[FloatArray, FloatArray]:
 def warp_donor(pixels: Pixels, alignment: Alignment, box: Box) -> FloatArray:
     """The donor's photo as it lies over a box of the target, float32 (h, w, 3)."""
     map_x, map_y = map_box(alignment, box)
-    reach = 4
-    low_x, low_y = int(map_x.min()) - reach, int(map_y.min()) - reach
-    high_x, high_y = int(map_x.max()) + reach + 1, int(map_y.max()) + reach + 1
-    part = Box(low_x, low_y, high_x, high_y).clipped(pixels.shape[1], pixels.shape[0])
+    corners = np.array([[map_x.min(), map_y.min()], [map_x.max(), map_y.max()]])
+    part = Box.around(corners, pad=4).clipped(pixels.shape[1], pixels.shape[0])
     if part is None:
         return np.zeros((*map_x.shape, 3), np.float32)
     source = pixels[part.slices].astype(np.float32)

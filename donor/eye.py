@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from donor.align import map_box, warp_donor
-from donor.light import Matched, match_donor
+from donor.light import DonorView, Matched, match_donor, skin_alike
 from edit.plan import Alignment, Donor, Edit
 from face.appearance import FaceAppearance
 from face.eye_geometry import IRIS_RADIUS, Lids, find_height, fit_open_lids, landmarks_in_frame
@@ -62,9 +62,10 @@ def transfer_eye(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
     view = _plan_view(pixels, edit, donor, alignment)
     target = pixels[view.box.slices].astype(np.float32)
     donated = _lower_lid(warp_donor(donor.analysis.pixels, alignment, view.box), view, donor)
-    matched = match_donor(
-        target, donated, _skin_alike(view), view.half_width_px, alignment.scale, appearance, donor.analysis.appearance
-    )
+    # Only what is near the eye tells of its light.
+    alike = skin_alike(view.x, view.y, np.minimum(view.brow, view.own_brow)) * (view.y > -1.4)
+    difference = DonorView(appearance, donor.analysis.appearance, alignment.scale)
+    matched = match_donor(target, donated, alike, view.half_width_px, difference)
     donated = regularize_eye(matched, view.x, view.y, donor, edit.feature, appearance)
     # Above the crease, and before the brows begin, the target's own skin comes back.
     fade = 1 - smoothstep(*_CREASE, view.y - view.upper)
@@ -131,14 +132,6 @@ def _upright(view: _View) -> tuple[float, float]:
     ) / np.array([max(width - 1, 1), max(height - 1, 1)])
     step = np.linalg.solve(across, np.array([0.0, 1.0]))
     return float(step[0]), float(step[1])
-
-
-def _skin_alike(view: _View) -> FloatArray:
-    """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
-    lids = np.hypot(view.x / 1.25, (view.y - 0.05) / 0.80)
-    brow = np.minimum(view.brow, view.own_brow)
-    weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, view.y - brow))
-    return weight * (1 - smoothstep(1.5, 1.9, np.abs(view.x))) * (view.y > -1.4)
 
 
 _MOST_REGULARIZED = 0.80

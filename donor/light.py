@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from face.appearance import FaceAppearance
+from photo.blend import smoothstep
 from photo.measure import LUMA
-from photo.types import FloatArray
+from photo.types import FloatArray, Matrix
 
 _LIGHT_WIDTH = 0.40
 """Light changes over this width, in half eye widths; what is finer belongs to the skin."""
@@ -42,30 +43,31 @@ class Matched:
     noisy: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class DonorView:
+    """How the donor's photo and the target's differ: either's appearance, and the donor's pixels for a target pixel."""
+
+    appearance: FaceAppearance
+    donor_appearance: FaceAppearance
+    scale: float
+
+
 def match_donor(
-    target: FloatArray,
-    donated: FloatArray,
-    weight: FloatArray,
-    half_width_px: float,
-    scale: float,
-    appearance: FaceAppearance,
-    donor_appearance: FaceAppearance,
+    target: FloatArray, donated: FloatArray, weight: FloatArray, half_width_px: float, view: DonorView
 ) -> Matched:
     """Bring a donated part float32 (h, w, 3) into the photo it goes into.
 
-    `weight` (h, w) says where `target` and `donated` show the same skin, `half_width_px` is half the width of an eye,
-    `scale` the donor's pixels for one of the target.
+    `weight` (h, w) says where `target` and `donated` show the same skin, `half_width_px` is half the width of an eye.
     """
-    donated = match_sharpness(
-        match_saturation(donated, appearance, donor_appearance), scale, appearance, donor_appearance
-    )
+    own, other = view.appearance, view.donor_appearance
+    donated = match_sharpness(match_saturation(donated, own, other), view.scale, own, other)
     gain = match_light(target, donated, weight, half_width_px)
     calmed = measure_darkness(gain)
     noisy = donated * gain
     donated = crispen(calm_dark(donated, calmed), calmed, half_width_px) * gain
-    donated = clear_haze(soften_highlights(donated, gain, appearance), gain, appearance, donor_appearance)
+    donated = clear_haze(soften_highlights(donated, gain, own), gain, own, other)
     donated = calm_grain(calm_color(donated, target, weight, half_width_px), target, weight)
-    return Matched(match_grain(donated, scale / (1 - calmed), appearance, donor_appearance), calmed, noisy)
+    return Matched(match_grain(donated, view.scale / (1 - calmed), own, other), calmed, noisy)
 
 
 def measure_saturation(appearance: FaceAppearance) -> float:
@@ -81,6 +83,16 @@ def match_saturation(donated: FloatArray, appearance: FaceAppearance, donor_appe
         return donated
     gray = (donated @ LUMA)[..., None]
     return np.asarray(gray + share * (donated - gray), np.float32)
+
+
+def skin_alike(x: FloatArray, y: FloatArray, brow: FloatArray | Matrix) -> FloatArray:
+    """Weight 0 … 1 of skin that looks alike with open and closed eyes, in the shape of `x`.
+
+    `x` and `y` are eye frame coordinates, `brow` the height of the brow's lower edge at each.
+    """
+    lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
+    weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, y - brow))
+    return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))
 
 
 def match_light(target: FloatArray, donated: FloatArray, weight: FloatArray, half_width_px: float) -> FloatArray:

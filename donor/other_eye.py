@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from donor.light import match_light
+from donor.light import match_light, skin_alike
 from edit.plan import Edit
 from face.analysis import FaceAnalysis
 from face.expression import is_fit_to_copy
@@ -74,7 +74,8 @@ def copy_other_eye(pixels: Pixels, edit: Edit) -> Pixels:
     x, y = frame.grid(box)
     copied = _turn_gaze(pixels, _sample(pixels, donor, x, y), x, y, edit, donor)
     target = pixels[box.slices].astype(np.float32)
-    copied *= match_light(target, copied, _skin_alike(edit, frame, x, y), frame.half_width_px)
+    brow = find_height(frame, edit.face.eye(edit.feature).brow_lower, x)
+    copied *= match_light(target, copied, skin_alike(x, y, brow), frame.half_width_px)
     # The brow is the person's own on this side; toward the temple lashes and their line are the other eye's.
     reach = np.where(x < 0, 1.55, 1.1)
     weight = (1 - smoothstep(0.95, 1.35, np.hypot(x / reach, (y - 0.1) / 0.85)))[..., None]
@@ -163,11 +164,3 @@ def _draw_white(copied: FloatArray, known: FloatArray, x: FloatArray, y: FloatAr
         total += share * cv2.GaussianBlur(copied * weight[..., None], (0, 0), wide, sigmaY=high)
         sums += share * cv2.GaussianBlur(weight, (0, 0), wide, sigmaY=high)
     return np.asarray(total / np.maximum(sums, 1e-4)[..., None], np.float32)
-
-
-def _skin_alike(edit: Edit, frame: EyeFrame, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Weight 0 … 1 of skin that looks alike with open and closed eyes."""
-    below_brow = y - find_height(frame, edit.face.eye(edit.feature).brow_lower, x)
-    lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
-    weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, below_brow))
-    return weight * (1 - smoothstep(1.5, 1.9, np.abs(x)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from donor.align import warp_donor
 from donor.eye import transfer_eye
-from donor.light import match_donor
+from donor.light import DonorView, match_donor
 from edit.plan import Donor, Edit
 from face.types import Feature
 from photo.blend import smoothstep
@@ -33,7 +33,6 @@ def transfer_smile(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
     Neither photo is written to.
     """
     alignment = donor.alignment[edit.feature]
-    appearance, donor_appearance = edit.analysis.appearance, donor.analysis.appearance
     box, unit = edit.region.box, edit.face.landmarks.eye_distance_px
     target = pixels[box.slices].astype(np.float32)
     donated = warp_donor(donor.analysis.pixels, alignment, box)
@@ -43,8 +42,8 @@ def transfer_smile(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
     apart = np.minimum(*(_measure_distance(points - (box.left, box.top), target.shape) for points in (lips, own_lips)))
     rim = 1 - smoothstep(0.5, 0.95, edit.region.alpha)
     alike = rim * smoothstep(_LIPS_GAP[0] * unit, _LIPS_GAP[1] * unit, apart) * (edit.region.alpha > 0)
-    unit *= _LIGHT_UNIT
-    donated = match_donor(target, donated, alike, unit, alignment.scale, appearance, donor_appearance).pixels
+    view = DonorView(edit.analysis.appearance, donor.analysis.appearance, alignment.scale)
+    donated = match_donor(target, donated, alike, _LIGHT_UNIT * unit, view).pixels
     return np.asarray(np.clip(np.rint(donated), 0, 255), np.uint8)
 
 

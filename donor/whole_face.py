@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face.types import Face, Landmarks
-from photo.geometry import fit_similarity
+from photo.geometry import fit_similarity, monotone_path, scale_down
 from photo.types import Box, FloatArray, Mask, Matrix, Pixels, Region
 
 # Heads turned more than this against each other, in degrees, show different sides: the face would look pasted on.
@@ -303,9 +303,8 @@ def _spread(difference: FloatArray, weight: FloatArray, reaches: tuple[float, ..
     height, width = weight.shape
     # What is carried is smooth: in a large face it is reckoned small.
     scale = min(1.0, _SPREAD_PX / eye_distance)
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    known = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    weighed = cv2.resize(difference * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    known = scale_down(weight, scale)
+    weighed = scale_down(difference * weight[..., None], scale)
     spread = np.zeros_like(weighed)
     for reach in reaches:
         sigma = reach * eye_distance * scale / 2
@@ -381,42 +380,11 @@ def _sample(plane: FloatArray, places: Matrix) -> FloatArray:
     return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
 
 
-def _shortest_ring(costs: FloatArray) -> NDArray[np.intp]:
-    """The cheapest place on each ray, (rays,), of a path that closes; costs (rays, places)."""
-    start = int(_walk(np.concatenate([costs, costs, costs]), None)[len(costs)])
-    return _walk(costs, start)
-
-
-def _walk(costs: FloatArray, start: int | None) -> NDArray[np.intp]:
-    """The cheapest path over the rays in order; with `start` it begins there, and ends where it can close."""
-    count, places = costs.shape
-    offsets = range(-_BEND, _BEND + 1)
-    total = costs[0].astype(np.float64)
-    if start is not None:
-        total = np.where(np.arange(places) == start, total, np.inf)
-    came = np.zeros((count, places), np.intp)
-    for row in range(1, count):
-        options = np.stack([_shift(total, offset) for offset in offsets])
-        best = options.argmin(axis=0)
-        came[row] = np.clip(np.arange(places) + best - _BEND, 0, places - 1)
-        total = options[best, np.arange(places)] + costs[row]
-    if start is not None:
-        total = np.where(np.abs(np.arange(places) - start) <= _BEND, total, np.inf)
-    path = np.zeros(count, np.intp)
-    path[-1] = int(total.argmin())
-    for row in range(count - 1, 0, -1):
-        path[row - 1] = came[row, path[row]]
-    return path
-
-
-def _shift(values: Matrix, offset: int) -> Matrix:
-    """`values[i + offset]` at i, infinite beyond the ends."""
-    shifted = np.full_like(values, np.inf)
-    if offset >= 0:
-        shifted[: len(values) - offset] = values[offset:]
-    else:
-        shifted[-offset:] = values[:offset]
-    return shifted
+def _shortest_ring(costs: Matrix) -> NDArray[np.intp]:
+    """The place on each ray, (rays,), of the cheapest path that closes; costs float64 (rays, places)."""
+    # Where a path over three rounds runs in the second, the cheapest ring passes.
+    start = int(monotone_path(-np.concatenate([costs, costs, costs]), _BEND)[len(costs)])
+    return monotone_path(-costs, _BEND, start=start)
 
 
 def fade_over(line: FloatArray, shape: tuple[int, ...], half_width_px: float) -> FloatArray:

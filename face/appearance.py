@@ -175,9 +175,8 @@ def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: FloatArray) -> Float
 
 
 def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | None:
-    box = Box(int(x - half), int(y - half), int(x + half) + 1, int(y + half) + 1)
-    clipped = box.clipped(pixels.shape[1], pixels.shape[0])
-    return None if clipped is None else pixels[clipped.slices]
+    box = Box.around(np.array([[x, y]]), half).clipped(pixels.shape[1], pixels.shape[0])
+    return None if box is None else pixels[box.slices]
 
 
 def _measure_black(pixels: Pixels, face: Face) -> FloatArray:
@@ -203,9 +202,7 @@ def _measure_brow(pixels: Pixels, face: Face) -> float:
 def _eye_band(face: Face) -> Box:
     left, right = face.landmarks.left_eye, face.landmarks.right_eye
     points = np.concatenate([left.upper, left.brow_upper, right.upper, right.brow_upper])[:, :2]
-    low, high = points.min(axis=0), points.max(axis=0)
-    pad = 0.1 * face.landmarks.eye_distance_px
-    return Box(*(int(v) for v in (*(low - pad), *(high + pad + 1))))
+    return Box.around(points, 0.1 * face.landmarks.eye_distance_px)
 
 
 def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:

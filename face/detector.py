@@ -12,18 +12,17 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
 
+from face.model_files import model_bytes
 from photo.errors import MissingModel
-from photo.geometry import _can_halve, _halve
+from photo.geometry import _can_halve, _halve, scale_down, scale_size
 from photo.types import Mask, Pixels
 
-_LAYERS_FILE = Path(__file__).parents[1] / "deploy.prototxt"
-_WEIGHTS_FILE = Path(__file__).parents[1] / "res10_300x300_ssd_iter_140000.caffemodel"
+_LAYERS, _WEIGHTS = "deploy.prototxt", "res10_300x300_ssd_iter_140000.caffemodel"
 # The red, green and blue means the network was trained with.
 _MEAN = (123.0, 177.0, 104.0)
 # The last two maps of boxes have cells of 64 px, but the layer file places them 100 and 300 px apart, which throws
@@ -103,7 +102,7 @@ class Pyramid:
         """
         height, width = self.pixels.shape[:2]
         scale = side / max(height, width)
-        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        size = scale_size(width, height, scale)
         halves = 0
         while _can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:
             halves += 1
@@ -158,10 +157,7 @@ def has_boxes(pixels: Pixels, turns: int) -> bool:
     """
     sides = plan_levels(pixels, COARSE_SIDES)
     scale = sides[-1] / max(pixels.shape[:2])
-    if scale < 1:
-        size = max(round(pixels.shape[1] * scale), 1), max(round(pixels.shape[0] * scale), 1)
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    turned = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns)))
+    turned = Pyramid(np.ascontiguousarray(np.rot90(scale_down(pixels, scale), turns)))
     return any(find_boxes(turned, side) for side in sides)
 
 
@@ -267,32 +263,41 @@ def _detect(tile: MatLike, network_index: int) -> list[tuple[float, float, float
 
 
 def _suppress(candidates: list[Candidate]) -> list[Candidate]:
-    """Non-maximum suppression: the surest of boxes that overlap."""
-    kept: list[Candidate] = []
-    for candidate in sorted(candidates, key=lambda item: -item.confidence):
-        if all(overlap_ratio(candidate.corners, other.corners) <= _SAME_BOX_OVERLAP for other in kept):
-            kept.append(candidate)
-    return kept
+    """Non-maximum suppression: the surest of boxes that overlap, the surest first."""
+    boxes = [(left, top, right - left, bottom - top) for left, top, right, bottom in (c.corners for c in candidates)]
+    kept = cv2.dnn.NMSBoxes(boxes, [c.confidence for c in candidates], 0.0, _SAME_BOX_OVERLAP)
+    return [candidates[index] for index in kept]
 
 
 @lru_cache
 def _load_network(_network_index: int) -> cv2.dnn.Net:
     """The network, once for each slot: given ever other sizes it lays out its memory anew each time."""
-    for path in (_LAYERS_FILE, _WEIGHTS_FILE):
-        if not path.is_file():
-            raise MissingModel(f"The model file {path.name} is missing beside the program.")
+    layers, weights = _read_files()
     try:
-        layers = _LAYERS_FILE.read_text(encoding="utf-8")
-        for wrong in _WRONG_STEPS:
-            layers = layers.replace(wrong, _RIGHT_STEP)
-        # It is quicker to drop the boxes nobody asks for before they are sorted.
-        layers = layers.replace(_FILED_CONFIDENCE, f"confidence_threshold: {_LEAST_CONFIDENCE}\n")
-        net = cv2.dnn.readNetFromCaffe(
-            np.frombuffer(layers.encode(), dtype=np.uint8), np.fromfile(_WEIGHTS_FILE, dtype=np.uint8)
-        )
+        net = cv2.dnn.readNetFromCaffe(np.frombuffer(layers, np.uint8), np.frombuffer(weights, np.uint8))
         # Missing weights only show when the network runs.
         net.setInput(np.zeros((1, 3, COARSE_SIDES[0], COARSE_SIDES[0]), dtype=np.float32))
         net.forward()
         return net
-    except (cv2.error, UnicodeDecodeError) as error:
-        raise MissingModel(f"The face detector {_WEIGHTS_FILE.name} or {_LAYERS_FILE.name} is damaged.") from error
+    except cv2.error as error:
+        raise MissingModel(f"The face detector {_WEIGHTS} or {_LAYERS} is damaged.") from error
+
+
+@lru_cache(maxsize=1)
+def _read_files() -> tuple[bytes, bytes]:
+    """The mended layers and the weights of the network, read and checked once for all slots. Raises MissingModel."""
+    layers = model_bytes(_LAYERS).decode("utf-8", errors="replace")
+    for wrong in _WRONG_STEPS:
+        layers = replace_once(layers, wrong, _RIGHT_STEP)
+    # It is quicker to drop the boxes nobody asks for before they are sorted.
+    layers = replace_once(layers, _FILED_CONFIDENCE, f"confidence_threshold: {_LEAST_CONFIDENCE}\n")
+    return layers.encode(), model_bytes(_WEIGHTS)
+
+
+def replace_once(text: str, old: str, new: str) -> str:
+    """The `text` of the layers with `new` for `old`. Raises MissingModel unless `old` stands there exactly once."""
+    if text.count(old) != 1:
+        raise MissingModel(
+            f"The model file {_LAYERS} is damaged: it says '{old.strip()}' {text.count(old)} times, not once."
+        )
+    return text.replace(old, new)

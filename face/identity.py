@@ -6,16 +6,14 @@ with eyes, nose and mouth corners where it had them in training. Nothing of what
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 
+from face.model_files import damaged_model, model_bytes
 from face.types import Face
-from photo.errors import MissingModel
 from photo.geometry import fit_similarity
 from photo.types import FloatArray, Pixels
 
@@ -30,8 +28,7 @@ closed and open and mouths wide open; 4 pairs of portraits years apart 0.58 … 
 0.91 … 1.69 (median 1.40, 1 % below 1.14).
 """
 
-_MODEL_FILE = Path(__file__).parents[1] / "models" / "mobilefacenet.onnx"
-_MODEL_SHA256 = "92ec4793d195efae1e5f65bf268d016c8236150fb137f71a871a4043d06f6f67"
+_MODEL = "mobilefacenet.onnx"
 _SIDE_PX = 112
 # Where the network had the subject's right and left eye, tip of the nose, right and left mouth corner in training, in
 # its 112 px. Source: Deng et al., "ArcFace", 2019, whose alignment its training pictures have.
@@ -67,29 +64,11 @@ def measure_distance(one: Embedding, other: Embedding) -> float:
 
 
 def measure_similarity(one: Embedding, other: Embedding) -> float:
-    """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d."""
-    return float(np.dot(one, other))
+    """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d.
 
-
-class IdentityCheck:
-    """How much the faces of one photo still look like themselves after an edit.
-
-    `pixels` uint8 (H, W, 3) is the photo as it was.
+    Two frames of one clip have 0.70 … 0.99, two people 0.58 at the most.
     """
-
-    def __init__(self, pixels: Pixels) -> None:
-        self._pixels = pixels
-        self._known: dict[int, Embedding] = {}
-
-    def measure(self, after: Pixels, face: Face) -> float:
-        """The resemblance of `face` before and in `after`, uint8 (H, W, 3).
-
-        1 is the same picture, two frames of one clip have 0.70 … 0.99, two people 0.58 at the most. Raises
-        MissingModel.
-        """
-        if face.number not in self._known:
-            self._known[face.number] = embed_face(self._pixels, face)
-        return measure_similarity(self._known[face.number], embed_face(after, face))
+    return float(np.dot(one, other))
 
 
 def _align(pixels: Pixels, face: Face) -> Pixels:
@@ -109,9 +88,8 @@ def _align(pixels: Pixels, face: Face) -> Pixels:
 
 @lru_cache(maxsize=1)
 def _load_network() -> cv2.dnn.Net:
-    if not _MODEL_FILE.is_file():
-        raise MissingModel(f"The model file {_MODEL_FILE.name} is missing beside the program.")
-    data = _MODEL_FILE.read_bytes()
-    if hashlib.sha256(data).hexdigest() != _MODEL_SHA256:
-        raise MissingModel(f"The model file {_MODEL_FILE.name} is damaged; fetch the program's folder anew.")
-    return cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
+    data = np.frombuffer(model_bytes(_MODEL), np.uint8)
+    try:
+        return cv2.dnn.readNetFromONNX(data)
+    except cv2.error as error:
+        raise damaged_model(_MODEL) from error

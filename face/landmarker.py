@@ -9,19 +9,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from face.model_files import damaged_model, model_bytes
 from face.types import Landmarks
-from photo.errors import MissingModel, MissingPackage
-from photo.geometry import shift_matrix, shrink, turn_matrix, wrap_degrees
+from photo.errors import MissingPackage
+from photo.geometry import scale_down, shift_matrix, turn_matrix, wrap_degrees
 from photo.measure import clear_up
 from photo.types import Box, Matrix, Pixels, Points
 
-_MODEL_FILE = Path(__file__).parents[1] / "models" / "face_landmarker.task"
+_MODEL = "face_landmarker.task"
 # The landmarker may not be entered by two threads.
 _LOCK = threading.Lock()
 
@@ -40,7 +40,7 @@ def read_landmarks(view: Pixels) -> NormalizedReading | None:
 
     The signs of the pose are those of `Face`. Raises MissingModel, MissingPackage.
     """
-    with _LOCK, _quiet():
+    with _LOCK:
         landmarker, image_type, rgb = _load_landmarker()
         result = landmarker.detect(image_type(image_format=rgb, data=view))
     if not result.face_landmarks:
@@ -69,8 +69,7 @@ def _pose(matrix: Matrix) -> tuple[float, float, float]:
 @lru_cache(maxsize=1)
 def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
     """The landmarker, MediaPipe's image type and its name for RGB."""
-    if not _MODEL_FILE.is_file():
-        raise MissingModel(f"The model file {_MODEL_FILE.name} is missing beside the program.")
+    model = model_bytes(_MODEL)
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -79,23 +78,30 @@ def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
     except ImportError as error:
         raise MissingPackage("The package mediapipe is not installed: pip install -r requirements.txt") from error
     options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_buffer=_MODEL_FILE.read_bytes(), delegate=BaseOptions.Delegate.CPU),
+        base_options=BaseOptions(model_asset_buffer=model, delegate=BaseOptions.Delegate.CPU),
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
         num_faces=1,
         min_face_detection_confidence=0.2,
         min_face_presence_confidence=0.2,
     )
+    blank = np.zeros((_CROP_PX, _CROP_PX, 3), np.uint8)
     try:
-        landmarker = vision.FaceLandmarker.create_from_options(options)
+        with _quiet():
+            landmarker = vision.FaceLandmarker.create_from_options(options)
+            # It says the last of what it has to say at its first picture.
+            landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=blank))
     except (RuntimeError, ValueError) as error:
-        raise MissingModel(f"The face landmark model {_MODEL_FILE.name} is damaged.") from error
+        raise damaged_model(_MODEL) from error
     return landmarker, mediapipe.Image, mediapipe.ImageFormat.SRGB
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what MediaPipe's native code writes to the error stream; Python's own errors are exceptions and pass."""
+    """Drop what MediaPipe's native code writes to the error stream while it starts.
+
+    The stream is the whole process's: what other threads write meanwhile is lost, too. So only the start is silenced.
+    """
     try:
         kept = os.dup(2)
     except OSError:  # There is no error stream to protect.
@@ -155,12 +161,10 @@ def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDE
     box = crop.box.clipped(pixels.shape[1], pixels.shape[0])
     if box is None or crop.side < 4:
         return None
-    share = min(_CROP_PX / crop.side, 1.0)
-    box = _make_divisible(box, share)
-    small = max(round(box.width * share), 1), max(round(box.height * share), 1)
-    part = shrink(pixels[box.slices], *small) if share < 1 else pixels[box.slices]
-    to_part = np.diag([small[0] / box.width, small[1] / box.height, 1.0]) @ shift_matrix(-box.left, -box.top)
+    box = _make_divisible(box, min(_CROP_PX / crop.side, 1.0))
     scale = _CROP_PX / crop.side
+    part = scale_down(pixels[box.slices], scale)
+    to_part = np.diag([part.shape[1] / box.width, part.shape[0] / box.height, 1.0]) @ shift_matrix(-box.left, -box.top)
     to_crop = (
         shift_matrix(_CROP_PX / 2, _CROP_PX / 2)
         @ np.diag([scale, scale, 1.0])

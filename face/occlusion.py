@@ -13,6 +13,7 @@ from face.eye_geometry import EyeView, Lids, evaluate_lid, fit_closed_line
 from face.feature_scale import fit_to, shrink_view
 from face.types import EyeFrame, EyeLandmarks, Face, Feature, Landmarks
 from photo.blend import smoothstep
+from photo.geometry import monotone_path, scale_down
 from photo.measure import MOST_BLUR_PX, luma, measure_blur
 from photo.types import Box, FloatArray, Pixels
 
@@ -48,6 +49,8 @@ _RIM_FAINTEST = 0.035
 _SECOND_RIM = 0.45
 # A rim ends about as high as it begins, in rows; folds beside nose and mouth run downhill.
 _RIM_MOST_DROP = 18
+# What a row up or down costs along the line, in its own units: of two lines as strong, the straighter one is meant.
+_RIM_STEP_COST = 0.01
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,11 @@ def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | 
     eye_distance = landmarks.eye_distance_3d_px
     around = np.concatenate([landmarks.lips, landmarks.right_eye.brow_lower, landmarks.left_eye.brow_lower])[:, :2]
     pad = 0.35 * eye_distance
-    low, high = np.floor(around.min(0) - pad).astype(int), np.ceil(around.max(0) + pad).astype(int)
-    box = Box(int(low[0]), int(low[1]), int(high[0]), int(high[1])).clipped(pixels.shape[1], pixels.shape[0])
+    box = Box.around(around, pad).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return None
     scale = min(1.0, _LOOK_PX_PER_EYE_DISTANCE / eye_distance)
-    size = max(2, round(box.width * scale)), max(2, round(box.height * scale))
-    small = cv2.resize(pixels[box.slices], size, interpolation=cv2.INTER_AREA)
+    small = scale_down(pixels[box.slices], scale, least_px=2)
     lab = cv2.GaussianBlur(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (0, 0), 1.0)
 
     def draw(points: FloatArray) -> NDArray[np.uint8]:
@@ -141,13 +142,11 @@ def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
     eyes = landmarks.eyes
     points = np.concatenate([landmarks.lips, *(curve for eye in eyes for curve in (eye.upper, eye.lower))])[:, :2]
     eye_distance = landmarks.eye_distance_3d_px
-    low, high = points.min(0) - 0.1 * eye_distance, points.max(0) + 0.1 * eye_distance
-    box = Box(*(int(v) for v in (*np.floor(low), *np.ceil(high)))).clipped(pixels.shape[1], pixels.shape[0])
+    box = Box.around(points, 0.1 * eye_distance).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return 0.0
     scale = min(1.0, _LOOK_PX_PER_EYE_DISTANCE / eye_distance)
-    size = max(2, round(box.width * scale)), max(2, round(box.height * scale))
-    gray = cv2.cvtColor(cv2.resize(pixels[box.slices], size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(scale_down(pixels[box.slices], scale, least_px=2), cv2.COLOR_RGB2GRAY)
     blurred = [
         cv2.GaussianBlur(gray.astype(np.float32), (0, 0), sigma * eye_distance * scale) for sigma in _SHARPNESS_SIGMAS
     ]
@@ -181,45 +180,21 @@ def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) ->
     where = (eye.outer_corner[:2] + along + below).astype(np.float32)
     # Shrunk first, so that one sample of the patch is about one pixel.
     scale = min(1.0, rows / ((_RIM_DOWN[1] - _RIM_DOWN[0]) * width))
-    low, high = where.min((0, 1)) - 4 / scale, where.max((0, 1)) + 4 / scale
-    box = Box(*(int(v) for v in (*np.floor(low), *np.ceil(high)))).clipped(pixels.shape[1], pixels.shape[0])
+    box = Box.around(where.reshape(-1, 2), 4 / scale).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return where[0], 0.0
-    size = max(2, round(box.width * scale)), max(2, round(box.height * scale))
-    gray = cv2.cvtColor(cv2.resize(pixels[box.slices], size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    at = ((where - (box.left, box.top)) * (size[0] / box.width, size[1] / box.height)).astype(np.float32)
+    gray = cv2.cvtColor(scale_down(pixels[box.slices], scale, least_px=2), cv2.COLOR_RGB2GRAY)
+    at = ((where - (box.left, box.top)) * (gray.shape[1] / box.width, gray.shape[0] / box.height)).astype(np.float32)
     patch = cv2.remap(gray, at[..., 0], at[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
     light = cv2.GaussianBlur(np.log(patch.astype(np.float32) + 12), (0, 0), 0.8)
     reach = 4
     line = np.abs(light[2 * reach :] + light[: -2 * reach] - 2 * light[reach:-reach]) / 2
-    path = _strongest_path(line)
+    path = monotone_path(line.T, most_step=2, step_cost=_RIM_STEP_COST)
     strength = line[path, np.arange(columns)]
     rim: FloatArray = where[path + reach, np.arange(columns)]
     if abs(int(path[-1]) - int(path[0])) > _RIM_MOST_DROP:
         return rim, 0.0
     return rim, float(min(strength.mean() / _RIM_CONTRAST, np.quantile(strength, 0.2) / _RIM_FAINTEST))
-
-
-def _strongest_path(line: FloatArray) -> NDArray[np.intp]:
-    """The row per column of the strongest path from left to right whose steps are at most two rows."""
-    rows, columns = line.shape
-    steps, each = np.arange(-2, 3), np.arange(rows)
-    # With two rows of nothing above and below; row k of the view is the total moved by step k.
-    padded = np.full(rows + 4, -np.inf, line.dtype)
-    moved = np.lib.stride_tricks.sliding_window_view(padded, rows)
-    cost = (0.01 * np.abs(steps)[:, None]).astype(line.dtype)
-    padded[2:-2] = line[:, 0]
-    came_from = np.zeros((columns, rows), np.intp)
-    for column in range(1, columns):
-        choices = moved - cost
-        best = choices.argmax(0)
-        came_from[column] = each + steps[best]
-        padded[2:-2] = choices[best, each] + line[:, column]
-    path = np.empty(columns, np.intp)
-    path[-1] = int(padded[2:-2].argmax())
-    for column in range(columns - 1, 0, -1):
-        path[column - 1] = came_from[column][path[column]]
-    return path
 
 
 # All places are in units of the eye frame. Where the upper lid is sampled:
@@ -341,7 +316,7 @@ def visible_alpha(source: FloatArray, frame: EyeFrame, box: Box, x: FloatArray, 
     # The nose catches light, the corner of the eye beside it lies in its shadow; a step over two samples.
     contrast = np.zeros(_STEPS, np.float32)
     contrast[:, 2:-2] = sampled[:, 4:] - sampled[:, :-4]
-    edge = _trace(contrast)
+    edge = monotone_path(contrast, most_step=1)
     if float(contrast[np.arange(_STEPS[0]), edge].mean()) < _LEAST_CONTRAST:
         return visible
     edge_x = np.interp(y, rows, cv2.GaussianBlur(columns[edge].reshape(-1, 1), (1, 17), 0).ravel()).astype(np.float32)
@@ -366,7 +341,7 @@ def find_rim_height(source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x
     sampled = cv2.remap(smooth, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     contrast = np.zeros(_STEPS, np.float32)
     contrast[:, 1:-1] = np.abs(sampled[:, 2:] - sampled[:, :-2])
-    path = _trace(contrast)
+    path = monotone_path(contrast, most_step=1)
     strong = contrast[np.arange(len(path)), path] > _RIM_CONTRAST_FACE_EDGES * max(float(np.median(sampled)), 1.0)
     if float(strong.mean()) < _RIM_SHARE:
         return None
@@ -390,7 +365,7 @@ def find_hair_strand(
     # Only along the row: lashes, creases and brows lie across it and are no ridge in it.
     kernel = np.ones((1, round(_STRAND_WIDTH / step) | 1), np.uint8)
     ridge = (cv2.morphologyEx(sampled, cv2.MORPH_CLOSE, kernel) - sampled) / max(float(np.median(sampled)), 1.0)
-    path = _trace(np.clip(ridge, 0, 2 * _STRAND_CONTRAST))
+    path = monotone_path(np.clip(ridge, 0, 2 * _STRAND_CONTRAST), most_step=1)
     along = ridge[np.arange(len(rows)), path] > _STRAND_CONTRAST
     away = rows - evaluate_lid(lids.closed, columns[path])
     for part in (away > _STRAND_LASHES, away < -_STRAND_LASHES):
@@ -406,17 +381,3 @@ def find_hair_strand(
     to_row = (y - rows[0]) / (rows[1] - rows[0])
     laid = cv2.remap(cover, to_column, to_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(laid, np.float32)
-
-
-def _trace(gain: FloatArray) -> NDArray[np.intp]:
-    """The column per row of the path from first to last row, one column aside a row at most, that gathers most gain."""
-    total = gain.copy()
-    for row in range(1, len(total)):
-        above = np.pad(total[row - 1], 1, constant_values=-np.inf)
-        total[row] += np.max([above[:-2], above[1:-1], above[2:]], axis=0)
-    path = np.zeros(len(total), np.intp)
-    path[-1] = int(total[-1].argmax())
-    for row in range(len(total) - 2, -1, -1):
-        low = max(int(path[row + 1]) - 1, 0)
-        path[row] = low + int(total[row, low : path[row + 1] + 2].argmax())
-    return path

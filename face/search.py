@@ -33,7 +33,7 @@ from face.detector import (
 )
 from face.landmarker import BORDERS, Crop, LandmarkReading, borders_in, crop_of, read_crop, shift_ratio
 from face.types import Face, Landmarks
-from photo.geometry import shift_matrix, shrink, turn_matrix, wrap_degrees
+from photo.geometry import scale_down, shift_matrix, turn_matrix, wrap_degrees
 from photo.measure import lift_dark
 from photo.types import Box, Matrix, Pixels, Points, Progress
 
@@ -173,7 +173,7 @@ def _search_harder(pixels: Pixels) -> list[LandmarkReading]:
     """The faces of a photo in which none stands out: in the dark, or on heads that are tilted far to one side."""
     height, width = pixels.shape[:2]
     scale = min(COARSE_SIDES[1] / max(height, width), 1.0)
-    small = lift_dark(shrink(pixels, max(round(width * scale), 1), max(round(height * scale), 1)))
+    small = lift_dark(scale_down(pixels, scale))
     to_small = np.diag([small.shape[1] / width, small.shape[0] / height, 1.0])
     side = math.ceil(math.hypot(*small.shape[:2]))
     readings: list[LandmarkReading] = []

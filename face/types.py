@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import cv2
 import numpy as np
 
 from photo.types import Box, FloatArray, Points
@@ -189,6 +190,14 @@ class Landmarks:
     def oval(self) -> Points:
         """Outline of the face, float32 (36, 3): a loop from the top of the forehead over the subject's left side."""
         return self._pick(_FACE_OVAL)
+
+    @property
+    def hull(self) -> Points:
+        """The face as the photo shows it, float32 (n, 2): the convex hull of all landmarks.
+
+        The oval runs inside the far cheek of a turned face.
+        """
+        return np.asarray(cv2.convexHull(np.ascontiguousarray(self.points[:, :2]))[:, 0], np.float32)
 
     @property
     def eye_distance_px(self) -> float:

@@ -82,6 +82,18 @@ def _join(one: Region, other: Region) -> Region:
     return Region(box, alpha)
 
 
+def draw_mask(shape: tuple[int, ...], regions: Iterable[Region]) -> NDArray[np.uint8]:
+    """The soft masks of `regions` as one picture of a photo of `shape` (H, W, …): uint8 (H, W), 0 keep … 255 repaint.
+
+    Rounded up: black is where nothing is touched.
+    """
+    mask = np.zeros(shape[:2], np.uint8)
+    for region in regions:
+        part = mask[region.box.slices]
+        np.maximum(part, np.ceil(region.alpha * 255).astype(np.uint8), out=part)
+    return mask
+
+
 def count_changes(before: Pixels, after: Pixels, regions: Iterable[Region]) -> tuple[int, int]:
     """Count the pixels that differ, and those among them that lie outside all of `regions`."""
     changed: Mask = np.empty(before.shape[:2], np.bool_)

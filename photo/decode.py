@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+import threading
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,9 +34,6 @@ EXIF_HEADER = b"Exif\0\0"
 _DESCRIBING_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 EXIF_IFD, GPS_IFD, XMP_TAG = 34665, 34853, 700
 
-# Pillow warns at this size and raises at twice it; `_refuse_unfit` refuses before anything is decoded.
-Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 1_000_000
-
 # Little- and big-endian, each with 32- or 64-bit offsets.
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -46,6 +45,9 @@ _DECODE_ERRORS = (
 )  # fmt: skip
 
 _STRIP_ROWS = 64
+
+# Two threads that lift Pillow's limit at once could leave it lifted.
+_LIMIT_LOCK = threading.Lock()
 
 _ORIENTATION_TAG = 0x0112
 # For each EXIF orientation the steps that make the picture upright.
@@ -78,7 +80,7 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
         # Pillow warns of odd metadata, which is no business of the user, and of sizes, which are refused below.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(file, formats=_READABLE) as image:
+            with _pillow_limit(), Image.open(file, formats=_READABLE) as image:
                 _refuse_unfit(image, path)
                 image.load()
                 return _gather(image, file, head)
@@ -103,6 +105,21 @@ def to_8_bits(samples: Samples) -> NDArray[np.uint8]:
     if samples.dtype == np.uint16:
         return np.asarray(cv2.convertScaleAbs(samples, alpha=1 / 257), np.uint8).reshape(samples.shape)
     return np.asarray(samples, np.uint8)
+
+
+@contextmanager
+def _pillow_limit() -> Iterator[None]:
+    """Let Pillow read as many pixels as this program does; its own limit is lower, and one for the whole process.
+
+    It warns at the limit and raises at twice it; `_refuse_unfit` refuses before anything is decoded.
+    """
+    with _LIMIT_LOCK:
+        kept = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = MAX_MEGAPIXELS * 1_000_000
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
 
 
 def _refuse_unfit(image: Image.Image, path: Path) -> None:

@@ -37,10 +37,14 @@ class Box:
             raise ValueError(f"box is empty: {self}")
 
     @classmethod
-    def around(cls, points: NDArray[np.float32]) -> Box:
-        """The box of the pixels that `points` (n, 2 or more: x, y, …) lie in."""
-        low, high = points.min(axis=0), points.max(axis=0)
-        return cls(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1)
+    def around(cls, points: NDArray[np.float32] | Matrix, pad: float | Matrix = 0.0) -> Box:
+        """The box of the pixels that `points` (n, 2 or more: x, y, …) lie in, and those within `pad` pixels of them.
+
+        `pad` may be an array (2,), one for x and one for y. The box may reach beyond the photo.
+        """
+        low = np.floor(points[:, :2].min(axis=0) - pad).astype(int)
+        high = np.floor(points[:, :2].max(axis=0) + pad).astype(int) + 1
+        return cls(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
 
     @property
     def width(self) -> int:

@@ -158,8 +158,8 @@ def smile_motion(landmarks: Landmarks) -> tuple[FloatArray, FloatArray]:
 
 
 def _silhouette(landmarks: Landmarks) -> FloatArray:
-    """32 points along the face's outline as the photo shows it; the landmarks' oval runs inside a turned face."""
-    hull = cv2.convexHull(landmarks.points[:, :2].copy())[:, 0]
+    """32 points along the face's outline as the photo shows it."""
+    hull = landmarks.hull
     closed = np.concatenate([hull, hull[:1]])
     length = np.concatenate([[0], np.hypot(*np.diff(closed, axis=0).T).cumsum()])
     at = np.linspace(0, length[-1], 32, endpoint=False)

@@ -140,7 +140,7 @@ def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str
     draft = DraftEngine(seed=options.seed)
     if options.engine == "draft":
         return draft, ""
-    set_up_hub(offline=options.diffusion.offline, quiet=quiet)
+    set_up_hub(quiet=quiet)
     if options.engine == "stable-diffusion":
         return _make_diffusion_engine(options, draft), ""
     why = _find_obstacle(options.diffusion)

@@ -108,7 +108,7 @@ def _draw_region(intent: Intent, *, is_rendered: bool) -> Region | None:
     return draw(shape, analysis.face.landmarks, analysis.lower_rims)
 
 
-def fix_photo(
+def fix_photo(  # noqa: PLR0913 the one call for everybody; what may be known already has names
     photo: Photo,
     options: Options,
     engine: Engine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from diffusion import weights
+from face import model_files
 from face.search import find_faces
 from face.types import Face
 from photo.types import Pixels
@@ -26,6 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 LoadPhoto = photos.LoadPhoto
 FindFaces = Callable[[Pixels], tuple[Face, ...]]
+ReplaceModel = Callable[[str, bytes | None, bool], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,6 +84,23 @@ def faces_of() -> FindFaces:
         return found[id(pixels)][1]
 
     return find
+
+
+@pytest.fixture
+def replace_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ReplaceModel:
+    """Puts other content, or None for no file, in the place of a model file of this name.
+
+    With the last argument the sum is that of the content: then what reads the model has to find the fault itself.
+    """
+
+    def replace(name: str, content: bytes | None, is_sum_right: bool) -> None:
+        checksum = model_files.MODELS[name][1]
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+            checksum = hashlib.sha256(content).hexdigest() if is_sum_right else checksum
+        monkeypatch.setitem(model_files.MODELS, name, (tmp_path, checksum))
+
+    return replace
 
 
 @pytest.fixture(scope="session")

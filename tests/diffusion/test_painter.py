@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -276,6 +277,17 @@ def test_a_single_file_is_the_same_model_as_the_folder(tmp_path: Path, load_tiny
     jobs = make_jobs(1)
     from_file, from_folder = (paint(load_tiny(path), jobs)[0] for path in (file, tmp_path / "whole"))
     assert difference(from_file, from_folder) == 0
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_loading_a_model_never_connects(
+    tmp_path: Path, load_tiny: LoadTiny, monkeypatch: pytest.MonkeyPatch, as_file: bool
+) -> None:
+    # Not because the process was told to stay offline: the library reads that only when it is imported.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("connected"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("asked for an address"))
+    paint(load_tiny(save_tiny_file(tmp_path) if as_file else save_tiny(tmp_path)), make_jobs(1))
 
 
 def test_a_safety_checker_that_was_not_fetched_is_done_without(tmp_path: Path, load_tiny: LoadTiny) -> None:

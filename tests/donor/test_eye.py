@@ -8,20 +8,23 @@ import cv2
 import numpy as np
 import pytest
 
-from donor.painter import DonorPainter
+from donor.painter import paint_donor
 from edit.options import Options, SmileOptions, Wish
 from edit.plan import Donor, Edit, EditPlan
+from face.analysis import FaceAnalysis
 from face.eye_geometry import IRIS_RADIUS, landmarks_in_frame
 from face.search import remeasure
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_region
-from photo.blend import composite
+from photo.blend import Patch, composite
+from photo.canvas import Canvas
 from photo.measure import LUMA
 from photo.types import Box, Pixels
 from retouch.engines import DraftEngine
-from retouch.pipeline import ignore_progress, plan_edits
+from retouch.pipeline import plan_edits
+from retouch.progress import ignore_progress
 from tests.conftest import LoadPhoto
-from tests.support.donor_photos import DIMMED, Moments, make_moments
+from tests.support.donor_photos import DIMMED, Moments, make_donor, make_moments
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +33,28 @@ def moments(sample: LoadPhoto) -> Moments:
 
 
 def plan_blink(moments: Moments, donor: Donor | None) -> EditPlan:
-    plan = plan_edits(moments.blinking, (moments.face,), Options(smile=SmileOptions(Wish.NEVER)))
+    plan = plan_edits((moments.analysis,), Options(smile=SmileOptions(Wish.NEVER)))
     assert {edit.feature for edit in plan.edits} == set(EYES)
-    return replace(plan, edits=tuple(replace(edit, donors=(donor,) if donor else ()) for edit in plan.edits))
+    if donor is None:
+        return plan
+    return replace(plan, edits=tuple(replace(edit, sources=(donor, *edit.sources)) for edit in plan.edits))
 
 
 def open_with(moments: Moments, donor: Donor | None) -> Pixels:
     plan = plan_blink(moments, donor)
     before = moments.blinking.copy()
-    painted = DraftEngine().paint(moments.blinking, plan, ignore_progress)
+    result = paint(moments.blinking, plan)
     assert np.array_equal(moments.blinking, before)
-    return composite(moments.blinking, painted, [edit.region for edit in plan.edits])
+    return result
+
+
+def paint(pixels: Pixels, plan: EditPlan) -> Pixels:
+    """The photo with all edits of the plan in it; the engine leaves the canvas as it was."""
+    canvas = Canvas(pixels)
+    painted = DraftEngine().paint(canvas, plan, ignore_progress)
+    assert np.array_equal(canvas.work, pixels)
+    patches = zip(plan.edits, painted.patches, strict=True)
+    return composite(pixels, [Patch(edit.region, patch) for edit, patch in patches])
 
 
 def measure_error(moments: Moments, pixels: Pixels) -> float:
@@ -54,7 +68,7 @@ def measure_error(moments: Moments, pixels: Pixels) -> float:
 
 
 def test_own_eyes_come_nearer_to_the_truth_than_closed_or_rendered_ones(moments: Moments) -> None:
-    carried = open_with(moments, Donor(moments.other, moments.other_face, "other"))
+    carried = open_with(moments, make_donor(moments.analysis, moments.other_analysis))
     error = measure_error(moments, carried)
     assert error < 0.5 * measure_error(moments, moments.blinking)
     assert error < 0.5 * measure_error(moments, open_with(moments, None))
@@ -65,7 +79,7 @@ def test_own_eyes_come_nearer_to_the_truth_than_closed_or_rendered_ones(moments:
 
 
 def test_the_donors_darkness_does_not_come_along(moments: Moments) -> None:
-    carried = open_with(moments, Donor(moments.other, moments.other_face, "other"))
+    carried = open_with(moments, make_donor(moments.analysis, moments.other_analysis))
     for edit in plan_blink(moments, None).edits:
         inside = edit.region.alpha > 0.5
         now, true = (p[edit.region.box.slices][inside].mean() for p in (carried, moments.open))
@@ -73,7 +87,7 @@ def test_the_donors_darkness_does_not_come_along(moments: Moments) -> None:
 
 
 def test_a_lowered_lid_narrows_the_eye_and_leaves_what_is_below_it(moments: Moments) -> None:
-    donor = Donor(moments.other, moments.other_face, "other")
+    donor = make_donor(moments.analysis, moments.other_analysis)
     wide, narrow = (open_with(moments, replace(donor, opening=opening)) for opening in (1.0, 0.75))
     seen = [remeasure(pixels, moments.face) for pixels in (wide, narrow)]
     for eye in EYES:
@@ -90,7 +104,8 @@ def test_eyes_out_of_the_dark_are_steadied_and_others_left_alone(
 ) -> None:
     noise = np.random.default_rng(1).normal(0, 8, moments.other.shape)
     dark: Pixels = np.clip(np.rint(0.45 / DIMMED * moments.other + noise), 0, 255).astype(np.uint8)
-    donors = Donor(dark, moments.other_face, "dark"), Donor(moments.open, moments.open_face, "bright")
+    sources = FaceAnalysis(dark, moments.other_face), moments.open_analysis
+    donors = [make_donor(moments.analysis, source) for source in sources]
     steadied = [open_with(moments, donor) for donor in donors]
     monkeypatch.setattr("donor.eye.regularize_eye", lambda matched, *_: matched.pixels)
     as_they_came = [open_with(moments, donor) for donor in donors]
@@ -111,9 +126,10 @@ def measure_unevenness(face: Face, feature: Feature, pixels: Pixels) -> float:
 
 
 def test_the_brows_are_not_touched(moments: Moments) -> None:
-    plan = plan_blink(moments, Donor(moments.other, moments.other_face, "other"))
+    plan = plan_blink(moments, make_donor(moments.analysis, moments.other_analysis))
     for edit in plan.edits:
-        part = DonorPainter(moments.blinking).paint(moments.blinking, edit, edit.donors[0])
+        assert edit.donor is not None
+        part = paint_donor(moments.blinking, edit, edit.donor)
         brow = moments.face.eye(edit.feature).brow_lower[1:4, :2] - (edit.region.box.left, edit.region.box.top)
         for x, y in np.rint(brow).astype(int):
             if 0 <= y < part.shape[0] and 0 <= x < part.shape[1]:
@@ -126,9 +142,10 @@ def test_a_smile_is_carried_over_where_the_mouth_was_lost(moments: Moments) -> N
     grey = moments.open.copy()
     inside = region.alpha > 0.9
     grey[region.box.slices][inside] = grey[region.box.slices][inside].mean(axis=0).astype(np.uint8)
-    donor = Donor(moments.other, moments.other_face, "other")
-    edit = Edit(moments.open_face, Feature.MOUTH, region, 0.0, 0.4, 0.5, donors=(donor,))
-    restored = composite(grey, DraftEngine().paint(grey, EditPlan((edit,)), ignore_progress), [edit.region])
+    lost_mouth = FaceAnalysis(grey, moments.open_face)
+    donor = make_donor(lost_mouth, moments.other_analysis)
+    edit = Edit(lost_mouth, Feature.MOUTH, region, 0.0, 0.4, 0.5, sources=(donor,))
+    restored = paint(grey, EditPlan((edit,)))
     error, lost = (np.abs(p[region.box.slices].astype(float) - moments.open[region.box.slices])[inside].mean()
                    for p in (restored, grey))  # fmt: skip
     assert error < 0.4 * lost

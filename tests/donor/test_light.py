@@ -20,6 +20,7 @@ from donor.light import (
     match_sharpness,
     measure_darkness,
     measure_saturation,
+    skin_alike,
     soften_highlights,
 )
 from face.appearance import FaceAppearance, Tone
@@ -145,3 +146,11 @@ def test_missing_grain_is_added() -> None:
     grained = match_grain(plain, 1.0, make_look(grain=4.0), make_look(grain=0.0))
     assert grained.std() == pytest.approx(4.0, rel=0.3)
     assert match_grain(plain, 1.0, make_look(grain=4.0), make_look(grain=4.0)) is plain
+
+
+def test_alike_is_the_skin_beside_the_lids_and_below_the_brow() -> None:
+    # The middle of the eye, the lid, beside the corner, below the eye, on the brow, and too far aside.
+    x = np.array([0.0, 0.0, 1.45, 0.0, 0.0, 2.0], np.float32)
+    y = np.array([0.0, 0.6, 0.0, -1.0, 1.2, 0.0], np.float32)
+    brow = np.full(6, 1.1, np.float32)
+    np.testing.assert_allclose(skin_alike(x, y, brow), [0, 0, 1, 1, 0, 0], atol=1e-6)

@@ -11,7 +11,7 @@ import pytest
 from donor.eye import regularize_eye
 from donor.light import Matched
 from edit.plan import Donor
-from face.appearance import measure_appearance
+from face.analysis import FaceAnalysis
 from face.eye_geometry import IRIS_RADIUS, landmarks_in_frame
 from face.types import EYES, EyeFrame, Face, Feature
 from photo.measure import LUMA
@@ -28,7 +28,7 @@ def donor(sample: LoadPhoto, faces_of: FindFaces) -> Donor:
     (face,) = faces_of(pixels)
     noise = np.random.default_rng(3).normal(0, NOISE, pixels.shape)
     noisy: Pixels = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
-    return Donor(noisy, face, "noisy.jpg")
+    return Donor(FaceAnalysis(noisy, face), "noisy.jpg", {})
 
 
 def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[FloatArray, FloatArray, FloatArray, EyeFrame]:
@@ -40,10 +40,8 @@ def cut_eye(face: Face, feature: Feature, pixels: Pixels) -> tuple[FloatArray, F
 
 @pytest.mark.parametrize("feature", EYES)
 def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> None:
-    donated, x, y, frame = cut_eye(donor.face, feature, donor.pixels)
-    steadied = regularize_eye(
-        Matched(donated, 1.0, donated), x, y, donor, feature, measure_appearance(donor.pixels, donor.face)
-    )
+    donated, x, y, frame = cut_eye(donor.face, feature, donor.analysis.pixels)
+    steadied = regularize_eye(Matched(donated, 1.0, donated), x, y, donor, feature, donor.analysis.appearance)
     center_x, center_y = (float(v[0]) for v in landmarks_in_frame(frame, donor.face.eye(feature).iris[:1]))
     distance = np.hypot(x - center_x, y - center_y) / IRIS_RADIUS
     ring = (distance > 0.5) & (distance < 0.8) & (y < center_y + 0.1) & (y > center_y - 0.2)
@@ -52,8 +50,8 @@ def test_the_iris_becomes_even_all_around(donor: Donor, feature: Feature) -> Non
 
 
 def test_outside_the_lids_and_without_need_nothing_changes(donor: Donor) -> None:
-    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
-    appearance = measure_appearance(donor.pixels, donor.face)
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.analysis.pixels)
+    appearance = donor.analysis.appearance
     steadied = regularize_eye(Matched(donated, 1.0, donated), x, y, donor, Feature.LEFT_EYE, appearance)
     outside = (np.abs(x) > 1.0) | (np.abs(y) > 0.75)
     np.testing.assert_array_equal(steadied[outside], donated[outside])
@@ -70,8 +68,8 @@ def measure_ring(pixels: FloatArray, x: FloatArray, y: FloatArray, donor: Donor,
 
 
 def test_the_iris_has_the_hue_it_had_before_it_was_calmed(donor: Donor) -> None:
-    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
-    appearance = measure_appearance(donor.pixels, donor.face)
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.analysis.pixels)
+    appearance = donor.analysis.appearance
 
     def measure(noisy: FloatArray) -> FloatArray:
         matched = Matched(donated, 1.0, noisy)
@@ -83,7 +81,7 @@ def test_the_iris_has_the_hue_it_had_before_it_was_calmed(donor: Donor) -> None:
 
 
 def test_both_eyes_get_one_colour(donor: Donor) -> None:
-    tinted = donor.pixels.copy()
+    tinted = donor.analysis.pixels.copy()
     frame = donor.face.eye_frame(Feature.RIGHT_EYE)
     eye = donor.face.eye(Feature.RIGHT_EYE)
     box = Box.around(np.concatenate([eye.upper, eye.lower]))
@@ -92,8 +90,8 @@ def test_both_eyes_get_one_colour(donor: Donor) -> None:
     iris = np.hypot(x - center_x, y - center_y) < IRIS_RADIUS
     part = tinted[box.slices]
     part[iris] = np.clip(part[iris] * np.array([1.3, 1.0, 0.7]), 0, 255).astype(np.uint8)
-    noisy = Donor(tinted, donor.face, "tinted.jpg")
-    appearance = measure_appearance(tinted, donor.face)
+    noisy = Donor(FaceAnalysis(tinted, donor.face), "tinted.jpg", {})
+    appearance = noisy.analysis.appearance
     apart = []
     for calmed in (0.0, 1.0):
         warmth = []
@@ -112,9 +110,9 @@ def test_both_eyes_get_one_colour(donor: Donor) -> None:
 
 
 def test_the_eyeball_has_the_grain_of_the_photo_it_goes_into(donor: Donor) -> None:
-    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.pixels)
+    donated, x, y, _ = cut_eye(donor.face, Feature.LEFT_EYE, donor.analysis.pixels)
     smooth = np.asarray(cv2.GaussianBlur(donated, (0, 0), 3.0), np.float32)
-    appearance = measure_appearance(donor.pixels, donor.face)
+    appearance = donor.analysis.appearance
     assert appearance.grain.std() > 5
     without, with_grain = (
         regularize_eye(Matched(smooth, 1.0, smooth), x, y, donor, Feature.LEFT_EYE, replace(appearance, grain=grain))

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from edit.options import DiffusionOptions, EyeOptions, FaceChoice, Options, ReferenceOptions, SmileOptions, Wish
 from edit.plan import EditPlan
-from face.types import EYES, Feature
+from face.analysis import FaceAnalysis
+from face.types import EYES, Face, Feature
 from photo.errors import BadOption
-from photo.types import Photo
+from photo.types import Photo, Pixels
 from retouch.engines import DraftEngine
 from retouch.pipeline import fix_photo, plan_edits
+from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto
+
+
+def plan_for(pixels: Pixels, faces: Sequence[Face], options: Options) -> EditPlan:
+    return plan_edits([FaceAnalysis(pixels, face) for face in faces], options)
 
 
 def wanted(plan: EditPlan, number: int) -> set[Feature]:
@@ -24,10 +30,10 @@ def wanted(plan: EditPlan, number: int) -> set[Feature]:
 def test_a_face_can_be_left_alone_for_itself(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_4.jpg")
     faces = faces_of(pixels)
-    usual = plan_edits(pixels, faces, Options())
-    alone = plan_edits(pixels, faces, Options(choices={1: FaceChoice(eyes=Wish.NEVER)}))
+    usual = plan_for(pixels, faces, Options())
+    alone = plan_for(pixels, faces, Options(choices={1: FaceChoice(eyes=Wish.NEVER)}))
     assert wanted(usual, 1) and not wanted(alone, 1)
-    assert "switched off" in next(skip.reason for skip in alone.skips if skip.face.number == 1)
+    assert "switched off" in next(explain(skip.cause) for skip in alone.skips if skip.face.number == 1)
     for number in range(2, 6):
         assert wanted(alone, number) == wanted(usual, number)
 
@@ -37,7 +43,7 @@ def test_amounts_are_those_of_the_face(sample: LoadPhoto, faces_of: FindFaces) -
     options = Options(
         smile=SmileOptions(strength=0.4), choices={3: FaceChoice(smile_strength=0.9), 1: FaceChoice(eye_opening=0.2)}
     )
-    plan = plan_edits(pixels, faces_of(pixels), options)
+    plan = plan_for(pixels, faces_of(pixels), options)
     amounts = {(edit.face.number, edit.feature): edit.amount for edit in plan.edits}
     assert amounts[3, Feature.MOUTH] == 0.9
     assert amounts[5, Feature.MOUTH] == 0.4
@@ -47,7 +53,7 @@ def test_amounts_are_those_of_the_face(sample: LoadPhoto, faces_of: FindFaces) -
 
 def test_off_for_the_whole_photo_a_face_can_still_ask(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_4.jpg")
-    plan = plan_edits(
+    plan = plan_for(
         pixels, faces_of(pixels), Options(smile=SmileOptions(Wish.NEVER), choices={3: FaceChoice(smile=Wish.ALWAYS)})
     )
     assert wanted(plan, 3) == {Feature.MOUTH}
@@ -56,8 +62,8 @@ def test_off_for_the_whole_photo_a_face_can_still_ask(sample: LoadPhoto, faces_o
 
 def test_asking_does_not_open_eyes_that_are_wide_open(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_4.jpg")
-    plan = plan_edits(pixels, faces_of(pixels), Options(choices={2: FaceChoice(eyes=Wish.ALWAYS, smile=Wish.ALWAYS)}))
-    reasons = {skip.feature: skip.reason for skip in plan.skips if skip.face.number == 2}
+    plan = plan_for(pixels, faces_of(pixels), Options(choices={2: FaceChoice(eyes=Wish.ALWAYS, smile=Wish.ALWAYS)}))
+    reasons = {skip.feature: explain(skip.cause) for skip in plan.skips if skip.face.number == 2}
     assert reasons[Feature.LEFT_EYE] == "open already" and reasons[Feature.MOUTH] == "already smiling"
 
 
@@ -71,7 +77,7 @@ def test_only_always_opens_eyes_that_are_not_surely_closed(
 
     def opened(wish: Wish) -> set[Feature]:
         asked = Options(choices={2: FaceChoice(wish)}) if for_one_face else Options(eyes=EyeOptions(wish), faces=(2,))
-        return wanted(plan_edits(pixels, (narrow,), asked), 2)
+        return wanted(plan_for(pixels, (narrow,), asked), 2)
 
     assert opened(Wish.ALWAYS) == set(EYES)
     assert opened(Wish.AUTO) == opened(Wish.NEVER) == set()
@@ -85,7 +91,7 @@ def test_only_always_broadens_a_faint_smile(sample: LoadPhoto, faces_of: FindFac
 
     def made(wish: Wish) -> set[Feature]:
         asked = Options(choices={2: FaceChoice(smile=wish)}) if for_one_face else Options(smile=SmileOptions(wish))
-        return wanted(plan_edits(pixels, (faint,), asked), 2)
+        return wanted(plan_for(pixels, (faint,), asked), 2)
 
     assert made(Wish.ALWAYS) == {Feature.MOUTH}
     assert made(Wish.AUTO) == made(Wish.NEVER) == set()
@@ -103,8 +109,8 @@ def test_a_choice_is_filled_up_with_that_of_the_whole_photo() -> None:
 
 def test_faces_found_before_are_not_searched_again(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_4.jpg")
-    only = faces_of(pixels)[2:3]
-    result = fix_photo(Photo(pixels), Options(engine="draft"), DraftEngine(), faces=only)
+    only = [FaceAnalysis(pixels, face) for face in faces_of(pixels)[2:3]]
+    result = fix_photo(Photo(pixels), Options(engine="draft"), DraftEngine(), analyses=only)
     assert [face.number for face in result.report.faces] == [3]
     assert {change.face.number for change in result.report.changes} == {3}
 

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from edit.options import Options
 from edit.plan import EditPlan
 from edit.strokes import Strokes, apply_strokes, covers
+from face.analysis import FaceAnalysis
 from face.types import Feature
 from photo.types import Box
 from retouch.pipeline import plan_edits
+from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto
 
 SIZE = (160, 310)  # of the masks: a quarter of the photo's 640 × 1240
@@ -22,7 +24,7 @@ SHAPE = (640, 1240, 3)
 def plan(sample: LoadPhoto, faces_of: FindFaces) -> EditPlan:
     pixels = sample("image_1.jpg")
     assert pixels.shape == SHAPE
-    return plan_edits(pixels, faces_of(pixels), Options())
+    return plan_edits([FaceAnalysis(pixels, face) for face in faces_of(pixels)], Options())
 
 
 def empty() -> NDArray[np.uint8]:
@@ -56,7 +58,7 @@ def test_an_edit_of_which_nothing_is_left_is_skipped_with_its_reason(plan: EditP
     edit = plan.edits[0]
     after = apply_strokes(plan, Strokes(paint(edit.region.box.padded(0.2)), empty()), SHAPE)
     assert all(other.feature is not edit.feature for other in after.edits if other.face is edit.face)
-    (skip,) = [skip for skip in after.skips if "kept" in skip.reason]
+    (skip,) = [skip for skip in after.skips if "kept" in explain(skip.cause)]
     assert skip.feature is edit.feature
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from face.detector import Pyramid, _cut_at_gaps, _plan_tiles, find_boxes, find_cut_boxes
+from face.detector import Candidate, Pyramid, _cut_at_gaps, _plan_tiles, _suppress, find_boxes, find_cut_boxes
 from photo.types import Pixels
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -45,6 +45,14 @@ def test_a_busy_photo_is_covered_without_cuts() -> None:
 def test_cutting_at_gaps_leaves_tight_rectangles() -> None:
     cells = np.array([[1, 1, 0, 0, 0], [1, 0, 0, 1, 1], [0, 0, 0, 0, 0], [0, 1, 0, 0, 0]], bool)
     assert sorted(_cut_at_gaps(cells)) == [(0, 0, 2, 2), (1, 3, 2, 4), (3, 1, 5, 2)]
+
+
+def test_of_boxes_that_overlap_the_surest_stays() -> None:
+    # The second shares a third of both with the first, the third a little more; the last lies half outside the photo.
+    sure, beside, too_near = (Candidate((x, 0.5, x + 40, 40.5), c) for x, c in ((0, 0.9), (20.0, 0.7), (18.0, 0.8)))
+    outside = Candidate((-120.0, 0.0, -80.0, 40.0), 0.95)
+    assert _suppress([beside, sure, too_near, outside]) == [outside, sure, beside]
+    assert _suppress([]) == []
 
 
 @pytest.mark.parametrize("shape", [(3, 3000, 3), (3000, 2, 3), (1, 9, 3)])

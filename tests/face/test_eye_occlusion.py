@@ -8,9 +8,11 @@ import pytest
 
 from edit.options import Options
 from eyes_mask import plan_eyes
+from face.analysis import FaceAnalysis
 from face.occlusion import lacks_lash_line
 from face.types import EYES, Face, Feature
 from photo.types import Pixels
+from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto
 
 CLOSED_SAMPLE = "image_3.jpg"
@@ -54,10 +56,10 @@ def test_an_eye_under_a_hand_stays_under_it_and_the_other_one_opens(
     pixels = sample(CLOSED_SAMPLE)
     (face,) = faces_of(pixels)
     covered = cover_with_skin(pixels, face, feature)
-    edits, skips = plan_eyes(covered, (face,), Options())
-    assert [edit.feature for edit in edits] == [feature.other_eye]
+    intents, skips = plan_eyes((FaceAnalysis(covered, face),), Options())
+    assert [intent.feature for intent in intents] == [feature.other_eye]
     assert [skip.feature for skip in skips] == [feature]
-    assert "hand" in skips[0].reason
+    assert "hand" in explain(skips[0].cause)
 
 
 def test_outside_the_photo_there_is_no_lash_line(sample: LoadPhoto, faces_of: FindFaces) -> None:

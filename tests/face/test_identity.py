@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from face.types import Face, Landmarks
 from photo import geometry
 from photo.errors import MissingModel
 from photo.types import FloatArray, Pixels
-from tests.conftest import FindFaces, LoadPhoto
+from tests.conftest import FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import PAIRS, Pair, development_pairs, portraits, read_labels, where_developing
 
 
@@ -98,21 +97,21 @@ def test_a_face_at_the_edge_of_the_photo_can_be_described(sample: LoadPhoto, fac
 
 
 @pytest.mark.usefixtures("_unloaded")
-@pytest.mark.parametrize(("content", "words"), [(None, "missing"), (b"no network", "damaged")])
+@pytest.mark.parametrize(
+    ("content", "is_sum_right", "words"),
+    [(None, False, "missing"), (b"no network", False, "damaged"), (b"no network", True, "damaged")],
+)
 def test_a_bad_model_file_is_said_in_one_sentence(
     content: bytes | None,
+    is_sum_right: bool,
     words: str,
     sample: LoadPhoto,
     faces_of: FindFaces,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    replace_model: ReplaceModel,
 ) -> None:
     pixels = sample("image_2.jpg")
     (face,) = faces_of(pixels)
-    path = tmp_path / "mobilefacenet.onnx"
-    if content is not None:
-        path.write_bytes(content)
-    monkeypatch.setattr(identity, "_MODEL_FILE", path)
+    replace_model(identity._MODEL, content, is_sum_right)
     with pytest.raises(MissingModel, match=words):
         embed_face(pixels, face)
 

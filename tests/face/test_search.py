@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -19,7 +19,7 @@ from face.search import find_faces, remeasure
 from face.types import Face, Feature
 from photo.errors import MissingModel
 from photo.types import Pixels
-from tests.conftest import ROOT, SAMPLES, FindFaces, LoadPhoto
+from tests.conftest import ROOT, SAMPLES, FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import count_people, development, where_developing
 
 Numbers = NDArray[Any]
@@ -204,7 +204,7 @@ def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
 @pytest.fixture
 def fresh_models() -> Iterator[None]:
     """Models are loaded anew inside the test, and again after it."""
-    loaders = (detector._load_network, landmarker._load_landmarker)
+    loaders = (detector._read_files, detector._load_network, landmarker._load_landmarker)
     for loader in loaders:
         loader.cache_clear()
     yield
@@ -213,18 +213,14 @@ def fresh_models() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_models")
-@pytest.mark.parametrize(
-    ("module", "name"), [(detector, "_LAYERS_FILE"), (detector, "_WEIGHTS_FILE"), (landmarker, "_MODEL_FILE")]
-)
+@pytest.mark.parametrize("name", [detector._LAYERS, detector._WEIGHTS, landmarker._MODEL])
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
+@pytest.mark.parametrize("is_sum_right", [False, True])
 def test_missing_or_damaged_model_is_named(
-    sample: LoadPhoto, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, module: object, name: str, content: bytes | None
+    sample: LoadPhoto, replace_model: ReplaceModel, name: str, content: bytes | None, is_sum_right: bool
 ) -> None:
-    path = tmp_path / "model.file"
-    if content is not None:
-        path.write_bytes(content)
-    monkeypatch.setattr(module, name, path)
-    with pytest.raises(MissingModel, match=r"model\.file"):
+    replace_model(name, content, is_sum_right)
+    with pytest.raises(MissingModel, match=re.escape(name)):
         find_faces(sample("image_2.jpg"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -66,3 +67,13 @@ def test_the_parts_of_a_real_face_lie_where_their_names_say(sample: LoadPhoto, f
 
 def test_a_person_has_no_muzzle(sample: LoadPhoto, faces_of: FindFaces) -> None:
     assert 0.14 < faces_of(sample("image_2.jpg"))[0].landmarks.muzzle_ratio < 0.25
+
+
+def test_the_hull_holds_every_landmark(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    (face,) = faces_of(sample("image_2.jpg"))
+    hull = face.landmarks.hull
+    assert hull.dtype == np.float32 and hull.shape[1] == 2 and len(hull) < 100
+    for point in face.landmarks.points[:, :2]:
+        assert cv2.pointPolygonTest(hull, (float(point[0]), float(point[1])), measureDist=True) > -0.01
+    on_the_face = {tuple(point) for point in face.landmarks.points[:, :2].tolist()}
+    assert {tuple(point) for point in hull.tolist()} <= on_the_face

@@ -552,6 +552,20 @@ def test_a_photo_just_below_the_limit_is_not_called_a_bomb(tmp_path: Path, monke
     assert "larger than 1 megapixels" in refusal_of(tmp_path / "large.png")
 
 
+@pytest.mark.parametrize("limit", [100, None])
+def test_a_photo_beyond_pillows_own_limit_is_read_and_the_limit_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    for name in ("photo.png", "photo.tif"):
+        Image.new("L", (40, 30)).save(tmp_path / name)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert load_photo(tmp_path / "photo.png").width == load_photo(tmp_path / "photo.tif").width == 40
+    assert limit == Image.MAX_IMAGE_PIXELS
+    (tmp_path / "damaged.png").write_bytes(b"no photo")
+    assert "no photo" in refusal_of(tmp_path / "damaged.png")
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
 def test_several_pictures_in_one_file_are_refused(tmp_path: Path) -> None:
     pages = [Image.new("RGB", (8, 8), color) for color in ("red", "blue", "green")]
     for ending in (".tif", ".webp", ".png"):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from benchmark.synthetic_blink import close_eyes
+from donor.align import align_faces
+from edit.plan import Donor
+from face.analysis import FaceAnalysis
 from face.search import find_faces
 from face.types import Face
 from photo.types import Matrix, Pixels
@@ -30,6 +34,24 @@ class Moments:
     other: Pixels
     other_face: Face
     matrix: Matrix
+
+    @cached_property
+    def open_analysis(self) -> FaceAnalysis:
+        return FaceAnalysis(self.open, self.open_face)
+
+    @cached_property
+    def analysis(self) -> FaceAnalysis:
+        """The face that blinks."""
+        return FaceAnalysis(self.blinking, self.face)
+
+    @cached_property
+    def other_analysis(self) -> FaceAnalysis:
+        return FaceAnalysis(self.other, self.other_face)
+
+
+def make_donor(target: FaceAnalysis, donor: FaceAnalysis, name: str = "other") -> Donor:
+    """The donor's face laid over the target's, without asking whether it is worth having."""
+    return Donor(donor, name, align_faces(target, donor))
 
 
 def make_moments(sample: LoadPhoto) -> Moments:

@@ -1,0 +1,46 @@
+"""The model files beside the program: where each lies, and what is in it to the last bit."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from photo.errors import MissingModel
+
+_ROOT = Path(__file__).parents[1]
+
+MODELS = {
+    "deploy.prototxt": (_ROOT, "85abd2feeb48703094444073b29ecbcc1ebb66481548e5808e90f38681123ca7"),
+    "res10_300x300_ssd_iter_140000.caffemodel": (
+        _ROOT,
+        "2a56a11a57a4a295956b0660b4a3d76bbdca2206c4961cea8efe7d95c7cb2f2d",
+    ),
+    "haarcascade_frontalface_default.xml": (_ROOT, "0f7d4527844eb514d4a4948e822da90fbb16a34a0bbbbc6adc6498747a5aafb0"),
+    "haarcascade_smile.xml": (_ROOT, "4ca1f304eabd0b5ae30180c81acb53e166a5867e5be17b316bd3f32cfdf87d8a"),
+    "face_landmarker.task": (_ROOT / "models", "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"),
+    "mobilefacenet.onnx": (_ROOT / "models", "92ec4793d195efae1e5f65bf268d016c8236150fb137f71a871a4043d06f6f67"),
+}
+"""The folder of each model file by its name, and the SHA-256 of its bytes."""
+
+
+def model_bytes(name: str) -> bytes:
+    """The bytes of one of MODELS, as they were when the program was made.
+
+    Every call reads the whole file anew, so callers keep what they make of it. Raises MissingModel where the file is
+    missing, cannot be read, or holds anything else.
+    """
+    folder, checksum = MODELS[name]
+    try:
+        data = (folder / name).read_bytes()
+    except FileNotFoundError as error:
+        raise MissingModel(f"The model file {name} is missing beside the program.") from error
+    except OSError as error:
+        raise MissingModel(f"The model file {name} cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(data).hexdigest() != checksum:
+        raise damaged_model(name)
+    return data
+
+
+def damaged_model(name: str) -> MissingModel:
+    """The error that says that a model file holds something else than it should."""
+    return MissingModel(f"The model file {name} is damaged; fetch the program's folder anew.")

@@ -1,0 +1,196 @@
+"""What an eye is called, what is planned for it and what passes as open never contradict each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edit.options import Options, SmileOptions, Wish
+from edit.plan import EditPlan
+from face.analysis import FaceAnalysis
+from face.expression import (
+    CLOSED,
+    COPIED_ASPECT_RATIO,
+    FAINT_SMILE,
+    FAINT_SMILE_SPAN,
+    NARROW,
+    NEARLY_CLOSED,
+    OPEN_ASPECT_RATIO,
+    OPEN_BLINK,
+    REAL_OPEN_BLINK,
+    SHUT_ASPECT_RATIO_SPAN,
+    SHUT_BLINK_SPAN,
+    EyeState,
+    find_closed,
+    is_fit_to_copy,
+    measure_closedness,
+    measure_openness,
+    measure_smiling,
+    name_eye,
+)
+from face.types import EYES, Face, Feature, Landmarks
+from photo.types import Pixels
+from retouch.pipeline import plan_edits
+from retouch.quality import judge_edit
+from retouch.report import describe_analysis
+from tests.conftest import FindFaces, LoadPhoto
+
+RIGHT, LEFT = EYES
+A_BIT = 0.005
+
+
+@pytest.fixture
+def closed_photo(sample: LoadPhoto) -> Pixels:
+    return sample("image_3.jpg")
+
+
+@pytest.fixture
+def face(closed_photo: Pixels, faces_of: FindFaces) -> Face:
+    return faces_of(closed_photo)[0]
+
+
+def shape_eyes(face: Face, right: tuple[float, float], left: tuple[float, float] | None = None) -> Face:
+    """The face with other eyes, each given by its aspect ratio and its blink score; both alike without a second."""
+    points = face.landmarks.points.copy()
+    wanted = dict(zip(EYES, (right, left or right), strict=True))
+    for feature, (ratio, _) in wanted.items():
+        eye = face.eye(feature)
+        for upper, lower in zip(eye.upper[1:-1], eye.lower[1:-1], strict=True):
+            for own in (upper, lower):
+                place = np.flatnonzero((face.landmarks.points == own).all(axis=1))
+                points[place] = (upper + lower) / 2 + (own - (upper + lower) / 2) * ratio / eye.aspect_ratio
+    shapes = {"eyeBlinkRight": wanted[RIGHT][1], "eyeBlinkLeft": wanted[LEFT][1]}
+    return replace(face, landmarks=Landmarks(points), blendshapes={**face.blendshapes, **shapes})
+
+
+def flatten(face: Face) -> Face:
+    """The face without depth: its width in space is that in the picture."""
+    return replace(face, landmarks=Landmarks(face.landmarks.points * np.array([1, 1, 0], np.float32)))
+
+
+# ---- closedness -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "blink", "closedness"), [(0.12, 0.55, 0.575), (0.3, 0.0, 0.0), (0.45, 0.0, 0.0), (0.15, 0.3, 0.4)]
+)
+def test_lids_and_blink_score_count_alike(face: Face, ratio: float, blink: float, closedness: float) -> None:
+    shaped = flatten(shape_eyes(face, (ratio, blink), (0.3, 0.0)))
+    assert shaped.eye(RIGHT).aspect_ratio == pytest.approx(ratio, abs=1e-4)
+    assert measure_closedness(shaped, RIGHT) == pytest.approx(closedness, abs=1e-3)
+    assert measure_closedness(shaped, LEFT) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_turned_head_closes_no_eye_and_opens_none(face: Face) -> None:
+    points = flatten(face).landmarks.points.copy()
+    for feature in EYES:
+        eye = face.eye(feature)
+        for upper, lower in zip(eye.upper[1:-1], eye.lower[1:-1], strict=True):
+            for own in (upper, lower):  # lids that are parted straight up are parted as far when the head turns
+                points[(face.landmarks.points == own).all(axis=1), 0] = (upper[0] + lower[0]) / 2
+    level = replace(face, landmarks=Landmarks(points))
+    ahead = shape_eyes(level, (0.15, 0.5))
+    points, angle = ahead.landmarks.points.copy(), np.radians(50)
+    points[:, 0], points[:, 2] = points[:, 0] * np.cos(angle), points[:, 0] * np.sin(angle)
+    turned = replace(ahead, landmarks=Landmarks(points))
+    assert turned.eye(LEFT).aspect_ratio > 1.5 * ahead.eye(LEFT).aspect_ratio
+    for feature in EYES:
+        assert measure_closedness(turned, feature) == pytest.approx(measure_closedness(ahead, feature), abs=1e-3)
+
+
+# ---- states ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "states"),
+    [
+        (CLOSED, NEARLY_CLOSED, (EyeState.CLOSED, EyeState.CLOSED)),
+        (CLOSED, NEARLY_CLOSED - A_BIT, (EyeState.CLOSED, EyeState.NARROW)),
+        (CLOSED, NARROW - A_BIT, (EyeState.CLOSED, EyeState.OPEN)),
+        (CLOSED - A_BIT, CLOSED - A_BIT, (EyeState.NARROW, EyeState.NARROW)),
+        (CLOSED - A_BIT, NARROW, (EyeState.NARROW, EyeState.NARROW)),
+        (NARROW, NARROW - A_BIT, (EyeState.NARROW, EyeState.OPEN)),
+        (1.0, 1.0, (EyeState.CLOSED, EyeState.CLOSED)),
+        (0.0, 0.0, (EyeState.OPEN, EyeState.OPEN)),
+    ],
+)
+def test_states_change_at_their_thresholds(more: float, less: float, states: tuple[EyeState, EyeState]) -> None:
+    for worse, better in (EYES, EYES[::-1]):
+        closedness = {worse: more, better: less}
+        assert (name_eye(closedness, worse), name_eye(closedness, better)) == states
+        called = {feature for feature in EYES if name_eye(closedness, feature) is EyeState.CLOSED}
+        assert find_closed(closedness) == called
+
+
+# ---- plan, table and check ------------------------------------------------------------------------------
+
+
+def plan_for(pixels: Pixels, face: Face) -> tuple[FaceAnalysis, EditPlan]:
+    analysis = FaceAnalysis(pixels, face)
+    return analysis, plan_edits((analysis,), Options(smile=SmileOptions(Wish.NEVER)))
+
+
+def test_a_nearly_shut_eye_is_closed_in_plan_and_table_and_fails_the_check(closed_photo: Pixels, face: Face) -> None:
+    shaped = shape_eyes(face, (0.12, 0.55))
+    analysis, plan = plan_for(closed_photo, shaped)
+    assert {edit.feature for edit in plan.edits} == set(EYES)
+    assert describe_analysis((analysis,), plan).count("closed 0.12") == 2
+    assert not any(judge_edit(edit, shaped).good for edit in plan.edits)
+
+
+@pytest.mark.parametrize("ratio", [0.04, 0.12, 0.17, 0.21, 0.28])
+@pytest.mark.parametrize("blink", [0.05, 0.30, 0.38, 0.45, 0.55, 0.75])
+def test_plan_table_and_check_agree(closed_photo: Pixels, face: Face, ratio: float, blink: float) -> None:
+    shaped = shape_eyes(face, (ratio, blink))
+    analysis, plan = plan_for(closed_photo, shaped)
+    planned = {edit.feature for edit in plan.edits}
+    words = describe_analysis((analysis,), plan)
+    assert words.count(f"closed {ratio:.2f}") == len(planned)
+    # The same eye, painted, passes only if nobody would call it anything but open.
+    _, blinking = plan_for(closed_photo, shape_eyes(face, (0.04, 0.8)))
+    assert len(blinking.edits) == 2
+    passed = [judge_edit(edit, shaped).good for edit in blinking.edits]
+    assert not planned or not any(passed)
+    assert passed == [ratio > OPEN_ASPECT_RATIO and blink < OPEN_BLINK] * 2
+    if all(passed):
+        assert not any(measure_closedness(shaped, feature) >= NEARLY_CLOSED for feature in EYES)
+
+
+# ---- eyes to copy, best takes ---------------------------------------------------------------------------
+
+
+def test_only_a_clearly_open_eye_is_copied(face: Face) -> None:
+    least, most = COPIED_ASPECT_RATIO + A_BIT, REAL_OPEN_BLINK - A_BIT
+    assert is_fit_to_copy(shape_eyes(face, (least, most), (0.0, 1.0)), RIGHT)
+    assert not is_fit_to_copy(shape_eyes(face, (least, most), (0.0, 1.0)), LEFT)
+    assert not is_fit_to_copy(shape_eyes(face, (COPIED_ASPECT_RATIO - A_BIT, most)), RIGHT)
+    assert not is_fit_to_copy(shape_eyes(face, (least, REAL_OPEN_BLINK)), RIGHT)
+
+
+def test_the_less_open_eye_tells_how_open_a_face_is(face: Face) -> None:
+    wide = (0.35, 0.0)
+    assert measure_openness(shape_eyes(face, wide)) == 1.0
+    half_shut = OPEN_ASPECT_RATIO - SHUT_ASPECT_RATIO_SPAN / 2, 0.0
+    half_blink = 0.35, REAL_OPEN_BLINK + SHUT_BLINK_SPAN / 2
+    for less in (half_shut, half_blink):
+        for eyes in ((wide, less), (less, wide)):
+            assert measure_openness(shape_eyes(face, *eyes)) == pytest.approx(0.5, abs=1e-3)
+    assert measure_openness(shape_eyes(face, wide, (0.35, 1.0))) == 0.0
+
+
+def test_a_faint_smile_counts_in_part(face: Face) -> None:
+    def smiling(score: float) -> float:
+        shapes = {**face.blendshapes, "mouthSmileLeft": score - 0.1, "mouthSmileRight": score + 0.1}
+        return measure_smiling(replace(face, blendshapes=shapes))
+
+    assert smiling(FAINT_SMILE) == pytest.approx(0.0, abs=1e-6)
+    assert smiling(FAINT_SMILE + FAINT_SMILE_SPAN / 2) == pytest.approx(0.5)
+    assert smiling(FAINT_SMILE + FAINT_SMILE_SPAN) == pytest.approx(1.0)
+    assert smiling(0.12) == 0.0 and smiling(0.8) == 1.0
+
+
+def test_the_mouth_has_no_closedness(face: Face) -> None:
+    with pytest.raises(ValueError, match="mouth"):
+        measure_closedness(face, Feature.MOUTH)
