@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ def read_tags(source: str) -> dict[str, list[str]]:
     return dict(found)
 
 
+@cache
 def read_numbers() -> Numbers:
     """What the product says."""
     numbers: Numbers = defaultdict(dict)
