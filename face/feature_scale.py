@@ -13,7 +13,7 @@ from face.eye_geometry import EyeView
 from face.types import EyeFrame
 from photo.types import Box, FloatArray
 
-MOST_HALF_WIDTH_PX = 64.0
+MOST_HALF_WIDTH_PX = 96.0
 """So many pixels of half an eye's width tell where its lids, lashes and shadows are; few photos have more."""
 
 

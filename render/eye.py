@@ -171,7 +171,7 @@ def _paint_eyeball(
     eye = np.zeros((*alpha.shape, 3), np.float32)
     # Premultiplied, so that blurring does not drag the colours outside the opening in.
     eye[seen] = render_eyeball(x[seen], y[seen], lids, center, shading) * alpha[seen][..., None]
-    lash_alpha = _lash_alpha(x, y, lids, lashes, shading)
+    lash_alpha = _lash_alpha(x, y, lids, lashes, shading, is_fine=is_fine)
     rim_alpha = _rim_alpha(x, y, lids)
 
     size = (box.width, box.height)
@@ -196,7 +196,9 @@ def _paint_eyeball(
     return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
 
 
-def _lash_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading) -> FloatArray:
+def _lash_alpha(
+    x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading, *, is_fine: bool
+) -> FloatArray:
     """The upper lashes, a dark band with hairs fanning out of it, and the faint line of the lower ones."""
     above = y - evaluate_lid(lids.upper, x)
     below = evaluate_lid(lids.lower, x) - y
@@ -209,11 +211,13 @@ def _lash_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shadin
     strength = np.clip(0.15 + 0.75 * lashes.darkness, 0, 0.80) * (0.50 + 0.50 * toward_temple)
     upper = np.exp(-((above / width) ** 2)) * strength * span
     lower = 0.16 * lashes.darkness * np.exp(-(((below - 0.05) / 0.06) ** 2)) * span * toward_temple * uneven
-    hairs = _hair_alpha(x, y, lids, lashes, shading)
+    hairs = _hair_alpha(x, y, lids, lashes, shading, is_fine=is_fine)
     return np.asarray(np.maximum(np.maximum(upper, lower), hairs), np.float32)
 
 
-def _hair_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading) -> FloatArray:
+def _hair_alpha(
+    x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading, *, is_fine: bool
+) -> FloatArray:
     """Single hairs, only where the photo is large enough to show them: curved outward and up, tapering."""
     canvas = np.zeros(x.shape, np.uint8)
     visible = shading.detail * float(np.clip((lashes.darkness - 0.25) / 0.4, 0, 1))
@@ -226,6 +230,8 @@ def _hair_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shadin
     to_pixels = cv2.getAffineTransform(corners, np.array([[0, 0], [width - 1, 0], [0, height - 1]], np.float32))
     unit = float(np.sqrt(abs(np.linalg.det(to_pixels[:, :2]))))
     steps = np.linspace(0, 1, 8, dtype=np.float32)
+    # What is not reduced afterwards would show the steps of its pixels.
+    line = cv2.LINE_AA if is_fine else cv2.LINE_8
     # Denser to the temple.
     for root_x in -0.97 + 1.7 * np.linspace(0, 1, 46) ** 1.25:
         root = float(root_x + random.normal(0, 0.022))
@@ -238,7 +244,7 @@ def _hair_alpha(x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shadin
             points.T[:-1], points.T[1:], np.linspace(0.020, 0.007, 7).tolist(), strict=True
         ):
             ends = [(round(float(point[0]) * 16), round(float(point[1]) * 16)) for point in (start, end)]
-            cv2.line(canvas, ends[0], ends[1], (255,), max(1, round(thickness * unit)), cv2.LINE_8, 4)
+            cv2.line(canvas, ends[0], ends[1], (255,), max(1, round(thickness * unit)), line, 4)
     return canvas / np.float32(255) * np.float32(0.60 * visible)
 
 

@@ -75,7 +75,7 @@ def test_a_small_eye_is_seen_as_it_stands() -> None:
     assert shrink_view(view) is view and fit_to(view, picture) is picture
 
 
-@pytest.mark.parametrize("half_width_px", [65.0, 100.0, 333.0])
+@pytest.mark.parametrize("half_width_px", [97.0, 150.0, 333.0])
 def test_a_shrunk_view_shows_the_same_places(half_width_px: float) -> None:
     view = make_view(half_width_px)
     small = shrink_view(view)
@@ -119,7 +119,7 @@ def test_no_filter_grows_with_the_eye(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_filter_grows_with_the_face(monkeypatch: pytest.MonkeyPatch) -> None:
-    photos = [Photo(make_close_up(width_px)) for width_px in (800, 1800)]
+    photos = [Photo(make_close_up(width_px)) for width_px in (1200, 2200)]
     taps = count_taps(monkeypatch)
     reach = []
     for photo in photos:
