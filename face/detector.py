@@ -19,7 +19,7 @@ from cv2.typing import MatLike
 
 from face.model_files import model_bytes
 from photo.errors import MissingModel
-from photo.geometry import _can_halve, _halve, scale_down, scale_size
+from photo.geometry import can_halve, halve, scale_down, scale_size
 from photo.types import Mask, Pixels
 
 _LAYERS, _WEIGHTS = "deploy.prototxt", "res10_300x300_ssd_iter_140000.caffemodel"
@@ -104,10 +104,10 @@ class Pyramid:
         scale = side / max(height, width)
         size = scale_size(width, height, scale)
         halves = 0
-        while _can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:
+        while can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:
             halves += 1
             if halves == len(self._halves):
-                self._halves.append(_halve(self._halves[-1]))
+                self._halves.append(halve(self._halves[-1]))
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         return cv2.resize(self._halves[halves], size, interpolation=flags), scale
 
