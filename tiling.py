@@ -371,6 +371,7 @@ def _tent(length: int) -> FloatArray:
 LATENT_CELL_PX = 8
 """Width and height, in pixels, of the square that one latent of the autoencoder encodes."""
 
+# calibration: drift. Ratio of two contrasts.
 GAIN_RANGE = (0.85, 1.15)
 """The autoencoder's drift in contrast is a few percent; what lies further off is something else."""
 _RING_GAP_PX, _RING_WIDTH_PX = 2, 16

@@ -129,7 +129,7 @@ def _silenced() -> Iterator[None]:
 
 # Of OpenCV, what to show beyond the photo's edge. Half a face is sometimes found only beside a black border.
 BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT)
-# Side of the crop in proportion to the extent of the landmarks.
+# calibration: crop-size. Side of the crop in proportion to the extent of the landmarks.
 _LANDMARKS_TO_CROP = 1.6
 
 
