@@ -51,7 +51,7 @@ _RIM = 0.25
 _OUTLINE_POWER = 2.4
 # Of the gap between the two eyes each region takes less than half, so they never meet.
 _FRACTION_OF_GAP = 0.45
-# The mask is drawn with about so many pixels to the unit, then scaled to the photo.
+# The mask is drawn with about this many pixels per unit of the eye frame, then scaled to the photo.
 _DRAWN_UNIT_PX = 40.0
 _OUTLINE_POINTS = 33
 

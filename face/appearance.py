@@ -24,7 +24,7 @@ _TONE_SIZE = (48, 48)
 # calibration: haze. Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure
 # one; then they are nearly all haze.
 _HAZE_RATIO = (0.40, 0.70)
-_HAZE_SHARE = 0.72
+_HAZE_FRACTION = 0.72
 # Of a face with more pixels, a part of them is enough for its light and its shadows; they are picked, not averaged, so
 # that the grain stays.
 _ENOUGH_PIXELS = 500_000
@@ -34,7 +34,7 @@ _MOST_GRAIN_PX = 96.0
 _GRAIN_SIGMA_PX = 2.5
 # calibration: skin-hue. The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses,
 # would falsify it.
-_SHARE_BELOW = 0.75
+_BELOW_WEIGHT = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def measure_haze(black: FloatArray, skin: FloatArray) -> FloatArray:
     """
     low, high = _HAZE_RATIO
     ratio = np.asarray(float(black @ LUMA) / max(float(skin @ LUMA), 1.0))
-    return np.asarray(_HAZE_SHARE * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
+    return np.asarray(_HAZE_FRACTION * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
 
 
 def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: FloatArray) -> FloatArray:
@@ -167,7 +167,7 @@ def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: FloatAr
     own, other = (_measure_below(pixels, face.eye(eye), skin) for eye in (feature, feature.other_eye))
     own_level, level = max(float(own @ LUMA), 1.0), max(float(skin @ LUMA), 1.0)
     below = (own / own_level + other / max(float(other @ LUMA), 1.0)) / 2
-    chroma = _SHARE_BELOW * below + (1 - _SHARE_BELOW) * skin / level
+    chroma = _BELOW_WEIGHT * below + (1 - _BELOW_WEIGHT) * skin / level
     return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
 
 

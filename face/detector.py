@@ -44,9 +44,9 @@ _CUT_STRIP_RATIO, _MIRRORED_RATIO = 0.20, 0.15
 # Tiles bound the memory of the fine levels; they overlap by more than the largest face that only they can see.
 _TILE_PX = 720
 _TILE_OVERLAP_PX = 96
-# calibration: flat-ground. Flat places are told from cells of so many pixels: the lightest and the darkest in a window
-# as large as the smallest face differ by less than this many gray levels. Of faces with ever less contrast, the network
-# saw the last at 22.
+# calibration: flat-ground. Flat areas are found by cells of 4 px: in a window as large as the smallest face, the
+# lightest and the darkest cell differ by less than `_FLAT_RANGE` gray levels. Of faces with ever less contrast, the
+# network found the last at 22.
 _CELL_PX = 4
 _WINDOW_CELLS = 6
 _FLAT_RANGE = 16

@@ -22,7 +22,7 @@ from face.types import EYES, EyeLandmarks, Face, Feature
 CLOSED = 0.57
 # calibration: closedness. The less closed eye of such a pair was at 0.44 or more, the open one of a wink at 0.1.
 NEARLY_CLOSED = 0.39
-# calibration: closedness. Wide open eyes stay below; narrow and half open ones are opened only when asked for.
+# calibration: closedness. Wide open eyes stay below; narrow and half open ones are opened only with `Wish.ALWAYS`.
 NARROW = 0.35
 # calibration: closedness. From here up to CLOSED a second reading is taken, of the mirrored face.
 CLOSE_CALL = 0.42
@@ -35,7 +35,7 @@ _RESTING_ASPECT_RATIO = 0.3
 # takes and the opening of a whole face are judged by the same ratio.
 OPEN_ASPECT_RATIO, OPEN_BLINK = 0.20, 0.40
 # calibration: open-eye. Real open eyes: as an eye that was left alone is nobody's work, it may be a little narrower to
-# be copied, and must not look half shut.
+# be copied, but must not be half shut.
 COPIED_ASPECT_RATIO, REAL_OPEN_BLINK = 0.18, 0.35
 # calibration: burst. A real eye this far below or above those of an open one is shut; between them it counts in part.
 SHUT_ASPECT_RATIO_SPAN, SHUT_BLINK_SPAN = 0.12, 0.35
@@ -45,9 +45,9 @@ SHUT_ASPECT_RATIO_SPAN, SHUT_BLINK_SPAN = 0.12, 0.35
 # calibration: smile. Of 100 photos that people had sorted, unsmiling mouths score up to 0.25 and once 0.30, gentle
 # smiles 0.37 and more.
 SMILE = 0.38
-# calibration: smile. From here up to SMILE the Haar cascades are asked, see `mouth_mask.smile_threshold`.
+# calibration: smile. From here up to SMILE the Haar cascades decide, see `mouth_mask.smile_threshold`.
 UNSURE_SMILE = 0.25
-# calibration: smile. A mouth that somebody asked for is left alone only if it smiles like this.
+# calibration: smile. With `Wish.ALWAYS` a mouth is left as it is only if it smiles like this.
 CLEAR_SMILE = 0.6
 # calibration: smile. A painted mouth smiles above the first, more than was called a smile before: who looks at a
 # changed photo wants to see it. The same mouth scores a little less in other crops, so the second is aimed at.

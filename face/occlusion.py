@@ -25,8 +25,8 @@ from photo.types import Box, FloatArray, Pixels
 # ---- the mouth: what covers it, its sharpness, lower rims of glasses ------------------------------------
 
 # The mouth is measured with this many pixels per eye distance.
-_LOOK_PX_PER_EYE_DISTANCE = 100
-# calibration: lips. Lips and the mouth's line show as steps of lightness, in shares of the lightness there: cloth 0.13,
+_PX_PER_EYE_DISTANCE = 100
+# calibration: lips. Lips and the mouth's line show as steps of lightness, in ratio to the lightness there: cloth 0.13,
 # faces 0.5 … 8.
 _LEAST_LIP_CONTRAST = 0.2
 # calibration: lips. Folds in cloth and fingers show steps too, but no more of them where the lips should be than around
@@ -109,7 +109,7 @@ def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | 
     box = Box.around(around, pad).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return None
-    scale = min(1.0, _LOOK_PX_PER_EYE_DISTANCE / eye_distance)
+    scale = min(1.0, _PX_PER_EYE_DISTANCE / eye_distance)
     small = scale_down(pixels[box.slices], scale, least_px=2)
     lab = cv2.GaussianBlur(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (0, 0), 1.0)
 
@@ -156,7 +156,7 @@ def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
     box = Box.around(points, 0.1 * eye_distance).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return 0.0
-    scale = min(1.0, _LOOK_PX_PER_EYE_DISTANCE / eye_distance)
+    scale = min(1.0, _PX_PER_EYE_DISTANCE / eye_distance)
     gray = cv2.cvtColor(scale_down(pixels[box.slices], scale, least_px=2), cv2.COLOR_RGB2GRAY)
     blurred = [
         cv2.GaussianBlur(gray.astype(np.float32), (0, 0), sigma * eye_distance * scale) for sigma in _SHARPNESS_SIGMAS
@@ -224,13 +224,13 @@ _ON_LINE, _ON_LID, _ON_SKIN = (-0.16, 0.14), (0.20, 0.50), (-0.75, -0.30)
 # calibration: lash-line. Among the lashes some skin shows; it is as bright as the brighter quarter of what lies there.
 _SKIN_PERCENTILE = 75
 _SMOOTHED = 0.05
-# calibration: lash-line. A column has a line if it is darker than lid and skin by this share. Of closed eyes 0.48 …
+# calibration: lash-line. A column has a line if it is darker than lid and skin by this ratio. Of closed eyes 0.48 …
 # 1.00 of the columns have one (the fewest behind mirroring glasses), of eyes under hands and hair, 0.00 … 0.35.
 _LINE_CONTRAST = 0.08
-_LEAST_LINE_SHARE = 0.40
+_LEAST_LINE_FRACTION = 0.40
 # calibration: lash-line. On faces that show less, sockets are dark blots, and a lash line has no pixels of its own:
-# with the outer corners of the eyes so many pixels apart, or so many of what a blur of this many deviations leaves of
-# them.
+# the least distance of the outer eye corners, in pixels and in units of detail; a unit is this many standard deviations
+# of the photo's blur.
 _LEAST_EYE_DISTANCE_PX = 60.0
 _SIGMAS_PER_DETAIL = 2.0
 
@@ -274,7 +274,7 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
     lid = np.median(rows(*_ON_LID), axis=0)
     skin = np.percentile(rows(*_ON_SKIN), _SKIN_PERCENTILE, axis=0)
     contrast = 1 - rows(*_ON_LINE).min(axis=0) / np.maximum(np.minimum(lid, skin), 1)
-    has_line = float(np.mean(contrast > _LINE_CONTRAST)) >= _LEAST_LINE_SHARE
+    has_line = float(np.mean(contrast > _LINE_CONTRAST)) >= _LEAST_LINE_FRACTION
     return not has_line and _detail_px(pixels, face) >= _LEAST_EYE_DISTANCE_PX
 
 
@@ -310,16 +310,16 @@ _EDGE_SOFTNESS = 0.12
 # A rim is looked for between these heights over the closed lash line and under the brow.
 _RIM_ABOVE_LINE, _RIM_BELOW_BROW = 0.30, 0.20
 _RIM_X_RANGE = (-1.15, 1.05)
-# calibration: upper-rim. Luma over the lid's that an edge must have along this share of its length to count as one.
-_RIM_CONTRAST_FACE_EDGES, _RIM_SHARE = 0.12, 0.75
+# calibration: upper-rim. Luma over the lid's that an edge must have along this fraction of its length to count as one.
+_RIM_CONTRAST_FACE_EDGES, _RIM_FRACTION = 0.12, 0.75
 _RIM_MARGIN = 0.06
 # calibration: hair-strand. A strand of hair is looked for in this part of the eye frame, as a dark line narrower than
 # _STRAND_WIDTH.
 _STRAND_X, _STRAND_Y, _STRAND_STEPS = (-1.35, 1.20), (0.85, -0.50), (64, 120)
 _STRAND_WIDTH = 0.30
-# calibration: hair-strand. It is darker than the skin beside it by this much of the skin's luma, along this share of
-# its way both above and below the lashes; near these nothing can be told.
-_STRAND_CONTRAST, _STRAND_SHARE, _STRAND_LASHES = 0.10, 0.92, 0.18
+# calibration: hair-strand. It is darker than the skin beside it by this fraction of the skin's luma, along this
+# fraction of its length both above and below the lashes; nearer to these than the third, it is not measured.
+_STRAND_CONTRAST, _STRAND_FRACTION, _STRAND_LASHES = 0.10, 0.92, 0.18
 _STRAND_EDGE = 0.06
 
 
@@ -366,7 +366,7 @@ def find_rim_height(source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x
     contrast[:, 1:-1] = np.abs(sampled[:, 2:] - sampled[:, :-2])
     path = monotone_path(contrast, most_step=1)
     strong = contrast[np.arange(len(path)), path] > _RIM_CONTRAST_FACE_EDGES * max(float(np.median(sampled)), 1.0)
-    if float(strong.mean()) < _RIM_SHARE:
+    if float(strong.mean()) < _RIM_FRACTION:
         return None
     heights = cv2.GaussianBlur(grid_y[np.arange(len(path)), path].reshape(-1, 1), (1, 9), 0).ravel() - _RIM_MARGIN
     return np.asarray(np.interp(x, columns, heights), np.float32)
@@ -392,7 +392,7 @@ def find_hair_strand(
     along = ridge[np.arange(len(rows)), path] > _STRAND_CONTRAST
     away = rows - evaluate_lid(lids.closed, columns[path])
     for part in (away > _STRAND_LASHES, away < -_STRAND_LASHES):
-        if part.sum() < 4 or float(along[part].mean()) < _STRAND_SHARE:
+        if part.sum() < 4 or float(along[part].mean()) < _STRAND_FRACTION:
             return None
     # At the eye's scale a strand is short: it bends once at most, and is as wide above the lashes as below.
     path_x = np.polyval(np.polyfit(rows, columns[path], 2), rows)

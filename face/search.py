@@ -53,15 +53,15 @@ _ON_ITS_HEAD = 150.0
 # calibration: crop-size. Sides of the first crops in proportion to the box of the SSD. The narrow one keeps the
 # neighbours out; some faces are only seen with more around them.
 _BOX_TO_CROP = (1.25, 1.9)
-# calibration: crop-size. Half a face is seen in one crop and not in the next: these sides, moved inward by these shares
-# of the box.
+# calibration: crop-size. Half a face is seen in one crop and not in the next: these sides, moved inward by these ratios
+# to the box.
 _CUT_BOX_TO_CROP = (1.25, 1.4, 1.6)
 _CUT_INWARD = (0.0, 0.15, 0.30)
 # The crop for a second opinion is larger by this factor.
 _SECOND_CROP = 1.15
-# calibration: crop-agreement. The two looks at one face may differ by this much of the eye distance; on things that are
-# no face they differ more.
-_SAME_LOOK_RATIO = 0.15
+# calibration: crop-agreement. The two readings of one face may differ by this ratio to the eye distance; on things that
+# are no face they differ more.
+_SAME_READING_RATIO = 0.15
 _SAME_FACE_RATIO = 0.5
 # calibration: muzzle. From the tip of the nose to the lip, in widths of the face: people have 0.14 … 0.24, even seen
 # from below or with a mask on; less is a muzzle (a dog's: 0.11).
@@ -214,7 +214,7 @@ def _judge_upright(pixels: Pixels, readings: list[LandmarkReading]) -> _Upright:
             other = read_crop(pixels, replace(crop, roll=crop.roll + angle), reading.confidence)
             if other is None:
                 continue
-            if shift_ratio(other.points, reading.points) <= _SAME_LOOK_RATIO:
+            if shift_ratio(other.points, reading.points) <= _SAME_READING_RATIO:
                 return _Upright.YES
             contradicts |= abs(wrap_degrees(other.pose[2] - reading.pose[2])) > _ON_ITS_HEAD
         wrong += contradicts
@@ -296,7 +296,7 @@ def _confirm(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[
         if reading is None or overlap_ratio(_bounds(reading.points), candidate.corners) < _LEAST_AGREEMENT:
             continue
         again = read_crop(pixels, crop_of(reading.points), candidate.confidence, border)
-        if again is not None and shift_ratio(again.points, reading.points) <= _SAME_LOOK_RATIO:
+        if again is not None and shift_ratio(again.points, reading.points) <= _SAME_READING_RATIO:
             return again
     return None
 

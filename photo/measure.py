@@ -24,12 +24,12 @@ _GRAIN_SIZE_PX = 1.8
 # on a slope of this many deviations per pixel in the photo seen through a blur in which no grain is left.
 _EDGE_SIGMAS = 5.0
 _SLOPE_SIGMAS, _SLOPE_BLUR_PX = 0.8, 2.5
-# calibration: grain. Less noise than the first number, in 8-bit steps, nobody sees drawn out; from the second on all of
-# it stays.
+# calibration: grain. Noise below the first value, in 8-bit steps, is not visible when stretched; above the second, all
+# grain stays.
 _NOISE_RANGE = (2.0, 4.0)
-# So many pixels in the middle, each way, tell the noise of all.
+# Noise is measured in a square of this side in the middle.
 _NOISE_SIDE_PX = 1024
-# Grain is told band by band of so many rows, each seen with so many around it as the blurs reach.
+# Grain is found in bands of this many rows, each with the rows around it that the blurs need.
 _BAND_ROWS, _AROUND_PX = 128, 12
 # calibration: grain. On faces with smaller distances of the outer eye corners than these, in pixels, features are as
 # fine as grain.
@@ -73,11 +73,10 @@ def _find_in_band(pixels: Pixels, noise: float, weight: float) -> FloatArray:
     return np.asarray(weight * flat * fine * np.exp(-((fine / (_EDGE_SIGMAS * noise)) ** 2)), np.float32)
 
 
-# calibration: dark. A view whose whites are darker than the first number is lifted until they are as bright as the
-# second.
+# calibration: dark. A view whose whites are darker than the first value is brightened until they reach the second.
 _DARK_WHITE, _LIFTED_WHITE = 110.0, 220.0
-# calibration: noise. A view of half the size in which noise deviates by more grey levels than the first number is
-# blurred by so many pixels: clear photos have 0.2 … 3.0. Noise on closed lids is taken for an open eye.
+# calibration: noise. A view of half the size in which noise deviates by more grey levels than the first value is
+# blurred by the second, in pixels: clear photos have 0.2 … 3.0. Noise on closed lids is taken for an open eye.
 _NOISY, _CALMING_SIGMA_PX = 4.0, 1.5
 # The difference of two Laplacians sees no slopes (Immerkær, "Fast Noise Variance Estimation", 1996); of noise of
 # deviation 1 its values have a deviation of 6, and the median of their size is 0.6745 times that.
