@@ -65,7 +65,7 @@ def measure_distance(one: Embedding, other: Embedding) -> float:
 
 
 def measure_similarity(one: Embedding, other: Embedding) -> float:
-    """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d.
+    """Return the cosine of the angle between two embeddings: 1 the same picture … -1; 1 - d² / 2 of their distance d.
 
     Two frames of one clip have 0.70 … 0.99, two people 0.58 at the most.
     """
