@@ -1,16 +1,16 @@
-"""Decides which eyes are closed, and outlines the part of the face that opening them changes.
+"""Decide which eyes to open, and draw the mask of the part of the face that opening them changes.
 
-How an eye is judged: its closedness (0 wide open … 1 shut) joins the geometry of the lids with the landmarker's own
-blink score, because either alone calls laughing eyes closed. Both eyes of a face are then decided together: lids move
-as a pair, so an eye that is nearly closed beside one that clearly is counts as closed too. What that means for the
-hard cases:
+How an eye is judged: its closedness (0 wide open … 1 shut) combines the geometry of the lids with the landmarker's own
+blink score, because each alone takes laughing eyes for closed ones. Both eyes of a face are then judged together: lids
+move as a pair, so a nearly closed eye beside a clearly closed one counts as closed, too. What that means for the hard
+cases:
 
 - Eyes narrowed by a laugh, half open or looking down stay as they are: they belong to the expression.
-- One eye shut and the other open is opened. It may be a wink, but whoever runs this program asks for open eyes; the
-  skip of the open eye says so, and `--no-eyes` or `--faces` keep a wink.
-- Dark glasses, eyes under a hand, eyes of a few pixels and the eyes of a head in profile stay as they are: what would
-  be painted there is a guess. Where one eye of a closed pair is seen and has to stay closed, both do.
-- Of an eye that the photo's edge cuts off, what is seen opens if the other eye does; it alone decides nothing.
+- One eye shut and the other open is opened. It may be a wink, but whoever runs this program wants open eyes; the report
+  on the open eye says so, and `--no-eyes` or `--faces` keep a wink.
+- Eyes behind dark glasses or under a hand, eyes of a few pixels and those of a head in profile stay as they are: an
+  open eye there would be a guess. Where one eye of a closed pair is visible and has to stay closed, both do.
+- Of an eye that the photo's edge cuts off, the visible part opens if the other eye does; by itself it stays closed.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ _RIM = 0.25
 _OUTLINE_POWER = 2.4
 # Of the gap between the two eyes each region takes less than half, so they never meet.
 _FRACTION_OF_GAP = 0.45
-# The mask is drawn with about so many pixels to the unit, then scaled to the photo.
+# The mask is drawn with about this many pixels per unit of the eye frame, then scaled to the photo.
 _DRAWN_UNIT_PX = 40.0
 _OUTLINE_POINTS = 33
 
 
 def plan_eyes(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[Intent], list[Skip]]:
-    """Return the eyes to open and those left alone, each with its reason.
+    """Return the eyes to open, and those left as they are with their causes.
 
-    Every eye of every face is in exactly one of the lists. `measured` is the closedness. Raises BadOption when
-    `options.faces` names a face that is not there.
+    Every eye of every face is in exactly one of the lists. `measured` is the closedness. Raises MissingModel, and
+    BadOption when `options.faces` names a face that was not found.
     """
     check_face_numbers([analysis.face for analysis in analyses], options)
     intents: list[Intent] = []
@@ -81,7 +81,7 @@ def plan_eyes(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[
 
 
 def check_face_numbers(faces: Sequence[Face], options: Options) -> None:
-    """Raise BadOption when `options.faces` names a face that was not found; with no face at all it names none."""
+    """Raise BadOption when `options.faces` names a face that was not found, unless no face was found at all."""
     unknown = sorted(set(options.faces or ()) - {face.number for face in faces})
     if unknown and faces:
         found = "1 face was found, number 1" if len(faces) == 1 else f"{len(faces)} faces were found, 1 to {len(faces)}"
@@ -89,7 +89,7 @@ def check_face_numbers(faces: Sequence[Face], options: Options) -> None:
 
 
 def _find_wanted(analysis: FaceAnalysis, options: Options) -> frozenset[Feature]:
-    """The eyes that count as closed; where the user asked for this face, narrow ones, too."""
+    """The eyes that count as closed; where the user wants eyes opened always and none is closed, the narrow ones."""
     closed = find_closed(analysis.closedness)
     if options.choose_for(analysis.face.number).eyes is Wish.ALWAYS and not closed:
         return frozenset(feature for feature in EYES if analysis.closedness[feature] >= NARROW)
@@ -97,26 +97,26 @@ def _find_wanted(analysis: FaceAnalysis, options: Options) -> frozenset[Feature]
 
 
 def _find_causes(analysis: FaceAnalysis, closed: frozenset[Feature], options: Options) -> dict[Feature, Cause | None]:
-    """Why each eye is left alone; None when it is to be opened."""
+    """Why each eye is left as it is; None when it is to be opened."""
     causes = {feature: _find_cause(analysis, feature, closed, options) for feature in EYES}
-    seen = {feature: analysis.eye(feature).fraction_inside for feature in EYES}
+    inside = {feature: analysis.eye(feature).fraction_inside for feature in EYES}
     for feature in closed:
         cause = causes[feature]
-        if cause and cause.reason is Reason.CUT_OFF and causes[feature.other_eye] is None and seen[feature] > 0:
-            # Its landmarks alone would be a guess; beside an eye that is opened, what is seen of it opens, too.
+        if cause and cause.reason is Reason.CUT_OFF and causes[feature.other_eye] is None and inside[feature] > 0:
+            # Its landmarks alone would be a guess; beside an eye that is opened, its visible part opens, too.
             causes[feature] = None
     own = dict(causes)
     for feature, other in (EYES, EYES[::-1]):
         cause = own[other]
         # An eye under a hand may well be open.
         other_stays_closed = other in closed and cause is not None and cause.reason is not Reason.NO_LASH_LINE
-        if own[feature] is None and other_stays_closed and seen[other] > 0:
+        if own[feature] is None and other_stays_closed and inside[other] > 0:
             causes[feature] = Cause(Reason.OTHER_STAYS_CLOSED)
     return causes
 
 
 def _find_cause(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feature], options: Options) -> Cause | None:
-    """Why an eye is left alone, whatever becomes of the other one; None when it may be opened."""
+    """Why an eye is left as it is, regardless of the other one; None when it may be opened."""
     face, eye = analysis.face, analysis.eye(feature)
     if options.choose_for(face.number).eyes is Wish.NEVER:
         return Cause(Reason.SWITCHED_OFF, {"what": "opening eyes"})
@@ -137,6 +137,7 @@ def _find_cause(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feat
 
 
 def _name_openness(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feature]) -> Reason:
+    """Why an eye does not count as closed."""
     if closed:
         return Reason.OPEN_BESIDE_CLOSED
     if analysis.closedness[feature] < NEARLY_CLOSED:
@@ -145,11 +146,11 @@ def _name_openness(analysis: FaceAnalysis, feature: Feature, closed: frozenset[F
 
 
 def eye_region(shape: tuple[int, ...], face: Face, feature: Feature, *, has_real_lashes: bool = False) -> Region | None:
-    """Return the soft mask of one eye: from under the lashes to just below the brow, inside the face's outline.
+    """Return the soft mask of one eye, from under the lashes to just below the brow, inside the face's outline.
 
-    `shape` is the photo's (H, W, …). With real lashes, from a donor, it reaches a little further past the outer corner
-    and below the lash line. Alpha is 1 in the middle and falls smoothly to exactly 0 at the rim. None when nothing of
-    it lies inside the photo.
+    None when it lies outside the photo. `shape` is the photo's (H, W, …). With real lashes, from a donor, it extends a
+    little further past the outer corner and below the lash line. Alpha is 1 in the middle and falls smoothly to exactly
+    0 at the rim.
     """
     frame = face.eye_frame(feature)
     margins = (_BEYOND_OUTER_REAL, _BELOW_REAL) if has_real_lashes else (_BEYOND_OUTER, _BELOW)
@@ -159,7 +160,7 @@ def eye_region(shape: tuple[int, ...], face: Face, feature: Feature, *, has_real
     scale = _DRAWN_UNIT_PX / frame.half_width_px
     size = scale_size(box.width, box.height, scale, least_px=3)
     inside = _fill(outline, box, size) & _fill(face.landmarks.hull.astype(np.float64), box, size)
-    # The outermost pixels are the rim's zero, also where the outline touches the box.
+    # The outermost pixels are 0, also where the outline touches the box.
     inside[[0, -1]] = 0
     inside[:, [0, -1]] = 0
     depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) / (_RIM * _DRAWN_UNIT_PX)
@@ -175,12 +176,12 @@ def eye_region(shape: tuple[int, ...], face: Face, feature: Feature, *, has_real
 
 
 def eyes_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8]:
-    """Return the mask of all edited eyes as a picture of the whole photo, uint8 (H, W), 0 keep … 255 repaint."""
+    """Return the mask of all edited eyes, uint8 (H, W), 0 keep … 255 repaint; `shape` is the photo's (H, W, …)."""
     return draw_mask(shape, (edit.region for edit in edits if edit.feature in EYES))
 
 
 def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float, below: float) -> Matrix:
-    """The region's outline in photo pixels, (n, 2): a full ellipse bent along the lash line, kept below the brow."""
+    """The region's outline in photo pixels, float64 (n, 2): a superellipse bent along the lash line, below the brow."""
     eye = face.eye(feature)
     other = face.eye(feature.other_eye)
     gap = float(np.linalg.norm((eye.inner_corner - other.inner_corner)[:2]) / np.linalg.norm(frame.x_axis))
@@ -197,13 +198,13 @@ def _outline(face: Face, feature: Feature, frame: EyeFrame, beyond_outer: float,
 
 
 def _curve(x: Matrix, points: Matrix) -> Matrix:
-    """Height of a curve through `points` (n, 2) at each x; level beyond its ends."""
+    """Height at each x of the curve through `points` float64 (n, 2); level beyond its ends."""
     order = np.argsort(points[:, 0])
     return np.interp(x, points[order, 0], points[order, 1])
 
 
 def _fill(outline: Matrix, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A filled outline in photo pixels, drawn on `size` (columns, rows) pixels that show `box`."""
+    """The inside of an outline in photo pixels: uint8, 0 or 255, with `size` (columns, rows) pixels for `box`."""
     scale = np.array([size[0] / box.width, size[1] / box.height])
     points = (outline - (box.left, box.top)) * scale - 0.5
     canvas = np.zeros((size[1], size[0]), np.uint8)

@@ -1,4 +1,4 @@
-"""Decides which mouths to make smile, and outlines the part of the face that a smile moves."""
+"""Decide which mouths to make smile, and draw the mask of the part of the face that a smile moves."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from photo.blend import draw_mask, smoothstep
 from photo.geometry import scale_down, scale_size
 from photo.types import Box, FloatArray, Pixels, Region
 
-# calibration: smile-windows. Where MediaPipe is unsure, the Haar cascades decide, which see a smile in so many windows
-# of a face that is upright and drawn on a square of this side; see `count_smile_windows`.
+# calibration: smile-windows. Where MediaPipe is unsure, the Haar cascades decide: they detect a smile in at least this
+# many windows of an upright face, resized to a square of this side; see `count_smile_windows`.
 _SMILE_WINDOWS = 420
 _HAAR_SIDE_PX = 200
 # Around the lips, in mouth widths: as far as their corners travel in a smile, and the folds beside them.
@@ -39,9 +39,9 @@ _MOST_YAW_DEGREES = 36.0
 # the face.
 _OUT_OF_FOCUS = 0.61
 _BESIDE_SHARPEST = 0.735
-# calibration: talking. Lips so far apart, in mouth widths, over a jaw that hangs by this score: the person talks, sings
-# or yawns, and corners pulled up over an open jaw make a grimace. Slightly open mouths have 0.14 and 0.11 at most,
-# singers 0.21 and 0.31.
+# calibration: talking. Lips this far apart, in mouth widths, over a jaw that hangs by this score: the person talks,
+# sings or yawns, and corners pulled up over an open jaw make a grimace. Slightly open mouths have 0.14 and 0.11 at
+# most, singers 0.21 and 0.31.
 _TALKING_GAP, _TALKING_JAW = 0.18, 0.22
 # Lips this close to the photo's edge, in eye distances, have no room to move.
 _EDGE_GAP = 0.02
@@ -68,11 +68,11 @@ _REACH = (0.74, 1.08, 0.62)
 def mouth_region(
     shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[FloatArray] = (), *, with_lids: bool = True
 ) -> Region | None:
-    """Return the soft mask of all that a smile moves; None when it lies outside the photo.
+    """Return the soft mask of everything that a smile moves; None when it lies outside the photo.
 
-    `shape` is the photo's (H, W, …). `rims` are the lower rims of glasses, each float32 (n, 2) in photo pixels; they
-    and what lies above stay out, as do the lower lids behind them or without `with_lids`. Alpha is 1 inside and falls
-    smoothly to 0 at the rim, except at the photo's edge.
+    `shape` is the photo's (H, W, …). `rims` are the lower rims of glasses, each float32 (n, 2) in photo pixels; the
+    mask leaves out them and everything above. Behind glasses, and without `with_lids`, it leaves out the lower lids,
+    too. Alpha is 1 inside and falls smoothly to 0 at the rim, except at the photo's edge.
     """
     right, left = landmarks.right_eye, landmarks.left_eye
     eye_distance = landmarks.eye_distance_3d_px
@@ -95,7 +95,7 @@ def mouth_region(
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     down = np.array([-across[1], across[0]], np.float32)
     gap = down * (_LID_GAP if rims or not with_lids else -_ABOVE_LID) * eye_distance
-    # Everything above a line along both lower lids and across the ridge of the nose is out.
+    # Everything above a line along both lower lids and across the ridge of the nose is left out.
     line = np.concatenate([right.lower[:, :2] + gap, landmarks.nose[2:3, :2], left.lower[::-1, :2] + gap])
     outward = across * 0.6 * eye_distance
     far_up = -down * 3 * eye_distance
@@ -112,21 +112,22 @@ def mouth_region(
     far_end, shortening = _measure_far_side(landmarks, across, mouth)
     inside = cv2.distanceTransform(allowed, cv2.DIST_L2, 5) / (scale * eye_distance)
     if shortening < 1.0:
-        # From the middle of the mouth to the far outline the rim gets as narrow as all else there.
+        # From the middle of the mouth to the far outline the rim narrows in proportion to that half of the face.
         x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
         middle, far = to_mask(np.stack([mouth, far_end]))
-        way = far - middle
-        share = ((x - middle[0]) * way[0] + (y - middle[1]) * way[1]) / max(float(way @ way), 1e-6)
-        inside /= 1 - (1 - shortening) * np.clip(share, 0, 1)
+        axis = far - middle
+        fraction = ((x - middle[0]) * axis[0] + (y - middle[1]) * axis[1]) / max(float(axis @ axis), 1e-6)
+        inside /= 1 - (1 - shortening) * np.clip(fraction, 0, 1)
     faded = smoothstep(_OUTLINE_GAP, _OUTLINE_GAP + _RIM, inside)
     soft = cv2.GaussianBlur(faded, (0, 0), 0.02 * shortening * scale * eye_distance + 0.3) * (inside > 0)
     return _fit_region(box, soft.astype(np.float32), shape)
 
 
 def _measure_far_side(landmarks: Landmarks, across: FloatArray, mouth: FloatArray) -> tuple[FloatArray, float]:
-    """Where the mouth's axis leaves the face on the side that is turned away, and how narrow that half of it is.
+    """Where the mouth's axis leaves the face on the side that is turned away, float32 (2,), and the narrowing there.
 
-    The latter in proportion to the near half; 1 for all that look ahead.
+    The narrowing is the width of the far half in ratio to that of the near half, relative to a slightly turned head: 1
+    for all that face the camera.
     """
     reach = (landmarks.points[:, :2] - mouth) @ across
     far, near = sorted((float(reach.min()), float(reach.max())), key=abs)
@@ -135,9 +136,9 @@ def _measure_far_side(landmarks: Landmarks, across: FloatArray, mouth: FloatArra
 
 
 def donor_mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Sequence[FloatArray]) -> Region | None:
-    """Return the soft mask of a mouth that comes from another photo: the lower lids stay out, as another's do not fit.
+    """Return the soft mask of a mouth that comes from another photo; None when it lies outside the photo.
 
-    The arguments are those of `mouth_region`.
+    It leaves out the lower lids, as those of another photo do not fit. The arguments are those of `mouth_region`.
     """
     region = mouth_region(shape, landmarks, rims)
     below = mouth_region(shape, landmarks, with_lids=False)
@@ -145,10 +146,10 @@ def donor_mouth_region(shape: tuple[int, ...], landmarks: Landmarks, rims: Seque
 
 
 def narrow_to_lips(edit: Edit) -> Edit:
-    """The edit of a mouth with only the lips and the skin right around them in its region, by elliptical dilation.
+    """Return the edit of a mouth with its region reduced to the lips and the skin close to them (elliptical dilation).
 
-    A smile moves the cheeks, too, but what is painted anew there is no longer this person's skin. The edit of an eye
-    comes back as it is.
+    A smile moves the cheeks, too, but skin that is painted anew there is no longer this person's. The edit of an eye is
+    returned itself.
     """
     if edit.feature is not Feature.MOUTH:
         return edit
@@ -167,7 +168,7 @@ def narrow_to_lips(edit: Edit) -> Edit:
 
 
 def _exclude_lids(region: Region, below: Region) -> Region:
-    """The region of a mouth with no more of it than `below`, that without the lower lids, has."""
+    """The region of a mouth, limited to the alpha of `below`, the region without the lower lids."""
     both = region.box.union(below.box)
     alpha = np.zeros((both.height, both.width), np.float32)
     alpha[below.box.shifted(-both.left, -both.top).slices] = below.alpha
@@ -176,6 +177,7 @@ def _exclude_lids(region: Region, below: Region) -> Region:
 
 
 def _reach_outline(mouth: FloatArray, across: FloatArray, down: FloatArray, eye_distance: float) -> FloatArray:
+    """Two half ellipses around the mouth, of `_REACH`, in photo pixels: float32 (64, 2)."""
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
     sideways, up, below = _REACH
     vertical = np.where(np.sin(turn) > 0, below, up)
@@ -184,13 +186,14 @@ def _reach_outline(mouth: FloatArray, across: FloatArray, down: FloatArray, eye_
 
 
 def _fill(mask: NDArray[np.uint8], polygon: FloatArray, value: int) -> None:
+    """Fill a polygon (n, 2), in pixels of the mask, with `value`."""
     cv2.fillPoly(mask, [np.round(polygon * 8).astype(np.int32)], (value,), cv2.LINE_8, 3)
 
 
 def _fit_region(box: Box, soft: FloatArray, shape: tuple[int, ...]) -> Region | None:
-    """Enlarge the mask to its box and cut off the empty margin; it goes to 0 on all sides but the photo's edge."""
+    """The mask enlarged to its box, without empty margins; it falls to 0 on all sides but the photo's edge."""
     alpha = np.asarray(cv2.resize(soft, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)
-    # What rounds to nothing or to everything in 8 bits is just that.
+    # Values that round to 0 or 255 in 8 bits become exactly 0 or 1.
     alpha[alpha < _ROUNDS_AWAY] = 0
     alpha[alpha > 1 - _ROUNDS_AWAY] = 1
     used_rows, used_columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
@@ -208,10 +211,10 @@ def _fit_region(box: Box, soft: FloatArray, shape: tuple[int, ...]) -> Region | 
 
 
 def plan_mouths(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[Intent], list[Skip]]:
-    """Return the mouths to make smile and those left alone, each with its reason.
+    """Return the mouths to make smile, and those left as they are with their causes.
 
-    Every face is in exactly one of the lists. `measured` is MediaPipe's smile score and `threshold` what counted as a
-    smile on this face. Raises MissingModel.
+    Every face is in exactly one of the lists. `measured` is MediaPipe's smile score, `threshold` the score that counts
+    as a smile on this face. Raises MissingModel.
     """
     intents: list[Intent] = []
     skips: list[Skip] = []
@@ -219,10 +222,10 @@ def plan_mouths(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[lis
     for analysis in analyses:
         face, threshold = analysis.face, SMILE
         choice = options.choose_for(face.number)
-        cause = _find_cause_unseen(face, options, choice)
+        cause = _find_cause_without_pixels(face, options, choice)
         if cause is None:
             threshold = smile_threshold(analysis.pixels, face)
-            cause = _find_cause(analysis, threshold, sharpest, is_asked=choice.smile is Wish.ALWAYS)
+            cause = _find_cause(analysis, threshold, sharpest, always=choice.smile is Wish.ALWAYS)
         if cause is not None:
             skips.append(Skip(face, Feature.MOUTH, cause, face.smile, threshold))
         else:
@@ -232,8 +235,8 @@ def plan_mouths(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[lis
     return intents, skips
 
 
-def _find_cause_unseen(face: Face, options: Options, choice: FaceChoice) -> Cause | None:
-    """Why a mouth is left alone without a look at it."""
+def _find_cause_without_pixels(face: Face, options: Options, choice: FaceChoice) -> Cause | None:
+    """Why a mouth is left as it is, by the options and the size of the face; None when it may smile."""
     if choice.smile is Wish.NEVER:
         return Cause(Reason.SWITCHED_OFF, {"what": "making smiles"})
     if choice.smile_strength == 0:
@@ -246,21 +249,24 @@ def _find_cause_unseen(face: Face, options: Options, choice: FaceChoice) -> Caus
     return None
 
 
-def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, is_asked: bool) -> Cause | None:
-    """Why a mouth is left alone; one that was asked for also where it is only faintly smiling or out of focus."""
-    face, height_width = analysis.face, analysis.pixels.shape
-    if face.smile >= (CLEAR_SMILE if is_asked else threshold):
+def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, always: bool) -> Cause | None:
+    """Why a mouth is left as it is, else None; `always` includes mouths that smile faintly or are out of focus.
+
+    `sharpest` is the sharpness of the sharpest face of the photo.
+    """
+    face, shape = analysis.face, analysis.pixels.shape
+    if face.smile >= (CLEAR_SMILE if always else threshold):
         return Cause(Reason.SMILING if face.smile >= CLEAR_SMILE else Reason.SMILING_A_LITTLE)
-    # A lower lip that touches the edge can still smile; the corners and the line between the lips must be seen.
+    # A mouth whose lower lip touches the edge can still smile; its corners and the line between the lips must show.
     lips = np.concatenate([face.landmarks.lips[[0, 10], :2], face.landmarks.lips_inner[:, :2]])
     gap = _EDGE_GAP * face.landmarks.eye_distance_3d_px
-    if (lips < gap).any() or (lips > np.array(height_width[1::-1]) - 1 - gap).any():
+    if (lips < gap).any() or (lips > np.array(shape[1::-1]) - 1 - gap).any():
         return Cause(Reason.CUT_OFF)
     if _lip_gap(face.landmarks) > _TALKING_GAP and face.blendshapes["jawOpen"] > _TALKING_JAW:
         return Cause(Reason.MOUTH_OPEN)
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return Cause(Reason.TURNED_AWAY, {"degrees": abs(face.yaw_degrees)})
-    if not is_asked and analysis.sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
+    if not always and analysis.sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
         return Cause(Reason.OUT_OF_FOCUS)
     return Cause(Reason.MOUTH_COVERED) if analysis.lips is None or analysis.lips.is_covered else None
 
@@ -272,10 +278,11 @@ def _lip_gap(landmarks: Landmarks) -> float:
 
 
 def smile_threshold(pixels: Pixels, face: Face) -> float:
-    """Return the smile score that counts as a smile on this face.
+    """Return MediaPipe's smile score from which on this face counts as smiling.
 
-    MediaPipe's score decides. Where it is in doubt, OpenCV's cascades may tip the balance: when the smile cascade
-    sees a smile in so many windows of a frontal face, less of a score is enough. Raises MissingModel.
+    `pixels` uint8 (H, W, 3). Where the score of the face is between `UNSURE_SMILE` and `SMILE`, the Haar smile cascade
+    decides: when it detects a smile in at least `_SMILE_WINDOWS` windows, the lower threshold holds. Raises
+    MissingModel.
     """
     if not UNSURE_SMILE <= face.smile < SMILE:
         return SMILE
@@ -283,10 +290,10 @@ def smile_threshold(pixels: Pixels, face: Face) -> float:
 
 
 def count_smile_windows(pixels: Pixels, landmarks: Landmarks) -> int:
-    """Count the windows of an upright face in which the Haar smile cascade sees a smile; 0 without a frontal face.
+    """Return the number of windows of an upright face in which the Haar smile cascade detects a smile.
 
-    `pixels` uint8 (H, W, 3). On one fixed size of face: unsmiling mouths get about 150, grins 400 and more.
-    Raises MissingModel.
+    0 without a frontal face. `pixels` uint8 (H, W, 3). The face is resized to a fixed size, on which unsmiling mouths
+    get about 150 and grins 400 and more. Raises MissingModel.
     """
     side = _HAAR_SIDE_PX
     right, left = landmarks.right_eye.outer_corner[:2], landmarks.left_eye.outer_corner[:2]
@@ -313,6 +320,7 @@ def count_smile_windows(pixels: Pixels, landmarks: Landmarks) -> int:
 
 @lru_cache(maxsize=2)
 def _load_cascade(name: str) -> cv2.CascadeClassifier:
+    """One of the Haar cascades, loaded once. Raises MissingModel."""
     data = model_bytes(name).decode("utf-8", errors="replace")
     cascade, file = cv2.CascadeClassifier(), cv2.FileStorage()
     try:
@@ -326,5 +334,5 @@ def _load_cascade(name: str) -> cv2.CascadeClassifier:
 
 
 def mouth_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8]:
-    """Return the mouth edits' masks over the whole photo, uint8 (H, W): 0 keep … 255 repaint."""
+    """Return the mask of all edited mouths, uint8 (H, W), 0 keep … 255 repaint; `shape` is the photo's (H, W, …)."""
     return draw_mask(shape, (edit.region for edit in edits if edit.feature is Feature.MOUTH))

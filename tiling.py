@@ -1,10 +1,10 @@
-"""Square tiles of a photo for the diffusion engine: where they lie, how they are cut, how they go back.
+"""Square tiles of a photo for the diffusion engine: place them, cut them out, and blend them back.
 
-A tile has the size that the networks were trained on, whatever the size of the face in the photo. What goes back is
-never the tile itself but the difference that was made to it, and only inside the soft regions: what nobody changed
-keeps its bytes. All work is done on boxes, never on a copy of the whole photo.
+A tile has the size that the networks were trained on, whatever the size of the face in the photo. Not the tile itself
+is blended back but the difference that was made to it, and only inside the soft regions: unchanged pixels keep their
+bytes. All work is done on boxes, never on a copy of the whole photo.
 
-Matrices speak of pixel indices, as OpenCV does: the middle of the first pixel is (0, 0).
+Matrices are in pixel indices, as in OpenCV: the centre of the first pixel is (0, 0).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from face.types import Face
 from photo.geometry import scale_down, scale_size
 from photo.types import Alpha, Box, FloatArray, Mask, Matrix, Pixels, Region
 
-EYE_DISTANCE_SHARE = 0.30
-"""The outer corners of the eyes lie this share of a tile's side apart: mouth, chin and some hair fit in, too."""
+EYE_DISTANCE_RATIO = 0.30
+"""Distance of the outer eye corners in ratio to the side of a tile: mouth, chin and some hair fit in, too."""
 MOST_ENLARGED = 4.0
-"""A face is enlarged at most this many times: beyond it there is nothing to see, so the tile shows more around it."""
-RIM_SHARE = 0.06
-"""Nothing to be edited comes nearer to a tile's rim than this share: there must be skin around to match."""
+"""Largest scale of a face: more would show no more detail, so the tile of a smaller face shows more around it."""
+RIM_RATIO = 0.06
+"""Least distance of an edit from the rim, in ratio to the side of a tile: there must be skin around it to match."""
 MOST_SHRUNK = 1.3
-"""A face that its tile shows more than this many times smaller than it is, is refined by detail tiles."""
+"""A face that is reduced by more than this factor in its tile is refined by detail tiles."""
 MOST_DETAIL_TILES = 6
-"""More detail tiles than this cost more than they show: larger faces are refined somewhat below their full size."""
+"""More detail tiles would cost more than they show: larger faces are refined at somewhat less than full size."""
 
 # Standard deviation of the blur before a tile is shrunk, in pixels of the photo: at the finest pattern that the photo
 # can show it leaves two thirds, of what would turn into a false pattern a sixth.
@@ -41,9 +41,8 @@ _SHRINK_SOFTNESS = 0.30
 class FaceTile:
     """A square window on a photo, turned with the face: `size` × `size` pixels.
 
-    `matrix` float32 (2, 3) takes photo pixels to tile pixels; it is a similarity that magnifies `scale` times
-    (tile pixels per photo pixel). Raises ValueError when the three do not fit each other or `size` is no positive
-    multiple of 8.
+    `matrix` float32 (2, 3) maps photo pixels to tile pixels; it is a similarity with `scale` tile pixels per photo
+    pixel. Raises ValueError when `matrix` and `scale` do not agree or `size` is no positive multiple of 8.
     """
 
     matrix: FloatArray
@@ -64,7 +63,7 @@ class FaceTile:
 
     @property
     def bounds(self) -> Box:
-        """The smallest box of the photo that holds the tile; it may reach over the photo's edge."""
+        """The smallest box of the photo that holds the tile; it may extend beyond the photo."""
         rim = np.array([[x, y] for x in (-0.5, self.size - 0.5) for y in (-0.5, self.size - 0.5)])
         corners = _to_photo(self, rim) + 0.5
         low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
@@ -72,11 +71,12 @@ class FaceTile:
 
 
 def face_tile(face: Face, photo_shape: tuple[int, ...], size: int, regions: Sequence[Region] = ()) -> FaceTile:
-    """The tile of one face: both eyes, the mouth and what lies around, upright.
+    """Return the upright tile of one face, which shows both eyes, the mouth and what is around them.
 
-    The eyes lie about 30 % of the side apart. The crop grows until `regions` fit, and for small faces, which are
-    enlarged at most four times. Near the edge of the photo, of shape (H, W, …), it moves inward as far as the face
-    stays whole. Raises ValueError when `size` is no positive multiple of 8.
+    The outer eye corners are at most `EYE_DISTANCE_RATIO` of the side apart: less where `regions` need more room, and
+    on small faces, which are enlarged at most `MOST_ENLARGED` times. Near the edge of the photo, of shape (H, W, …),
+    the tile moves inward as far as face and regions stay inside. Raises ValueError when `size` is no positive multiple
+    of 8.
     """
     _check_size(size)
     marks = face.landmarks
@@ -87,8 +87,8 @@ def face_tile(face: Face, photo_shape: tuple[int, ...], size: int, regions: Sequ
     center = (eyes.astype(np.float64) + mouth) / 2
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     needed = (np.concatenate([_face_points(face), _corner_points(regions)]) - center) @ turn.T
-    room = 0.5 - RIM_SHARE
-    side = max(marks.eye_distance_3d_px / EYE_DISTANCE_SHARE, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
+    room = 0.5 - RIM_RATIO
+    side = max(marks.eye_distance_3d_px / EYE_DISTANCE_RATIO, float(np.abs(needed).max()) / room, size / MOST_ENLARGED)
     center += _move_inward(center, side, turn, needed, photo_shape)
     scale = size / side
     matrix = np.empty((2, 3))
@@ -98,12 +98,12 @@ def face_tile(face: Face, photo_shape: tuple[int, ...], size: int, regions: Sequ
 
 
 def upright_tile(box: Box, size: int, scale: float = 1.0) -> FaceTile:
-    """The tile whose top left corner is that of `box`, a box of the photo scaled by `scale`.
+    """Return the tile whose top left corner is that of `box`, in pixels of the photo scaled by `scale`.
 
     Where the box is smaller than the tile, the tile shows more to the right and below. Raises ValueError when `size`
     is no positive multiple of 8.
     """
-    # Pixel middles lie half a pixel in: (index + 0.5) · scale - 0.5.
+    # By pixel centres: (index + 0.5) · scale - 0.5.
     shift = 0.5 * scale - 0.5
     matrix = np.array([[scale, 0, shift - box.left], [0, scale, shift - box.top]], np.float32)
     return FaceTile(matrix, size, scale)
@@ -117,10 +117,10 @@ def detail_tiles(
     overlap: int,
     regions: Sequence[Region] = (),
 ) -> tuple[FaceTile, ...]:
-    """Tiles that show the edited parts of a large face at about full size; empty when `tile` already does.
+    """Return tiles that show the edited parts of a large face at about full size; none when `tile` already does.
 
     They lie on one grid, turned like `tile`, and overlap by `overlap` tile pixels. They cover `regions`, or without
-    any the eyes and the mouth; those that touch no region, or nothing of the photo, are left out. There are at most
+    any the eyes and the mouth; tiles outside all regions, or outside the photo, are left out. There are at most
     `MOST_DETAIL_TILES`. Raises ValueError when `size` is no positive multiple of 8 or `overlap` is not in
     0 … size / 2.
     """
@@ -133,7 +133,7 @@ def detail_tiles(
     needed = _apply(tile.matrix.astype(np.float64), needed) + 0.5
     low, high = needed.min(axis=0), needed.max(axis=0)
     extent = np.maximum((high - low) / tile.scale, 1.0)  # in photo pixels
-    step, rim = size - overlap, 2 * RIM_SHARE * size
+    step, rim = size - overlap, 2 * RIM_RATIO * size
     least_scale = 1 / MOST_SHRUNK
     while True:
         counts = np.maximum(np.ceil((extent * least_scale + rim - overlap) / step), 1)
@@ -162,10 +162,10 @@ def grid_tiles(
     regions: Sequence[Region] | None = None,
     scale: float = 1.0,
 ) -> tuple[Box, ...]:
-    """A fixed grid of boxes, `size` px wide and high, over a photo of shape (H, W, …) scaled by `scale`.
+    """Return a grid of boxes, `size` px wide and high, over a photo of shape (H, W, …) scaled by `scale`.
 
-    Boxes are in pixels of the scaled photo, row by row, `overlap` px over each other; the last of a row or column
-    moves back to end at the edge, and a photo smaller than a box gets one box of its own size. With `regions`, in
+    Boxes are in pixels of the scaled photo, row by row, and overlap by `overlap` px; the last of a row or column is
+    moved back to end at the edge, and a photo smaller than a box gets one box of its own size. With `regions`, in
     pixels of the photo itself, only boxes that touch one of them. Raises ValueError for an overlap not in
     0 … size - 1.
     """
@@ -180,15 +180,15 @@ def grid_tiles(
 
 
 def cut_tile(pixels: Pixels, tile: FaceTile) -> Pixels:
-    """What the tile shows of the photo `pixels` uint8 (H, W, 3): uint8 (size, size, 3).
+    """Return the tile's part of the photo `pixels` uint8 (H, W, 3): uint8 (size, size, 3).
 
-    Enlarged by Lanczos’ interpolation, shrunk by averages; beyond the photo's edge its outermost pixels go on.
+    Enlarged by Lanczos interpolation, reduced by averaging; beyond the photo's edge its outermost pixels are repeated.
     """
     height, width = pixels.shape[:2]
     margin = math.ceil(5 / min(tile.scale, 1.0))
     grown = tile.bounds.grown(margin)
     box = grown.clipped(width, height)
-    if box is None:  # the tile lies wholly outside: it shows the nearest pixel
+    if box is None:  # the tile lies outside the photo: it shows the nearest pixel
         x, y = min(max(grown.left, 0), width - 1), min(max(grown.top, 0), height - 1)
         box = Box(x, y, x + 1, y + 1)
     shown = _warp_into(pixels[box.slices], box, tile, cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE)
@@ -196,11 +196,11 @@ def cut_tile(pixels: Pixels, tile: FaceTile) -> Pixels:
 
 
 def cut_alpha(region: Region, tile: FaceTile) -> Alpha:
-    """What the tile shows of a soft mask: float32 (size, size), 0 … 1, 0 outside the region's box.
+    """Return the tile's part of a soft mask: float32 (size, size), 0 … 1, 0 outside the region's box.
 
-    Wherever the region is above 0 inside the tile, so is the result, however thin it is.
+    Wherever the region is above 0 inside the tile, so is the result, even where it is thinner than a tile pixel.
     """
-    # With a margin of nothing around, a mask smaller than a tile pixel is averaged, too, and not stepped over.
+    # With a margin of zeros, a mask smaller than a tile pixel is averaged, too, and not skipped by the sampling.
     margin = math.ceil(3 / tile.scale) if tile.scale < 1 else 0
     alpha = np.pad(region.alpha, margin) if margin else region.alpha
     shown = _warp_into(alpha, region.box.grown(margin), tile, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
@@ -214,12 +214,12 @@ def blend_tiles(
     after: Sequence[Pixels],
     regions: Region | Sequence[Region],
 ) -> None:
-    """Add to `out` what was changed in overlapping tiles of one grid, wherever `regions` are above 0.
+    """Add the changes made to overlapping tiles of one grid to `out`, wherever `regions` are above 0.
 
-    `out` uint8 (H, W, 3) is written in place; `before` and `after` are uint8 (size, size, 3) for every tile; all of
-    `before` must have been cut before any is pasted. The differences are blended by feather weights, brought to the
-    photo's own resolution and added in full: the caller blends by alpha. Where they are 0 the photo keeps its bytes.
-    Raises ValueError when the counts or shapes differ or the tiles do not lie on one grid.
+    `out` uint8 (H, W, 3) is written in place. `before` and `after` are uint8 (size, size, 3) for every tile; all of
+    `before` must be cut before any tile is blended. The differences are blended by the weights of `blend_weights`,
+    resampled to the photo's resolution and added in full: the caller blends by alpha. Where they are 0 the photo keeps
+    its bytes. Raises ValueError when the counts or shapes differ or the tiles do not lie on one grid.
     """
     if not len(tiles) == len(before) == len(after):
         raise ValueError(f"{len(tiles)} tiles, {len(before)} before and {len(after)} after do not belong together")
@@ -247,9 +247,9 @@ def blend_tiles(
 
 
 def place_tiles(tiles: Sequence[FaceTile]) -> tuple[tuple[Box, ...], tuple[int, int]]:
-    """The boxes of tiles on the canvas that they share, and the (height, width) of that canvas.
+    """Return the boxes of tiles on their common canvas, and the (height, width) of that canvas in tile pixels.
 
-    Raises ValueError when there are none, or when they are turned or scaled differently or lie off a common grid.
+    Raises ValueError when there are no tiles, or when they are turned or scaled differently or on no common grid.
     """
     if not tiles:
         raise ValueError("there is no tile to place")
@@ -268,10 +268,10 @@ def place_tiles(tiles: Sequence[FaceTile]) -> tuple[tuple[Box, ...], tuple[int, 
 
 
 def blend_weights(boxes: Sequence[Box], shape: tuple[int, ...]) -> tuple[FloatArray, ...]:
-    """How much each of overlapping boxes counts at each of its pixels: float32 (height, width) per box, 0 … 1.
+    """Return the blending weights of overlapping boxes: float32 (height, width) for each, 0 … 1.
 
-    Weights fall linearly toward the rim of a box and sum to one at every pixel of the canvas, of shape (H, W, …),
-    that any box covers. Raises ValueError when a box reaches over the canvas.
+    Weights fall linearly toward the rim of a box, and at every pixel of the canvas, of shape (H, W, …), they sum to 1
+    over the boxes that cover it. Raises ValueError when a box extends beyond the canvas.
     """
     height, width = shape[:2]
     total = np.zeros((height, width), np.float32)
@@ -297,17 +297,18 @@ def _face_points(face: Face) -> Matrix:
 
 
 def _corner_points(regions: Sequence[Region]) -> Matrix:
+    """The corner pixels of the regions' boxes, float64 (n, 2)."""
     boxes = [region.box for region in regions]
     corners = [[x, y] for box in boxes for x in (box.left, box.right - 1) for y in (box.top, box.bottom - 1)]
     return np.array(corners, np.float64).reshape(-1, 2)
 
 
 def _move_inward(center: Matrix, side: float, turn: Matrix, needed: Matrix, photo_shape: tuple[int, ...]) -> Matrix:
-    """How far a tile's centre moves to show less beyond the photo's edge, float64 (2,); `needed` stays in."""
+    """The shift of a tile's centre, float64 (2,), to show less beyond the photo's edge, but all of `needed`."""
     limit = np.array([photo_shape[1], photo_shape[0]], np.float64) - 1
     reach = 0.5 * side * float(np.abs(turn[0]).sum())
     wanted = np.maximum(reach - center, 0) - np.maximum(center + reach - limit, 0)
-    free = side * (0.5 - RIM_SHARE)
+    free = side * (0.5 - RIM_RATIO)
     return turn.T @ np.clip(turn @ wanted, needed.max(axis=0) - free, needed.min(axis=0) + free)
 
 
@@ -323,7 +324,7 @@ def _to_photo(tile: FaceTile, points: Matrix) -> Matrix:
 def _warp_into(
     part: NDArray[np.uint8] | FloatArray, box: Box, tile: FaceTile, interpolation: int, border: int
 ) -> NDArray[np.uint8] | FloatArray:
-    """Bring the photo's part at `box` into the tile; shrunk by averages first, where it is shrunk."""
+    """The photo's part at `box` warped into the tile; where that reduces it, it is averaged down first."""
     matrix = tile.matrix.astype(np.float64)
     matrix[:, 2] += matrix[:, :2] @ (box.left, box.top)
     if tile.scale < 1:
@@ -337,11 +338,11 @@ def _warp_into(
 
 
 def _warp_back(residual: FloatArray, tile: FaceTile, box: Box) -> FloatArray:
-    """Bring a tile's residual float32 (size, size, 3) to the photo's pixels in `box`; 0 outside the tile."""
+    """A tile's residual float32 (size, size, 3) warped to the photo's pixels in `box`; 0 outside the tile."""
     matrix = tile.matrix.astype(np.float64)
     matrix[:, 2] += matrix[:, :2] @ (box.left, box.top)
     if tile.scale > 1:
-        # As soft as the photo's pixels need it, and no softer: what was enlarged comes back sharp.
+        # Just as much blur as reducing it to the photo's pixels needs, so that details stay sharp.
         softness = _SHRINK_SOFTNESS * math.sqrt(tile.scale**2 - 1)
         residual = cv2.GaussianBlur(residual, (0, 0), softness).astype(np.float32, copy=False)
     shown = cv2.warpAffine(residual, matrix, (box.width, box.height), flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP)
@@ -349,47 +350,48 @@ def _warp_back(residual: FloatArray, tile: FaceTile, box: Box) -> FloatArray:
 
 
 def _touches(box: Box, region: Region, scale: float) -> bool:
-    """Whether a box of the photo scaled by `scale` holds anything of the region above 0."""
+    """Whether a box of the photo scaled by `scale` holds any pixel of the region above 0."""
     low = math.floor(box.left / scale), math.floor(box.top / scale)
     high = math.ceil(box.right / scale), math.ceil(box.bottom / scale)
     return bool(find_inside(region, Box(*low, *high)).any())
 
 
 def _grid_starts(length: int, size: int, step: int) -> list[int]:
+    """Where the boxes of a grid start along one axis."""
     last = max(length - size, 0)
     return [*range(0, last, step), last]
 
 
 def _tent(length: int) -> FloatArray:
-    """Rises from the ends to the middle, never 0, float32 (length,)."""
+    """A triangular window, float32 (length,), above 0 everywhere."""
     index = np.arange(length, dtype=np.float32) + 0.5
     return np.minimum(index, length - index)
 
 
 LATENT_CELL_PX = 8
-"""One latent of the autoencoder stands for a square of this many pixels."""
+"""Width and height, in pixels, of the square that one latent of the autoencoder encodes."""
 
 # calibration: drift. Ratio of two contrasts.
 GAIN_RANGE = (0.85, 1.15)
 """The autoencoder's drift in contrast is a few percent; what lies further off is something else."""
 _RING_GAP_PX, _RING_WIDTH_PX = 2, 16
-# How firmly the fit holds on to "no drift" where the ring says little, in pixels of the ring.
+# The weight of "no drift" in the fit, in pixels of the ring: it decides where the ring has little contrast.
 _RING_PRIOR = 4.0
 _RING_LEAST_PX = 64
 _RING_STRIDE = 2
-# Near black and white the samples are cut off and tell of no gain.
+# Near black and white the samples are clipped and do not show the gain.
 _RING_LEVELS = (4, 251)
 
-# Rows of a region that are worked on at once: what is in memory does not grow with the photo.
+# Rows of a region that are processed at once, so that memory does not grow with the photo.
 _BAND_ROWS = 256
 
 
 def snap_mask(alpha: Alpha) -> Pixels:
-    """The mask that the networks are given for `alpha` float32 (s, s): uint8 (s, s), 0 keep or 255 repaint.
+    """Return the networks' mask for `alpha` float32 (s, s): uint8 (s, s), 0 keep or 255 repaint.
 
-    Every latent cell of 8 × 8 pixels that holds anything above 0, and the cells around it, are repainted as a whole:
-    so the mask is the same for pixels and latents, and no thin mask is lost. Raises ValueError when the sides are no
-    multiples of 8.
+    Every latent cell of 8 × 8 pixels with any alpha above 0, and the cells around it, are repainted as a whole: so the
+    mask is the same for pixels and latents, and no thin mask is lost. Raises ValueError when the sides are no multiples
+    of 8.
     """
     height, width = alpha.shape
     if height % LATENT_CELL_PX or width % LATENT_CELL_PX:
@@ -401,7 +403,10 @@ def snap_mask(alpha: Alpha) -> Pixels:
 
 
 def split_bands(regions: Sequence[Region]) -> Iterator[tuple[Box, Mask]]:
-    """Boxes that hold all that is above 0, and where in each, bool (h, w); no pixel comes twice."""
+    """Yield boxes that together hold all pixels of the regions above 0, and for each their mask, bool (h, w).
+
+    No pixel is in two of the masks.
+    """
     for number, region in enumerate(regions):
         for top in range(region.box.top, region.box.bottom, _BAND_ROWS):
             box = Box(region.box.left, top, region.box.right, min(top + _BAND_ROWS, region.box.bottom))
@@ -414,7 +419,7 @@ def split_bands(regions: Sequence[Region]) -> Iterator[tuple[Box, Mask]]:
 
 
 def find_inside(region: Region, box: Box) -> Mask:
-    """Where in `box` the region is above 0, bool (h, w)."""
+    """Return the mask of the pixels of `box` where the region is above 0, bool (h, w)."""
     inside = np.zeros((box.height, box.width), bool)
     left, top = max(box.left, region.box.left), max(box.top, region.box.top)
     right, bottom = min(box.right, region.box.right), min(box.bottom, region.box.bottom)
@@ -427,12 +432,12 @@ def find_inside(region: Region, box: Box) -> Mask:
 
 
 def match_ring(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
-    """Take the drift in colour out of a repainted tile: return `after` so that it fits `before` around the mask.
+    """Return a repainted tile without its drift in colour, so that `after` matches `before` around the mask.
 
-    `before` and `after` are uint8 (s, s, 3), `alpha` float32 (s, s) as the mask was snapped from. On a ring just
-    outside the snapped mask nothing should have changed; what did is fitted by least squares, per channel, as a gain
-    (0.85 … 1.15), an offset and a slope over the tile, and undone everywhere. What a ring cannot tell stays
-    as it is. Raises ValueError when the sides are no multiples of 8.
+    `before` and `after` are uint8 (s, s, 3), `alpha` float32 (s, s) is the soft mask of the tile. On a ring just
+    outside its snapped mask nothing should have changed; any change there is fitted by robust least squares, per
+    channel, as a gain (0.85 … 1.15), an offset and a slope over the tile, and undone everywhere. A channel with too
+    few usable pixels on the ring stays as it is. Raises ValueError when the sides are no multiples of 8.
     """
     mask = snap_mask(alpha)
     inner, outer = _grow(mask, _RING_GAP_PX), _grow(mask, _RING_GAP_PX + _RING_WIDTH_PX)
@@ -460,7 +465,7 @@ def _fit_drift(was: Matrix, now: Matrix, x: FloatArray, y: FloatArray) -> tuple[
     weight = np.ones_like(was)
     for _ in range(3):
         normal = (terms * weight) @ terms.T
-        # In the place of terms that the ring does not tell: no drift.
+        # For terms that the ring does not determine: no drift.
         normal[np.diag_indices(4)] += _RING_PRIOR * np.array([64.0**2, 1.0, 1.0, 1.0])
         found = np.linalg.solve(normal, (terms * weight) @ change)
         gain = float(np.clip(1 + found[0], *GAIN_RANGE))

@@ -372,11 +372,11 @@ def calibrate_lips(samples: Sequence[Sample]) -> list[Side]:
 
 def calibrate_lash_line(samples: Sequence[Sample]) -> list[Side]:
     """The share of the columns of a closed eye in which a lash line is seen."""
-    least = occlusion._LEAST_LINE_SHARE
+    least = occlusion._LEAST_LINE_FRACTION
 
     def find_share(pixels: Pixels, face: Face, eye: Feature) -> float | None:
         lacks = partial(occlusion.lacks_lash_line, pixels, face, eye)
-        times = find_tipping_point(occlusion, {"_LEAST_LINE_SHARE": least}, lacks)
+        times = find_tipping_point(occlusion, {"_LEAST_LINE_FRACTION": least}, lacks)
         return None if times is None else times * least
 
     closed, hidden = [], []
@@ -502,7 +502,7 @@ def calibrate_tone(samples: Sequence[Sample]) -> list[Side]:
 
     def find_own_hues(sample: Sample, pixels: Pixels) -> float:
         with patch.object(appearance, "_TONE_OWN_HUES", (0.0, 1.0)):
-            return 1.0 - appearance.measure_tone(pixels, sample.face).share
+            return 1.0 - appearance.measure_tone(pixels, sample.face).weight
 
     def make_gray(pixels: Pixels) -> Pixels:
         return np.repeat(np.rint(pixels @ LUMA)[..., None], 3, axis=2).astype(np.uint8)

@@ -1,1 +1,1 @@
-"""The contract between the parts: what the user wants, what will change, and what came of it."""
+"""The types that all parts of the program share: what the user wants, what will be edited, and the results."""

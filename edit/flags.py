@@ -1,6 +1,6 @@
-"""What belongs to one field of the options: its flag, its help, its range.
+"""The flag of one field of the options: its name, help and range.
 
-Parser, checks and docs are all made from it, so none of them can say what the others do not.
+Parser, checks and docs are all made from it, so they always agree.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _KEY = "flag"
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must be beyond its range: `holds` says whether it is.
+    """A condition on a value beside its range: `holds` returns whether it is met.
 
-    `complaint` follows the name of the flag where it is not; `{value}` in it stands for the value.
+    `complaint` follows the name of the flag in the error otherwise; `{value}` in it stands for the value.
     """
 
     holds: Callable[[Any], bool]
@@ -27,11 +27,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Flag:
-    """How the command line calls one field, and which values it takes; None, where the field allows it, is always one.
+    """The command-line flag of one field, and the values it takes; None, where the field allows it, is always valid.
 
-    `read` turns a word of the command line into the value and raises ValueError or argparse.ArgumentTypeError.
-    `between` are the least and the largest number, `choices` the only values, `rule` is what else must hold. `unset`
-    says what happens when the value is None. `metavar` stands for the value in the help.
+    `read` converts an argument of the command line and raises ValueError or argparse.ArgumentTypeError. `between` is
+    the smallest and the largest number, both allowed; `choices` are the only values; `rule` is any other condition.
+    `unset` describes the effect of None, in the help. `metavar` stands for the value in the help.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Flag:
 
     @property
     def placeholder(self) -> str | None:
-        """What stands for the value in the help; None leaves it to the parser."""
+        """The placeholder of the value in the help; None leaves it to the parser."""
         return self.metavar or (f"{self.between[0]}-{self.between[1]}" if self.between else None)
 
     @property
@@ -59,12 +59,12 @@ class Flag:
         return {_KEY: self}
 
     def describe(self, default: object) -> str:
-        """The help, with what counts when the flag is not given."""
-        usual = self.unset if default is None else "" if isinstance(default, bool) else str(default)
-        return f"{self.help} (default: {usual})" if usual else self.help
+        """Return the help text, with the default."""
+        shown = self.unset if default is None else "" if isinstance(default, bool) else str(default)
+        return f"{self.help} (default: {shown})" if shown else self.help
 
     def check(self, value: Any, subject: str = "") -> None:
-        """Raise BadOption, with a sentence about `subject` or else about the flag, when it cannot be the value."""
+        """Raise BadOption, with a sentence about `subject` or else about the flag, when `value` is not valid."""
         if value is None:
             return
         subject = subject or self.name
@@ -78,18 +78,18 @@ class Flag:
 
 
 def list_flags(group: Any) -> Iterator[tuple[str, Flag, Any]]:
-    """Field name, flag and default of each field with a flag; `group` is a dataclass or an object of one."""
+    """Yield field name, flag and default of each field with a flag; `group` is a dataclass or an instance of one."""
     for field in fields(group):
         if _KEY in field.metadata:
             yield field.name, field.metadata[_KEY], field.default
 
 
 def find_flag(group: Any, name: str) -> Flag:
-    """The flag of one field of a dataclass."""
+    """Return the flag of one field of a dataclass."""
     return next(flag for field, flag, _ in list_flags(group) if field == name)
 
 
 def check_flags(group: Any) -> None:
-    """Raise BadOption when a field of a dataclass object holds what its flag does not take."""
+    """Raise BadOption when a field of a dataclass instance has a value that its flag does not take."""
     for name, flag, _ in list_flags(group):
         flag.check(getattr(group, name))

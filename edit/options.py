@@ -1,7 +1,7 @@
 """What the user can choose: for the whole photo, in groups, and for single faces.
 
-The one source of names, defaults, ranges and help for the command line, the page, the docs and the benchmark. Nothing
-heavy is imported, so that the command line can show its help at once.
+The one source of names, defaults, ranges and help for the command line, the page, the docs and the benchmark. Only
+light modules are imported, so that the command line shows its help at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ENGINES = ("auto", "draft", "stable-diffusion")
 EYE_COLORS = ("brown", "hazel", "green", "blue", "grey")
 SCHEDULERS = ("dpm++", "unipc", "ddim", "euler", "euler-a", "lcm", "tcd", "lightning")
 FEW_STEP_SCHEDULERS = ("lcm", "tcd", "lightning")
-"""Schedulers of models that need a handful of steps and no guidance; most of them need an adapter (`lora`)."""
+"""Schedulers of models that need few steps and no guidance; most of these models need an adapter (`lora`)."""
 TILE_SCHEMES = ("face", "grid")
 DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-inpainting"
 
@@ -30,8 +30,8 @@ _LARGEST_TILE_PX = 2048
 class Wish(Enum):
     """Whether something is to be edited.
 
-    AUTO edits where it is needed: closed eyes, mouths that do not smile. ALWAYS edits also where the program would not
-    by itself, because the eyes are only narrow or the smile is a faint one. NEVER leaves it alone.
+    AUTO edits where it is needed: closed eyes, mouths that do not smile. ALWAYS also edits eyes that are only
+    narrow and mouths that smile faintly. NEVER leaves the feature as it is.
     """
 
     AUTO = "auto"
@@ -43,7 +43,7 @@ class Wish(Enum):
 
     @classmethod
     def from_switch(cls, is_on: bool) -> Wish:
-        """The wish of who turned a switch on or off by hand."""
+        """Return the wish that a switch expresses which the user turned on or off by hand."""
         return cls.ALWAYS if is_on else cls.NEVER
 
 
@@ -55,7 +55,7 @@ def _read_wish(text: str) -> Wish:
 
 
 def _read_eye_color(text: str) -> str:
-    """As people write it: Brown, gray."""
+    """The colour in lower case, with gray as grey."""
     lower = text.strip().lower()
     return "grey" if lower == "gray" else lower
 
@@ -71,8 +71,8 @@ def _read_face_numbers(text: str) -> tuple[int, ...]:
 class EyeOptions:
     """Whether eyes are opened, and how.
 
-    `opening` runs from 0, narrow, to 1, wide. `color` is one of `EYE_COLORS` or `#rrggbb`, None means the program's own
-    choice. Raises BadOption.
+    `opening` runs from 0, narrow, to 1, wide. `color` is one of `EYE_COLORS` or `#rrggbb`; None means the program's
+    own choice. Raises BadOption.
     """
 
     wish: Wish = field(
@@ -133,9 +133,9 @@ class SmileOptions:
 
 @dataclass(frozen=True)
 class ReferenceOptions:
-    """What other photos of the same people may give.
+    """How other photos of the same people are used.
 
-    `face` is the number of the one face of each reference photo that may give anything, None means whoever is the same
+    `face` is the number of the only face of each reference photo that may be a donor; None means any face of the same
     person. Raises BadOption.
     """
 
@@ -156,10 +156,10 @@ class ReferenceOptions:
 class DiffusionOptions:
     """How Stable Diffusion paints.
 
-    `strength`, above 0 and up to 1, is the part of noise to start with, at 1 nothing of the draft is left. `steps`
-    counts from pure noise, so half of them are taken from a strength of 0.5. `retries` is how many other seeds a face
-    that came out wrong gets. `tile_size` and `overlap` are in pixels. None means: as suits the model, the scheduler or
-    the edit. Raises BadOption.
+    `strength`, above 0 and up to 1, is the noise level to start from; at 1 nothing of the draft is left. `steps` counts
+    from pure noise, so at a strength of 0.5 half of them are done. `retries` is the number of other seeds to try for a
+    face that fails the checks. `tile_size` and `overlap` are in pixels. None means the default of the model, the
+    scheduler or the edit. Raises BadOption.
     """
 
     model: str = field(
@@ -265,7 +265,7 @@ class DiffusionOptions:
 
 @dataclass(frozen=True)
 class FaceChoice:
-    """What is wanted for one face; None leaves it to the options of the whole photo.
+    """What the user wants for one face; None leaves it to the options of the whole photo.
 
     `eye_opening` and `smile_strength` run from 0 to 1, as in `EyeOptions` and `SmileOptions`. Raises BadOption.
     """
@@ -286,9 +286,9 @@ class FaceChoice:
 class Options:
     """Everything that the user can choose.
 
-    `faces` are numbers as the report gives them, None means all. `choices` maps such numbers to what is wanted for that
-    face alone. A face that resembles itself less than `min_resemblance`, 0 … 1, after an edit is put back. Raises
-    BadOption.
+    `faces` are face numbers as in the report, None means all. `choices` maps such numbers to what the user wants for
+    that face alone. A face whose similarity to itself after an edit (a cosine of embeddings) is below
+    `min_resemblance`, 0 … 1, is put back. Raises BadOption.
     """
 
     engine: str = field(
@@ -326,7 +326,7 @@ class Options:
         check_flags(self)
 
     def choose_for(self, face_number: int) -> FaceChoice:
-        """What is wanted for one face: its own choice, filled up with that for the whole photo; nothing is None."""
+        """Return the choice for one face, completed by the options of the whole photo, so that no field is None."""
         own = self.choices.get(face_number, FaceChoice())
         return FaceChoice(
             self.eyes.wish if own.eyes is None else own.eyes,
@@ -346,7 +346,7 @@ GROUPS: Mapping[str, type[Any]] = {
 
 
 def options_from_flags(values: Mapping[str, Any]) -> Options:
-    """The options with the values of some flags, by their names without dashes; other names are passed over."""
+    """Return options from values of flags, by their names without dashes; other names are ignored. Raises BadOption."""
 
     def pick(group: type[Any]) -> dict[str, Any]:
         return {name: values[flag.dest] for name, flag, _ in list_flags(group) if flag.dest in values}

@@ -1,4 +1,4 @@
-"""What will be done to a photo and what came of it: the nouns that planning, painting and reporting share.
+"""The plan of what to edit in a photo, and the results: types that planning, painting and reporting share.
 
 Conventions that hold everywhere: pictures are RGB; coordinates are pixels of the whole upright
 photo with the origin at the top left; boxes are half-open; left and right are the subject's own.
@@ -21,10 +21,10 @@ from photo.types import FloatArray, Matrix, Pixels, Progress, Region
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How a donor's photo lies over the target's.
+    """The transform between a donor's photo and the target's.
 
-    `to_donor` float64 (2, 3) takes (x, y, 1) of the target to pixels of the donor. `agreement` -1 … 1 is how alike the
-    two photos look around the eyes when they are laid so.
+    `to_donor` float64 (2, 3) maps (x, y, 1) of the target to pixels of the donor. `agreement` -1 … 1 is the correlation
+    of the two aligned photos around the eyes.
     """
 
     to_donor: Matrix
@@ -32,11 +32,11 @@ class Alignment:
 
     @property
     def scale(self) -> float:
-        """Pixels of the donor for a pixel of the target."""
+        """Donor pixels per target pixel, along a line."""
         return float(np.sqrt(abs(np.linalg.det(self.to_donor[:, :2]))))
 
     def to_target(self) -> Matrix:
-        """The way back: float64 (2, 3)."""
+        """Return the inverse, from donor to target pixels: float64 (2, 3)."""
         inverse = np.linalg.inv(np.vstack([self.to_donor, [0, 0, 1]]))
         return np.asarray(inverse[:2])
 
@@ -45,9 +45,9 @@ class Alignment:
 class Donor:
     """A source: a face of the same person in another photo, whose eyes or mouth are transferred.
 
-    `name` is what the user calls the photo, `alignment` how it lies over the target for each feature. `opening` 0 … 1
-    is how much of the height of its open eyes suits the face that gets them. `measured` holds what was found when it
-    was chosen, by name.
+    `name` is the user's name of the photo, `alignment` its transform for each feature. `opening` 0 … 1 is the fraction
+    of the height of its open eyes that suits the target face. `measured` holds the measures by which it was chosen, by
+    name.
     """
 
     analysis: FaceAnalysis
@@ -68,10 +68,11 @@ class OtherEye:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """A source: nothing but the photo itself; lids, lips and cheeks are moved, an eyeball is drawn.
+    """A source: the photo alone; lids, lips and cheeks are warped, an eyeball is drawn.
 
-    Of an eye, `iris` float32 (3,) is its RGB as this photo shows it, but without haze, `is_iris_known` if another photo
-    tells it, and `gaze` where its middle stands off its mean place, in the eye frame.
+    For an eye, `iris` float32 (3,) is the RGB of the iris in this photo's light, but without haze, and `is_iris_known`
+    is True if it was measured in another photo. `gaze` is the offset (x, y) of the iris from its mean position, in the
+    eye frame.
     """
 
     iris: FloatArray | None = None
@@ -80,7 +81,7 @@ class Rendered:
 
 
 Source = Donor | OtherEye | Rendered
-"""Where the new look of a feature comes from."""
+"""Where the pixels of an edited feature come from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +102,13 @@ class Intent:
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """One thing to change: which feature of which face, where, why, and from what.
+    """One edit: the feature of one face, its region, the reason for it, and the sources.
 
-    `measured` crossed `threshold`, so the edit is wanted. `amount` 0 … 1 is how far to go: how wide the eye opens, how
-    broad the smile is. `goal_fraction` 0 … 1 is how much of the usual goal has to be reached: less than all of it where
-    less than the default was asked for. `sources` are tried in their order, the last one is always `Rendered`;
-    `no_donor` says why none is a donor, or no longer, if one was looked for.
+    `measured` crossed `threshold`, which is why there is an edit. `amount` 0 … 1 is how wide the eye opens or how broad
+    the smile gets. `goal_fraction` 0 … 1 is the fraction of the usual goal that the result must reach; it is below 1
+    where the user chose less than the default amount. `sources` are tried in order; the last one is always `Rendered`.
+    `no_donor` is why there is no donor among them, or no longer; None if none was searched. Raises ValueError when
+    `amount` is out of range or `sources` is empty.
     """
 
     analysis: FaceAnalysis
@@ -131,18 +133,18 @@ class Edit:
 
     @property
     def source(self) -> Source:
-        """Where the new look comes from in the next try."""
+        """The source of the next attempt."""
         return self.sources[0]
 
     @property
     def donor(self) -> Donor | None:
-        """The other photo's face that is the source, if it is one."""
+        """The source if it is a donor, else None."""
         return self.source if isinstance(self.source, Donor) else None
 
 
 @dataclass(frozen=True, eq=False)
 class Skip:
-    """One thing left alone, and why."""
+    """A feature that is left as it is, and why; `measured` and `threshold` as in `Edit`, where they were compared."""
 
     face: Face
     feature: Feature
@@ -153,9 +155,9 @@ class Skip:
 
 @dataclass(frozen=True, eq=False)
 class EditPlan:
-    """What will be done to a photo, complete before anything is painted, and what will not.
+    """The edits of a photo, complete before anything is painted, and the features left as they are.
 
-    `attempt` counts the tries at these edits from 0: an engine that leaves something to chance draws anew for each.
+    `attempt` counts the attempts at these edits from 0: an engine that uses random numbers draws new ones for each.
     """
 
     edits: tuple[Edit, ...] = ()
@@ -165,9 +167,10 @@ class EditPlan:
 
 @dataclass(frozen=True, eq=False)
 class PaintResult:
-    """What an engine made of a plan: a patch for each edit, in their order, and why a face has none worth looking at.
+    """The output of an engine for a plan: a patch for each edit, in the order of `plan.edits`, and failures.
 
-    Each patch is uint8 (h, w, 3), the box of the edit's region. `failures` go by the number of the face.
+    Each patch is uint8 (h, w, 3) with the size of the box of the edit's region. `failures` maps the number of a face
+    whose patches are of no use to the cause.
     """
 
     patches: tuple[Pixels, ...]
@@ -180,18 +183,18 @@ class Engine(Protocol):
     name: str
 
     def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
-        """Paint every edit of `plan`; the canvas is as untouched afterwards as it was before.
+        """Return a patch for every edit of `plan`; the canvas is restored before it returns.
 
-        What a patch shows outside the edit's region does not matter: it is not used.
+        Pixels of a patch where the alpha of the edit's region is 0 are not used.
         """
         ...
 
 
 @runtime_checkable
 class RefiningEngine(Engine, Protocol):
-    """An engine that starts from what another one painted, and is left for it where it fails.
+    """An engine that refines what another one painted, and is replaced by it where it fails.
 
-    `fallback` is that other engine. A face that came out wrong is painted up to `retries` times more.
+    `fallback` is that other engine. A face that fails the checks is painted up to `retries` times more.
     """
 
     @property
@@ -202,10 +205,11 @@ class RefiningEngine(Engine, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What became of one edit: the value before and after, whether it was kept, and what its source was.
+    """The outcome of one edit: the measure before and after, whether the edit was kept, and its source.
 
-    `source` is None where the edit was not kept. `similarity` is how much the whole face still looked like itself,
-    -1 … 1 the same; None if it was not asked.
+    `tries` counts the attempts. `note` is why the edit was not kept, or what else the user should know. `source` is
+    None where the edit was not kept. `similarity` is that of the whole face before and after, a cosine of embeddings,
+    -1 … 1 the same; None if it was not measured.
     """
 
     face: Face
@@ -220,13 +224,17 @@ class Change:
 
     @property
     def donor(self) -> Donor | None:
-        """The other photo's face that the feature comes from, if any."""
+        """The source if it is a donor, else None."""
         return self.source if isinstance(self.source, Donor) else None
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What was found, done and left alone in one photo."""
+    """The faces found in one photo, the outcomes of its edits, and the features left as they are.
+
+    `engine` is the name of the engine, `changed_pixels` the number of pixels that differ from the input,
+    `changed_outside` those of them outside all regions, `seconds` the time of each step by its name.
+    """
 
     faces: tuple[Face, ...]
     changes: tuple[Change, ...]

@@ -1,6 +1,6 @@
-"""Why something is left alone, put back, or comes from nowhere: reasons as programs see them.
+"""Why a feature is left as it is, an edit is undone, or a donor is not used: reasons as values.
 
-Decisions compare these and nothing else; `retouch/report.py` puts them into sentences, the page into a few words.
+The program compares only these; `retouch/report.py` turns them into sentences, the page into short labels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 
 class Reason(enum.Enum):
-    """The value is what the JSON report calls the reason; it stays the same when its sentence is reworded."""
+    """A reason; its value is the code in the JSON report, which stays the same when the sentence is reworded."""
 
     # Either feature is left alone …
     SWITCHED_OFF = "switched-off"
@@ -66,7 +66,7 @@ class Reason(enum.Enum):
 
 @dataclass(frozen=True)
 class Cause:
-    """A reason with what was measured or is named in its sentence, among it the cause behind it."""
+    """A reason with the values that its sentence names: measures, text, or the cause behind it."""
 
     reason: Reason
     values: Mapping[str, float | str | Cause] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the user painted over a photo by hand: what must be kept, and what must be edited too."""
+"""Brush strokes of the user on a photo: the parts to keep, and the parts to add to the edits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from edit.plan import Edit, EditPlan, Skip
 from edit.reasons import Cause, Reason
-from photo.types import Alpha, Box, Region
+from photo.types import Alpha, Box, FloatArray, Region
 
-# How far a stroke may carry a region beyond its own box, in sizes of that box.
+# How far a stroke may extend a region beyond its own box, in sizes of that box.
 _REACH = 0.6
 
 
@@ -20,7 +20,8 @@ _REACH = 0.6
 class Strokes:
     """Two masks of the whole photo, each uint8 (h, w), 0 nothing … 255 painted, of any size in its proportions.
 
-    Under `keep` the photo stays as it is; `edit` is added to the regions of the edits that it lies at.
+    Under `keep` the photo stays as it is; `edit` is added to the regions of nearby edits. Raises ValueError when the
+    masks have no two dimensions or differ in size.
     """
 
     keep: NDArray[np.uint8]
@@ -32,9 +33,9 @@ class Strokes:
 
 
 def apply_strokes(plan: EditPlan, strokes: Strokes, shape: tuple[int, ...]) -> EditPlan:
-    """Return the plan with its regions grown and cut as painted; an edit of which nothing is left becomes a skip.
+    """Return the plan with its regions extended and cut by the strokes; an edit without any region left becomes a skip.
 
-    `shape` is the photo's (H, W, …). A stroke belongs to the edit whose middle is nearest.
+    `shape` is the photo's (H, W, …). Each pixel of a stroke belongs to the edit whose centre is nearest.
     """
     edits: list[Edit] = []
     skips = list(plan.skips)
@@ -49,9 +50,12 @@ def apply_strokes(plan: EditPlan, strokes: Strokes, shape: tuple[int, ...]) -> E
 
 
 def covers(mask: NDArray[np.uint8], box: Box, shape: tuple[int, ...]) -> float:
-    """Return which share of `box`, in pixels of a photo of `shape`, the `mask` of the whole photo covers, 0 … 1."""
+    """Return the fraction of `box` that is painted, 0 … 1; 0 when it lies outside the photo.
+
+    `mask` uint8 (h, w) shows the whole photo, `box` is in pixels of the photo, whose `shape` is (H, W, …).
+    """
     inside = box.clipped(shape[1], shape[0])
-    return 0.0 if inside is None else float(_see(mask, inside, shape).mean())
+    return 0.0 if inside is None else float(_crop_mask(mask, inside, shape).mean())
 
 
 def _grow(edit: Edit, edits: tuple[Edit, ...], strokes: Strokes, shape: tuple[int, ...]) -> Region:
@@ -59,7 +63,7 @@ def _grow(edit: Edit, edits: tuple[Edit, ...], strokes: Strokes, shape: tuple[in
     wide = edit.region.box.padded(_REACH).clipped(shape[1], shape[0])
     if wide is None or not strokes.edit.any():
         return edit.region
-    painted = _see(strokes.edit, wide, shape)
+    painted = _crop_mask(strokes.edit, wide, shape)
     rows, columns = np.mgrid[wide.top : wide.bottom, wide.left : wide.right].astype(np.float32)
     own = _distance(edit, columns, rows)
     for other in edits:
@@ -74,13 +78,16 @@ def _grow(edit: Edit, edits: tuple[Edit, ...], strokes: Strokes, shape: tuple[in
 
 
 def _cut(region: Region, strokes: Strokes, shape: tuple[int, ...]) -> Region:
+    """The region without the parts to keep."""
     if not strokes.keep.any():
         return region
-    return replace(region, alpha=(region.alpha * (1.0 - _see(strokes.keep, region.box, shape))).astype(np.float32))
+    return replace(
+        region, alpha=(region.alpha * (1.0 - _crop_mask(strokes.keep, region.box, shape))).astype(np.float32)
+    )
 
 
-def _see(mask: NDArray[np.uint8], box: Box, shape: tuple[int, ...]) -> Alpha:
-    """The part of a mask that lies over `box`, float32 (box.height, box.width), 0 … 1, smoothly enlarged."""
+def _crop_mask(mask: NDArray[np.uint8], box: Box, shape: tuple[int, ...]) -> Alpha:
+    """The part of a mask that lies over `box`, float32 (box.height, box.width), 0 … 1, interpolated."""
     scale_x, scale_y = mask.shape[1] / shape[1], mask.shape[0] / shape[0]
     # Where each pixel of the box lies in the mask, by pixel centres.
     to_mask = np.array(
@@ -90,10 +97,11 @@ def _see(mask: NDArray[np.uint8], box: Box, shape: tuple[int, ...]) -> Alpha:
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    seen = cv2.warpAffine(mask, to_mask, (box.width, box.height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(seen, np.float32) / np.float32(255)
+    cropped = cv2.warpAffine(mask, to_mask, (box.width, box.height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cropped, np.float32) / np.float32(255)
 
 
-def _distance(edit: Edit, columns: Alpha, rows: Alpha) -> Alpha:
+def _distance(edit: Edit, columns: FloatArray, rows: FloatArray) -> FloatArray:
+    """Distance in pixels of each pixel to the centre of an edit's region."""
     x, y = edit.region.box.center
     return np.asarray(np.hypot(columns - x, rows - y), np.float32)

@@ -1,7 +1,7 @@
-"""One face in one photo, and all that is measured of it: each measure is made at its first use, once, and kept.
+"""One face in one photo, and all that is measured of it: each measure is computed at its first use and cached.
 
-Whoever plans, paints, checks or reports asks here, so that no two parts of the program measure the same face twice, or
-measure it differently.
+Planning, painting, checking and reporting all use it, so that no two parts of the program measure the same face twice,
+or measure it differently.
 """
 
 from __future__ import annotations
@@ -33,42 +33,45 @@ _MIRROR_LEAST_EYE_DISTANCE_PX = 38.0
 
 
 class EyeAnalysis:
-    """One eye of a face, as `FaceAnalysis.eye` gives it."""
+    """One eye of a face, and everything measured of it; made by `FaceAnalysis` only."""
 
     def __init__(self, whole: FaceAnalysis, feature: Feature) -> None:
         self._whole, self._feature = whole, feature
 
     @property
     def landmarks(self) -> EyeLandmarks:
+        """Its landmarks, in photo pixels."""
         return self._whole.face.eye(self._feature)
 
     @property
     def frame(self) -> EyeFrame:
+        """Its eye frame."""
         return self._whole.face.eye_frame(self._feature)
 
     @cached_property
     def fraction_inside(self) -> float:
-        """The part of the eye that lies inside the photo, 0 … 1."""
-        return self.landmarks.share_inside(self._whole.pixels.shape)
+        """Fraction of its lid landmarks that lie inside the photo, 0 … 1."""
+        return self.landmarks.fraction_inside(self._whole.pixels.shape)
 
     @cached_property
     def skin(self) -> FloatArray:
-        """RGB of the skin around it, float32 (3,)."""
+        """RGB of the skin around it, float32 (3,), 0 … 255."""
         whole = self._whole
         return measure_eye_skin(whole.pixels, whole.face, self._feature, whole.appearance.skin)
 
     @cached_property
     def iris(self) -> tuple[float, float, float]:
-        """Centre and radius of the iris of an open eye, in its frame."""
+        """x, y and radius of the iris of an open eye, in its frame."""
         return find_iris(self._whole.pixels, self.landmarks, self.frame)
 
     @cached_property
     def iris_color(self) -> FloatArray | None:
-        """RGB of the iris of an open eye as the photo shows it, float32 (3,); None where it has too few pixels."""
+        """RGB of the iris of an open eye as the photo shows it, float32 (3,); None where too few pixels show it."""
         return measure_iris(self._whole.pixels, self.landmarks, self.frame, self.iris)
 
     @cached_property
     def is_under_dark_glass(self) -> bool:
+        """Whether its upper lid is far darker than the cheek."""
         return is_under_dark_glass(self._whole.pixels, self._whole.face, self._feature)
 
     @cached_property
@@ -80,7 +83,7 @@ class EyeAnalysis:
 class FaceAnalysis:
     """One face in one photo, `pixels` uint8 (H, W, 3), and everything measured of it.
 
-    Neither may change afterwards. Every measure may raise MissingModel.
+    Neither `pixels` nor `face` may change afterwards. Every measure may raise MissingModel.
     """
 
     def __init__(self, pixels: Pixels, face: Face) -> None:
@@ -93,22 +96,22 @@ class FaceAnalysis:
 
     @cached_property
     def appearance(self) -> FaceAppearance:
-        """Sharpness, grain, colours and light around the face."""
+        """Blur, grain, colours and brightness around the face."""
         return measure_appearance(self.pixels, self.face)
 
     @cached_property
     def light_from_right(self) -> float:
-        """From which side of the picture the light comes, -1 left … 1 right; never 0, as no catchlight is central."""
+        """The side of the picture the light comes from, -1 left … 1 right; never 0, as no catchlight is central."""
         return measure_light_side(self.pixels, self.face)
 
     @cached_property
     def embedding(self) -> Embedding:
-        """What the recognition network makes of the face."""
+        """The recognition network's embedding of the face, float32 (192,) of length 1."""
         return embed_face(self.pixels, self.face)
 
     @cached_property
     def sharpness(self) -> float:
-        """How sharp the features are whatever the size of the face: 0.5 out of focus … 0.9 and up in focus."""
+        """Sharpness of the features in proportion to the face: 0.5 out of focus … 0.9 and more in focus."""
         return measure_sharpness(self.pixels, self.face.landmarks)
 
     @cached_property
@@ -118,15 +121,16 @@ class FaceAnalysis:
 
     @cached_property
     def lips(self) -> LipContrast | None:
-        """How the lips stand out from what is around them; None when the mouth is not in the photo."""
+        """Contrast between the lips and the skin around them; None when the mouth is not in the photo."""
         return measure_lip_contrast(self.pixels, self.face.landmarks)
 
     @cached_property
     def closedness(self) -> dict[Feature, float]:
-        """Closedness of both eyes, 0 … 1; where it is a close call, the face is also read in the mirror.
+        """Closedness of both eyes, 0 wide open … 1 shut; where it is a close call, the mirrored face is read, too.
 
-        The landmarker does not see a mirrored face quite alike: behind glasses one reading misses what the other sees,
-        while narrow and half open eyes stay below `CLOSED` in both. The more closed reading counts.
+        The landmarker reads a mirrored face somewhat differently: behind glasses one reading may miss a closed eye
+        that the other one finds, while narrow and half open eyes stay below `CLOSED` in both. The more closed reading
+        counts.
         """
         closedness = {feature: measure_closedness(self.face, feature) for feature in EYES}
         is_large = self.face.landmarks.eye_distance_px >= _MIRROR_LEAST_EYE_DISTANCE_PX
@@ -140,14 +144,14 @@ class FaceAnalysis:
         return closedness
 
     def cut_out(self, box: Box) -> FaceAnalysis:
-        """The face in a copy of the part of its photo that `box` shows, so that the photo itself can be forgotten."""
+        """The face in a copy of the part of its photo inside `box`, so that the photo itself can be freed."""
         part = FaceAnalysis(self.pixels[box.slices].copy(), self.face.within(box))
-        # Whose face it is does not depend on what is around it.
+        # The identity of a face does not depend on what is around it.
         part.embedding = self.embedding
         return part
 
     def shrunk(self, box: Box, scale: float) -> FaceAnalysis:
-        """The face in a smaller copy of the part of its photo that `box` shows; `scale` is 1 or less."""
+        """The face in the part of its photo inside `box`, resized by `scale`, 1 or less; at 1 it shares the pixels."""
         part = self.pixels[box.slices]
         if scale < 1.0:
             part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,6 +1,6 @@
-"""How a photo looks around one face: its sharpness, its grain, its colours and the light on the skin.
+"""Measure a photo around one face: blur, grain, colours, haze, and the light on the skin.
 
-Whatever is painted must share them, or the patch is seen.
+A painted patch must have the same ones, or it is visible.
 """
 
 from __future__ import annotations
@@ -24,43 +24,44 @@ _TONE_SIZE = (48, 48)
 # calibration: haze. Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure
 # one; then they are nearly all haze.
 _HAZE_RATIO = (0.40, 0.70)
-_HAZE_SHARE = 0.72
-# So many pixels of a face tell its light and its shadows; the grain in them stays as it is.
+_HAZE_FRACTION = 0.72
+# Of a face with more pixels, a part of them is enough for its light and its shadows; they are picked, not averaged, so
+# that the grain stays.
 _ENOUGH_PIXELS = 500_000
-# Half the side of the largest square of skin whose grain is taken: more of it would only be more of the same.
+# Half the side of the largest square of skin whose grain is sampled: a larger one would hold nothing new.
 _MOST_GRAIN_PX = 96.0
 # calibration: grain. Wide enough to keep the blotches of a noisy photo, which are several pixels across.
 _GRAIN_SIGMA_PX = 2.5
 # calibration: skin-hue. The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses,
 # would falsify it.
-_SHARE_BELOW = 0.75
+_BELOW_WEIGHT = 0.75
 
 
 @dataclass(frozen=True, eq=False)
 class Tone:
-    """How far a photo is of one hue, as an old print is: `share` 0 a colour photo … 1 toned or gray.
+    """Whether a photo has a single hue, as an old print has: `weight` 0 a colour photo … 1 toned or gray.
 
-    Of luma l such a photo has the colour l + `curve` (3, 3) @ (1, l, l²).
+    At luma l such a photo has the colour l + `curve` @ (1, l, l²), with `curve` float64 (3, 3).
     """
 
-    share: float
+    weight: float
     curve: Matrix
 
     def apply(self, color: FloatArray) -> FloatArray:
-        """The colour float32 (3,) as this photo shows things of its luma."""
+        """Return the colour float32 (3,), 0 … 255, blended by `weight` toward that of its luma in the toned photo."""
         level = float(color @ LUMA)
         toned = level + self.curve @ (1.0, level, level * level)
-        return np.asarray(np.clip(color + self.share * (toned - color), 0, 255), np.float32)
+        return np.asarray(np.clip(color + self.weight * (toned - color), 0, 255), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class FaceAppearance:
-    """How the photo looks around one face, as measured by `measure_appearance`.
+    """The photo around one face, as measured by `measure_appearance`.
 
-    `blur_sigma_px`: how soft the sharpest edges are. `grain` float32 (h, w, 3): zero-mean noise of the skin.
-    `skin` float32 (3,): its median RGB 0 … 255. `brow_ratio`: luma of the brows over the skin's. `highlight`: luma of
-    the brightest skin. `black` float32 (3,): RGB of the darkest spots of the face; haze makes them gray.
-    `tone`: whether the photo has colours or one hue.
+    `blur_sigma_px`: blur of the sharpest edges, a standard deviation. `grain` float32 (h, w, 3): zero-mean noise of the
+    skin, in 8-bit steps. `skin` float32 (3,): its median RGB, 0 … 255. `brow_ratio`: luma of the brows divided by the
+    skin's. `highlight`: luma of the brightest skin, 0 … 255. `black` float32 (3,): RGB of the darkest spots of the
+    face, which haze makes gray. `tone`: whether the photo has colours or one hue.
     """
 
     blur_sigma_px: float
@@ -72,7 +73,7 @@ class FaceAppearance:
     tone: Tone
 
     def tile_grain(self, height: int, width: int) -> FloatArray:
-        """Grain for a patch of any size, float32 (height, width, 3), mirrored so that no seam shows."""
+        """Return grain for a patch of any size, float32 (height, width, 3), tiled by mirroring, without seams."""
         rows = _mirror_indices(height, self.grain.shape[0])
         columns = _mirror_indices(width, self.grain.shape[1])
         return self.grain[rows[:, None], columns[None, :]]
@@ -84,13 +85,13 @@ def _mirror_indices(count: int, period: int) -> NDArray[np.intp]:
 
 
 def thin_out(pixels: Pixels) -> Pixels:
-    """Every so-many-th pixel each way of a picture uint8 (h, w, 3): they tell how bright it is. Few are all kept."""
+    """Return every nth pixel, across and down, of a picture uint8 (h, w, 3): about half a million, or all if fewer."""
     step = max(1, math.isqrt(pixels.shape[0] * pixels.shape[1] // _ENOUGH_PIXELS))
     return pixels[::step, ::step]
 
 
 def measure_appearance(pixels: Pixels, face: Face) -> FaceAppearance:
-    """Measure sharpness, grain and colours of one face in a photo uint8 (H, W, 3)."""
+    """Return the appearance of one face in a photo uint8 (H, W, 3)."""
     box = _eye_band(face).clipped(pixels.shape[1], pixels.shape[0])
     band = pixels[box.slices] if box is not None else pixels
     gray = luma(band)
@@ -98,7 +99,7 @@ def measure_appearance(pixels: Pixels, face: Face) -> FaceAppearance:
     skin = measure_skin(pixels, face)
     return FaceAppearance(
         blur_sigma_px=measure_blur(gray),
-        grain=_take_grain(cheek),
+        grain=_extract_grain(cheek),
         skin=skin,
         brow_ratio=_measure_brow(pixels, face) / max(float(skin @ LUMA), 1.0),
         highlight=float(np.percentile(gray, 98)),
@@ -108,7 +109,10 @@ def measure_appearance(pixels: Pixels, face: Face) -> FaceAppearance:
 
 
 def measure_skin(pixels: Pixels, face: Face) -> FloatArray:
-    """Median colour of forehead, nose and cheeks, without what is burnt out or lies in deep shadow."""
+    """Return the median RGB, float32 (3,), of forehead, nose and cheeks in a photo uint8 (H, W, 3).
+
+    Without blown highlights and deep shadows. Where none of these places is in the photo, the median of the photo.
+    """
     eyes = face.landmarks.eyes
     middle = (eyes[0].inner_corner + eyes[1].inner_corner)[:2] / 2
     brows = (eyes[0].brow_upper[4] + eyes[1].brow_upper[4])[:2] / 2
@@ -130,7 +134,7 @@ def measure_skin(pixels: Pixels, face: Face) -> FloatArray:
 
 
 def measure_tone(pixels: Pixels, face: Face) -> Tone:
-    """Find out whether the hue of a face in a photo uint8 (H, W, 3) follows from its luma alone."""
+    """Return whether the hue of a face in a photo uint8 (H, W, 3) follows from its luma alone."""
     box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
     small = cv2.resize(pixels if box is None else pixels[box.slices], _TONE_SIZE, interpolation=cv2.INTER_AREA)
     colors = small.reshape(-1, 3).astype(np.float64)
@@ -144,29 +148,31 @@ def measure_tone(pixels: Pixels, face: Face) -> Tone:
 
 
 def measure_haze(black: FloatArray, skin: FloatArray) -> FloatArray:
-    """The haze float32 (3,) that lies over a face, whose darkest spots are `black`, and its skin `skin`; mostly none.
+    """Return the RGB, float32 (3,), that haze or a faded print adds to a face; mostly 0.
 
-    Only where nothing on the face is anywhere near dark is it haze, or a faded print, and no pale hair.
+    `black` and `skin` are float32 (3,), as in `FaceAppearance`. Only where no spot of the face is nearly dark is there
+    haze; else pale hair would count as haze.
     """
     low, high = _HAZE_RATIO
     ratio = np.asarray(float(black @ LUMA) / max(float(skin @ LUMA), 1.0))
-    return np.asarray(_HAZE_SHARE * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
+    return np.asarray(_HAZE_FRACTION * smoothstep(low, high, ratio) * np.minimum(black, skin), np.float32)
 
 
 def measure_eye_skin(pixels: Pixels, face: Face, feature: Feature, skin: FloatArray) -> FloatArray:
-    """Skin colour float32 (3,) around one eye: its brightness just below it, its hue below both, and a little `skin`'s.
+    """Return the RGB, float32 (3,), of the skin around one eye in a photo uint8 (H, W, 3).
 
-    Each eye has light of its own, but one hue for both: two irises of different hue look ill.
+    The brightness is that just below the eye; the hue is the mean of that below both eyes and, with less weight, that
+    of the face's `skin` float32 (3,). Both eyes get one hue, as irises of two hues look ill.
     """
     own, other = (_measure_below(pixels, face.eye(eye), skin) for eye in (feature, feature.other_eye))
     own_level, level = max(float(own @ LUMA), 1.0), max(float(skin @ LUMA), 1.0)
     below = (own / own_level + other / max(float(other @ LUMA), 1.0)) / 2
-    chroma = _SHARE_BELOW * below + (1 - _SHARE_BELOW) * skin / level
+    chroma = _BELOW_WEIGHT * below + (1 - _BELOW_WEIGHT) * skin / level
     return np.asarray(chroma * np.clip(own_level, 0.45 * level, 1.15 * level), np.float32)
 
 
 def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: FloatArray) -> FloatArray:
-    """Median colour just below one eye; `skin` where that lies outside the photo."""
+    """Median RGB just below one eye; `skin` where that lies outside the photo."""
     unit = eye.width_px / 2
     middle = eye.center
     down = middle - eye.brow_lower[2, :2]
@@ -176,12 +182,13 @@ def _measure_below(pixels: Pixels, eye: EyeLandmarks, skin: FloatArray) -> Float
 
 
 def _cut_square(pixels: Pixels, x: float, y: float, half: float) -> Pixels | None:
+    """The square with sides of about 2 · `half` pixels around a point; None when it lies outside the photo."""
     box = Box.around(np.array([[x, y]]), half).clipped(pixels.shape[1], pixels.shape[0])
     return None if box is None else pixels[box.slices]
 
 
 def _measure_black(pixels: Pixels, face: Face) -> FloatArray:
-    """Mean colour of the darkest hundredth of the face."""
+    """Mean RGB of the darkest hundredth of the face."""
     box = Box.around(face.landmarks.points).clipped(pixels.shape[1], pixels.shape[0])
     crop = thin_out(pixels if box is None else pixels[box.slices]).reshape(-1, 3)
     level = luma(crop)
@@ -189,11 +196,11 @@ def _measure_black(pixels: Pixels, face: Face) -> FloatArray:
 
 
 def _measure_brow(pixels: Pixels, face: Face) -> float:
-    """Luma of the darker half of the brows; of the whole photo where the brows lie outside it."""
+    """First quartile of the luma of the brows; of the whole photo where the brows lie outside it."""
     samples = []
     for eye in face.landmarks.eyes:
-        for share in (0.3, 0.5, 0.7):
-            line = eye.brow_lower[1:4, :2] + share * (eye.brow_upper[1:4, :2] - eye.brow_lower[1:4, :2])
+        for fraction in (0.3, 0.5, 0.7):
+            line = eye.brow_lower[1:4, :2] + fraction * (eye.brow_upper[1:4, :2] - eye.brow_lower[1:4, :2])
             inside = ((line >= 0) & (line < (pixels.shape[1], pixels.shape[0]))).all(axis=1)
             samples += [pixels[int(y), int(x)] for x, y in line[inside]]
     level = luma(np.array(samples) if samples else pixels.reshape(-1, 3))
@@ -201,13 +208,14 @@ def _measure_brow(pixels: Pixels, face: Face) -> float:
 
 
 def _eye_band(face: Face) -> Box:
+    """The box around both eyes and brows; it may reach beyond the photo."""
     left, right = face.landmarks.left_eye, face.landmarks.right_eye
     points = np.concatenate([left.upper, left.brow_upper, right.upper, right.brow_upper])[:, :2]
     return Box.around(points, 0.1 * face.landmarks.eye_distance_px)
 
 
 def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
-    """The smoothest square of bare skin among several under the eyes: not the rim of glasses, not a burnt-out spot."""
+    """The smoothest of several squares under the eyes, so without rims of glasses; blown-out ones only if need be."""
     half = min(max(0.10 * face.landmarks.eye_distance_px, 3.0), _MOST_GRAIN_PX)
     patches = []
     for eye in face.landmarks.eyes:
@@ -221,21 +229,25 @@ def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
     bare = [patch for patch in patches if patch.max() < 252]
     if bare:
         return min(bare, key=lambda patch: float(luma(patch).std()))
-    # In a large square some pixel is always burnt out.
+    # In a large square some pixel is always blown out.
     is_large = bool(patches) and half == _MOST_GRAIN_PX
     return min(patches, key=lambda patch: np.count_nonzero(patch >= 252)) if is_large else pixels
 
 
-def _take_grain(patch: Pixels) -> FloatArray:
+def _extract_grain(patch: Pixels) -> FloatArray:
+    """The difference to the blurred patch, float32 (h, w, 3)."""
     skin = patch.astype(np.float32)
     grain = skin - cv2.GaussianBlur(skin, (0, 0), _GRAIN_SIGMA_PX)
     spread = max(float(np.median(np.abs(grain))) * 1.4826, 0.2)
-    # A mole, a hair or a glint is no grain.
+    # Clipped, as a mole, a hair or a glint is no grain.
     return np.clip(grain, -2.5 * spread, 2.5 * spread)
 
 
 def measure_light_side(pixels: Pixels, face: Face) -> float:
-    """From which side of the picture the light comes, -1 left … 1 right; never 0, as no catchlight is central."""
+    """Return the side the light on a face comes from, -1 left … 1 right of the photo uint8 (H, W, 3).
+
+    Never 0, as no catchlight is central.
+    """
     points = face.landmarks.oval[:, :2]
     low, high = points.min(axis=0).astype(int), points.max(axis=0).astype(int) + 1
     crop = pixels[max(low[1], 0) : max(high[1], 1), max(low[0], 0) : max(high[0], 1)]

@@ -1,8 +1,7 @@
-"""Where faces may be: OpenCV's res10 SSD on a pyramid of the photo.
+"""Find boxes that may hold a face: OpenCV's res10 SSD on a pyramid of the photo.
 
-The network is fully convolutional, so every level goes through it in its own shape, the fine ones cut into
-overlapping tiles that leave out what is flat, such as sky and walls. Boxes are candidates; faces.py looks at each
-and decides.
+The network is fully convolutional, so it takes every level in its own shape, the fine ones cut into overlapping tiles
+that leave out flat areas such as sky and walls. The boxes are candidates; `face.search` decides which are faces.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from cv2.typing import MatLike
 
 from face.model_files import model_bytes
 from photo.errors import MissingModel
-from photo.geometry import _can_halve, _halve, scale_down, scale_size
+from photo.geometry import can_halve, halve, scale_down, scale_size
 from photo.types import Mask, Pixels
 
 _LAYERS, _WEIGHTS = "deploy.prototxt", "res10_300x300_ssd_iter_140000.caffemodel"
@@ -39,23 +38,23 @@ SMALLEST_FACE_PX = 22
 _LEVEL_STEP = 1.3
 # Photos this long are halved before they are shrunk further, which is quicker; of shorter ones it costs sharpness.
 _HALVED_PX = 2 * COARSE_SIDES[-1]
-# A face that the left or the right edge cuts through is looked for in this share of the coarsest level beside the
-# edge, with so much of its mirror image added beyond: two halves of a face make one.
+# A face that the left or the right edge cuts through is searched in a strip of the coarsest level beside the edge, with
+# a narrower strip of its mirror image added beyond: two halves of a face make one. Widths in ratio to the level.
 _CUT_STRIP_RATIO, _MIRRORED_RATIO = 0.20, 0.15
 # Tiles bound the memory of the fine levels; they overlap by more than the largest face that only they can see.
 _TILE_PX = 720
 _TILE_OVERLAP_PX = 96
-# calibration: flat-ground. Flat places are told from cells of so many pixels: the lightest and the darkest in a window
-# as large as the smallest face differ by less than this many gray levels. Of faces with ever less contrast, the network
-# saw the last at 22.
+# calibration: flat-ground. Flat areas are found by cells of 4 px: in a window as large as the smallest face, the
+# lightest and the darkest cell differ by less than `_FLAT_RANGE` gray levels. Of faces with ever less contrast, the
+# network found the last at 22.
 _CELL_PX = 4
 _WINDOW_CELLS = 6
 _FLAT_RANGE = 16
 # What is kept around all that is not flat: half a face, and some of its surroundings.
 _MARGIN_CELLS = 16
-# A tile is cut only where that saves this share of it.
+# A tile is cut only where that saves at least this fraction of its area.
 _LEAST_SAVING = 0.15
-# Pictures with a shorter side than this are nothing to the network.
+# Pictures with a shorter side than this are padded for the network.
 _LEAST_SIDE_PX = 32
 # A face larger than the picture is only found when there is something around it.
 _WIDE_BORDER_RATIO = 0.25
@@ -82,7 +81,10 @@ class Candidate:
 
 
 def plan_levels(pixels: Pixels, sides: Sequence[int]) -> list[int]:
-    """Longest sides in pixels of the levels of COARSE_SIDES or FINE_SIDES that do not enlarge the photo."""
+    """Return the longest sides, in pixels, of the levels of `sides` that do not enlarge the photo uint8 (H, W, 3).
+
+    `sides` is COARSE_SIDES or FINE_SIDES. Of the coarse ones there is always one, which may enlarge a small photo.
+    """
     longest = max(pixels.shape[:2])
     kept = [side for side in sides if side * _LEVEL_STEP <= longest]
     if len(kept) < len(sides) and (sides == COARSE_SIDES or longest > COARSE_SIDES[-1] * _LEVEL_STEP):
@@ -91,14 +93,14 @@ def plan_levels(pixels: Pixels, sides: Sequence[int]) -> list[int]:
 
 
 class Pyramid:
-    """A photo uint8 (H, W, 3) RGB in every size that is searched; sizes that are shrunk alike share their halves."""
+    """A photo uint8 (H, W, 3) RGB in every size that is searched; its repeatedly halved copies are cached."""
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
         self._halves: list[MatLike] = [pixels]
 
     def scale_to(self, side: int, halve_from_px: int = _HALVED_PX) -> tuple[MatLike, float]:
-        """The photo with `side` as its longest side in pixels, and the scale that led there.
+        """Return the photo with `side` as its longest side in pixels, and the scale that leads there.
 
         It is halved first, as often as its longest side has at least `halve_from_px` pixels.
         """
@@ -106,19 +108,19 @@ class Pyramid:
         scale = side / max(height, width)
         size = scale_size(width, height, scale)
         halves = 0
-        while _can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:
+        while can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:
             halves += 1
             if halves == len(self._halves):
-                self._halves.append(_halve(self._halves[-1]))
+                self._halves.append(halve(self._halves[-1]))
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         return cv2.resize(self._halves[halves], size, interpolation=flags), scale
 
 
 def find_boxes(photo: Pyramid, side: int, wide_border: bool = False) -> list[Candidate]:
-    """Find the boxes of one level, the surest first, without those that overlap a surer one.
+    """Return the boxes of one level by falling confidence, without those that overlap a more confident one.
 
-    `side` is the level's longest side in pixels. `wide_border` sets the photo into a frame, for faces larger than the
-    picture. Raises MissingModel.
+    `side` is the level's longest side in pixels. `wide_border` surrounds the photo with a border of plain colour, for
+    faces larger than the picture. Raises MissingModel.
     """
     border = round(side * _WIDE_BORDER_RATIO) if wide_border else 0
     level, scale = photo.scale_to(side - 2 * border)
@@ -134,7 +136,7 @@ def find_boxes(photo: Pyramid, side: int, wide_border: bool = False) -> list[Can
 
 
 def find_cut_boxes(photo: Pyramid) -> list[Candidate]:
-    """Find boxes of faces that the left or the right edge of a photo cuts through; see `find_boxes`.
+    """Return boxes of faces that the left or the right edge of a photo cuts through, ordered as by `find_boxes`.
 
     Such a box lies about half outside the photo. Raises MissingModel.
     """
@@ -142,8 +144,8 @@ def find_cut_boxes(photo: Pyramid) -> list[Candidate]:
     width = level.shape[1]
     strip, beyond = (min(round(ratio * COARSE_SIDES[0]), width) for ratio in (_CUT_STRIP_RATIO, _MIRRORED_RATIO))
     found = []
-    for is_right, seen in enumerate((level, level[:, ::-1])):
-        whole = cv2.copyMakeBorder(seen[:, :strip], 0, 0, beyond, 0, cv2.BORDER_REFLECT)
+    for is_right, view in enumerate((level, level[:, ::-1])):
+        whole = cv2.copyMakeBorder(view[:, :strip], 0, 0, beyond, 0, cv2.BORDER_REFLECT)
         for confidence, left, top, right, bottom in _detect(whole, 0):
             x0, x1 = left - beyond, right - beyond
             if x0 < 0:
@@ -153,7 +155,7 @@ def find_cut_boxes(photo: Pyramid) -> list[Candidate]:
 
 
 def has_boxes(pixels: Pixels, turns: int) -> bool:
-    """Whether the coarse levels show any box in a photo after so many quarter turns, counter-clockwise.
+    """Return whether the coarse levels of a photo after `turns` quarter turns counter-clockwise have any box.
 
     `pixels` uint8 (H, W, 3) RGB; a large photo is shrunk before it is turned, which is quicker. Raises MissingModel.
     """
@@ -164,13 +166,13 @@ def has_boxes(pixels: Pixels, turns: int) -> bool:
 
 
 def overlap_ratio(a: Corners, b: Corners) -> float:
-    """Intersection over union of two boxes, 0 … 1."""
+    """Return the intersection over union of two boxes, 0 … 1."""
     shared = _shared_area(a, b)
     return shared / (_area(a) + _area(b) - shared)
 
 
-def share_inside(a: Corners, b: Corners) -> float:
-    """Share of the area of `a` that lies inside `b`, 0 … 1."""
+def fraction_inside(a: Corners, b: Corners) -> float:
+    """Return the fraction of the area of `a` that lies inside `b`, 0 … 1."""
     return _shared_area(a, b) / _area(a)
 
 
@@ -184,7 +186,7 @@ def _shared_area(a: Corners, b: Corners) -> float:
 
 
 def _plan_tiles(level: MatLike) -> list[Tile]:
-    """Overlapping tiles that cover a level but for what is flat; a coarse level is one tile."""
+    """Overlapping tiles that cover a level except its flat areas; a coarse level is one tile."""
     height, width = level.shape[:2]
     if max(width, height) <= _LEVEL_STEP * COARSE_SIDES[-1]:
         return [(0, 0, width, height)]
@@ -198,7 +200,7 @@ def _plan_tiles(level: MatLike) -> list[Tile]:
 
 
 def _find_textured(level: MatLike) -> Mask:
-    """Which cells of `_CELL_PX` pixels are not flat, or near one that is not."""
+    """Cells of `_CELL_PX` pixels that are not flat, or near one that is not: bool (rows, columns)."""
     height, width = level.shape[:2]
     size = math.ceil(width / _CELL_PX), math.ceil(height / _CELL_PX)
     small = cv2.cvtColor(cv2.resize(level, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
@@ -209,7 +211,7 @@ def _find_textured(level: MatLike) -> Mask:
 
 
 def _cut_out(textured: Mask, tile: Tile) -> list[Tile]:
-    """The parts of a tile that hold all its lively cells, or the tile itself where little would be saved."""
+    """The parts of a tile that hold all its textured cells, or the tile itself where little would be saved."""
     left, top, right, bottom = tile
     x, y = left // _CELL_PX, top // _CELL_PX
     parts = [
@@ -225,7 +227,7 @@ def _cut_out(textured: Mask, tile: Tile) -> list[Tile]:
 
 
 def _cut_at_gaps(cells: Mask) -> list[Tile]:
-    """Rectangles around all that is True, from cutting again and again along empty rows and columns."""
+    """Rectangles around all True cells, from recursive cuts along empty rows and columns."""
     bands = _find_runs(cells.any(axis=1))
     parts = [(x0, y0, x1, y1) for y0, y1 in bands for x0, x1 in _find_runs(cells[y0:y1].any(axis=0))]
     if len(parts) < 2:
@@ -236,7 +238,7 @@ def _cut_at_gaps(cells: Mask) -> list[Tile]:
 
 
 def _find_runs(flags: Mask) -> list[tuple[int, int]]:
-    """The stretches of True, from … to."""
+    """Start and end of each run of True, half-open."""
     edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
@@ -250,7 +252,7 @@ def _spans(length: int) -> list[tuple[int, int]]:
 
 
 def _detect(tile: MatLike, network_index: int) -> list[tuple[float, float, float, float, float]]:
-    """Confidence and left, top, right, bottom in tile pixels of what the network of a slot sees in one tile."""
+    """Confidence and left, top, right, bottom in tile pixels of the boxes that a network finds in one tile."""
     below, beside = (max(_LEAST_SIDE_PX - side, 0) for side in tile.shape[:2])
     if below or beside:
         tile = cv2.copyMakeBorder(tile, 0, below, 0, beside, cv2.BORDER_REPLICATE)
@@ -265,7 +267,7 @@ def _detect(tile: MatLike, network_index: int) -> list[tuple[float, float, float
 
 
 def _suppress(candidates: list[Candidate]) -> list[Candidate]:
-    """Non-maximum suppression: the surest of boxes that overlap, the surest first."""
+    """Non-maximum suppression: the most confident of overlapping boxes, by falling confidence."""
     boxes = [(left, top, right - left, bottom - top) for left, top, right, bottom in (c.corners for c in candidates)]
     kept = cv2.dnn.NMSBoxes(boxes, [c.confidence for c in candidates], 0.0, _SAME_BOX_OVERLAP)
     return [candidates[index] for index in kept]
@@ -273,7 +275,7 @@ def _suppress(candidates: list[Candidate]) -> list[Candidate]:
 
 @lru_cache
 def _load_network(_network_index: int) -> cv2.dnn.Net:
-    """The network, once for each slot: given ever other sizes it lays out its memory anew each time."""
+    """The network, loaded once for each index: one that gets inputs of changing sizes allocates its memory anew."""
     layers, weights = _read_files()
     try:
         net = cv2.dnn.readNetFromCaffe(np.frombuffer(layers, np.uint8), np.frombuffer(weights, np.uint8))
@@ -287,17 +289,17 @@ def _load_network(_network_index: int) -> cv2.dnn.Net:
 
 @lru_cache(maxsize=1)
 def _read_files() -> tuple[bytes, bytes]:
-    """The mended layers and the weights of the network, read and checked once for all slots. Raises MissingModel."""
+    """The corrected layers and the weights of the network, read and checked once. Raises MissingModel."""
     layers = model_bytes(_LAYERS).decode("utf-8", errors="replace")
     for wrong in _WRONG_STEPS:
         layers = replace_once(layers, wrong, _RIGHT_STEP)
-    # It is quicker to drop the boxes nobody asks for before they are sorted.
+    # It is quicker to drop boxes of low confidence before they are sorted.
     layers = replace_once(layers, _FILED_CONFIDENCE, f"confidence_threshold: {_LEAST_CONFIDENCE}\n")
     return layers.encode(), model_bytes(_WEIGHTS)
 
 
 def replace_once(text: str, old: str, new: str) -> str:
-    """The `text` of the layers with `new` for `old`. Raises MissingModel unless `old` stands there exactly once."""
+    """Return the `text` of the layers with `new` for `old`. Raises MissingModel unless `old` occurs exactly once."""
     if text.count(old) != 1:
         raise MissingModel(
             f"The model file {_LAYERS} is damaged: it says '{old.strip()}' {text.count(old)} times, not once."

@@ -1,8 +1,8 @@
 """What counts as an open eye and as a smile: every threshold of the program that judges either, side by side.
 
-Eyes are judged by two measures. Their *closedness* joins the lids' geometry with the landmarker's blink score, and both
-eyes of a face are judged together: it decides what is edited, and is what tables and reports call an eye. What was
-painted is checked by the two measures apart, since an edit that moves only one of them has not opened the eye.
+Eyes are judged by two measures. Their *closedness* combines the lids' geometry with the landmarker's blink score, and
+both eyes of a face are judged together: it decides what is edited, and names eyes in tables and reports. Painted eyes
+are checked by the two measures separately, since an edit that moves only one of them has not opened the eye.
 Mouths are judged by MediaPipe's smile score alone.
 """
 
@@ -22,7 +22,7 @@ from face.types import EYES, EyeLandmarks, Face, Feature
 CLOSED = 0.57
 # calibration: closedness. The less closed eye of such a pair was at 0.44 or more, the open one of a wink at 0.1.
 NEARLY_CLOSED = 0.39
-# calibration: closedness. Wide open eyes stay below; narrow and half open ones are opened only when asked for.
+# calibration: closedness. Wide open eyes stay below; narrow and half open ones are opened only with `Wish.ALWAYS`.
 NARROW = 0.35
 # calibration: closedness. From here up to CLOSED a second reading is taken, of the mirrored face.
 CLOSE_CALL = 0.42
@@ -35,7 +35,7 @@ _RESTING_ASPECT_RATIO = 0.3
 # takes and the opening of a whole face are judged by the same ratio.
 OPEN_ASPECT_RATIO, OPEN_BLINK = 0.20, 0.40
 # calibration: open-eye. Real open eyes: as an eye that was left alone is nobody's work, it may be a little narrower to
-# be copied, and must not look half shut.
+# be copied, but must not be half shut.
 COPIED_ASPECT_RATIO, REAL_OPEN_BLINK = 0.18, 0.35
 # calibration: burst. A real eye this far below or above those of an open one is shut; between them it counts in part.
 SHUT_ASPECT_RATIO_SPAN, SHUT_BLINK_SPAN = 0.12, 0.35
@@ -45,9 +45,9 @@ SHUT_ASPECT_RATIO_SPAN, SHUT_BLINK_SPAN = 0.12, 0.35
 # calibration: smile. Of 100 photos that people had sorted, unsmiling mouths score up to 0.25 and once 0.30, gentle
 # smiles 0.37 and more.
 SMILE = 0.38
-# calibration: smile. From here up to SMILE the Haar cascades are asked, see `mouth_mask.smile_threshold`.
+# calibration: smile. From here up to SMILE the Haar cascades decide, see `mouth_mask.smile_threshold`.
 UNSURE_SMILE = 0.25
-# calibration: smile. A mouth that somebody asked for is left alone only if it smiles like this.
+# calibration: smile. With `Wish.ALWAYS` a mouth is left as it is only if it smiles like this.
 CLEAR_SMILE = 0.6
 # calibration: smile. A painted mouth smiles above the first, more than was called a smile before: who looks at a
 # changed photo wants to see it. The same mouth scores a little less in other crops, so the second is aimed at.
@@ -62,7 +62,7 @@ FAINT_SMILE, FAINT_SMILE_SPAN = 0.15, 0.40
 
 
 class EyeState(enum.Enum):
-    """What an eye is called in tables and reports."""
+    """The state of an eye in tables and reports."""
 
     OPEN = "open"
     NARROW = "narrow"
@@ -70,32 +70,35 @@ class EyeState(enum.Enum):
 
 
 def measure_closedness(face: Face, feature: Feature) -> float:
-    """How closed one eye is, 0 wide open … 1 shut: the mean of the blink score and of how far the lids are together."""
-    shut = 1.0 - _aspect_ratio_in_space(face.eye(feature)) / _RESTING_ASPECT_RATIO
-    return float(np.clip((face.blink(feature) + shut) / 2, 0.0, 1.0))
+    """Return the closedness of one eye, 0 wide open … 1 shut.
+
+    It is the mean of the blink score and of how much lower the aspect ratio is than that of an eye at rest.
+    """
+    lids_closed = 1.0 - _aspect_ratio_in_space(face.eye(feature)) / _RESTING_ASPECT_RATIO
+    return float(np.clip((face.blink(feature) + lids_closed) / 2, 0.0, 1.0))
 
 
 def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
-    """Which eyes of a face are closed, by the closedness of both: beside a closed eye a nearly closed one is, too."""
+    """Return the closed eyes of a face, by the closedness of both: a nearly closed eye beside a closed one counts."""
     if max(closedness.values()) < CLOSED:
         return frozenset()
     return frozenset(feature for feature in EYES if closedness[feature] >= NEARLY_CLOSED)
 
 
 def name_eye(closedness: Mapping[Feature, float], feature: Feature) -> EyeState:
-    """What one eye of a face is, by the closedness of both."""
+    """Return the state of one eye of a face, by the closedness of both."""
     if feature in find_closed(closedness):
         return EyeState.CLOSED
     return EyeState.NARROW if closedness[feature] >= NARROW else EyeState.OPEN
 
 
 def is_fit_to_copy(face: Face, feature: Feature) -> bool:
-    """Whether a real eye is open enough to be copied."""
+    """Return whether an eye as photographed is open enough to be copied."""
     return face.eye(feature).aspect_ratio > COPIED_ASPECT_RATIO and face.blink(feature) < REAL_OPEN_BLINK
 
 
 def measure_openness(face: Face) -> float:
-    """How surely both eyes are open, 0 … 1: by the aspect ratio and the blink score of the less open one."""
+    """Return a score of both eyes being open, 0 … 1: by the aspect ratio and the blink score of the less open one."""
     measures = []
     for feature in EYES:
         measures.append(1 - (OPEN_ASPECT_RATIO - face.eye(feature).aspect_ratio) / SHUT_ASPECT_RATIO_SPAN)
@@ -104,11 +107,11 @@ def measure_openness(face: Face) -> float:
 
 
 def measure_smiling(face: Face) -> float:
-    """How surely the mouth smiles, 0 … 1, when photos of one moment are compared."""
+    """Return a score of the mouth smiling, 0 … 1, for comparing photos of one moment."""
     return float(np.clip((face.smile - FAINT_SMILE) / FAINT_SMILE_SPAN, 0.0, 1.0))
 
 
 def _aspect_ratio_in_space(eye: EyeLandmarks) -> float:
-    """The six-point aspect ratio with the eye's width in space: on a turned head the width in the picture shrinks."""
+    """The six-point aspect ratio with the eye's width in 3-D: on a turned head the width in the picture shrinks."""
     width = float(np.linalg.norm(eye.outer_corner - eye.inner_corner))
     return eye.aspect_ratio * eye.width_px / max(width, 1e-6)

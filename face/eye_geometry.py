@@ -1,9 +1,9 @@
-"""Where the lids of an eye are, closed and open: geometry only, no pixels.
+"""Where the lids and the iris of an eye are, closed and open.
 
-Everything is said in the *eye frame*: origin midway between the corners of the eye, x = -1 at the
-outer corner and +1 at the inner one, y toward the brow, one unit = half the true width of the eye.
-A turned head foreshortens x but not y, so the two axes keep scales of their own. Both eyes have the
-same frame, mirrored: what is measured on one fits the other.
+All coordinates are those of the *eye frame* (`face.types.EyeFrame`): origin midway between the corners of the eye,
+x = -1 at the outer corner and +1 at the inner one, y toward the brow, one unit = half the true width of the eye.
+A turned head foreshortens x but not y, so the two axes keep scales of their own. Both eyes have the same frame,
+mirrored: measures of one eye apply to the other.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MOST_HEIGHT_RATIO = 1.32
 
 
 def evaluate_lid(coefficients: tuple[float, float, float] | FloatArray, x: FloatArray | float) -> FloatArray:
-    """Height of a lid curve at `x` in the eye frame; 0 at and beyond the corners."""
+    """Return the height of a lid curve at each `x` in the eye frame, float32 like `x`; 0 at and beyond the corners."""
     x = np.clip(np.asarray(x, np.float32), -1.0, 1.0)
     a, b, c = coefficients
     return np.asarray((1 - x * x) * (a + b * x + c * x * x), np.float32)
@@ -53,7 +53,7 @@ def evaluate_lid(coefficients: tuple[float, float, float] | FloatArray, x: Float
 
 @dataclass(frozen=True, eq=False)
 class EyeView:
-    """The part of the photo an eye is painted in, and the frame coordinates `x`, `y` float32 (h, w) of its pixels."""
+    """A box of the photo around an eye, and the frame coordinates `x`, `y` float32 (h, w) of its pixels."""
 
     box: Box
     frame: EyeFrame
@@ -62,12 +62,15 @@ class EyeView:
 
 
 def landmarks_in_frame(frame: EyeFrame, points: Points) -> tuple[FloatArray, FloatArray]:
-    """Frame coordinates x and y, each float32 (n,), of landmarks float32 (n, 3)."""
+    """Return frame coordinates x and y, each float32 (n,), of landmarks float32 (n, 2 or 3)."""
     return frame.to_frame(points[:, 0], points[:, 1])
 
 
 def find_height(frame: EyeFrame, points: Points, x: FloatArray) -> Matrix:
-    """Height at each `x`, in the eye frame, of the curve through photo points (n, 2 or 3); level beyond its ends."""
+    """Return the height, float64 like `x`, of the curve through photo points (n, 2 or 3), in the eye frame.
+
+    Beyond its ends the curve is level.
+    """
     along, height = landmarks_in_frame(frame, points)
     order = np.argsort(along)
     return np.interp(x, along[order], height[order])
@@ -75,7 +78,11 @@ def find_height(frame: EyeFrame, points: Points, x: FloatArray) -> Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Lids:
-    """The lids of one eye as curve coefficients: the closed line, and the open upper and lower rims."""
+    """The lids of one eye in its frame, as coefficients float32 (3,) for `evaluate_lid`.
+
+    `closed` is the line where closed lids meet, `upper` and `lower` are the rims of the open lids, `brow_height` is the
+    height of the brow's lower edge over the middle of the eye.
+    """
 
     closed: FloatArray
     upper: FloatArray
@@ -84,12 +91,12 @@ class Lids:
 
 
 def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> FloatArray:
-    """Coefficients of the line where the lids of a closed eye meet, from the two rims the landmarks give."""
+    """Return coefficients float32 (3,) of the line where the lids of a closed eye meet, fitted to both rims."""
     return _fit_curve(frame, np.concatenate([eye.upper[1:-1], eye.lower[1:-1]]), CLOSED_LINE)
 
 
 def fit_open_lids(frame: EyeFrame, eye: EyeLandmarks, opening: float) -> Lids:
-    """The lids of an open eye as its landmarks give them, the upper one let down to `opening` 0 … 1 of its height."""
+    """Return the lids of an open eye, fitted to its landmarks, the upper one at `opening` 0 … 1 of its height."""
     upper, lower = (
         _fit_curve(frame, rim[1:-1], mean) for rim, mean in ((eye.upper, OPEN_UPPER), (eye.lower, OPEN_LOWER))
     )
@@ -98,9 +105,9 @@ def fit_open_lids(frame: EyeFrame, eye: EyeLandmarks, opening: float) -> Lids:
 
 
 def _fit_curve(frame: EyeFrame, points: Points, mean: tuple[float, float, float]) -> FloatArray:
-    """Coefficients of the lid curve through landmarks (n, 3), drawn a little toward the `mean` one.
+    """Coefficients float32 (3,) of the lid curve through landmarks (n, 3), by ridge regression toward the `mean` one.
 
-    At 20 px an eye's landmarks jump by a tenth of its width.
+    The landmarks of an eye 20 px wide vary by a tenth of its width.
     """
     x, y = landmarks_in_frame(frame, points)
     x = np.clip(x, -0.98, 0.98)
@@ -112,24 +119,26 @@ def _fit_curve(frame: EyeFrame, points: Points, mean: tuple[float, float, float]
 
 
 def amount_for_height(height_ratio: float) -> float:
-    """The amount at which `plan_lids` makes an eye `height_ratio` times as high as the mean one; may leave 0 … 1."""
+    """Return the amount at which `plan_lids` makes an eye `height_ratio` times as high as the mean one.
+
+    It may lie outside 0 … 1.
+    """
     return (height_ratio - LEAST_HEIGHT_RATIO) / (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO)
 
 
 def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -> Lids:
-    """Where the lids of a closed eye shall stand when it is open.
+    """Return where the lids of a closed eye will be once it is opened.
 
-    `amount` 0 … 1 is how far to open, 0.5 like the mean open eye; `smile` 0 … 1 narrows it.
+    `amount` 0 … 1 is how wide to open it, about 0.5 like the mean open eye; `smile` 0 … 1, the smile score, narrows it.
     """
     closed = fit_closed_line(frame, eye)
     own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
     height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
     height *= 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
-    seen = frame.foreshortening
-    height *= float(np.interp(seen, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
+    height *= float(np.interp(frame.foreshortening, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
     lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own
-    # The rim must never rise above the closed line: it is the lower lid, and it stays or sinks.
+    # The lower rim must never rise above the closed line: opening an eye leaves it in place or lowers it.
     lower[0] = min(lower[0], closed[0] - 0.02)
     upper = np.asarray(OPEN_UPPER, np.float32) * height + own
     # A low brow leaves less room: the lid cannot slide up under it.
@@ -151,17 +160,17 @@ _IRIS_PERCENTILES = (15, 50)
 def measure_iris(
     pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame, circle: tuple[float, float, float]
 ) -> FloatArray | None:
-    """Colour float32 (3,) RGB of the iris of an open eye as the photo shows it; None where it has too few pixels.
+    """Return the RGB, float32 (3,), of the iris of an open eye as photographed; None where too few pixels show it.
 
-    `circle` is what `find_iris` finds. Neither its rim nor its landmarks are found without fail: what lies within both,
-    and between the lids, is iris.
+    `pixels` uint8 (H, W, 3). `circle` comes from `find_iris`. Neither the circle nor the landmarks are always right:
+    only pixels within both, and between the lids, count as iris.
     """
     iris_x, iris_y, radius = circle
     # Lower half mostly: the upper one lies in the shadow of the lid.
-    angles, shares = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))
+    angles, radii = np.meshgrid(np.radians(np.linspace(170, 370, 25)), np.linspace(0.45, 0.85, 5))
     round_x = 1 / frame.foreshortening
-    x = (iris_x + radius * shares * np.cos(angles) * round_x).astype(np.float32)
-    y = (iris_y + radius * shares * np.sin(angles)).astype(np.float32)
+    x = (iris_x + radius * radii * np.cos(angles) * round_x).astype(np.float32)
+    y = (iris_y + radius * radii * np.sin(angles)).astype(np.float32)
     marked_x, marked_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
     inside = np.hypot((x - marked_x) / round_x, y - marked_y) < _WITHIN * radius
     inside &= find_opening(x, y, eye, frame) > 0.8
@@ -170,15 +179,15 @@ def measure_iris(
     if radius * frame.half_width_px < _LEAST_IRIS_PX or seen.sum() < _LEAST_SEEN * x.size:
         return None
     colors = cv2.remap(pixels, columns[seen], rows[seen], cv2.INTER_LINEAR).reshape(-1, 3).astype(np.float32)
-    # Glints, mirror images and white brighten; the darkest are the pupil and lashes.
+    # Glints, reflections and the white are brighter; the darkest pixels are pupil and lashes.
     return trimmed_mean(colors, _IRIS_PERCENTILES)
 
 
 def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
-    """Centre and radius of the iris in the eye frame, where the step from dark to bright at its sides is greatest.
+    """Return x, y and radius of the iris in the eye frame: where the step from dark to bright at its sides is greatest.
 
-    The landmarks stay near the middle when somebody looks far aside. After Daugman, "High confidence visual recognition
-    of persons by a test of statistical independence", 1993.
+    `pixels` uint8 (H, W, 3). The landmarks stay near the middle when somebody looks far aside. After Daugman, "High
+    confidence visual recognition of persons by a test of statistical independence", 1993.
     """
     start_x, start_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
     round_x = 1 / frame.foreshortening
@@ -205,11 +214,14 @@ def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float
         tried,
         key=lambda circle: score(*circle) - 40 * (circle[0] - start_x) ** 2 - 800 * (circle[2] - IRIS_RADIUS) ** 2,
     )
-    # Where the landmarks stand well already, they are the steadier ones.
+    # Where the landmarks are nearly as good, they are used, as they vary less.
     return found if score(*found) > _CLEARLY_BETTER * max(score(*usual), 1.0) else usual
 
 
 def find_opening(x: FloatArray, y: FloatArray, eye: EyeLandmarks, frame: EyeFrame) -> FloatArray:
-    """Where the lids of an open eye leave it free, a little less at their rims: 0 … 1."""
+    """Return the visible part of an open eye between its lids, float32 0 … 1 in the shape of `x`, soft at the rims.
+
+    `x` and `y` are frame coordinates.
+    """
     upper, lower = (find_height(frame, rim, x) for rim in (eye.upper, eye.lower))
     return smoothstep(-0.08, 0.02, upper - y) * smoothstep(-0.02, 0.06, y - lower)

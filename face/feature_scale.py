@@ -1,7 +1,8 @@
-"""Measure at the scale where the feature lives: what is as wide as an eye needs no more pixels on a larger photo.
+"""Limit the number of pixels in which an eye is measured, whatever the size of the photo.
 
-Filters as wide as the feature cost its pixels times its size again, so that a large close-up takes minutes. So they
-see a shrunk picture, and only what they find, which is smooth, is enlarged; the photo's own detail stays as it is.
+The cost of filters as wide as the eye grows with its pixels times its width, so that a large close-up would take
+minutes. So they run on a shrunk picture, and only their results, which are smooth, are enlarged; the photo's own detail
+stays as it is.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from face.types import EyeFrame
 from photo.types import Box, FloatArray
 
 MOST_HALF_WIDTH_PX = 96.0
-"""So many pixels of half an eye's width tell where its lids, lashes and shadows are; few photos have more."""
+"""Pixels of half an eye's width that are enough for its lids, lashes and shadows; few photos have more."""
 
 
 def shrink_view(view: EyeView) -> EyeView:
-    """The same part of the photo with at most MOST_HALF_WIDTH_PX per half eye; itself where it has no more anyway."""
+    """Return a view of the same box with at most MOST_HALF_WIDTH_PX per half eye; `view` itself if it has fewer."""
     scale = MOST_HALF_WIDTH_PX / view.frame.half_width_px
     if scale >= 1:
         return view
@@ -31,9 +32,9 @@ def shrink_view(view: EyeView) -> EyeView:
 
 
 def fit_to(view: EyeView, picture: FloatArray) -> FloatArray:
-    """A picture of what `view` shows, float32 (h, w) or (h, w, 3), with as many pixels as it has; maybe the same."""
+    """Return a picture float32 (h, w) or (h, w, 3) of a view's box, resized to the view's pixels; itself if it fits."""
     size = view.box.width, view.box.height
     if picture.shape[1::-1] == size:
         return picture
-    way = cv2.INTER_AREA if picture.shape[0] > view.box.height else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(picture, size, interpolation=way), np.float32)
+    interpolation = cv2.INTER_AREA if picture.shape[0] > view.box.height else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.float32)

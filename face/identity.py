@@ -1,7 +1,7 @@
-"""Whether two faces are of one person: a face-recognition network turns each into a list of numbers.
+"""Whether two faces are of one person, by the embeddings of a face-recognition network.
 
-MobileFaceNet (Chen et al., "MobileFaceNets", 2018), 5 MB, run by OpenCV. It sees the face upright, 112 pixels wide,
-with eyes, nose and mouth corners where it had them in training. Nothing of what it finds is kept or sent anywhere.
+MobileFaceNet (Chen et al., "MobileFaceNets", 2018), 5 MB, run by OpenCV. Its input is the upright face, 112 pixels
+wide, with eyes, nose and mouth corners where they were in training. Embeddings are neither stored nor sent anywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from photo.geometry import fit_similarity
 from photo.types import FloatArray, Pixels
 
 Embedding = FloatArray
-"""What the network says of a face: float32 (192,) of length 1."""
+"""The output of the network for a face: float32 (192,) of length 1."""
 
 # calibration: identity. Euclidean distance of two descriptions, 0 … 2.
 SAME_PERSON = 0.85
@@ -45,7 +45,7 @@ _LOCK = threading.Lock()
 
 
 def embed_face(pixels: Pixels, face: Face) -> Embedding:
-    """Describe the looks of a face by the recognition network: float32 (192,) of length 1.
+    """Return the recognition network's embedding of a face, float32 (192,) of length 1.
 
     `pixels` uint8 (H, W, 3) RGB. To compare a photo before and after an edit, pass the same `face` for both: then
     the two differ by the edit alone, not by the noise of the landmarks. Raises MissingModel.
@@ -55,17 +55,17 @@ def embed_face(pixels: Pixels, face: Face) -> Embedding:
     with _LOCK:
         network = _load_network()
         network.setInput(blob)
-        said = network.forward()[0].astype(np.float32)
-    return said / max(float(np.linalg.norm(said)), 1e-6)
+        output = network.forward()[0].astype(np.float32)
+    return output / max(float(np.linalg.norm(output)), 1e-6)
 
 
 def measure_distance(one: Embedding, other: Embedding) -> float:
-    """Euclidean distance of two descriptions: 0 the same picture … 2."""
+    """Return the Euclidean distance of two embeddings: 0 the same picture … 2."""
     return float(np.linalg.norm(one - other))
 
 
 def measure_similarity(one: Embedding, other: Embedding) -> float:
-    """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d.
+    """Return the cosine of the angle between two embeddings: 1 the same picture … -1; 1 - d² / 2 of their distance d.
 
     Two frames of one clip have 0.70 … 0.99, two people 0.58 at the most.
     """
@@ -73,13 +73,13 @@ def measure_similarity(one: Embedding, other: Embedding) -> float:
 
 
 def _align(pixels: Pixels, face: Face) -> Pixels:
-    """The face upright as the network had it in training, uint8 (112, 112, 3)."""
+    """The face upright and aligned as in the network's training, uint8 (112, 112, 3)."""
     marks = face.landmarks
     eyes = [eye.center for eye in marks.eyes]
     points = np.array([*eyes, marks.nose_tip[:2], marks.lips[0, :2], marks.lips[10, :2]], np.float64)
     matrix = fit_similarity(points, _PLACES)
     shrink = 1 / float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    # warpAffine picks single pixels; a large face is first drawn larger and then averaged down.
+    # warpAffine samples single pixels, which would alias; a large face is warped to a larger picture and averaged down.
     finer = max(1, min(int(np.ceil(shrink / _AVERAGED_FROM)), 16))
     side = _SIDE_PX * finer
     drawn = cv2.warpAffine(pixels, matrix * finer, (side, side), flags=cv2.INTER_LINEAR)
@@ -89,6 +89,7 @@ def _align(pixels: Pixels, face: Face) -> Pixels:
 
 @lru_cache(maxsize=1)
 def _load_network() -> cv2.dnn.Net:
+    """The recognition network, loaded once. Raises MissingModel."""
     data = np.frombuffer(model_bytes(_MODEL), np.uint8)
     try:
         return cv2.dnn.readNetFromONNX(data)

@@ -1,4 +1,4 @@
-"""What MediaPipe's FaceLandmarker says of one picture of one face: 478 points, 52 scores and the pose."""
+"""Run MediaPipe's FaceLandmarker on a picture or a crop of one face: 478 points, 52 scores and the pose."""
 
 from __future__ import annotations
 
@@ -21,14 +21,22 @@ from photo.geometry import scale_down, shift_matrix, turn_matrix, wrap_degrees
 from photo.measure import clear_up
 from photo.types import Box, Matrix, Pixels, Points
 
+# ---- the network ----------------------------------------------------------------------------------------
+
 _MODEL = "face_landmarker.task"
-# The landmarker may not be entered by two threads.
+# Side of the pictures that the landmarker gets: the face then fills the 256 px that its network takes.
+_CROP_PX = 384
+# The landmarker is not thread-safe.
 _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class NormalizedReading:
-    """One face: `points` float32 (478, 3) and `blendshapes`, both in 0 … 1, and yaw, pitch, roll in degrees."""
+    """The landmarker's output for one face.
+
+    `points` float32 (478, 3): x and y in ratio to the sides of the picture, z in ratio to its width. `blendshapes` maps
+    MediaPipe's 52 names to 0 … 1. `pose` is yaw, pitch and roll in degrees, with the signs of `Face`.
+    """
 
     points: Points
     blendshapes: Mapping[str, float]
@@ -36,9 +44,9 @@ class NormalizedReading:
 
 
 def read_landmarks(view: Pixels) -> NormalizedReading | None:
-    """Read the one face that `view` uint8 (H, W, 3) RGB shows; None when the network sees none.
+    """Return the reading of the one face in `view` uint8 (H, W, 3) RGB; None when the network finds none.
 
-    The signs of the pose are those of `Face`. Raises MissingModel, MissingPackage.
+    Raises MissingModel, MissingPackage.
     """
     with _LOCK:
         landmarker, image_type, rgb = _load_landmarker()
@@ -55,9 +63,9 @@ def read_landmarks(view: Pixels) -> NormalizedReading | None:
 
 
 def _pose(matrix: Matrix) -> tuple[float, float, float]:
-    """Yaw, pitch and roll in degrees of a pose matrix, with the signs that Face promises.
+    """Yaw, pitch and roll in degrees of a pose matrix float64 (4, 4), with the signs of `Face`.
 
-    The columns are the head's axes (its left, up, forward) in a space with x right, y up and z to the camera.
+    Its columns are the head's axes (its left, up, forward) in a space with x right, y up and z to the camera.
     """
     axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     left, forward = axes[:, 0], axes[:, 2]
@@ -68,7 +76,7 @@ def _pose(matrix: Matrix) -> tuple[float, float, float]:
 
 @lru_cache(maxsize=1)
 def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
-    """The landmarker, MediaPipe's image type and its name for RGB."""
+    """The landmarker, MediaPipe's image class and its constant for RGB. Raises MissingModel, MissingPackage."""
     model = model_bytes(_MODEL)
     os.environ.setdefault("GLOG_minloglevel", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -87,9 +95,9 @@ def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
     )
     blank = np.zeros((_CROP_PX, _CROP_PX, 3), np.uint8)
     try:
-        with _quiet():
+        with _silenced():
             landmarker = vision.FaceLandmarker.create_from_options(options)
-            # It says the last of what it has to say at its first picture.
+            # The last of its start-up messages comes with the first picture.
             landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=blank))
     except (RuntimeError, ValueError) as error:
         raise damaged_model(_MODEL) from error
@@ -97,10 +105,10 @@ def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silenced() -> Iterator[None]:
     """Drop what MediaPipe's native code writes to the error stream while it starts.
 
-    The stream is the whole process's: what other threads write meanwhile is lost, too. So only the start is silenced.
+    The stream belongs to the whole process, so that output of other threads is lost, too: use it for the start only.
     """
     try:
         kept = os.dup(2)
@@ -117,9 +125,9 @@ def _quiet() -> Iterator[None]:
         os.close(sink)
 
 
-# Side of the crop that the landmarker gets: the face then fills the 256 px that its network takes.
-_CROP_PX = 384
-# What is seen beyond the photo's edge. Half a face beside its drawn-out edge is sometimes none; beside black it is.
+# ---- crops of a photo -----------------------------------------------------------------------------------
+
+# Of OpenCV, what to show beyond the photo's edge. Half a face is sometimes found only beside a black border.
 BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT)
 # calibration: crop-size. Side of the crop in proportion to the extent of the landmarks.
 _LANDMARKS_TO_CROP = 1.6
@@ -127,7 +135,7 @@ _LANDMARKS_TO_CROP = 1.6
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A square to look at: centre and side in photo pixels, turned clockwise by `roll` degrees."""
+    """A square part of a photo: centre (x, y) and side in pixels, turned clockwise by `roll` degrees."""
 
     center: tuple[float, float]
     side: float
@@ -143,7 +151,11 @@ class Crop:
 
 @dataclass(frozen=True, eq=False)
 class LandmarkReading:
-    """What the landmarker saw: points float32 (478, 3) in photo pixels, scores, yaw, pitch and roll in degrees."""
+    """A reading of one face in photo pixels.
+
+    `points` float32 (478, 3) as in `Landmarks`. `blendshapes` maps MediaPipe's 52 names to 0 … 1. `pose` is yaw, pitch
+    and roll in degrees, with the signs of `Face`. `confidence` 0 … 1 is that of the detector's box.
+    """
 
     points: Points
     blendshapes: Mapping[str, float]
@@ -152,12 +164,12 @@ class LandmarkReading:
 
 
 def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDERS[0]) -> LandmarkReading | None:
-    """What the landmarker sees in one crop of `pixels` uint8 (H, W, 3), with this OpenCV border where the photo ends.
+    """Return the reading of one crop of `pixels` uint8 (H, W, 3); None when no face is found.
 
-    `confidence` of the box that is looked at goes into the look. None when no face is seen.
-    Raises MissingModel, MissingPackage.
+    `confidence` is that of the detector's box, and is passed on. `border` is OpenCV's border type beyond the photo's
+    edge. Raises MissingModel, MissingPackage.
     """
-    # Only the part of the photo under the turned crop is touched, shrunk by area first: warping alone would alias.
+    # Only the part of the photo under the turned crop is read; it is averaged down first, as warping alone would alias.
     box = crop.box.clipped(pixels.shape[1], pixels.shape[0])
     if box is None or crop.side < 4:
         return None
@@ -171,27 +183,27 @@ def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDE
         @ turn_matrix(crop.roll)
         @ shift_matrix(-crop.center[0], -crop.center[1])
     )
-    # Half a pixel: warpAffine counts from pixel centres, landmarks from the corner of the picture.
+    # Half a pixel: the origin of warpAffine is the centre of the first pixel, that of landmarks its corner.
     matrix = shift_matrix(-0.5, -0.5) @ to_crop @ np.linalg.inv(to_part) @ shift_matrix(0.5, 0.5)
     view = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
-    seen = read_landmarks(clear_up(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
-    if seen is None:
+    reading = read_landmarks(clear_up(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
+    if reading is None:
         return None
-    points, (yaw, pitch, roll) = seen.points, seen.pose
+    points, (yaw, pitch, roll) = reading.points, reading.pose
     back = np.linalg.inv(to_crop)
     flat = np.column_stack([points[:, :2] * _CROP_PX, np.ones(len(points))]) @ back.T
     placed = np.column_stack([flat[:, :2], points[:, 2] * _CROP_PX / scale]).astype(np.float32)
-    return LandmarkReading(placed, seen.blendshapes, (yaw, pitch, wrap_degrees(roll + crop.roll)), confidence)
+    return LandmarkReading(placed, reading.blendshapes, (yaw, pitch, wrap_degrees(roll + crop.roll)), confidence)
 
 
 def borders_in(pixels: Pixels, crop: Crop) -> tuple[int, ...]:
-    """The borders with which a crop of `pixels` uint8 (H, W, 3) looks different: one where no edge is in it."""
+    """Return the border types that make a difference to a crop of `pixels` uint8 (H, W, 3): one if it has no edge."""
     is_inside = crop.box.clipped(pixels.shape[1], pixels.shape[0]) == crop.box
     return BORDERS[:1] if is_inside else BORDERS
 
 
 def crop_of(points: Points) -> Crop:
-    """The crop, turned as the face is, that a face with these points float32 (478, 3) fills."""
+    """Return the crop, turned with the face, that is filled by a face with these points, float32 (478, 3)."""
     landmarks = Landmarks(points)
     across = (landmarks.left_eye.outer_corner - landmarks.right_eye.outer_corner)[:2]
     roll = math.degrees(math.atan2(float(across[1]), float(across[0])))
@@ -203,13 +215,13 @@ def crop_of(points: Points) -> Crop:
 
 
 def shift_ratio(points: Points, others: Points) -> float:
-    """Mean distance of two looks' points, float32 (478, 3) each, in eye distances of the second."""
+    """Return the mean distance of two readings' points, float32 (478, 3) each, in eye distances of the second."""
     moved = np.linalg.norm(points[:, :2] - others[:, :2], axis=1).mean()
     return float(moved) / max(Landmarks(others).eye_distance_px, 1e-6)
 
 
-def _make_divisible(box: Box, share: float) -> Box:
-    """The box less the few last rows and columns that keep it from being halved again and again on the way down."""
-    times = max(math.floor(math.log2(1 / share)) - 1, 0)
+def _make_divisible(box: Box, scale: float) -> Box:
+    """The box without the few last rows and columns that would keep `scale_down` by `scale` from halving it."""
+    times = max(math.floor(math.log2(1 / scale)) - 1, 0)
     width, height = (max(side >> times << times, 1) for side in (box.width, box.height))
     return Box(box.left, box.top, box.left + width, box.top + height)

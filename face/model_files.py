@@ -1,4 +1,4 @@
-"""The model files beside the program: where each lies, and what is in it to the last bit."""
+"""The model files that come with the program: the folder and the checksum of each, and reading them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MODELS = {
     "face_landmarker.task": (_ROOT / "models", "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"),
     "mobilefacenet.onnx": (_ROOT / "models", "92ec4793d195efae1e5f65bf268d016c8236150fb137f71a871a4043d06f6f67"),
 }
-"""The folder of each model file by its name, and the SHA-256 of its bytes."""
+"""Folder and SHA-256 of each model file, by its name."""
 
 
 def model_bytes(name: str) -> bytes:
-    """The bytes of one of MODELS, as they were when the program was made.
+    """Return the bytes of one of MODELS, checked against its SHA-256.
 
-    Every call reads the whole file anew, so callers keep what they make of it. Raises MissingModel where the file is
-    missing, cannot be read, or holds anything else.
+    Every call reads the whole file anew, so callers cache what they load from it. Raises MissingModel when the file is
+    missing, cannot be read, or has other bytes.
     """
     folder, checksum = MODELS[name]
     try:
@@ -42,5 +42,5 @@ def model_bytes(name: str) -> bytes:
 
 
 def damaged_model(name: str) -> MissingModel:
-    """The error that says that a model file holds something else than it should."""
+    """Return the error for a model file whose content is not what it should be."""
     return MissingModel(f"The model file {name} is damaged; fetch the program's folder anew.")

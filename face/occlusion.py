@@ -1,4 +1,9 @@
-"""What keeps a mouth from being seen: something over it, blur; and the lower rims of glasses above it."""
+"""What hides a mouth or an eye, and what beside them must not move.
+
+The mouth: something over the lips, blur, and the lower rims of glasses above it. The eye, as a whole: dark glasses, and
+hands or hair where its lash line should be. The skin around the eye: the nose of a turned head, the upper rim of
+glasses, and strands of hair.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +22,11 @@ from photo.geometry import monotone_path, scale_down
 from photo.measure import MOST_BLUR_PX, luma, measure_blur
 from photo.types import Box, FloatArray, Pixels
 
-# The mouth is looked at with so many pixels per eye distance.
-_LOOK_PX_PER_EYE_DISTANCE = 100
-# calibration: lips. Lips and the mouth's line show as steps of lightness, in shares of the lightness there: cloth 0.13,
+# ---- the mouth: what covers it, its sharpness, lower rims of glasses ------------------------------------
+
+# The mouth is measured with this many pixels per eye distance.
+_PX_PER_EYE_DISTANCE = 100
+# calibration: lips. Lips and the mouth's line show as steps of lightness, in ratio to the lightness there: cloth 0.13,
 # faces 0.5 … 8.
 _LEAST_LIP_CONTRAST = 0.2
 # calibration: lips. Folds in cloth and fingers show steps too, but no more of them where the lips should be than around
@@ -59,12 +66,12 @@ _RIM_STEP_COST = 0.01
 
 @dataclass(frozen=True)
 class LipContrast:
-    """How the lips stand out from what is around them.
+    """Contrast between the lips and what is around them.
 
-    `contrast` and `ring_contrast` are the steps of lightness on the lips and around; `chroma` and `lightness` the
-    distances of the lips' colour from the skin around them, `cloth_chroma` that of this skin from the forehead and
-    `skin_chroma` that of the forehead from gray, all in CIELAB. `is_sharp` tells whether there are enough
-    pixels to compare colours.
+    `contrast` and `ring_contrast` are mean gradients of lightness on the lips and in a ring around them, divided by the
+    lightness of the ring. `chroma` and `lightness` are the distances between the colours of lips and ring,
+    `cloth_chroma` is that between ring and forehead, and `skin_chroma` that between forehead and gray, all in CIELAB.
+    `is_sharp`: whether there are enough pixels to compare colours.
     """
 
     contrast: float
@@ -77,7 +84,7 @@ class LipContrast:
 
     @property
     def is_covered(self) -> bool:
-        """Whether something else than lips is there."""
+        """Whether something covers the lips."""
         if self.contrast < _LEAST_LIP_CONTRAST:
             return True
         if not self.is_sharp:
@@ -92,9 +99,9 @@ class LipContrast:
 
 
 def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | None:
-    """Measure how the lips stand out from what is around them; None when the mouth is not in the photo.
+    """Return the contrast between the lips and what is around them in a photo uint8 (H, W, 3).
 
-    `pixels` uint8 (H, W, 3).
+    None when the mouth is not in the photo.
     """
     eye_distance = landmarks.eye_distance_3d_px
     around = np.concatenate([landmarks.lips, landmarks.right_eye.brow_lower, landmarks.left_eye.brow_lower])[:, :2]
@@ -102,7 +109,7 @@ def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | 
     box = Box.around(around, pad).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return None
-    scale = min(1.0, _LOOK_PX_PER_EYE_DISTANCE / eye_distance)
+    scale = min(1.0, _PX_PER_EYE_DISTANCE / eye_distance)
     small = scale_down(pixels[box.slices], scale, least_px=2)
     lab = cv2.GaussianBlur(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), (0, 0), 1.0)
 
@@ -111,8 +118,8 @@ def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | 
         cv2.fillPoly(mask, [np.round((points[:, :2] - (box.left, box.top)) * scale).astype(np.int32)], (1,))
         return mask
 
-    def grow(mask: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
-        return np.asarray(cv2.dilate(mask, np.ones((2 * by + 1,) * 2, np.uint8)), np.uint8)
+    def grow(mask: NDArray[np.uint8], px: int) -> NDArray[np.uint8]:
+        return np.asarray(cv2.dilate(mask, np.ones((2 * px + 1,) * 2, np.uint8)), np.uint8)
 
     unit = max(1, round(0.02 * eye_distance * scale))
     mouth = draw(landmarks.lips)
@@ -123,12 +130,12 @@ def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | 
     forehead = draw(brows)
     if not (lips.any() and ring.any() and forehead.any()):
         return None
-    steps = np.hypot(cv2.Scharr(lab[..., 0], cv2.CV_32F, 1, 0), cv2.Scharr(lab[..., 0], cv2.CV_32F, 0, 1))
+    gradient = np.hypot(cv2.Scharr(lab[..., 0], cv2.CV_32F, 1, 0), cv2.Scharr(lab[..., 0], cv2.CV_32F, 0, 1))
     lip_color, ring_color, forehead_color = (lab[mask > 0].mean(0) for mask in (lips, ring, forehead))
-    light = max(float(ring_color[0]), 1.0)
+    ring_lightness = max(float(ring_color[0]), 1.0)
     return LipContrast(
-        contrast=float(steps[mouth > 0].mean()) / light,
-        ring_contrast=float(steps[ring > 0].mean()) / light,
+        contrast=float(gradient[mouth > 0].mean()) / ring_lightness,
+        ring_contrast=float(gradient[ring > 0].mean()) / ring_lightness,
         chroma=float(np.hypot(*(lip_color - ring_color)[1:])),
         lightness=abs(float(lip_color[0] - ring_color[0])),
         cloth_chroma=float(np.hypot(*(ring_color - forehead_color)[1:])),
@@ -138,10 +145,10 @@ def measure_lip_contrast(pixels: Pixels, landmarks: Landmarks) -> LipContrast | 
 
 
 def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
-    """Return how sharp the features of a face are, whatever its size: 0.5 out of focus … 0.9 and up in focus.
+    """Return the sharpness of a face's features in proportion to its size: 0.5 out of focus … 0.9 and more in focus.
 
-    `pixels` uint8 (H, W, 3). The strength of the finest steps of lightness against steps twice as coarse, both in
-    proportion to the face.
+    `pixels` uint8 (H, W, 3). It is the strength of the finest details divided by that of details twice as coarse, their
+    sizes in proportion to the face; 0 when eyes and mouth are not in the photo.
     """
     eyes = landmarks.eyes
     points = np.concatenate([landmarks.lips, *(curve for eye in eyes for curve in (eye.upper, eye.lower))])[:, :2]
@@ -149,7 +156,7 @@ def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
     box = Box.around(points, 0.1 * eye_distance).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return 0.0
-    scale = min(1.0, _LOOK_PX_PER_EYE_DISTANCE / eye_distance)
+    scale = min(1.0, _PX_PER_EYE_DISTANCE / eye_distance)
     gray = cv2.cvtColor(scale_down(pixels[box.slices], scale, least_px=2), cv2.COLOR_RGB2GRAY)
     blurred = [
         cv2.GaussianBlur(gray.astype(np.float32), (0, 0), sigma * eye_distance * scale) for sigma in _SHARPNESS_SIGMAS
@@ -159,10 +166,10 @@ def measure_sharpness(pixels: Pixels, landmarks: Landmarks) -> float:
 
 
 def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[FloatArray]:
-    """Find the lower rims of glasses: each float32 (n, 2) in photo pixels, from the temple to the nose.
+    """Return the lower rims of glasses: each float32 (n, 2) in photo pixels, from the temple to the nose.
 
     `pixels` uint8 (H, W, 3). A rim is the strongest unbroken line from side to side under an eye (found by dynamic
-    programming); a deep crease may pass for one. Glasses have two rims, so beside one a fainter one is enough.
+    programming); a deep crease may pass for one. Glasses have two rims, so beside a clear one a faint one is accepted.
     """
     eyes = landmarks.eyes
     lines = [_trace_lower_rim(pixels, landmarks, eye) for eye in eyes]
@@ -171,7 +178,7 @@ def find_lower_rims(pixels: Pixels, landmarks: Landmarks) -> list[FloatArray]:
 
 
 def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) -> tuple[FloatArray, float]:
-    """The line under an eye that is most like a rim, and how clear it is: 1 and more for one that is sure."""
+    """The strongest line under an eye, float32 (n, 2), and its strength in ratio to that of a clear rim."""
     columns, rows = _RIM_PATCH
     width = landmarks.eye_distance_3d_px * 0.34
     inward = (eye.inner_corner - eye.outer_corner)[:2]
@@ -182,7 +189,7 @@ def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) ->
     along = np.linspace(*_RIM_ALONG, columns, dtype=np.float32)[None, :, None] * max(eye.width_px, 1e-6) * inward
     below = np.linspace(*_RIM_DOWN, rows, dtype=np.float32)[:, None, None] * width * down
     where = (eye.outer_corner[:2] + along + below).astype(np.float32)
-    # Shrunk first, so that one sample of the patch is about one pixel.
+    # Averaged down first, so that one sample of the patch is about one pixel.
     scale = min(1.0, rows / ((_RIM_DOWN[1] - _RIM_DOWN[0]) * width))
     box = Box.around(where.reshape(-1, 2), 4 / scale).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
@@ -201,6 +208,8 @@ def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) ->
     return rim, float(min(strength.mean() / _RIM_CONTRAST, np.quantile(strength, 0.2) / _RIM_FAINTEST))
 
 
+# ---- the eye: dark glasses, and what lies over its lash line --------------------------------------------
+
 # All places are in units of the eye frame. Where the upper lid is sampled:
 _LID_ACROSS = np.linspace(-0.5, 0.5, 15)
 _LID_UP = np.linspace(0.15, 0.55, 9)
@@ -208,26 +217,26 @@ _LID_UP = np.linspace(0.15, 0.55, 9)
 # lenses under 0.25.
 _DARK_LENS_RATIO = 0.35
 
-# The lash line is looked for in these columns, and in rows from below the lashes up to the lid.
+# The lash line is searched in these columns, and in rows from below the lashes up to the lid.
 _LINE_ACROSS = np.linspace(-0.75, 0.75, 31)
 _LINE_ROWS = np.linspace(-0.75, 0.55, 53)
 _ON_LINE, _ON_LID, _ON_SKIN = (-0.16, 0.14), (0.20, 0.50), (-0.75, -0.30)
 # calibration: lash-line. Among the lashes some skin shows; it is as bright as the brighter quarter of what lies there.
 _SKIN_PERCENTILE = 75
 _SMOOTHED = 0.05
-# calibration: lash-line. A column has a line if it is darker than lid and skin by this share. Of closed eyes 0.48 …
+# calibration: lash-line. A column has a line if it is darker than lid and skin by this ratio. Of closed eyes 0.48 …
 # 1.00 of the columns have one (the fewest behind mirroring glasses), of eyes under hands and hair, 0.00 … 0.35.
 _LINE_CONTRAST = 0.08
-_LEAST_LINE_SHARE = 0.40
+_LEAST_LINE_FRACTION = 0.40
 # calibration: lash-line. On faces that show less, sockets are dark blots, and a lash line has no pixels of its own:
-# with the outer corners of the eyes so many pixels apart, or so many of what a blur of this many deviations leaves of
-# them.
+# the least distance of the outer eye corners, in pixels and in units of detail; a unit is this many standard deviations
+# of the photo's blur.
 _LEAST_EYE_DISTANCE_PX = 60.0
 _SIGMAS_PER_DETAIL = 2.0
 
 
 def is_under_dark_glass(pixels: Pixels, face: Face, feature: Feature) -> bool:
-    """Whether the upper lid of an eye is far darker than the cheek of its side; `pixels` uint8 (H, W, 3)."""
+    """Return whether the upper lid of an eye is far darker than the cheek below it; `pixels` uint8 (H, W, 3)."""
     x, y = np.meshgrid(_LID_ACROSS, _LID_UP)
     lid = np.column_stack(face.eye_frame(feature).to_photo(x.ravel(), y.ravel()))
     marks = face.landmarks
@@ -236,9 +245,10 @@ def is_under_dark_glass(pixels: Pixels, face: Face, feature: Feature) -> bool:
 
 
 def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
-    """Whether no dark line runs where the lids of a closed eye would meet; `pixels` uint8 (H, W, 3).
+    """Return whether no dark line runs where the lids of a closed eye would meet; `pixels` uint8 (H, W, 3).
 
-    The landmarker puts a closed eye wherever it sees none, under a hand, too. On small or blurred faces it is believed.
+    Such an eye is hidden: the landmarker reports a closed eye wherever it finds none, even under a hand. On small or
+    blurred faces no lash line can be seen, and the result is False.
     """
     if face.landmarks.eye_distance_px < _LEAST_EYE_DISTANCE_PX:
         return False
@@ -264,14 +274,17 @@ def lacks_lash_line(pixels: Pixels, face: Face, feature: Feature) -> bool:
     lid = np.median(rows(*_ON_LID), axis=0)
     skin = np.percentile(rows(*_ON_SKIN), _SKIN_PERCENTILE, axis=0)
     contrast = 1 - rows(*_ON_LINE).min(axis=0) / np.maximum(np.minimum(lid, skin), 1)
-    has_line = float(np.mean(contrast > _LINE_CONTRAST)) >= _LEAST_LINE_SHARE
+    has_line = float(np.mean(contrast > _LINE_CONTRAST)) >= _LEAST_LINE_FRACTION
     return not has_line and _detail_px(pixels, face) >= _LEAST_EYE_DISTANCE_PX
 
 
 def _detail_px(pixels: Pixels, face: Face) -> float:
-    """How many pixels between the outer corners of the eyes the blur of the photo leaves; at least so many."""
+    """Distance of the outer eye corners in units of detail that the photo's blur leaves, but at least one pixel.
+
+    On large faces it is not measured but given as `_LEAST_EYE_DISTANCE_PX`, which is enough.
+    """
     if face.landmarks.eye_distance_px >= _LEAST_EYE_DISTANCE_PX * _SIGMAS_PER_DETAIL * MOST_BLUR_PX:
-        # Enough whatever the blur, which takes long to measure here.
+        # Enough even at the largest blur, which takes long to measure here.
         return _LEAST_EYE_DISTANCE_PX
     box = face.box.clipped(pixels.shape[1], pixels.shape[0])
     sigma_px = measure_blur(luma(pixels[box.slices])) if box is not None else 0.0
@@ -279,13 +292,16 @@ def _detail_px(pixels: Pixels, face: Face) -> float:
 
 
 def _median_grey(pixels: Pixels, points: FloatArray) -> float:
+    """Median grey level, 0 … 255, at points (n, 2) in pixels; those outside the photo count at its edge."""
     inside = np.clip(points.astype(int), 0, (pixels.shape[1] - 1, pixels.shape[0] - 1))
     return float(np.median(pixels[inside[:, 1], inside[:, 0]].mean(axis=1)))
 
 
+# ---- edges around the eye: the nose, upper rims of glasses, strands of hair -----------------------------
+
 # calibration: nose-edge. Only an eye that is foreshortened to this part of its width can lie behind the nose.
 _MOST_FORESHORTENING = 0.76
-# Where the edge is looked for, in the eye frame, and how finely.
+# Where the edge is searched, in the eye frame, and the number of samples each way.
 _X_RANGE, _Y_RANGE = (0.10, 1.35), (-0.55, 1.00)
 _STEPS = (48, 48)
 # calibration: nose-edge. Luma that the nose must stand out by, on average along its edge, to be believed.
@@ -294,23 +310,23 @@ _EDGE_SOFTNESS = 0.12
 # A rim is looked for between these heights over the closed lash line and under the brow.
 _RIM_ABOVE_LINE, _RIM_BELOW_BROW = 0.30, 0.20
 _RIM_X_RANGE = (-1.15, 1.05)
-# calibration: upper-rim. Luma over the lid's that an edge must have along this share of its length to count as one.
-_RIM_CONTRAST_FACE_EDGES, _RIM_SHARE = 0.12, 0.75
+# calibration: upper-rim. Luma over the lid's that an edge must have along this fraction of its length to count as one.
+_RIM_CONTRAST_FACE_EDGES, _RIM_FRACTION = 0.12, 0.75
 _RIM_MARGIN = 0.06
 # calibration: hair-strand. A strand of hair is looked for in this part of the eye frame, as a dark line narrower than
 # _STRAND_WIDTH.
 _STRAND_X, _STRAND_Y, _STRAND_STEPS = (-1.35, 1.20), (0.85, -0.50), (64, 120)
 _STRAND_WIDTH = 0.30
-# calibration: hair-strand. It is darker than the skin beside it by this much of the skin's luma, along this share of
-# its way both above and below the lashes; near these nothing can be told.
-_STRAND_CONTRAST, _STRAND_SHARE, _STRAND_LASHES = 0.10, 0.92, 0.18
+# calibration: hair-strand. It is darker than the skin beside it by this fraction of the skin's luma, along this
+# fraction of its length both above and below the lashes; nearer to these than the third, it is not measured.
+_STRAND_CONTRAST, _STRAND_FRACTION, _STRAND_LASHES = 0.10, 0.92, 0.18
 _STRAND_EDGE = 0.06
 
 
 def visible_alpha(source: FloatArray, frame: EyeFrame, box: Box, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Where the region of an eye is not hidden by the nose: float32 0 … 1 in the shape of `x`.
+    """Return the visibility of the skin around an eye beside the nose of a turned head, float32 0 … 1 like `x`.
 
-    `source` float32 (h, w) is the luma of `box`, `x` and `y` (h, w) its frame coordinates.
+    `source` float32 (h, w) is the luma of `box`; `x` and `y` float32 (h, w) are the frame coordinates of its pixels.
     """
     visible = np.ones_like(x)
     if frame.foreshortening > _MOST_FORESHORTENING:
@@ -331,10 +347,10 @@ def visible_alpha(source: FloatArray, frame: EyeFrame, box: Box, x: FloatArray, 
 
 
 def find_rim_height(source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x: FloatArray) -> FloatArray | None:
-    """Height in the eye frame, float32 in the shape of `x`, above which nothing may move; None where nothing stands.
+    """Return the height of the upper rim of glasses at each `x`, in the eye frame, float32 like `x`; None without one.
 
-    That is the rim of glasses; or a crease as sharp as one, where the skin above stays still just as well.
-    `source` float32 (h, w) is the luma of `box`.
+    Nothing above it may move. A crease as sharp as a rim passes for one, which does no harm. `source` float32 (h, w) is
+    the luma of `box`, `x` are frame coordinates.
     """
     highest = lids.brow_height - _RIM_BELOW_BROW
     columns = np.linspace(*_RIM_X_RANGE, _STEPS[1], dtype=np.float32)
@@ -350,7 +366,7 @@ def find_rim_height(source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x
     contrast[:, 1:-1] = np.abs(sampled[:, 2:] - sampled[:, :-2])
     path = monotone_path(contrast, most_step=1)
     strong = contrast[np.arange(len(path)), path] > _RIM_CONTRAST_FACE_EDGES * max(float(np.median(sampled)), 1.0)
-    if float(strong.mean()) < _RIM_SHARE:
+    if float(strong.mean()) < _RIM_FRACTION:
         return None
     heights = cv2.GaussianBlur(grid_y[np.arange(len(path)), path].reshape(-1, 1), (1, 9), 0).ravel() - _RIM_MARGIN
     return np.asarray(np.interp(x, columns, heights), np.float32)
@@ -359,9 +375,9 @@ def find_rim_height(source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x
 def find_hair_strand(
     source: FloatArray, frame: EyeFrame, box: Box, lids: Lids, x: FloatArray, y: FloatArray
 ) -> FloatArray | None:
-    """How far a strand of hair that hangs across the eye covers each pixel, float32 0 … 1 like `x`; None without one.
+    """Return the opacity of a strand of hair that hangs across the eye, float32 0 … 1 like `x`; None without one.
 
-    `source` float32 (h, w) is the luma of `box`, `x` and `y` (h, w) its frame coordinates.
+    `source` float32 (h, w) is the luma of `box`; `x` and `y` float32 (h, w) are the frame coordinates of its pixels.
     """
     rows = np.linspace(*_STRAND_Y, _STRAND_STEPS[0], dtype=np.float32)
     columns = np.linspace(*_STRAND_X, _STRAND_STEPS[1], dtype=np.float32)
@@ -369,22 +385,22 @@ def find_hair_strand(
     smooth = cv2.GaussianBlur(source, (0, 0), max(0.02 * frame.half_width_px, 0.5))
     sampled = cv2.remap(smooth, map_x - box.left, map_y - box.top, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     step = (_STRAND_X[1] - _STRAND_X[0]) / (_STRAND_STEPS[1] - 1)
-    # Only along the row: lashes, creases and brows lie across it and are no ridge in it.
+    # Only along the rows: lashes, creases and brows run along them and make no ridge.
     kernel = np.ones((1, round(_STRAND_WIDTH / step) | 1), np.uint8)
     ridge = (cv2.morphologyEx(sampled, cv2.MORPH_CLOSE, kernel) - sampled) / max(float(np.median(sampled)), 1.0)
     path = monotone_path(np.clip(ridge, 0, 2 * _STRAND_CONTRAST), most_step=1)
     along = ridge[np.arange(len(rows)), path] > _STRAND_CONTRAST
     away = rows - evaluate_lid(lids.closed, columns[path])
     for part in (away > _STRAND_LASHES, away < -_STRAND_LASHES):
-        if part.sum() < 4 or float(along[part].mean()) < _STRAND_SHARE:
+        if part.sum() < 4 or float(along[part].mean()) < _STRAND_FRACTION:
             return None
-    # Short hair to the eye's scale: it bends once at most, and is as wide above the lashes as below.
+    # At the eye's scale a strand is short: it bends once at most, and is as wide above the lashes as below.
     path_x = np.polyval(np.polyfit(rows, columns[path], 2), rows)
     aside = np.abs(columns[None, :] - path_x[:, None])
     covered = ((ridge > _STRAND_CONTRAST / 2) & (aside < _STRAND_WIDTH)).sum(axis=1)
     half = 0.5 * step * float(np.median(covered[np.abs(away) > _STRAND_LASHES]))
-    cover = 1 - smoothstep(0.9 * half, 0.9 * half + _STRAND_EDGE, aside)
+    occlusion = 1 - smoothstep(0.9 * half, 0.9 * half + _STRAND_EDGE, aside)
     to_column = (x - columns[0]) / step
     to_row = (y - rows[0]) / (rows[1] - rows[0])
-    laid = cv2.remap(cover, to_column, to_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(laid, np.float32)
+    mapped = cv2.remap(occlusion, to_column, to_row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(mapped, np.float32)

@@ -1,8 +1,8 @@
-"""The 478 face landmarks and what can be read off their geometry.
+"""One face: its 478 landmarks, the parts of a face by name, and their geometry.
 
-This is the only module that knows MediaPipe's landmark numbers. Everybody else asks for parts by
-name (`landmarks.left_eye.upper`). Left and right are the subject's own, so the left eye is on the
-right of the picture. Numbers: the canonical face model of MediaPipe, `canonical_face_model_uv`.
+This is the only module that uses MediaPipe's landmark numbers; all others use names (`landmarks.left_eye.upper`). Left
+and right are the subject's own, so the left eye is on the right of the picture. Source of the numbers: the canonical
+face model of MediaPipe, `canonical_face_model_uv`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _FACE_OVAL = (
 
 @dataclass(frozen=True, eq=False)
 class EyeLandmarks:
-    """One eye. Each array is float32 (n, 3): x and y in photo pixels, z in the same scale (nearer is smaller).
+    """One eye. Each array is float32 (n, 3): x and y in photo pixels, z in the same scale, smaller toward the camera.
 
     `upper` and `lower` (9, 3) are the rims of the lids from the outer to the inner corner;
     `iris` (5, 3) is its centre and four rim points; `brow_lower` and `brow_upper` (5, 3) run from
@@ -92,10 +92,10 @@ class EyeLandmarks:
         """Distance of the two corners in the picture, in pixels."""
         return float(np.linalg.norm((self.outer_corner - self.inner_corner)[:2]))
 
-    def share_inside(self, shape: tuple[int, ...]) -> float:
-        """Part of both lids' points that lie inside a photo of this shape (H, W, …), 0 … 1.
+    def fraction_inside(self, shape: tuple[int, ...]) -> float:
+        """Return the fraction of the lids' points that lie inside a photo of this shape (H, W, …), 0 … 1.
 
-        Landmarks are also given for what the photo's edge cuts off.
+        The landmarker also places points beyond the photo's edge.
         """
         rims = np.concatenate([self.upper, self.lower])[:, :2]
         return float(((rims >= 0) & (rims < (shape[1], shape[0]))).all(axis=1).mean())
@@ -193,9 +193,9 @@ class Landmarks:
 
     @property
     def hull(self) -> Points:
-        """The face as the photo shows it, float32 (n, 2): the convex hull of all landmarks.
+        """Outline of the face in the picture, float32 (n, 2): the convex hull of all landmarks.
 
-        The oval runs inside the far cheek of a turned face.
+        It is not `oval`, which runs inside the far cheek of a turned face.
         """
         return np.asarray(cv2.convexHull(np.ascontiguousarray(self.points[:, :2]))[:, 0], np.float32)
 
@@ -206,12 +206,12 @@ class Landmarks:
 
     @property
     def eye_distance_3d_px(self) -> float:
-        """The same in space, never 0: a turned face is not a smaller one."""
+        """The same distance in 3-D, above 0: it does not shrink when the face turns."""
         return max(float(np.linalg.norm(self.left_eye.outer_corner - self.right_eye.outer_corner)), 1e-6)
 
     @property
     def muzzle_ratio(self) -> float:
-        """Distance from the tip of the nose to the top of the upper lip, in widths of the face, in 3-D."""
+        """Distance from the tip of the nose to the top of the upper lip in 3-D, divided by the width of the face."""
         nose_to_lip = np.linalg.norm(self.points[_NOSE_TIP] - self.points[_LIP_TOP])
         right, left = self._pick(_FACE_SIDES)
         width = np.linalg.norm(left - right)
@@ -242,7 +242,7 @@ class EyeFrame:
     """Maps between photo pixels and the *eye frame* of one eye: x = -1 at its outer corner and +1 at the inner one.
 
     y runs toward the brow, and one unit is half the true width of the eye. A turned head foreshortens x but not y, so
-    the axes keep scales of their own. Both eyes have the same frame, mirrored: what is measured on one fits the other.
+    the axes keep scales of their own. Both eyes have the same frame, mirrored: measures of one eye apply to the other.
 
     `origin`, `x_axis`, `y_axis` float32 (2,): pixels, and pixels per unit.
     """
@@ -258,16 +258,16 @@ class EyeFrame:
 
     @property
     def foreshortening(self) -> float:
-        """How wide the eye is seen over how wide it is: 1 straight on, less from the side; never 0."""
+        """Width of the eye in the picture divided by its true width: 1 straight on, less from the side; above 0."""
         return max(float(np.linalg.norm(self.x_axis)), 1e-6) / self.half_width_px
 
     @property
     def toward_right(self) -> float:
-        """1 where x, which runs to the nose, runs to the right of the picture, as for the right eye; else -1."""
+        """1 where x, which runs toward the nose, points to the right of the picture, as for the right eye; else -1."""
         return 1.0 if self.x_axis[0] > 0 else -1.0
 
     def to_frame(self, x_px: FloatArray, y_px: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Frame coordinates of photo pixels (arrays of any shape)."""
+        """Return frame coordinates, float32, of photo pixels; arrays of any one shape."""
         determinant = self.x_axis[0] * self.y_axis[1] - self.x_axis[1] * self.y_axis[0]
         dx, dy = x_px - self.origin[0], y_px - self.origin[1]
         x = (dx * self.y_axis[1] - dy * self.y_axis[0]) / determinant
@@ -275,13 +275,16 @@ class EyeFrame:
         return x.astype(np.float32), y.astype(np.float32)
 
     def to_photo(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Photo pixels of frame coordinates (arrays of any shape)."""
+        """Return photo pixels, float32, of frame coordinates; arrays of any one shape."""
         x_px = self.origin[0] + x * self.x_axis[0] + y * self.y_axis[0]
         y_px = self.origin[1] + x * self.x_axis[1] + y * self.y_axis[1]
         return x_px.astype(np.float32), y_px.astype(np.float32)
 
     def grid(self, box: Box, supersampling: int = 1) -> tuple[FloatArray, FloatArray]:
-        """Frame coordinates of every (sub-)pixel centre of `box`, two arrays (h·s, w·s)."""
+        """Return frame coordinates x and y of every (sub-)pixel centre of `box`, each float32 (h·s, w·s).
+
+        s is `supersampling`, the number of sub-pixels across and down a pixel.
+        """
         step = 1.0 / supersampling
         columns = box.left + (np.arange(box.width * supersampling, dtype=np.float32) + 0.5) * step - 0.5
         rows = box.top + (np.arange(box.height * supersampling, dtype=np.float32) + 0.5) * step - 0.5
@@ -290,12 +293,12 @@ class EyeFrame:
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face: where it is, its landmarks, and what they say.
+    """One face: its place in the photo, its landmarks, blendshape scores and pose.
 
-    `number` counts from 1 in reading order and is what `--faces` takes. `confidence` 0 … 1 is the
-    detector's. `blendshapes` maps MediaPipe's 52 names to 0 … 1. Pose in degrees: `yaw` positive when
-    the subject turns to their own left (picture right), `pitch` positive when they look down, `roll` positive when the
-    head is tilted clockwise in the picture.
+    `number` counts from 1 in reading order and is the one that `--faces` takes. `confidence` 0 … 1 is the detector's.
+    `blendshapes` maps MediaPipe's 52 names to scores 0 … 1. Pose in degrees: `yaw_degrees` is positive when the subject
+    turns to their own left (picture right), `pitch_degrees` when they look down, `roll_degrees` when the head is tilted
+    clockwise in the picture.
     """
 
     number: int
@@ -323,7 +326,7 @@ class Face:
         return (self.blendshapes["mouthSmileLeft"] + self.blendshapes["mouthSmileRight"]) / 2
 
     def within(self, box: Box, scale: float = 1.0) -> Face:
-        """The same face in the part of its photo that `box` cuts out, resized by `scale`."""
+        """Return the same face in the part of its photo inside `box`, resized by `scale`."""
         origin = np.array([box.left, box.top, 0], np.float32)
         return replace(
             self,
@@ -332,7 +335,7 @@ class Face:
         )
 
     def eye_frame(self, feature: Feature) -> EyeFrame:
-        """The eye frame of one eye, found once. Raises ValueError for the mouth."""
+        """Return the eye frame of one eye, computed once. Raises ValueError for the mouth."""
         if feature is Feature.MOUTH:
             raise ValueError("the mouth is not an eye")
         return self._eye_frames[feature]
@@ -343,14 +346,15 @@ class Face:
 
 
 def _find_eye_frame(face: Face, feature: Feature) -> EyeFrame:
+    """The eye frame of one eye, from the landmarks of both."""
     eye = face.eye(feature)
     origin = eye.center
     x_axis = (eye.inner_corner - eye.outer_corner)[:2] / 2
-    # The pose turns the width of the eye into depth; the wider eye in space is the better measured one.
+    # The pose turns the width of the eye into depth; of the two eyes, the wider one in 3-D is measured better.
     eyes = (face.landmarks.left_eye, face.landmarks.right_eye)
     width_3d = max(float(np.linalg.norm(e.outer_corner - e.inner_corner)) for e in eyes)
     unit = min(width_3d / 2, float(np.linalg.norm(x_axis)) / _LEAST_WIDTH_RATIO)
-    # y stands on the line through both eyes, not on this eye's own corners: a far eye's short axis is noisy.
+    # y is perpendicular to the mean of this eye's axis and the line through both eyes: a far eye's short axis is noisy.
     across = (face.landmarks.left_eye.outer_corner - face.landmarks.right_eye.outer_corner)[:2]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     own = x_axis / max(float(np.linalg.norm(x_axis)), 1e-6)

@@ -1,4 +1,4 @@
-"""Puts what was painted back into the photo: through the soft masks, and nowhere else."""
+"""Blend painted patches into the photo through soft masks, and draw and compare such masks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _BAND_ROWS = 64
 
 @dataclass(frozen=True, eq=False)
 class Patch:
-    """What was painted in a region: `pixels` uint8 (h, w, 3) of its box."""
+    """A painted region: `pixels` uint8 (h, w, 3) has the size of `region.box`."""
 
     region: Region
     pixels: Pixels
 
 
 def composite(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
-    """Return the photo uint8 (H, W, 3) with patches laid on it; it is not written to, and without any comes back."""
+    """Return a copy of `pixels` uint8 (H, W, 3) with the patches blended in; without patches `pixels` itself."""
     canvas = Canvas(pixels)
     lay(canvas, patches)
     return canvas.work if patches else pixels
@@ -33,7 +33,7 @@ def composite(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
 def lay(canvas: Canvas, patches: Sequence[Patch]) -> None:
     """Blend patches into the working copy of a photo, each by the alpha of its region.
 
-    Where regions overlap the stronger alpha counts. Where none reaches, the copy keeps its bytes.
+    Where regions overlap, the larger alpha counts. Where alpha is 0, the copy keeps its bytes.
     """
     for region in merge_regions([patch.region for patch in patches]):
         before = canvas.work[region.box.slices]
@@ -46,9 +46,9 @@ def lay(canvas: Canvas, patches: Sequence[Patch]) -> None:
 
 
 def blend(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
-    """Return a mix of two pictures uint8 (h, w, 3): at alpha 0 the bytes of `before`, at 1 those of `after`."""
+    """Return a blend of two pictures uint8 (h, w, 3): at alpha 0 the bytes of `before`, at 1 those of `after`."""
     blended = np.empty_like(before)
-    # In bands: what is between 8-bit steps of a whole large face takes a lot of memory, and time to go through it.
+    # In bands: float32 copies of a whole large face take a lot of memory, and exceed the processor cache.
     for top in range(0, len(before), _BAND_ROWS):
         band = slice(top, top + _BAND_ROWS)
         original = before[band].astype(np.float32)
@@ -57,7 +57,7 @@ def blend(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
 
 
 def merge_regions(regions: list[Region]) -> list[Region]:
-    """Join regions whose boxes touch, so that no pixel lies in two: where they overlap the stronger alpha counts."""
+    """Join regions whose boxes overlap, so that no pixel lies in two; where they overlap, the larger alpha counts."""
     merged: list[Region] = []
     for region in regions:
         joined = region
@@ -83,9 +83,9 @@ def _join(one: Region, other: Region) -> Region:
 
 
 def draw_mask(shape: tuple[int, ...], regions: Iterable[Region]) -> NDArray[np.uint8]:
-    """The soft masks of `regions` as one picture of a photo of `shape` (H, W, …): uint8 (H, W), 0 keep … 255 repaint.
+    """Return the union of soft masks as a picture, uint8 (H, W), 0 keep … 255 repaint.
 
-    Rounded up: black is where nothing is touched.
+    `shape` is the photo's (H, W, …). Alpha is rounded up, so that only untouched pixels are black.
     """
     mask = np.zeros(shape[:2], np.uint8)
     for region in regions:
@@ -95,7 +95,7 @@ def draw_mask(shape: tuple[int, ...], regions: Iterable[Region]) -> NDArray[np.u
 
 
 def count_changes(before: Pixels, after: Pixels, regions: Iterable[Region]) -> tuple[int, int]:
-    """Count the pixels that differ, and those among them that lie outside all of `regions`."""
+    """Return the number of pixels that differ in two pictures uint8 (H, W, 3), and of those outside all `regions`."""
     changed: Mask = np.empty(before.shape[:2], np.bool_)
     for top in range(0, len(before), _BAND_ROWS):
         differs = before[top : top + _BAND_ROWS] != after[top : top + _BAND_ROWS]
@@ -108,6 +108,6 @@ def count_changes(before: Pixels, after: Pixels, regions: Iterable[Region]) -> t
 
 
 def smoothstep(low: float, high: float, value: NDArray[Any]) -> FloatArray:
-    """0 below `low`, 1 above `high`, a smooth S between; float32 in the shape of `value`."""
+    """Return the cubic step of `value`: 0 below `low`, 1 above `high`, 3t² - 2t³ between; float32 in its shape."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

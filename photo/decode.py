@@ -1,4 +1,4 @@
-"""From the bytes of a photo file to a `Photo`: upright 8-bit RGB, and the samples as they were."""
+"""Decode a photo file into a `Photo`: upright 8-bit RGB, and the samples at the depth of the file."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from photo.types import Photo
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 MAX_MEGAPIXELS = 250
-"""Larger photos are refused: such a photo alone needs 750 MB, and a tiny file can claim any size."""
+"""Larger photos are refused: the pixels alone would need more than 750 MB, and a tiny file can claim any size."""
 
 XMP_KEY = "XML:com.adobe.xmp"
 """The key of `Photo.text` that holds XMP; it is PNG's own name for it."""
 
 EXIF_HEADER = b"Exif\0\0"
-"""What `Photo.exif` begins with, as in JPEG."""
+"""The first bytes of `Photo.exif`, as in JPEG."""
 
-# The tags of a TIFF file that tell of the photo, not of how its samples are stored.
+# The tags of a TIFF file that describe the photo, not how its samples are stored: description, maker, model,
+# software, date, artist, host computer and copyright.
 _DESCRIBING_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
 EXIF_IFD, GPS_IFD, XMP_TAG = 34665, 34853, 700
 
@@ -46,11 +47,11 @@ _DECODE_ERRORS = (
 
 _STRIP_ROWS = 64
 
-# Two threads that lift Pillow's limit at once could leave it lifted.
+# Two threads that raise Pillow's limit at once could leave it raised.
 _LIMIT_LOCK = threading.Lock()
 
 _ORIENTATION_TAG = 0x0112
-# For each EXIF orientation the steps that make the picture upright.
+# The steps that turn a picture upright, by EXIF orientation.
 _UPRIGHT: dict[int, tuple[Callable[[Any], Any], ...]] = {
     1: (),
     2: (lambda a: cv2.flip(a, 1),),
@@ -64,9 +65,10 @@ _UPRIGHT: dict[int, tuple[Callable[[Any], Any], ...]] = {
 
 
 def decode_photo(file: IO[bytes], path: Path) -> Photo:
-    """Decode an open JPEG, PNG, WebP, TIFF or BMP file; `path` only names it in errors.
+    """Return the photo in an open JPEG, PNG, WebP, TIFF or BMP file; `path` is only used in errors.
 
-    Raises UnreadablePhoto when it is empty, damaged, of another kind, or larger than `MAX_MEGAPIXELS`.
+    The arrays of the photo are read-only. Raises UnreadablePhoto when the file is empty, damaged, of another kind, or
+    larger than `MAX_MEGAPIXELS`.
     """
     head = file.read(32)
     file.seek(0)
@@ -77,7 +79,7 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
     if path.suffix.lower() in _RAW_ENDINGS:
         raise UnreadablePhoto(f"{path} is a camera raw file, which cannot be read; export it as JPEG or TIFF first.")
     with warnings.catch_warnings():
-        # Pillow warns of odd metadata, which is no business of the user, and of sizes, which are refused below.
+        # Pillow warns of odd metadata, which does not concern the user, and of sizes, which are checked below.
         warnings.simplefilter("ignore")
         try:
             with _pillow_limit(), Image.open(file, formats=_READABLE) as image:
@@ -101,7 +103,7 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
 
 
 def to_8_bits(samples: Samples) -> NDArray[np.uint8]:
-    """Samples of 8 or 16 bits as 8 bits, rounded: 65535 becomes 255."""
+    """Return samples of 8 or 16 bits as uint8 in the same shape, rounded: 65535 becomes 255."""
     if samples.dtype == np.uint16:
         return np.asarray(cv2.convertScaleAbs(samples, alpha=1 / 257), np.uint8).reshape(samples.shape)
     return np.asarray(samples, np.uint8)
@@ -109,9 +111,9 @@ def to_8_bits(samples: Samples) -> NDArray[np.uint8]:
 
 @contextmanager
 def _pillow_limit() -> Iterator[None]:
-    """Let Pillow read as many pixels as this program does; its own limit is lower, and one for the whole process.
+    """Raise Pillow's limit of pixels, which is one for the whole process, to `MAX_MEGAPIXELS`.
 
-    It warns at the limit and raises at twice it; `_refuse_unfit` refuses before anything is decoded.
+    Pillow warns at its limit and raises at twice that; `_refuse_unfit` refuses before anything is decoded.
     """
     with _LIMIT_LOCK:
         kept = Image.MAX_IMAGE_PIXELS
@@ -123,19 +125,19 @@ def _pillow_limit() -> Iterator[None]:
 
 
 def _refuse_unfit(image: Image.Image, path: Path) -> None:
-    """Raise UnreadablePhoto for what would decode to something else than one ordinary photo."""
+    """Raise UnreadablePhoto for an image that is too large, has several pictures or a mode that is not supported."""
     if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
         raise UnreadablePhoto(f"{path} is larger than {MAX_MEGAPIXELS} megapixels; make it smaller.")
     if image.mode not in _MODES:
         raise UnreadablePhoto(f"{path} holds {image.mode} samples, which cannot be read; export it as 16-bit TIFF.")
-    # A JPEG with depth or brightness maps behind the photo is an everyday phone photo; its first picture is meant.
+    # MPO is what phones write: a JPEG with a depth or brightness map behind the photo; its first picture is meant.
     pictures = getattr(image, "n_frames", 1)
     if pictures > 1 and image.format != "MPO":
         raise UnreadablePhoto(f"{path} holds {pictures} pictures; export the one to fix as a file of its own.")
 
 
 def _gather(image: Image.Image, file: IO[bytes], head: bytes) -> Photo:
-    """Make the Photo of a decoded image."""
+    """Return the Photo of a decoded image."""
     samples, alpha = _split_alpha(image, _read_samples(image, file, head))
     exif, orientation = straighten_exif(_read_exif(image))
     if image.format == "TIFF":
@@ -172,7 +174,7 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
     is_deep_png = image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6)
     depths = image.tag_v2.get(258, ()) if isinstance(image, TiffImagePlugin.TiffImageFile) else ()
     if is_deep_png or (len(depths) > 1 and set(depths) == {16} and image.mode != "CMYK"):
-        # Pillow keeps 8 bits of these; its own decoding, done before, is what tells a damaged file.
+        # Pillow keeps 8 bits of these; it has decoded them before all the same, as only it reports damaged files.
         file.seek(0)
         deep = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
         if deep is None or deep.dtype != np.uint16 or deep.shape[:2] != (image.height, image.width):
@@ -182,7 +184,7 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
         order = cv2.COLOR_BGRA2RGBA if deep.shape[2] == 4 else cv2.COLOR_BGR2RGB
         return np.asarray(cv2.cvtColor(deep, order), np.uint16)
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)  # also from big-endian
+        return np.asarray(image).astype(np.uint16)  # from either byte order
     if image.mode == "PA" or (image.mode in ("P", "RGB") and "transparency" in image.info):
         image = image.convert("RGBA")
     elif image.mode == "L" and "transparency" in image.info:
@@ -195,7 +197,7 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
 
 
 def _copy_samples(image: Image.Image) -> Samples:
-    """The samples of a loaded image, copied strip by strip: in one go Pillow takes far longer and twice the memory."""
+    """The samples of a loaded image, copied in strips: as a whole, Pillow takes far longer and twice the memory."""
     pixel = np.asarray(image.crop((0, 0, 1, 1)))
     samples = np.empty((image.height, image.width, *pixel.shape[2:]), pixel.dtype)
     for top in range(0, image.height, _STRIP_ROWS):
@@ -205,7 +207,7 @@ def _copy_samples(image: Image.Image) -> Samples:
 
 
 def _split_alpha(image: Image.Image, samples: Samples) -> tuple[Samples, Samples | None]:
-    """Samples without alpha, contiguous, and the alpha (H, W)."""
+    """The colour samples, contiguous, and the alpha (H, W) or None."""
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     if channels == 2:
         return np.ascontiguousarray(samples[..., 0]), np.ascontiguousarray(samples[..., 1])
@@ -221,13 +223,14 @@ def _split_alpha(image: Image.Image, samples: Samples) -> tuple[Samples, Samples
 
 
 def _turn_upright(samples: Samples, orientation: int) -> Samples:
+    """The samples turned or mirrored as an EXIF orientation demands; unchanged for an unknown one."""
     for step in _UPRIGHT.get(orientation, ()):
         samples = np.ascontiguousarray(step(samples))
     return samples
 
 
 def _read_exif(image: Image.Image) -> bytes | None:
-    """The EXIF block as it is in the file, after `EXIF_HEADER`; from a TIFF, whose tags it is part of, a new one."""
+    """`EXIF_HEADER` and the EXIF block of the file; of a TIFF, whose EXIF is part of its tags, a new block."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         exif: bytes | None = image.info.get("exif")
         return EXIF_HEADER + exif.removeprefix(EXIF_HEADER) if exif else None
@@ -237,7 +240,7 @@ def _read_exif(image: Image.Image) -> bytes | None:
 
 
 def copy_describing_tags(source: Image.Exif, target: Image.Exif) -> None:
-    """Copy the tags that tell of the photo, those of the camera and the place among them."""
+    """Copy the tags that describe the photo, including those of the camera and of the place."""
     for tag in _DESCRIBING_TAGS:
         if tag in source:
             target[tag] = source[tag]
@@ -247,10 +250,10 @@ def copy_describing_tags(source: Image.Exif, target: Image.Exif) -> None:
 
 
 def straighten_exif(exif: bytes | None) -> tuple[bytes | None, int]:
-    """EXIF that says orientation 1 and has no thumbnail, and the orientation 1 … 8 it said before.
+    """Return EXIF with orientation 1 and no thumbnail, and the orientation 1 … 8 that it had.
 
-    The block is changed in place, not taken apart, so that makers' own notes stay as they are.
-    A damaged block is returned as it is. Source of the layout: EXIF 2.3, section 4.6.2.
+    Only these bytes change: the block is not parsed and written anew, so makers' own notes stay intact.
+    A damaged block is returned unchanged, with orientation 1. Source of the layout: EXIF 2.3, section 4.6.2.
     """
     if exif is None:
         return None, 1
@@ -275,17 +278,17 @@ def straighten_exif(exif: bytes | None) -> tuple[bytes | None, int]:
 
 
 def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
-    """Dots per inch, across and down, unless they make no sense."""
+    """Dots per inch, across and down; None where they are missing or implausible."""
     try:
         across, down = (float(value) for value in image.info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    # JPEG keeps 16 bits; Pillow gives 1 for a TIFF that does not say; what is not a number fails as well.
+    # JPEG has 16 bits for it; Pillow returns 1 for a TIFF without a resolution; NaN fails the comparison, too.
     return (across, down) if all(1 < value < 65535 for value in (across, down)) else None
 
 
 def _read_text(image: Image.Image) -> dict[str, str]:
-    """PNG's texts, a JPEG's comment, and XMP of any format."""
+    """The text chunks of a PNG, the comment of a JPEG, and XMP of any format, by key."""
     text: dict[str, str] = dict(image.text) if isinstance(image, PngImagePlugin.PngImageFile) else {}
     comment, xmp = image.info.get("comment"), image.info.get("xmp")
     if isinstance(comment, bytes) and comment:

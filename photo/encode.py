@@ -1,7 +1,7 @@
-"""From edited pixels and the `Photo` they came from to the bytes of a file.
+"""Encode edited pixels, with the samples and the metadata of the `Photo` they came from, as a file.
 
-What the edits changed is added to the samples as they were decoded. So wherever the pixels were left alone the
-written sample is the one that was read, at any depth and in any colour model.
+The difference that the edits made is added to the samples as they were decoded. So wherever the pixels are unedited,
+the written sample is the one that was read, at any depth and in any colour model.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from photo.errors import UnwritablePhoto
 from photo.types import Photo, Pixels
 
 JPEG_QUALITY = 95
-"""High enough that encoding anew is not seen, low enough that files do not grow much."""
+"""Pillow's scale, 1 … 100: high enough that encoding anew is not visible, low enough that files do not grow much."""
 
 PNG_COMPRESSION = 1
-"""Of 0 … 9. On photos, whose low bits are noise, 6 saves a tenth of the size and takes three times as long."""
+"""zlib's level, 0 … 9. On photos, whose low bits are noise, 6 saves a tenth of the size in three times the time."""
 
 _LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
-# A JPEG segment holds 65533 bytes; XMP needs 29 of them for its name.
+# Bytes. A JPEG segment holds 65533 of them; XMP needs 29 for its name.
 _LARGEST_SEGMENT = 65533 - 29
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG and Pillow use
-# Rows handled at a time, so that 16-bit photos are not held twice.
+# Rows processed at a time, so that a 16-bit photo is not in memory twice.
 _SLAB_ROWS = 256
 
 
 def encode_photo(format_name: str, pixels: Pixels, photo: Photo) -> tuple[bytes, str | None]:
-    """Return `pixels` uint8 (H, W, 3) as a whole file in "JPEG", "PNG", "WEBP", "TIFF" or "BMP".
+    """Return `pixels` uint8 (H, W, 3) as the bytes of a "JPEG", "PNG", "WEBP", "TIFF" or "BMP" file.
 
-    With it come sentences on what could not be kept, or None. Raises UnwritablePhoto when the format cannot hold a
-    photo of this size, and OSError when the encoder fails.
+    The second value is sentences on what the format could not keep, or None. Raises UnwritablePhoto when the format
+    cannot hold a photo of this size, and OSError when the encoder fails.
     """
-    # Never straight into a file: on a full disk Pillow's encoders take a write that stops short for a whole one.
+    # Never straight into a file: on a full disk Pillow's encoders take an incomplete write for a complete one.
     file = io.BytesIO()
     note = _encode(file, format_name, pixels, photo)
     data = file.getvalue()
@@ -50,7 +50,7 @@ def encode_photo(format_name: str, pixels: Pixels, photo: Photo) -> tuple[bytes,
 
 
 def is_whole(format_name: str, data: bytes) -> bool:
-    """Whether a file of one's own making ends where its format says; what lies before is not decoded."""
+    """Whether a file made by `encode_photo` ends where its format says; the samples are not decoded."""
     if format_name == "JPEG":
         return data.endswith(b"\xff\xd9")
     if format_name == "PNG":
@@ -62,7 +62,7 @@ def is_whole(format_name: str, data: bytes) -> bool:
 
 
 def _holds_its_strips(tiff: bytes) -> bool:
-    """Whether all samples that the tags of a TIFF file point to are in it."""
+    """Whether all strips that the tags of a TIFF file point to lie inside it."""
     file = io.BytesIO(tiff)
     try:
         with warnings.catch_warnings():
@@ -115,9 +115,9 @@ def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo) -> 
 
 
 def fold_back(pixels: Pixels, photo: Photo) -> Samples:
-    """The samples of `photo` with the difference of `pixels` to `photo.pixels` added.
+    """Return the samples of `photo` plus the difference between `pixels` uint8 (H, W, 3) and `photo.pixels`.
 
-    Returns an array like `photo.native`, or `pixels` itself where that is None. Gray samples take the luma of the
+    The array is like `photo.native`, or `pixels` itself where that is None. Gray samples change by the luma of the
     difference; CMYK keeps its black where the new colour allows it.
     """
     native = photo.native
@@ -144,7 +144,7 @@ def fold_back(pixels: Pixels, photo: Photo) -> Samples:
 
 
 def _to_cmyk(colors: Pixels, before: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """CMYK (n, 4) of RGB `colors` (n, 3), with the black of `before` or as much of it as the colour allows.
+    """CMYK (n, 4) of RGB `colors` (n, 3), with the black of `before` (n, 4) or as much of it as the colour allows.
 
     The inverse of Pillow's RGB = (255 - C, M, Y) (255 - K) / 255.
     """
@@ -163,7 +163,7 @@ def _to_16_bits(alpha: Samples) -> NDArray[np.uint16]:
 
 
 def _flatten(samples: Samples, alpha: NDArray[np.uint8]) -> Samples:
-    """8-bit samples laid on white; where alpha is 255 they stay as they are."""
+    """8-bit samples composited over white; where alpha is 255 they stay as they are."""
     opacity = (alpha if samples.ndim == 2 else alpha[..., None]).astype(np.uint16)
     return ((samples * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 
@@ -176,7 +176,7 @@ def _to_image(samples: Samples, *, has_alpha: bool) -> Image.Image:
 
 
 def _collect_extras(samples: Samples, photo: Photo, format_name: str, notes: list[str]) -> dict[str, Any]:
-    """What Pillow is to write beside the samples; `notes` is told what does not fit."""
+    """Arguments of Pillow's `save` for the metadata; a sentence on each part that does not fit is added to `notes`."""
     extras: dict[str, Any] = {}
     if photo.dpi is not None and format_name != "WEBP":
         extras["dpi"] = photo.dpi
@@ -192,7 +192,7 @@ def _collect_extras(samples: Samples, photo: Photo, format_name: str, notes: lis
             elif block:
                 extras[name.lower()] = block
     elif format_name == "WEBP":
-        # Lossless, so that what was not edited stays exact; method 0 is the only one that takes seconds, not minutes.
+        # Lossless, so that unedited pixels stay exact; method 0 is the only one that takes seconds, not minutes.
         extras.update(lossless=True, quality=0, method=0, exact=True, exif=exif or b"", xmp=xmp)
     elif format_name == "PNG":
         extras.update(compress_level=PNG_COMPRESSION, pnginfo=_collect_png_text(photo))
@@ -208,7 +208,7 @@ def _collect_extras(samples: Samples, photo: Photo, format_name: str, notes: lis
 
 
 def _fits_profile(samples: Samples, profile: bytes) -> bool:
-    """Whether samples without alpha are of the colour model that the profile describes, or of one it serves."""
+    """Whether an ICC profile applies to the colour model of samples without alpha; an RGB one also applies to gray."""
     model = profile[16:20]
     if model == b"CMYK" or _is_cmyk(samples):
         return model == b"CMYK" and _is_cmyk(samples)
@@ -230,11 +230,11 @@ def _collect_png_text(photo: Photo) -> PngImagePlugin.PngInfo:
 
 
 def _select_tags(exif: bytes | None, xmp: bytes) -> bytes | None:
-    """An EXIF block of only the tags that may stand in any TIFF file, or None when `exif` cannot be taken apart."""
+    """An EXIF block of only the tags that suit any TIFF file, or None when `exif` cannot be parsed."""
     source, tags = Image.Exif(), Image.Exif()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow warns of damage and then leaves tags out
+            warnings.simplefilter("error")  # Pillow warns of damaged tags and leaves them out
             source.load(exif or b"")
             copy_describing_tags(source, tags)
             if xmp:
@@ -247,20 +247,20 @@ def _select_tags(exif: bytes | None, xmp: bytes) -> bytes | None:
 def _write_deep_png(file: IO[bytes], samples: Samples, extras: dict[str, Any]) -> None:
     """Write 16-bit samples (H, W, 2 … 4), which Pillow cannot. Source: PNG specification, third edition."""
     height, width, channels = samples.shape
-    # Pillow writes a picture of one pixel with the same extras; all but its header and samples is taken over.
-    donor = io.BytesIO()
-    Image.new("RGB" if channels > 2 else "L", (1, 1)).save(donor, "PNG", **extras)
-    chunks = _split_png(donor.getvalue())
-    before = [chunk for kind, chunk in chunks if kind not in (b"IHDR", b"IDAT", b"IEND")]
+    # Pillow writes a picture of one pixel with the same metadata; all chunks but header and samples are taken from it.
+    template = io.BytesIO()
+    Image.new("RGB" if channels > 2 else "L", (1, 1)).save(template, "PNG", **extras)
+    chunks = _split_png(template.getvalue())
+    metadata = [chunk for kind, chunk in chunks if kind not in (b"IHDR", b"IDAT", b"IEND")]
     color_type = {2: 4, 3: 2, 4: 6}[channels]
     file.write(b"\x89PNG\r\n\x1a\n")
     file.write(_make_chunk(b"IHDR", struct.pack(">2L5B", width, height, 16, color_type, 0, 0, 0)))
-    file.writelines(before)
+    file.writelines(metadata)
     compressor = zlib.compressobj(PNG_COMPRESSION)
     above = np.zeros((1, width * channels * 2), np.uint8)
     for top in range(0, height, _SLAB_ROWS):
         slab = samples[top : top + _SLAB_ROWS].astype(">u2").reshape(-1, width * channels).view(np.uint8)
-        # Filter 2, "up": what is left after subtracting the row above compresses better.
+        # Filter 2, "up": the difference to the row above compresses better.
         filtered = np.empty((len(slab), slab.shape[1] + 1), np.uint8)
         filtered[:, 0] = 2
         np.subtract(slab, np.concatenate([above, slab[:-1]]), out=filtered[:, 1:])

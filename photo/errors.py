@@ -4,19 +4,19 @@ from __future__ import annotations
 
 
 class FixError(Exception):
-    """Something the user can mend; its text is one clear sentence for them."""
+    """Base class of all errors that the user can mend; its text is one clear sentence for them."""
 
 
 class UnreadablePhoto(FixError):
-    """The input is missing, is no picture, or is damaged."""
+    """An input photo is missing, damaged, too large, or of a kind that cannot be read."""
 
 
 class UnwritablePhoto(FixError):
-    """The output cannot be written where or as the user asked."""
+    """A file cannot be written at the path, or in the format, that the user gave."""
 
 
 class BadOption(FixError):
-    """An option has a value that makes no sense."""
+    """An option has a value outside its range, or one that does not suit the photo."""
 
 
 class MissingPackage(FixError):

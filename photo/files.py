@@ -1,7 +1,7 @@
 """Load a photo, and save it so that the file appears whole or not at all.
 
-What is in the file is decoded by `photo.decode`, encoded by `photo.encode` and written by `photo.writing`; here are
-the paths and the refusals.
+`photo.decode` and `photo.encode` convert between bytes and samples, `photo.writing` writes the bytes; this module
+checks the paths and formats.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
-"""File name endings that can be written, and Pillow's name of the format each stands for."""
+"""Pillow's name of the format, by each file name ending that can be written."""
 
 
 def load_photo(path: Path) -> Photo:
-    """Read a JPEG, PNG, WebP, TIFF or BMP file upright, with all that is needed to save it back.
+    """Return the photo in a JPEG, PNG, WebP, TIFF or BMP file, upright, with all that is needed to save it back.
 
-    Every array of the photo is read-only. `exif` says orientation 1 and no longer holds the thumbnail, which
+    Every array of the photo is read-only. `exif` has orientation 1 and no longer holds the thumbnail, which
     would show the old picture; XMP is in `text` under "XML:com.adobe.xmp", a JPEG comment under "Comment".
     Raises UnreadablePhoto when the file is missing, damaged, of another kind, or too large.
     """
@@ -58,13 +58,13 @@ def load_photo(path: Path) -> Photo:
 
 
 def save_photo(pixels: Pixels, photo: Photo, path: Path, originals: Originals | None = None) -> str | None:
-    """Write `pixels` with everything `photo` carries, in the format that the ending of `path` names.
+    """Write `pixels` with all metadata of `photo`, in the format that the ending of `path` names.
 
-    `pixels` uint8 (H, W, 3) is `photo.pixels` with edits. A photo without edits saved in its own format becomes
-    a copy of the input file, byte for byte. The file appears whole or not at all; missing folders are made, and a
-    file already there is replaced, but the input photo itself and `originals` only where these allow it.
-    Returns sentences on what the chosen format could not keep, or None. Raises UnwritablePhoto, and ValueError
-    when `pixels` does not fit the photo.
+    Returns sentences on what the format could not keep, or None. `pixels` uint8 (H, W, 3) is `photo.pixels` with
+    edits. A photo without edits saved in its own format becomes a copy of the input file, byte for byte. The file
+    appears whole or not at all; missing folders are made, and an existing file is replaced, but the input photo and
+    those of `originals` only where that allows it. Raises UnwritablePhoto, and ValueError when `pixels` does not fit
+    the photo.
     """
     if pixels.shape != photo.pixels.shape or pixels.dtype != np.uint8:
         raise ValueError(f"pixels {pixels.dtype} {pixels.shape} do not fit the photo, {photo.pixels.shape}")
@@ -84,7 +84,7 @@ def save_photo(pixels: Pixels, photo: Photo, path: Path, originals: Originals | 
 
 
 def check_output(path: Path, originals: Originals) -> None:
-    """Raise UnwritablePhoto when it can be seen that no photo can be written to `path`; writes nothing itself."""
+    """Raise UnwritablePhoto when no photo can be written to `path`, as far as can be checked without writing."""
     check_writable(path, originals)
     if path.suffix.lower() not in FORMATS:
         ending = f"the ending {path.suffix}" if path.suffix else "no ending"
@@ -92,16 +92,16 @@ def check_output(path: Path, originals: Originals) -> None:
 
 
 def _read_original(photo: Photo) -> bytes | None:
-    """The bytes of the input file, when it is still there and still holds this photo."""
+    """The bytes of the input file; None when it is gone or no longer holds this photo."""
     if photo.path is None:
         return None
     try:
-        now = load_photo(photo.path)
-        if not np.array_equal(now.pixels, photo.pixels) or not _equal_alpha(now, photo):
+        current = load_photo(photo.path)
+        if not np.array_equal(current.pixels, photo.pixels) or not _equal_alpha(current, photo):
             return None
         return photo.path.read_bytes()
     except (UnreadablePhoto, OSError):
-        return None  # it was moved meanwhile; the samples in memory are written instead
+        return None  # moved or deleted meanwhile; the samples in memory are encoded instead
 
 
 def _equal_alpha(one: Photo, other: Photo) -> bool:

@@ -1,4 +1,4 @@
-"""Sizes, transforms and paths, in pixels and of nothing in particular."""
+"""Resizing, affine transforms, and the best path through an array."""
 
 from __future__ import annotations
 
@@ -16,54 +16,55 @@ Picture = TypeVar("Picture", bound=NDArray[Any])
 
 
 def halve_toward(picture: MatLike, width: int, height: int) -> MatLike:
-    """Halve a picture (h, w, …) as often as it stays no smaller than `width` and `height`.
+    """Return a picture (h, w, …) halved as often as it stays no smaller than `width` and `height`.
 
-    Means of four pixels are many times quicker than others, and little is lost for a resize that follows. An odd last
-    row or column is left out.
+    Averaging 2 × 2 pixels is many times quicker than other resizing, and little is lost for a resize that follows. An
+    odd last row or column is dropped.
     """
-    while _can_halve(picture, width, height):
-        picture = _halve(picture)
+    while can_halve(picture, width, height):
+        picture = halve(picture)
     return picture
 
 
-def _can_halve(picture: MatLike, width: int, height: int) -> bool:
-    """Whether half of a picture (h, w, …) is no smaller than this."""
+def can_halve(picture: MatLike, width: int, height: int) -> bool:
+    """Whether a picture (h, w, …) is at least twice as large as `width` and `height`."""
     return min(picture.shape[1] - 2 * width, picture.shape[0] - 2 * height) >= 0
 
 
-def _halve(picture: MatLike) -> MatLike:
+def halve(picture: MatLike) -> MatLike:
+    """Return the means of 2 × 2 pixels of a picture (h, w, …); an odd last row or column is dropped."""
     even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
     return cv2.resize(even, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
 
 
 def shift_matrix(x: float, y: float) -> Matrix:
-    """What moves points (x, y, 1) by so much, float64 (3, 3)."""
+    """Return the translation by `x` and `y` pixels, float64 (3, 3), for points (x, y, 1)."""
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
 def turn_matrix(degrees: float) -> Matrix:
-    """What turns a picture counter-clockwise by this angle about its origin, float64 (3, 3)."""
+    """Return the rotation that turns a picture counter-clockwise about its origin, float64 (3, 3)."""
     angle = math.radians(degrees)
     return np.array([[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0], [0, 0, 1.0]])
 
 
 def wrap_degrees(degrees: float) -> float:
-    """The same angle in -180 … 180."""
+    """Return the same angle in -180 … 180."""
     return (degrees + 180.0) % 360.0 - 180.0
 
 
 def scale_size(width: int, height: int, scale: float, least_px: int = 1) -> tuple[int, int]:
-    """Width and height in whole pixels of a picture resized by `scale`, at least `least_px` each."""
+    """Return width and height in whole pixels of a picture resized by `scale`, at least `least_px` each."""
     return max(round(width * scale), least_px), max(round(height * scale), least_px)
 
 
 def scale_down(picture: Picture, scale: float, least_px: int = 1) -> Picture:
-    """A picture (h, w, …) resized by `scale`, at most 1; each pixel is the mean of those that it stands for.
+    """Return a picture (h, w, …) resized by `scale`, but never enlarged; each pixel is the mean of its area.
 
-    The type stays; each side gets at least `least_px` pixels. Where that is the size it has, it comes back itself.
+    The dtype stays; each side gets at least `least_px` pixels. A picture that already has the size is returned itself.
     """
     size = scale_size(picture.shape[1], picture.shape[0], min(scale, 1.0), least_px)
-    # Much larger pictures are halved first, as long as nothing is lost by it: that is many times quicker.
+    # Much larger pictures are halved first, which is many times quicker, while no row or column would be dropped.
     while all(side >= 4 * least and side % 2 == 0 for side, least in zip(picture.shape[1::-1], size, strict=True)):
         picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     if size == (picture.shape[1], picture.shape[0]):
@@ -72,15 +73,15 @@ def scale_down(picture: Picture, scale: float, least_px: int = 1) -> Picture:
 
 
 def fit_similarity(points: Matrix, places: Matrix, weights: Matrix | None = None) -> Matrix:
-    """The turn, scale and shift (2, 3) that takes `points` (n, 2) closest to `places` (n, 2), by least squares.
+    """Return the similarity, float64 (2, 3), that maps `points` (n, 2) closest to `places` (n, 2), by least squares.
 
-    `weights` (n,) says how much each counts; without them all count alike.
+    `weights` (n,) are those of the points; None weights all alike.
     """
-    share = np.ones(len(points)) if weights is None else weights
+    weight = np.ones(len(points)) if weights is None else weights
     here, there = (xy[:, 0] + 1j * xy[:, 1] for xy in (points, places))
-    mean, other_mean = (share @ here) / share.sum(), (share @ there) / share.sum()
+    mean, other_mean = (weight @ here) / weight.sum(), (weight @ there) / weight.sum()
     from_mean = here - mean
-    a = (share * (there - other_mean) * from_mean.conj()).sum() / (share * np.abs(from_mean) ** 2).sum()
+    a = (weight * (there - other_mean) * from_mean.conj()).sum() / (weight * np.abs(from_mean) ** 2).sum()
     b = other_mean - a * mean
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
@@ -88,16 +89,16 @@ def fit_similarity(points: Matrix, places: Matrix, weights: Matrix | None = None
 def monotone_path(
     gain: FloatArray | Matrix, most_step: int, step_cost: float = 0.0, start: int | None = None
 ) -> NDArray[np.intp]:
-    """The column in each row, (rows,), of the path from the first row to the last that gathers most of `gain`.
+    """Return the column in each row, int (rows,), of the path from the first row to the last with the largest gain.
 
-    `gain` (rows, columns). From row to row the path moves by at most `most_step` columns, and pays `step_cost` for each
-    of them. With `start` it begins in that column, and ends no farther from it than one step: it can close to a ring.
-    Found by dynamic programming.
+    `gain` is (rows, columns). From row to row the path moves by at most `most_step` columns, at `step_cost` each, in
+    units of `gain`. With `start` it begins in that column and ends within `most_step` of it, so that it can close to a
+    ring. Found by dynamic programming.
     """
     rows, columns = gain.shape
     steps, each = np.arange(-most_step, most_step + 1), np.arange(columns)
     cost = (step_cost * np.abs(steps)[:, None]).astype(gain.dtype)
-    # With nothing to win left and right; row k of the view is the total moved by step k.
+    # Padded with -inf, so that no path leaves the array; row k of the view is the total shifted by step k.
     padded = np.full(columns + 2 * most_step, -np.inf, gain.dtype)
     moved = np.lib.stride_tricks.sliding_window_view(padded, columns)
     total = padded[most_step : most_step + columns]

@@ -12,20 +12,24 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 """A picture, uint8 (h, w, 3) RGB."""
 Alpha = NDArray[np.float32]
-"""How much of something is at each pixel, float32 (h, w), 0 … 1."""
+"""A weight or an opacity at each pixel, float32 (h, w), 0 … 1."""
 FloatArray = NDArray[np.float32]
-"""Measures in 32 bits: pictures (h, w, 3) or (h, w) of 0 … 255, colours (3,), fields; the docstrings give shapes."""
+"""Any float32 array: pictures (h, w, 3) or (h, w) of 0 … 255, colours (3,), coordinates; each docstring gives the
+shape and the range."""
 Points = NDArray[np.float32]
 """Points in pixels, float32 (n, 2) or (n, 3): x, y and, for landmarks, depth."""
 Matrix = NDArray[np.float64]
-"""What is computed in 64 bits: transforms (2, 3) or (3, 3), curves, systems of equations."""
+"""Any float64 array: transforms (2, 3) or (3, 3), curves, systems of equations."""
 Mask = NDArray[np.bool_]
-"""Which pixels are meant, bool (h, w)."""
+"""Selected pixels, bool (h, w)."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A half-open rectangle of whole pixels: columns left … right-1, rows top … bottom-1."""
+    """A half-open rectangle of whole pixels: columns left … right-1, rows top … bottom-1.
+
+    Raises ValueError when it is empty.
+    """
 
     left: int
     top: int
@@ -56,11 +60,12 @@ class Box:
 
     @property
     def center(self) -> tuple[float, float]:
+        """(x, y) of the centre, in pixels."""
         return (self.left + self.right) / 2, (self.top + self.bottom) / 2
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """Rows and columns, to index an array of the whole photo."""
+        """Rows and columns, for indexing an array of the whole photo."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def padded(self, ratio: float) -> Box:
@@ -73,10 +78,11 @@ class Box:
         return Box(self.left - px, self.top - px, self.right + px, self.bottom + px)
 
     def shifted(self, right: int, down: int) -> Box:
+        """The box moved by `right` and `down` pixels."""
         return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
 
     def scaled(self, scale: float) -> Box:
-        """The box in a photo resized by `scale`, to whole pixels and at least one."""
+        """The box in a photo resized by `scale`, in whole pixels, at least one wide and high."""
         left, top = round(self.left * scale), round(self.top * scale)
         return Box(left, top, max(round(self.right * scale), left + 1), max(round(self.bottom * scale), top + 1))
 
@@ -112,7 +118,10 @@ class Photo:
     `pixels` uint8 (H, W, 3) RGB is what faces are found in and what is edited.
     `native` holds the samples as decoded where they are not 8-bit RGB: uint16 (H, W) or (H, W, 3) for
     16 bits, uint8 (H, W) for grayscale, uint8 (H, W, 4) for CMYK; else None.
-    `alpha` uint8 or uint16 (H, W), or None. `format` is Pillow's name of the file format.
+    `alpha` is uint8 or uint16 (H, W), None for an opaque photo. `exif` starts with `decode.EXIF_HEADER`. `dpi` is dots
+    per inch across and down. `text` maps the keys of PNG text chunks, "Comment" and `decode.XMP_KEY` to their values.
+    `subsampling` is the chroma subsampling of a JPEG as Pillow numbers it, 0 … 2. `format` is Pillow's name of the file
+    format, `path` the file it was read from. Raises ValueError when `pixels` has another type or shape.
     """
 
     pixels: Pixels
@@ -141,7 +150,10 @@ class Photo:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A soft mask: `alpha` float32 (box.height, box.width), 0 keep the original … 1 repaint."""
+    """A soft mask: `alpha` float32 (box.height, box.width), 0 keep the original … 1 repaint.
+
+    Raises ValueError when `alpha` has another type or shape.
+    """
 
     box: Box
     alpha: Alpha
@@ -152,4 +164,4 @@ class Region:
 
 
 Progress = Callable[[str, float], None]
-"""Told what is being done, in words, and how far the whole photo is, 0 … 1."""
+"""A callback for progress: called with a short text on the current step and the fraction done of the photo, 0 … 1."""

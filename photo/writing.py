@@ -1,6 +1,6 @@
-"""Write a file so that it appears whole or not at all, and never in the place of a photo that was read.
+"""Write a file so that it appears whole or not at all, and never replaces a photo that was read.
 
-Every result goes this one way: the bytes are made in memory, written to a new file beside the target, flushed to the
+Every result is written like this: the bytes are made in memory, written to a new file beside the target, flushed to the
 disk and read back; only then does the new file take the target's place.
 """
 
@@ -20,15 +20,15 @@ from typing import IO
 
 from photo.errors import UnwritablePhoto
 
-# Written and compared at a time, so that the bytes of a large photo are not held twice.
+# Bytes written and compared at a time, so that a large file is not in memory twice.
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Originals:
-    """The photos that a run reads, each as what it is to the user and its path: nothing written takes their place.
+    """The photos that a run reads, which must not be replaced: for each what to call it in an error, and its path.
 
-    Where `never` is empty `overwrite` allows it after all; else `never` names the flag whose files may not, ever.
+    `overwrite` allows replacing them, unless `never` names a flag: the files of that flag may never do so.
     """
 
     photos: tuple[tuple[str, Path], ...] = ()
@@ -36,17 +36,17 @@ class Originals:
     never: str = ""
 
     def but_never_by(self, flag: str) -> Originals:
-        """The same photos for what `flag` writes, which replaces none whatever the user allows."""
+        """The same photos for the files that `flag` writes, which may never replace them."""
         return replace(self, never=flag)
 
     def check(self, path: Path) -> None:
-        """Raise UnwritablePhoto when `path` is one of the photos, by whatever name, link or spelling."""
+        """Raise UnwritablePhoto when `path` is one of the photos, under any name or link, and may not replace it."""
         found = _find(path)
         if found is None or (self.overwrite and not self.never):
             return
         for what, photo in self.photos:
-            there = _find(photo)
-            if there is not None and os.path.samestat(found, there):
+            original = _find(photo)
+            if original is not None and os.path.samestat(found, original):
                 if self.never:
                     raise UnwritablePhoto(
                         f"{path} is {what}, which {self.never} never replaces, not even with --overwrite; "
@@ -56,9 +56,9 @@ class Originals:
 
 
 def check_writable(path: Path, originals: Originals) -> None:
-    """Raise UnwritablePhoto when it can be seen that `write_whole` would fail. Writes nothing itself.
+    """Raise UnwritablePhoto when `write_whole` would fail, as far as can be checked without writing.
 
-    Worth calling before the work is done; a full disk is only found by `write_whole`.
+    Call it before any long work; a full disk is only found by `write_whole`.
     """
     if "\0" in str(path):
         raise UnwritablePhoto(f"{str(path)!r} is no file name; name another file.")
@@ -82,8 +82,8 @@ def check_writable(path: Path, originals: Originals) -> None:
 def write_whole(path: Path, data: bytes, originals: Originals) -> None:
     """Make `data` the content of `path`, or raise UnwritablePhoto and leave everything as it was.
 
-    Missing folders are made, and a file already there is replaced and keeps its mode. What a killed run for the same
-    path has left behind is removed.
+    Missing folders are made; an existing file is replaced and its mode kept. Temporary files that a killed run for the
+    same path left behind are removed.
     """
     check_writable(path, originals)
     with explain_write_errors(path):
@@ -112,7 +112,7 @@ def write_whole(path: Path, data: bytes, originals: Originals) -> None:
 
 @contextmanager
 def explain_write_errors(path: Path) -> Iterator[None]:
-    """Turn what the file system raises into one sentence about `path`, an UnwritablePhoto."""
+    """Turn an error of the file system into an UnwritablePhoto: one sentence about `path`."""
     try:
         yield
     except (FileExistsError, NotADirectoryError) as error:
@@ -125,13 +125,14 @@ def explain_write_errors(path: Path) -> Iterator[None]:
 
 
 def describe_error(error: OSError | RuntimeError) -> str:
-    """What the operating system says, in a few words."""
+    """Return the text of an error of the operating system, in lower case, to be put in a sentence."""
     if isinstance(error, RuntimeError) or error.errno == errno.ELOOP:
         return "its links lead round in a circle"
     return (error.strerror or str(error)).lower()
 
 
 def _find(path: Path) -> os.stat_result | None:
+    """The status of a file; None when there is none."""
     try:
         return path.stat()
     except (OSError, ValueError):
@@ -139,24 +140,24 @@ def _find(path: Path) -> os.stat_result | None:
 
 
 def _open_part(target: Path) -> IO[bytes]:
-    """Open a new file beside `target`, locked for as long as it is open, so that nobody takes it for a left-over."""
+    """Open a new file beside `target`, locked while it is open, so that no other run removes it as a leftover."""
     while True:
         part = target.parent / f"{_mark(target)}{secrets.token_hex(8)}.part"
         file = part.open("xb")
         if sys.platform != "win32":
-            with suppress(OSError):  # a file system without locks: there left-overs are not removed either
+            with suppress(OSError):  # a file system without locks: there leftovers are not removed either
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if part.exists():  # else another run took it for a left-over just before it was locked
+        if part.exists():  # else another run removed it as a leftover just before it was locked
             return file
         file.close()
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove the new files of runs for the same target that were killed; those of running ones are locked."""
+    """Remove temporary files of killed runs for the same target; those of running ones are locked."""
     for part in target.parent.glob(f"{_mark(target)}*.part"):
         with suppress(OSError):
             if sys.platform == "win32":
-                part.unlink()  # which fails while somebody has it open
+                part.unlink()  # which fails while a process has it open
             else:
                 with part.open("r+b") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -164,12 +165,12 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def _mark(target: Path) -> str:
-    """How the names of new files for `target` begin: short, as its own may be as long as the file system allows."""
+    """How names of temporary files for `target` begin: short, as its own name may have the maximum length."""
     return f".{zlib.crc32(os.fsencode(target.name)):08x}-"
 
 
 def _read_back(part: Path, data: bytes) -> None:
-    """Raise OSError unless the file holds `data` and nothing else."""
+    """Raise OSError unless the file at `part` holds exactly `data`."""
     with part.open("rb") as file:
         same = all(file.read(_CHUNK) == data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK))
         if not same or file.read(1):
@@ -177,7 +178,7 @@ def _read_back(part: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the file's new name stored, too, where the system can; the file itself is stored by now."""
+    """Flush the folder's entry for the new file to the disk, where the system can; its content is there by now."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -15,7 +15,7 @@ from photo.types import Alpha, Box, Mask, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
 from tests.support.faces import move_face
 from tiling import (
-    EYE_DISTANCE_SHARE,
+    EYE_DISTANCE_RATIO,
     MOST_DETAIL_TILES,
     MOST_ENLARGED,
     MOST_SHRUNK,
@@ -121,7 +121,7 @@ def test_a_face_stands_upright_in_its_tile(real_face: Face, degrees: float, eye_
     if 512 / tile.scale > 128.5:  # not held back by the largest magnification
         share = (left[0] - right[0]) / 512
         # A face that is turned aside in space is shown as large as it is, not as wide.
-        assert 0.8 * EYE_DISTANCE_SHARE < share <= EYE_DISTANCE_SHARE + 1e-3
+        assert 0.8 * EYE_DISTANCE_RATIO < share <= EYE_DISTANCE_RATIO + 1e-3
 
 
 def test_a_tile_moves_away_from_the_edge_of_the_photo(real_face: Face) -> None:

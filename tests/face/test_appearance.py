@@ -75,9 +75,9 @@ def test_a_toned_photo_tells_its_tone_and_a_colour_photo_has_none(sample: LoadPh
     pixels = sample("image_2.jpg")
     face = faces_of(pixels)[0]
     blue = np.array([60, 90, 160], np.float32)
-    assert measure_tone(pixels, face).share == 0
+    assert measure_tone(pixels, face).weight == 0
     assert np.array_equal(measure_tone(pixels, face).apply(blue), blue)
     sepia = luma(pixels)[..., None] * np.array([1.15, 0.97, 0.75], np.float32)
     tone = measure_tone(np.clip(sepia, 0, 255).astype(np.uint8), face)
-    assert tone.share == 1
+    assert tone.weight == 1
     np.testing.assert_allclose(tone.apply(blue) / float(blue @ LUMA), [1.15, 0.97, 0.75], atol=0.05)

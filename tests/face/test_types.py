@@ -32,8 +32,8 @@ def test_width_is_measured_from_corner_to_corner() -> None:
 @pytest.mark.parametrize(("columns", "share"), [(101, 1.0), (100, 16 / 18), (51, 10 / 18), (1, 2 / 18)])
 def test_of_an_eye_at_the_photos_edge_a_part_lies_inside(columns: int, share: float) -> None:
     eye = _eye(0)
-    assert eye.share_inside((10, columns, 3)) == pytest.approx(share)
-    assert eye.share_inside((0, columns, 3)) == 0
+    assert eye.fraction_inside((10, columns, 3)) == pytest.approx(share)
+    assert eye.fraction_inside((0, columns, 3)) == 0
 
 
 @pytest.mark.parametrize("shape", [(468, 3), (LANDMARK_COUNT, 2), (0, 3)])

@@ -313,6 +313,6 @@ def test_of_an_eye_that_the_edge_cuts_off_what_is_seen_opens(
     result = fix_photo(Photo(half), Options(smile=SmileOptions(Wish.NEVER)), DraftEngine())
     opened = {change.feature for change in result.report.changes if change.kept}
     assert Feature.RIGHT_EYE in opened
-    inside = result.report.faces[0].landmarks.left_eye.share_inside(half.shape)
+    inside = result.report.faces[0].landmarks.left_eye.fraction_inside(half.shape)
     assert (Feature.LEFT_EYE in opened) == (inside > 0)
     assert result.report.changed_outside == 0
