@@ -33,9 +33,10 @@ from photo.errors import BadOption
 from photo.geometry import scale_size
 from photo.types import Box, Matrix, Region
 
-# Distance of the outer corners, in space. Below, an iris has fewer than 3 px and decisions contradict each other.
+# calibration: face-size. Distance of the outer corners, in space. Below, an iris has fewer than 3 px and decisions
+# contradict each other.
 _LEAST_EYE_DISTANCE_PX = 24.0
-# Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
+# calibration: head-turn. Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
 _MOST_YAW_DEGREES = 36.0
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner. Real

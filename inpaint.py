@@ -43,6 +43,7 @@ DETAIL_STRENGTH = 0.35
 """Noise to start with where a large face is refined: enough for fine structure, too little to move anything."""
 GRID_TILES_ACROSS = 2
 """The fixed grid lies over the photo scaled down to this many tiles on its long side (1024 px at 512 px tiles)."""
+# calibration: change-limit. Mean ΔE of the edited parts, CIE 1976.
 MOST_CHANGED = 30.0
 """A tile whose edits differ more than this from the draft (mean ΔE) shows no face any more. Opening a closed eye
 changes 9 at the median and 25 at most; networks of random weights change 35 and more."""

@@ -1,4 +1,4 @@
-"""The command line: turns arguments into `Options`, runs one photo or a folder, and says what was done.
+"""The command line: turns arguments into `Options`, runs photos, bursts or the page, and says what was done.
 
 Nothing heavy is imported before the arguments are understood, so `--help` and mistakes answer at once.
 """
@@ -18,8 +18,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -33,19 +32,13 @@ from edit.options import (
     Wish,
     options_from_flags,
 )
-from photo.errors import BadOption, FixError, UnreadablePhoto, UnwritablePhoto
-from photo.writing import Originals, check_writable, write_whole
+from photo.errors import BadOption, FixError, MissingPackage
+from photo.writing import check_writable, write_whole
 
 if TYPE_CHECKING:
-    from donor.people import ReferencePhoto
-    from edit.plan import EditPlan, Engine
-    from photo.types import Photo, Progress
+    from photo.types import Progress
+    from retouch.files import FileJob, PhotoFiles
 
-
-OUTPUT_FOLDER = Path("data/outputs")
-"""Where results go when the user names no place; it is taken from the current folder."""
-
-_MASK_FILES = ("draft.png", "eyes_mask.png", "mouth_mask.png")
 
 _DONE, _UNEXPECTED, _STOPPED = 0, 1, 130
 
@@ -106,21 +99,6 @@ def _say(text: str, stream: TextIO) -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
 
 
-@dataclass(frozen=True)
-class _Job:
-    """What one run does to each photo, and what it gathers for the report."""
-
-    options: Options
-    choose_engine: Callable[[], tuple[Engine, str]]
-    read_references: Callable[[], Sequence[ReferencePhoto]]
-    originals: Originals
-    analyze: bool
-    quiet: bool
-    debug: bool
-    entries: list[dict[str, object]] = field(default_factory=list)
-    said: set[str] = field(default_factory=set)
-
-
 def _run(parsed: argparse.Namespace) -> int:
     options = options_from_flags(vars(parsed))
     if parsed.gradio:
@@ -129,44 +107,83 @@ def _run(parsed: argparse.Namespace) -> int:
         return _download_model(options.diffusion, parsed.quiet)
     if parsed.input_path is None and parsed.burst is None:
         raise BadOption("Name a photo with --input_path; --help lists every option.")
-    job = _Job(
-        options, cache(lambda: _choose_engine(options, parsed.quiet)),
-        cache(lambda: _read_references(parsed.reference_path or (), partial(_say, stream=sys.stderr))),
-        _list_originals(parsed), parsed.analyze, parsed.quiet, parsed.debug,
-    )  # fmt: skip
-    source: Path = parsed.input_path or parsed.burst
-    if parsed.report is not None:
-        if parsed.report.suffix.lower() != ".json" or parsed.report.is_dir():
-            raise BadOption(f"--report must name a file that ends in .json, not {parsed.report}.")
-        check_writable(parsed.report, job.originals.but_never_by("--report"))
-    if parsed.burst is not None:
-        code = _run_burst(parsed, job)
-    elif parsed.contact_sheet is not None:
+    if parsed.report is not None and (parsed.report.suffix.lower() != ".json" or parsed.report.is_dir()):
+        raise BadOption(f"--report must name a file that ends in .json, not {parsed.report}.")
+    if parsed.contact_sheet is not None and parsed.burst is None:
         raise BadOption("--contact_sheet shows who came from where; it goes with --burst.")
-    elif source.is_dir():
-        code = _run_folder(source, parsed.output_path or OUTPUT_FOLDER, parsed.masks_dir, job)
-    else:
-        code = _run_photo(source, _name_output(source, parsed.output_path, job.analyze), parsed.masks_dir, job)
+    from retouch.files import FileJob, JobFiles
+
+    files = JobFiles(
+        parsed.input_path, parsed.burst, tuple(parsed.reference_path or ()), parsed.output_path, parsed.masks_dir,
+        parsed.overwrite,
+    )  # fmt: skip
+    warn = partial(_say, stream=sys.stderr)
+    job = FileJob(files, options, warn, analyze=parsed.analyze, quiet=parsed.quiet)
     if parsed.report is not None:
-        text = json.dumps({"photos": job.entries}, indent=2) + "\n"  # in ASCII: file names may hold what is no text
+        check_writable(parsed.report, job.originals.but_never_by("--report"))
+    entries: list[dict[str, object]] = []
+    if parsed.burst is not None:
+        code = _run_burst(job, parsed, entries)
+    elif parsed.input_path.is_dir():
+        code = _run_folder(job, parsed, entries)
+    else:
+        code = _run_photo(job, job.plan_photo(parsed.input_path), parsed.quiet, entries)
+    if parsed.report is not None:
+        text = json.dumps({"photos": entries}, indent=2) + "\n"  # in ASCII: file names may hold what is no text
         write_whole(parsed.report, text.encode("ascii"), job.originals.but_never_by("--report"))
     return code
 
 
-def _list_originals(parsed: argparse.Namespace) -> Originals:
-    """All photos that the run reads, so that nothing it writes takes their place."""
-    named = [("the input photo itself", path) for path in (parsed.input_path, parsed.burst) if path is not None]
-    named += [("a reference photo", path) for path in parsed.reference_path or ()]
-    found: list[tuple[str, Path]] = []
-    for what, path in named:
-        if not path.is_dir():
-            found.append((what, path))
-        elif path is parsed.input_path:
-            found += [(what, file) for file in _list_inputs(path, parsed.output_path or OUTPUT_FOLDER)]
-        else:
-            found += [(what, file) for file in _list_photos(path, leave_out_results=True)]
-    originals = Originals(tuple(found), parsed.overwrite)
-    return originals.but_never_by("--analyze") if parsed.analyze else originals
+def _run_photo(job: FileJob, files: PhotoFiles, quiet: bool, entries: list[dict[str, object]]) -> int:
+    """Fix or analyze one photo, and say what came of it."""
+    with _progress_bar(quiet) as on_progress:
+        text, entry = job.run_photo(files, on_progress)
+    entries.append(entry)
+    if not quiet:
+        _say(text, sys.stdout)
+    return _DONE
+
+
+def _run_folder(job: FileJob, parsed: argparse.Namespace, entries: list[dict[str, object]]) -> int:
+    """Run every photo of a folder; a bad one is reported and passed over."""
+    from tqdm import tqdm
+
+    from retouch.files import OUTPUT_FOLDER
+
+    quiet, output = parsed.quiet, parsed.output_path or OUTPUT_FOLDER
+    codes = []
+    for files in tqdm(job.plan_folder(parsed.input_path, output), unit="photo", disable=quiet or None, leave=False):
+        if not quiet:
+            _say(f"{files.source}", sys.stdout)
+        code, complaint = _guard(partial(_run_photo, job, files, quiet, entries), parsed.debug)
+        codes.append(code)
+        if complaint:
+            _say(f"{complaint} ({files.source})" if quiet else complaint, sys.stderr)
+            entries.append({"input": str(files.source), "output": None, "error": complaint.removeprefix("error: ")})
+        if not quiet:
+            _say("", sys.stdout)
+    failed = sum(code != _DONE for code in codes)
+    if not quiet:
+        what = "1 photo" if len(codes) == 1 else f"{len(codes)} photos"
+        _say(f"{what}: {len(codes) - failed} written to {output}, {failed} failed.", sys.stdout)
+    return _UNEXPECTED if _UNEXPECTED in codes else max(codes)
+
+
+def _run_burst(job: FileJob, parsed: argparse.Namespace, entries: list[dict[str, object]]) -> int:
+    """Make the best of several photos of one group, and say what came of it."""
+    from retouch.files import make_best_take
+
+    for flag in ("analyze", "masks_dir", "reference_path"):
+        if getattr(parsed, flag):
+            raise BadOption(f"--{flag} does not go with --burst.")
+    files = job.plan_burst(parsed.burst, parsed.contact_sheet)
+    engine, why_draft = job.engine
+    with _progress_bar(parsed.quiet) as on_progress:
+        text, entry = make_best_take(files, job.options, engine, on_progress, partial(_say, stream=sys.stderr))
+    entries.append(entry)
+    if not parsed.quiet:
+        _say("\n".join(filter(None, [text, why_draft])), sys.stdout)
+    return _DONE
 
 
 def _show_page(options: Options, parsed: argparse.Namespace) -> int:
@@ -175,40 +192,17 @@ def _show_page(options: Options, parsed: argparse.Namespace) -> int:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     # Before gradio is imported, and by it what else may report how it is used: they read this only then.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
-    from page.server import serve
+    try:
+        from page.server import serve
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        text = "the package gradio is not installed; run: pip install -r requirements.txt"
+        raise MissingPackage(text) from error
 
     with suppress(KeyboardInterrupt):
         serve(options, parsed.host, parsed.port, parsed.auth, lambda text: _say(text, sys.stderr))
     return _DONE
-
-
-def _read_references(paths: Sequence[Path], say: Callable[[str], None]) -> list[ReferencePhoto]:
-    """The photos that may give eyes to others; in a folder a photo that cannot be read is passed over."""
-    from donor.people import read_reference
-    from photo.files import load_photo
-
-    found: list[ReferencePhoto] = []
-    for path in paths:
-        for file in _list_photos(path, leave_out_results=True) if path.is_dir() else [path]:
-            try:
-                found.append(read_reference(load_photo(file)))
-            except UnreadablePhoto as error:
-                if not path.is_dir():
-                    raise
-                say(f"warning: {error} It is left out.")
-    if paths and not found:
-        raise UnreadablePhoto("None of the reference photos can be read.")
-    return found
-
-
-def _is_same(path: Path | None, other: Path) -> bool:
-    return path is not None and path.exists() and other.exists() and path.samefile(other)
-
-
-def _choose_engine(options: Options, quiet: bool) -> tuple[Engine, str]:
-    from retouch.engines import choose_engine
-
-    return choose_engine(options, quiet=quiet)
 
 
 def _download_model(options: DiffusionOptions, quiet: bool) -> int:
@@ -228,188 +222,12 @@ def _download_model(options: DiffusionOptions, quiet: bool) -> int:
     return _DONE
 
 
-def _name_output(source: Path, output: Path | None, analyze: bool) -> Path:
-    """Where the result of one photo goes: the path that was named, or a name made from the photo's."""
-    try:
-        is_folder = output is None or output.is_dir()
-    except OSError as error:
-        raise UnwritablePhoto(f"{output} cannot be written: {error.strerror}; name another file.") from error
-    if output is not None and not is_folder:
-        return output
-    return (output or OUTPUT_FOLDER) / f"{'analysis' if analyze else 'final'}_{source.stem}.png"
-
-
-def _run_folder(folder: Path, output: Path, masks_dir: Path | None, job: _Job) -> int:
-    """Run every photo of a folder; a bad one is reported and passed over."""
-    from tqdm import tqdm
-
-    if output.exists() and not output.is_dir():
-        raise UnwritablePhoto(f"{output} is a file; --output_path must be a folder when --input_path is one.")
-    photos = _list_inputs(folder, output)
-    targets = _name_results(photos, output, job.analyze)
-    for photo, target in zip(photos, targets, strict=True):
-        for path, originals in _list_outputs(target, masks_dir / photo.name if masks_dir else None, job):
-            originals.check(path)
-    codes = []
-    for photo, target in zip(tqdm(photos, unit="photo", disable=job.quiet or None, leave=False), targets, strict=True):
-        run_this = partial(_run_photo, photo, target, masks_dir / photo.name if masks_dir else None, job)
-        if not job.quiet:
-            _say(f"{photo}", sys.stdout)
-        code, complaint = _guard(run_this, job.debug)
-        codes.append(code)
-        if complaint:
-            _say(f"{complaint} ({photo})" if job.quiet else complaint, sys.stderr)
-            job.entries.append({"input": str(photo), "output": None, "error": complaint.removeprefix("error: ")})
-        if not job.quiet:
-            _say("", sys.stdout)
-    failed = sum(code != _DONE for code in codes)
-    if not job.quiet:
-        what = "1 photo" if len(codes) == 1 else f"{len(codes)} photos"
-        _say(f"{what}: {len(codes) - failed} written to {output}, {failed} failed.", sys.stdout)
-    return _UNEXPECTED if _UNEXPECTED in codes else max(codes)
-
-
-def _name_results(photos: Sequence[Path], output: Path, analyze: bool) -> list[Path]:
-    """Where the results of the photos of a folder go."""
-    names = [Path(_name_output(photo, None, analyze).name) for photo in photos]
-    # Two photos such as a.jpg and a.png would share a result: there the old ending stays in the name.
-    return [
-        output / (name.with_suffix(f"{photo.suffix}.png") if names.count(name) > 1 else name)
-        for photo, name in zip(photos, names, strict=True)
-    ]
-
-
-def _list_inputs(folder: Path, output: Path) -> list[Path]:
-    """The photos of a folder whose results go to `output`; earlier results are none of them."""
-    return _list_photos(folder, leave_out_results=output.exists() and output.samefile(folder))
-
-
-def _list_photos(folder: Path, leave_out_results: bool) -> list[Path]:
-    from photo.files import FORMATS
-
-    try:
-        files = sorted(folder.iterdir())
-    except OSError as error:
-        raise UnreadablePhoto(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    photos = [
-        file
-        for file in files
-        if file.suffix.lower() in FORMATS and file.is_file() and not file.name.startswith(".")
-        if not (leave_out_results and file.name.startswith(("final_", "analysis_")))
-    ]
-    if not photos:
-        raise UnreadablePhoto(f"There is no photo in the folder {folder}.")
-    return photos
-
-
-def _run_photo(source: Path, target: Path, masks_dir: Path | None, job: _Job) -> int:
-    """Fix or analyze one photo, write what comes of it, and say so."""
-    from photo.files import load_photo, save_photo
-    from photo.types import Photo
-    from retouch.drawing import draw_analysis
-    from retouch.pipeline import analyze_photo, fix_photo
-    from retouch.report import analysis_to_json, describe, describe_analysis, to_json
-
-    _check_outputs(target, masks_dir, job)
-    photo = load_photo(source)
-    with _progress_bar(job) as on_progress:
-        # The photo itself may lie among the references: it has nothing to give.
-        references = [r for r in job.read_references() if not _is_same(r.path, source)]
-        if job.analyze:
-            analyses, plan = analyze_photo(photo, job.options, on_progress, references)
-            faces = tuple(analysis.face for analysis in analyses)
-            words, data = describe_analysis(analyses, plan), analysis_to_json(analyses, plan)
-            pixels, original = draw_analysis(photo.pixels, faces, plan), None
-        else:
-            engine, why_draft = job.choose_engine()
-            result = fix_photo(photo, job.options, engine, on_progress, references=references)
-            faces, plan = result.report.faces, result.plan
-            words, data = describe(result.report), to_json(result.report)
-            if why_draft and result.report.changes and why_draft not in job.said:
-                job.said.add(why_draft)
-                words += f"\n{why_draft}"
-            pixels, original = result.pixels, photo
-    unknown = [number for number in job.options.faces or () if number > len(faces)]
-    if unknown:
-        raise BadOption(f"--faces names face {unknown[0]}, but {source} has {len(faces)}; --analyze shows the numbers.")
-    note = save_photo(pixels, original or Photo(pixels), target, job.originals)
-    if masks_dir is not None:
-        _write_masks(masks_dir, photo, plan, job)
-    job.entries.append({"input": str(source), "output": str(target), "note": note, **data})
-    if not job.quiet:
-        _say("\n".join([words, *([note] if note else []), f"Written: {target}"]), sys.stdout)
-    return _DONE
-
-
-def _run_burst(parsed: argparse.Namespace, job: _Job) -> int:
-    """Make the best of several photos of one group, write what comes of it, and say so."""
-    from retouch.files import BurstFiles, make_best_take
-
-    for flag in ("analyze", "masks_dir", "reference_path"):
-        if getattr(parsed, flag):
-            raise BadOption(f"--{flag} does not go with --burst.")
-    folder: Path = parsed.burst
-    if not folder.is_dir():
-        raise UnreadablePhoto(f"--burst takes a folder of photos; {folder} is none.")
-    target = parsed.output_path or OUTPUT_FOLDER / f"best_{folder.resolve().name}.png"
-    photos = tuple(_list_photos(folder, leave_out_results=True))
-    files = BurstFiles(photos, parsed.input_path, target, parsed.contact_sheet, job.originals)
-    engine, why_draft = job.choose_engine()
-    with _progress_bar(job) as on_progress:
-        words, entry = make_best_take(files, job.options, engine, on_progress, partial(_say, stream=sys.stderr))
-    job.entries.append(entry)
-    if not job.quiet:
-        _say("\n".join(filter(None, [words, why_draft])), sys.stdout)
-    return _DONE
-
-
-def _list_outputs(target: Path, masks_dir: Path | None, job: _Job) -> list[tuple[Path, Originals]]:
-    """What is written for one photo, each with the photos as they stand to it."""
-    masks = [] if masks_dir is None else [masks_dir / name for name in _MASK_FILES]
-    return [(target, job.originals), *((path, job.originals.but_never_by("--masks_dir")) for path in masks)]
-
-
-def _check_outputs(target: Path, masks_dir: Path | None, job: _Job) -> None:
-    """Find out before any work is done whether all can be written, and that nothing is written over another."""
-    from photo.files import check_output
-
-    for path, originals in _list_outputs(target, masks_dir, job):
-        check_output(path, originals)
-        if path is not target and path.resolve() == target.resolve():
-            raise BadOption(f"--masks_dir would write {path} over the result; name another folder.")
-
-
-def _write_masks(folder: Path, photo: Photo, plan: EditPlan, job: _Job) -> None:
-    """Write the masks (white is repainted) and what the draft engine painted, before the two were put together."""
-    from edit.plan import RefiningEngine
-    from eyes_mask import eyes_mask
-    from mouth_mask import mouth_mask
-    from photo.canvas import Canvas
-    from photo.files import save_photo
-    from photo.types import Photo
-    from retouch.progress import ignore_progress
-
-    shape, edits = photo.pixels.shape, list(plan.edits)
-    engine = job.choose_engine()[0]
-    draft = engine.fallback if isinstance(engine, RefiningEngine) else engine
-    canvas = Canvas(photo.pixels)
-    painted = draft.paint(canvas, plan, ignore_progress)
-    for edit, patch in zip(edits, painted.patches, strict=True):
-        canvas.put(edit.region.box, patch)
-    originals = job.originals.but_never_by("--masks_dir")
-    draft_name, *mask_names = _MASK_FILES
-    save_photo(canvas.work, Photo(canvas.work), folder / draft_name, originals)
-    for name, mask in zip(mask_names, (eyes_mask(shape, edits), mouth_mask(shape, edits)), strict=True):
-        gray = mask[:, :, None].repeat(3, axis=2)
-        save_photo(gray, Photo(gray, native=mask), folder / name, originals)
-
-
 @contextmanager
-def _progress_bar(job: _Job) -> Iterator[Progress]:
+def _progress_bar(quiet: bool) -> Iterator[Progress]:
     from tqdm import tqdm
 
     # None: off unless a person is watching.
-    with tqdm(total=100, disable=job.quiet or None, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
+    with tqdm(total=100, disable=quiet or None, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
 
         def on_progress(words: str, share: float) -> None:
             bar.set_description_str(words, refresh=False)

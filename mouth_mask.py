@@ -21,8 +21,8 @@ from photo.blend import draw_mask, smoothstep
 from photo.geometry import scale_down, scale_size
 from photo.types import Box, FloatArray, Pixels, Region
 
-# Where MediaPipe is unsure, the Haar cascades decide, which see a smile in so many windows of a face that is upright
-# and drawn on a square of this side; see `count_smile_windows`.
+# calibration: smile-windows. Where MediaPipe is unsure, the Haar cascades decide, which see a smile in so many windows
+# of a face that is upright and drawn on a square of this side; see `count_smile_windows`.
 _SMILE_WINDOWS = 420
 _HAAR_SIDE_PX = 200
 # Around the lips, in mouth widths: as far as their corners travel in a smile, and the folds beside them.
@@ -30,15 +30,18 @@ _LIPS_REACH = 0.32
 # That mask is drawn with the mouth at most this wide and then enlarged.
 _LIPS_DRAWN_PX = 96.0
 
-# Smaller mouths are a few pixels; there the score is a guess.
+# calibration: face-size. Smaller mouths are a few pixels; there the score is a guess.
 _LEAST_EYE_DISTANCE_PX = 24.0
-# Beyond, the far corner of the mouth is out of sight, and raising the near one alone would make a smirk.
+# calibration: head-turn. Beyond, the far corner of the mouth is out of sight, and raising the near one alone would make
+# a smirk.
 _MOST_YAW_DEGREES = 36.0
-# Faces behind the one in focus: their smiles are missed, and a smile painted on one is sharper than the face.
+# calibration: focus. Faces behind the one in focus: their smiles are missed, and a smile painted on one is sharper than
+# the face.
 _OUT_OF_FOCUS = 0.61
 _BESIDE_SHARPEST = 0.735
-# Lips so far apart, in mouth widths, over a jaw that hangs by this score: the person talks, sings or yawns, and corners
-# pulled up over an open jaw make a grimace. Slightly open mouths have 0.14 and 0.11 at most, singers 0.21 and 0.31.
+# calibration: talking. Lips so far apart, in mouth widths, over a jaw that hangs by this score: the person talks, sings
+# or yawns, and corners pulled up over an open jaw make a grimace. Slightly open mouths have 0.14 and 0.11 at most,
+# singers 0.21 and 0.31.
 _TALKING_GAP, _TALKING_JAW = 0.18, 0.22
 # Lips this close to the photo's edge, in eye distances, have no room to move.
 _EDGE_GAP = 0.02

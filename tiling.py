@@ -369,6 +369,7 @@ def _tent(length: int) -> FloatArray:
 LATENT_CELL_PX = 8
 """One latent of the autoencoder stands for a square of this many pixels."""
 
+# calibration: drift. Ratio of two contrasts.
 GAIN_RANGE = (0.85, 1.15)
 """The autoencoder's drift in contrast is a few percent; what lies further off is something else."""
 _RING_GAP_PX, _RING_WIDTH_PX = 2, 16

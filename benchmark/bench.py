@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parent.parent
 from benchmark.synthetic_blink import close_eyes
 from edit.options import Options, SmileOptions, Wish
 from edit.plan import EditPlan, FixResult

@@ -26,7 +26,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
 import inpaint
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult

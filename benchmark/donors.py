@@ -19,9 +19,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from photo.types import FloatArray
-
-ROOT = Path(__file__).resolve().parent.parent
 from donor.choose import DonorFinder
 from donor.people import ReferencePhoto, read_reference
 from edit.options import Options, SmileOptions, Wish
@@ -31,7 +28,7 @@ from face.identity import embed_face, measure_distance
 from face.search import find_faces, remeasure
 from face.types import EYES, Face
 from photo.files import FORMATS, load_photo
-from photo.types import Photo, Pixels
+from photo.types import FloatArray, Photo, Pixels
 from retouch.engines import DraftEngine
 from retouch.pipeline import analyze, fix_photo, plan_edits
 from retouch.report import explain

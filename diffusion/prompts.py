@@ -16,9 +16,9 @@ from face.analysis import FaceAnalysis
 from face.types import EYES, Face, Feature
 from photo.types import Pixels
 
-# Turned further than this, people look less and less at the camera.
+# calibration: head-turn. Turned further than this, people look less and less at the camera.
 _MOST_YAW_TO_CAMERA_DEGREES = 25.0
-# Mean of the face's brightest channel, 0 … 255, and mean difference of its channels.
+# calibration: light-words. Mean of the face's brightest channel, 0 … 255, and mean difference of its channels.
 _DIM, _GRAY = 70.0, 4.0
 
 

@@ -22,17 +22,21 @@ from photo.types import Box, FloatArray, Matrix, Pixels
 _WORKING_PX = 150.0
 # The window around the eyes, in distances of the outer corners from the middle between them.
 _WINDOW = (1.15, 0.75)
-# Smoothing of the two rounds, and the width over which light is evened out, in distances of the outer corners.
+# calibration: donor-place. Smoothing of the two rounds, and the width over which light is evened out, in distances of
+# the outer corners.
 _SMOOTHING = (0.03, 0.015)
 _EVENED = 0.22
-# How far the landmarks may be off: shift right and down (in distances of the outer corners), size, turn, stretch, skew.
+# calibration: donor-place. How far the landmarks may be off: shift right and down (in distances of the outer corners),
+# size, turn, stretch, skew.
 _DOUBT = np.array([0.04, 0.04, 0.05, 0.03, 0.010, 0.010])
-# Each eye may differ from what alignments both by this part of that.
+# calibration: donor-place. Each eye may differ from what alignments both by this part of that.
 _EYE_DOUBT = 0.4
-# A turned head is foreshortened: for every degree of difference the stretch is this much less sure.
+# calibration: donor-place. A turned head is foreshortened: for every degree of difference the stretch is this much less
+# sure.
 _STRETCH_PER_DEGREE = 0.002
 _ROUNDS = 12
-# Weights of the landmarks of one eye (corners, lower brow), of the ridge of the nose and of the skin under the eyes.
+# calibration: donor-place. Weights of the landmarks of one eye (corners, lower brow), of the ridge of the nose and of
+# the skin under the eyes.
 _CORNER_WEIGHT, _BROW_WEIGHT, _NOSE_WEIGHT, _CHEEK_WEIGHT = 1.0, 0.4, 1.0, 0.6
 
 

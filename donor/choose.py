@@ -29,30 +29,39 @@ from photo.errors import BadOption
 from photo.measure import LUMA
 from photo.types import FloatArray
 
+# calibration: donor-view. Difference of yaw or pitch, in degrees.
 MOST_TURNED_DEGREES = 16.0
 """Seen from an angle that differs by more, an eye has another shape."""
+# calibration: donor-view. The same for a mouth, in degrees.
 MOST_TURNED_FOR_MOUTH_DEGREES = 9.0
 """A mouth stands out more."""
+# calibration: donor-view. Ratio of the eye distances.
 LEAST_SIZE_RATIO = 0.5
 """A donor's face has at least this part of the size of the target's, else it is too coarse."""
+# calibration: donor-view. Blur over the eye distance.
 MOST_BLUR_RATIO = 0.015
 """A donor's edges are spread over no more than this part of its eye distance …"""
+# calibration: donor-view. Blur over the target's.
 MOST_BLUR_GROWTH = 1.6
 """… or over no more than this many times what the target's own are, plus half a pixel."""
+# calibration: donor-agreement. Correlation of the two pictures, -1 … 1.
 LEAST_AGREEMENT = 0.60
 """How alike the surroundings of the eyes must be: glasses on one of the two photos, or hair, make them differ."""
+# calibration: gaze. In half eye widths.
 MOST_ASIDE, MOST_UP = 0.22, 0.10
 """How far the irises may stand off where they look at the camera, in half eye widths."""
+# calibration: donor-colour. Ratio of the skins' saturations.
 LEAST_SATURATION_RATIO = 0.3
 """A donor's skin has at least this part of the target's colour: a grey eye does not suit a coloured face."""
 MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered, or its smile is drawn."""
 
-# Photos differ in contrast: this part of the darkest spots of the face is black in theirs.
+# calibration: donor-iris. Photos differ in contrast: this part of the darkest spots of the face is black in theirs.
 _BLACK_SHARE = 0.7
-# Blurred over more than this part of the eye distance, iris and white are one.
+# calibration: donor-iris. Blurred over more than this part of the eye distance, iris and white are one.
 _MOST_BLUR_OF_IRIS = 0.04
-# Both irises have one colour, to within this part of the skin's, and are darker than this part of it.
+# calibration: donor-iris. Both irises have one colour, to within this part of the skin's, and are darker than this part
+# of it.
 _SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 
 

@@ -150,12 +150,16 @@ _IRIS_RINGS = (0.35, 0.85)
 """The iris' colour is measured between these shares of its radius, below its middle."""
 _WHITE_FROM, _WHITE_REACH = 1.2, 0.75
 """The white's colour is measured from so many of its radii on, and no nearer to the corners."""
+# calibration: regular-eye. Percentiles of brightness.
 _IRIS_PERCENTILES, _WHITE_PERCENTILES = (15, 60), (60, 100)
 """By brightness: glints brighten an iris, a pupil darkens it, lashes and lids darken a white."""
+# calibration: regular-eye. Percentiles of brightness.
 _HUE_PERCENTILES = (10, 80)
 """As many pixels as can be: in the dark a step of 8 bits is a change of hue, and a median is one of the steps."""
+# calibration: regular-eye. Ratio of two brightnesses.
 _MOST_UNEVEN = 1.5
 """By so much at most the two irises of a face are made alike in brightness: more is no noise but a shadow."""
+# calibration: regular-eye. Ratios of luma.
 _MOST_IRIS, _LEAST_WHITE = 0.55, 0.85
 """Luma over the skin's: the iris is no brighter and the white no darker, however the noise has mixed them."""
 _LIGHT_X = 0.35

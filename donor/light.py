@@ -12,20 +12,28 @@ from photo.blend import smoothstep
 from photo.measure import LUMA
 from photo.types import FloatArray, Matrix
 
+# calibration: donor-light. In half eye widths.
 _LIGHT_WIDTH = 0.40
 """Light changes over this width, in half eye widths; what is finer belongs to the skin."""
+# calibration: donor-light. Ratio of two lights.
 _MOST_GAIN = 2.5
+# calibration: donor-light. Share of a difference of colours.
 _HAZE_SHARE = 0.8
 """Of the difference of the two photos' blacks so much is taken away."""
+# calibration: donor-light. Ratio of two saturations.
 _PALER = 0.7
 """A skin with less than this part of the donor's colour is paler not by its light alone."""
+# calibration: donor-light. Ratios of two lights.
 _CALMED_GAIN = (1.15, 1.5)
 """A donor that is brightened by less than the first keeps its noise, by more than the second loses all of it."""
 _MOST_CALMED = 0.85
+# calibration: donor-light. In grey levels.
 _CALM_LEVELS = 3.5
 """Differences of so many grey levels count as noise."""
+# calibration: donor-light. A factor, half eye widths, grey levels.
 _CRISPNESS, _CRISP_WIDTH, _CRISP_FROM = 1.6, 0.10, 0.5
 """So much stronger are edges made as they are finer than this part of half an eye, from so many grey levels on."""
+# calibration: donor-light. In half eye widths.
 _COLOR_WIDTH = 0.12
 """Blotches of colour noise are about so wide, or smaller."""
 

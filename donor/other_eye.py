@@ -26,10 +26,12 @@ from photo.blend import smoothstep
 from photo.measure import LUMA, luma
 from photo.types import FloatArray, Pixels
 
-# An eye is fit to be copied when it is clearly open, large enough to carry detail and seen at nearly the same angle.
+# calibration: other-eye. An eye is fit to be copied when it is clearly open, large enough to carry detail and seen at
+# nearly the same angle.
 LEAST_WIDTH_PX = 10.0
 MOST_YAW_DEGREES = 20.0
-# Moved further than this, in frame units, a mirrored iris leaves too little white to fill its place with.
+# calibration: other-eye. Moved further than this, in frame units, a mirrored iris leaves too little white to fill its
+# place with.
 MOST_GAZE_SHIFT = 0.45
 _LEAST_GAZE_SHIFT = 0.02
 # The rim of the lower lid is so high.

@@ -20,10 +20,12 @@ from face.search import find_faces
 from face.types import Face
 from photo.types import Box, Photo, Pixels
 
+# calibration: identity. Difference of two distances of descriptions.
 CLEAR_LEAD = 0.15
 """Two faces of one photo that lie closer together than this, as seen from a third, cannot be told apart by looks."""
 
-# In a burst from one spot a person stays within so many eye distances, and keeps the size within this factor.
+# calibration: same-place. In a burst from one spot a person stays within so many eye distances, and keeps the size
+# within this factor.
 _SAME_PLACE = 1.5
 _SAME_SIZE = 1.25
 # What is kept around a face, in its own widths and heights.

@@ -19,13 +19,16 @@ from photo.types import Box, FloatArray, Mask, Matrix, Pixels, Region
 
 # ---- transplanting -------------------------------------------------------------------------------------
 
-# Heads turned more than this against each other, in degrees, show different sides: the face would look pasted on.
+# calibration: whole-face. Heads turned more than this against each other, in degrees, show different sides: the face
+# would look pasted on.
 _MOST_TURN = {"yaw": 8.0, "pitch": 9.0, "roll": 12.0}
-# What no expression moves may lie this far apart, in eye distances, once one frame is laid over the other.
+# calibration: whole-face. What no expression moves may lie this far apart, in eye distances, once one frame is laid
+# over the other.
 _MOST_MISFIT = 0.045
-# So may, on an average, the outlines of the face, and so may the chins: a jaw that dropped makes another face.
+# calibration: whole-face. So may, on an average, the outlines of the face, and so may the chins: a jaw that dropped
+# makes another face.
 _MOST_OUTLINE_MISFIT, _MOST_JAW = 0.085, 0.10
-# Faces that differ more in size than this were not taken from one spot.
+# calibration: whole-face. Faces that differ more in size than this were not taken from one spot.
 _MOST_SCALE = 1.25
 # Lengths in distances of the outer eye corners. The line keeps this far from eyes, brows and lips, and from the
 # outline of the face, which is hair and background beyond.
@@ -34,7 +37,8 @@ _AROUND_FEATURES, _INSIDE_OUTLINE = 0.10, 0.05
 _BESIDE_CORE = 0.015
 # Skin this far from them is plain.
 _BARE_FROM = 0.06
-# Pictures of faces no larger than this between the eyes tell the place well enough; a correction this large is wrong.
+# calibration: whole-face. Pictures of faces no larger than this between the eyes tell the place well enough; a
+# correction this large is wrong.
 _SETTLED_PX, _MOST_SETTLED = 100.0, 0.15
 _SETTLE_STEPS, _SETTLE_BLUR = (40, 1e-4), 5
 # Half the width over which one frame fades into the other.
@@ -46,15 +50,15 @@ _TINT_REACH = (1.0, 0.5, 0.25, 0.12)
 _MOST_GAIN = 1.6
 # This is fine enough for both: so many pixels between the eyes.
 _SPREAD_PX = 80.0
-# A face that was less sharp is sharpened up to so much; more shows its noise.
+# calibration: frame-detail. A face that was less sharp is sharpened up to so much; more shows its noise.
 _MOST_SHARPENING = 1.7
 _DETAIL = (0.008, 0.03)
-# Times the median of the detail on plain skin.
+# calibration: frame-detail. Times the median of the detail on plain skin.
 _NOISE = 3.0
-# Single pixels that differ from their neighbours by more than so many times what is usual on the face are sparks: the
-# sensor's noise, which other light would make brighter.
+# calibration: frame-detail. Single pixels that differ from their neighbours by more than so many times what is usual on
+# the face are sparks: the sensor's noise, which other light would make brighter.
 _SPARKS = 5.0
-# The same for judging frames, in pixels of a face with so many between the eyes.
+# calibration: frame-detail. The same for judging frames, in pixels of a face with so many between the eyes.
 _DETAIL_PX, _DETAIL_BAND = 128.0, (1.0, 2.5)
 
 

@@ -307,6 +307,7 @@ class Options:
             unset="all", metavar="1,3",
         ).field_metadata,
     )  # fmt: skip
+    # calibration: identity. The cosine of two descriptions, before and after; -1 … 1.
     min_resemblance: float = field(
         default=0.6,
         metadata=Flag(

@@ -27,7 +27,8 @@ from face.search import remeasure_mirrored
 from face.types import EYES, EyeFrame, EyeLandmarks, Face, Feature
 from photo.types import Box, FloatArray, Pixels
 
-# On smaller faces two readings differ by chance, and the more closed one would open lowered eyes.
+# calibration: face-size. On smaller faces two readings differ by chance, and the more closed one would open lowered
+# eyes.
 _MIRROR_LEAST_EYE_DISTANCE_PX = 38.0
 
 

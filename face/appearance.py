@@ -17,21 +17,22 @@ from photo.blend import smoothstep
 from photo.measure import LUMA, luma, measure_blur
 from photo.types import Box, FloatArray, Matrix, Pixels
 
-# Hues of a face that its luma does not explain, as a part of the spread of luma: gray and sepia photos have up to 0.07,
-# photos in colour 0.1 … 0.5.
+# calibration: tone. Hues of a face that its luma does not explain, as a part of the spread of luma: gray and sepia
+# photos have up to 0.07, photos in colour 0.1 … 0.5.
 _TONE_OWN_HUES = (0.075, 0.10)
 _TONE_SIZE = (48, 48)
-# Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure one; then they are
-# nearly all haze.
+# calibration: haze. Darkest spots with this part of the skin's luma are the first sign of haze, with the second a sure
+# one; then they are nearly all haze.
 _HAZE_RATIO = (0.40, 0.70)
 _HAZE_SHARE = 0.72
 # So many pixels of a face tell its light and its shadows; the grain in them stays as it is.
 _ENOUGH_PIXELS = 500_000
 # Half the side of the largest square of skin whose grain is taken: more of it would only be more of the same.
 _MOST_GRAIN_PX = 96.0
-# Wide enough to keep the blotches of a noisy photo, which are several pixels across.
+# calibration: grain. Wide enough to keep the blotches of a noisy photo, which are several pixels across.
 _GRAIN_SIGMA_PX = 2.5
-# The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses, would falsify it.
+# calibration: skin-hue. The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses,
+# would falsify it.
 _SHARE_BELOW = 0.75
 
 

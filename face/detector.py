@@ -30,8 +30,8 @@ _MEAN = (123.0, 177.0, 104.0)
 _WRONG_STEPS = ("step: 100\n", "step: 300\n")
 _RIGHT_STEP = "step: 64\n"
 _FILED_CONFIDENCE = "confidence_threshold: 0.01\n"
-# Longest sides of the levels in pixels. The network was trained on 300; in each level it sees faces from about 22 px
-# up, so doubling leaves no gap. 4800 shows faces of 24 px in photos of up to 15 megapixels.
+# calibration: detector-size. Longest sides of the levels in pixels. The network was trained on 300; in each level it
+# sees faces from about 22 px up, so doubling leaves no gap. 4800 shows faces of 24 px in photos of up to 15 megapixels.
 COARSE_SIDES = (300, 600, 1200)
 FINE_SIDES = (2400, 4800)
 SMALLEST_FACE_PX = 22
@@ -45,8 +45,9 @@ _CUT_STRIP_RATIO, _MIRRORED_RATIO = 0.20, 0.15
 # Tiles bound the memory of the fine levels; they overlap by more than the largest face that only they can see.
 _TILE_PX = 720
 _TILE_OVERLAP_PX = 96
-# Flat places are told from cells of so many pixels: the lightest and the darkest in a window as large as the smallest
-# face differ by less than this many gray levels. Of faces with ever less contrast, the network saw the last at 22.
+# calibration: flat-ground. Flat places are told from cells of so many pixels: the lightest and the darkest in a window
+# as large as the smallest face differ by less than this many gray levels. Of faces with ever less contrast, the network
+# saw the last at 22.
 _CELL_PX = 4
 _WINDOW_CELLS = 6
 _FLAT_RANGE = 16
@@ -58,7 +59,8 @@ _LEAST_SAVING = 0.15
 _LEAST_SIDE_PX = 32
 # A face larger than the picture is only found when there is something around it.
 _WIDE_BORDER_RATIO = 0.25
-# The network invents boxes below this (a lapel pin at 0.33); the landmarker rejects nearly all wrong ones above it.
+# calibration: detector-confidence. The network invents boxes below this (a lapel pin at 0.33); the landmarker rejects
+# nearly all wrong ones above it.
 _LEAST_CONFIDENCE = 0.5
 _SAME_BOX_OVERLAP = 0.35
 

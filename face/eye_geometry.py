@@ -18,25 +18,28 @@ from photo.blend import smoothstep
 from photo.measure import luma, trimmed_mean
 from photo.types import Box, FloatArray, Matrix, Pixels, Points
 
-# Lid curves are (1 - x²)(a + bx + cx²). Means over 61 open eyes and 53 closed ones, looked at straight on.
+# calibration: lids. Lid curves are (1 - x²)(a + bx + cx²). Means over 61 open eyes and 53 closed ones, looked at
+# straight on.
 OPEN_UPPER = (0.421, -0.041, 0.092)
 OPEN_LOWER = (-0.173, 0.123, -0.044)
 CLOSED_LINE = (-0.076, 0.089, 0.045)
 MEAN_ASPECT_RATIO = 0.27
-# Iris of the same open eyes: centre and radius.
+# calibration: lids. Iris of the same open eyes: centre and radius.
 IRIS_CENTER = (-0.06, 0.135)
 IRIS_RADIUS = 0.43
 EYEBALL_DEPTH = 0.55
 """The middle of the eyeball lies this far behind the corners of the eye: on a turned head the iris of an eye that looks
 at the camera therefore stands off the middle."""
 
-# How much of this person's own deviation from the mean closed line the opened lids keep.
+# calibration: lid-height. How much of this person's own deviation from the mean closed line the opened lids keep.
 OWN_SHAPE_RATIO = 0.5
-# A smile pushes the lower lid up and narrows the eye: at a full smile to this part of the height.
+# calibration: lid-height. A smile pushes the lower lid up and narrows the eye: at a full smile to this part of the
+# height.
 SMILING_HEIGHT_RATIO = 0.84
-# A far eye, seen at this part of its width or less, opens to this part of the height: both shrink on the way round.
+# calibration: lid-height. A far eye, seen at this part of its width or less, opens to this part of the height: both
+# shrink on the way round.
 FORESHORTENED_WIDTH, FORESHORTENED_HEIGHT_RATIO = 0.60, 0.76
-# How high the upper lid stands at amount 0 and 1, as a part of the mean open eye.
+# calibration: lid-height. How high the upper lid stands at amount 0 and 1, as a part of the mean open eye.
 LEAST_HEIGHT_RATIO = 0.62
 MOST_HEIGHT_RATIO = 1.32
 
@@ -134,12 +137,13 @@ def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -
     return Lids(closed, upper, lower, brow_height)
 
 
-# The iris is looked for so far aside of its landmarks, and taken to be there if its rim is so many times clearer.
+# calibration: iris-place. The iris is looked for so far aside of its landmarks, and taken to be there if its rim is so
+# many times clearer.
 _IRIS_SEARCH, _CLEARLY_BETTER = 0.25, 2.0
-# A smaller iris shows no colour of its own.
+# calibration: iris-place. A smaller iris shows no colour of its own.
 _LEAST_IRIS_PX = 2.0
-# Of the lower half of the iris at least this part must be seen, this near to the middle of its landmarks (in radii);
-# the colour is that of the pixels between these percentiles of brightness.
+# calibration: iris-place. Of the lower half of the iris at least this part must be seen, this near to the middle of its
+# landmarks (in radii); the colour is that of the pixels between these percentiles of brightness.
 _LEAST_SEEN, _WITHIN = 0.15, 0.95
 _IRIS_PERCENTILES = (15, 50)
 

@@ -20,6 +20,7 @@ from photo.types import FloatArray, Pixels
 Embedding = FloatArray
 """What the network says of a face: float32 (192,) of length 1."""
 
+# calibration: identity. Euclidean distance of two descriptions, 0 … 2.
 SAME_PERSON = 0.85
 """Two pictures of one person lie closer together than this.
 
@@ -64,29 +65,11 @@ def measure_distance(one: Embedding, other: Embedding) -> float:
 
 
 def measure_similarity(one: Embedding, other: Embedding) -> float:
-    """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d."""
-    return float(np.dot(one, other))
+    """The cosine of the angle between two descriptions: 1 the same picture … -1; 1 - d² / 2 of their distance d.
 
-
-class IdentityCheck:
-    """How much the faces of one photo still look like themselves after an edit.
-
-    `pixels` uint8 (H, W, 3) is the photo as it was.
+    Two frames of one clip have 0.70 … 0.99, two people 0.58 at the most.
     """
-
-    def __init__(self, pixels: Pixels) -> None:
-        self._pixels = pixels
-        self._known: dict[int, Embedding] = {}
-
-    def measure(self, after: Pixels, face: Face) -> float:
-        """The resemblance of `face` before and in `after`, uint8 (H, W, 3).
-
-        1 is the same picture, two frames of one clip have 0.70 … 0.99, two people 0.58 at the most. Raises
-        MissingModel.
-        """
-        if face.number not in self._known:
-            self._known[face.number] = embed_face(self._pixels, face)
-        return measure_similarity(self._known[face.number], embed_face(after, face))
+    return float(np.dot(one, other))
 
 
 def _align(pixels: Pixels, face: Face) -> Pixels:

@@ -121,7 +121,7 @@ def _quiet() -> Iterator[None]:
 _CROP_PX = 384
 # What is seen beyond the photo's edge. Half a face beside its drawn-out edge is sometimes none; beside black it is.
 BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT)
-# Side of the crop in proportion to the extent of the landmarks.
+# calibration: crop-size. Side of the crop in proportion to the extent of the landmarks.
 _LANDMARKS_TO_CROP = 1.6
 
 

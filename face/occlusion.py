@@ -19,35 +19,39 @@ from photo.types import Box, FloatArray, Pixels
 
 # The mouth is looked at with so many pixels per eye distance.
 _LOOK_PX_PER_EYE_DISTANCE = 100
-# Lips and the mouth's line show as steps of lightness, in shares of the lightness there: cloth 0.13, faces 0.5 … 8.
+# calibration: lips. Lips and the mouth's line show as steps of lightness, in shares of the lightness there: cloth 0.13,
+# faces 0.5 … 8.
 _LEAST_LIP_CONTRAST = 0.2
-# Folds in cloth and fingers show steps too, but no more of them where the lips should be than around …
+# calibration: lips. Folds in cloth and fingers show steps too, but no more of them where the lips should be than around
+# …
 _LEAST_CONTRAST_TO_RING = 1.25
-# … and the 'lips' have the colour (a, b of CIELAB) and lightness of what is around them.
+# calibration: lips. … and the 'lips' have the colour (a, b of CIELAB) and lightness of what is around them.
 _LEAST_LIP_CHROMA = 2.5
 _LEAST_LIP_LIGHTNESS = 3.0
-# In a photo with colours, no lips have so little colour of their own; so little is something else.
+# calibration: lips. In a photo with colours, no lips have so little colour of their own; so little is something else.
 _NO_LIP_CHROMA = 0.9
 _NO_LIP_LIGHTNESS = 4.0
 _COLORED_SKIN_CHROMA = 6.0
-# Cloth of a colour far from the forehead's; lips that are seen in spite of it are still lips (a red beard).
+# calibration: lips. Cloth of a colour far from the forehead's; lips that are seen in spite of it are still lips (a red
+# beard).
 _CLOTH_CHROMA = 22.0
 _LEAST_CHROMA_ON_CLOTH = 4.0
-# On smaller faces a moustache leaves no pixel of pure lip colour.
+# calibration: lips. On smaller faces a moustache leaves no pixel of pure lip colour.
 _SHARP_EYE_DISTANCE_PX = 60.0
 
-# Blurs, in eye distances, between which the finest and the coarser steps lie.
+# calibration: focus. Blurs, in eye distances, between which the finest and the coarser steps lie.
 _SHARPNESS_SIGMAS = (0.012, 0.024, 0.048)
 
 # The patch under an eye in which a rim is looked for: columns along the eye, rows downward, in eye widths.
 _RIM_PATCH = (48, 56)
 _RIM_ALONG = (-0.10, 1.05)
 _RIM_DOWN = (0.32, 1.30)
-# A rim is a line this strong (log lightness against both sides), on average and at its faintest fifth.
+# calibration: rims. A rim is a line this strong (log lightness against both sides), on average and at its faintest
+# fifth.
 _RIM_CONTRAST = 0.10
 _RIM_FAINTEST = 0.035
 _SECOND_RIM = 0.45
-# A rim ends about as high as it begins, in rows; folds beside nose and mouth run downhill.
+# calibration: rims. A rim ends about as high as it begins, in rows; folds beside nose and mouth run downhill.
 _RIM_MOST_DROP = 18
 # What a row up or down costs along the line, in its own units: of two lines as strong, the straighter one is meant.
 _RIM_STEP_COST = 0.01
@@ -200,22 +204,24 @@ def _trace_lower_rim(pixels: Pixels, landmarks: Landmarks, eye: EyeLandmarks) ->
 # All places are in units of the eye frame. Where the upper lid is sampled:
 _LID_ACROSS = np.linspace(-0.5, 0.5, 15)
 _LID_UP = np.linspace(0.15, 0.55, 9)
-# Median grey level of the upper lid against the cheek: closed lids have 0.5 … 1.3 of it, dark lenses under 0.25.
+# calibration: dark-glass. Median grey level of the upper lid against the cheek: closed lids have 0.5 … 1.3 of it, dark
+# lenses under 0.25.
 _DARK_LENS_RATIO = 0.35
 
 # The lash line is looked for in these columns, and in rows from below the lashes up to the lid.
 _LINE_ACROSS = np.linspace(-0.75, 0.75, 31)
 _LINE_ROWS = np.linspace(-0.75, 0.55, 53)
 _ON_LINE, _ON_LID, _ON_SKIN = (-0.16, 0.14), (0.20, 0.50), (-0.75, -0.30)
-# Among the lashes some skin shows; it is as bright as the brighter quarter of what lies there.
+# calibration: lash-line. Among the lashes some skin shows; it is as bright as the brighter quarter of what lies there.
 _SKIN_PERCENTILE = 75
 _SMOOTHED = 0.05
-# A column has a line if it is darker than lid and skin by this share. Of closed eyes 0.48 … 1.00 of the columns have
-# one (the fewest behind mirroring glasses), of eyes under hands and hair, 0.00 … 0.35.
+# calibration: lash-line. A column has a line if it is darker than lid and skin by this share. Of closed eyes 0.48 …
+# 1.00 of the columns have one (the fewest behind mirroring glasses), of eyes under hands and hair, 0.00 … 0.35.
 _LINE_CONTRAST = 0.08
 _LEAST_LINE_SHARE = 0.40
-# On faces that show less, sockets are dark blots, and a lash line has no pixels of its own: with the outer corners of
-# the eyes so many pixels apart, or so many of what a blur of this many deviations leaves of them.
+# calibration: lash-line. On faces that show less, sockets are dark blots, and a lash line has no pixels of its own:
+# with the outer corners of the eyes so many pixels apart, or so many of what a blur of this many deviations leaves of
+# them.
 _LEAST_EYE_DISTANCE_PX = 60.0
 _SIGMAS_PER_DETAIL = 2.0
 
@@ -277,25 +283,26 @@ def _median_grey(pixels: Pixels, points: FloatArray) -> float:
     return float(np.median(pixels[inside[:, 1], inside[:, 0]].mean(axis=1)))
 
 
-# Only an eye that is foreshortened to this part of its width can lie behind the nose.
+# calibration: nose-edge. Only an eye that is foreshortened to this part of its width can lie behind the nose.
 _MOST_FORESHORTENING = 0.76
 # Where the edge is looked for, in the eye frame, and how finely.
 _X_RANGE, _Y_RANGE = (0.10, 1.35), (-0.55, 1.00)
 _STEPS = (48, 48)
-# Luma that the nose must stand out by, on average along its edge, to be believed.
+# calibration: nose-edge. Luma that the nose must stand out by, on average along its edge, to be believed.
 _LEAST_CONTRAST = 5.0
 _EDGE_SOFTNESS = 0.12
 # A rim is looked for between these heights over the closed lash line and under the brow.
 _RIM_ABOVE_LINE, _RIM_BELOW_BROW = 0.30, 0.20
 _RIM_X_RANGE = (-1.15, 1.05)
-# Luma over the lid's that an edge must have along this share of its length to count as one.
+# calibration: upper-rim. Luma over the lid's that an edge must have along this share of its length to count as one.
 _RIM_CONTRAST_FACE_EDGES, _RIM_SHARE = 0.12, 0.75
 _RIM_MARGIN = 0.06
-# A strand of hair is looked for in this part of the eye frame, as a dark line narrower than _STRAND_WIDTH.
+# calibration: hair-strand. A strand of hair is looked for in this part of the eye frame, as a dark line narrower than
+# _STRAND_WIDTH.
 _STRAND_X, _STRAND_Y, _STRAND_STEPS = (-1.35, 1.20), (0.85, -0.50), (64, 120)
 _STRAND_WIDTH = 0.30
-# It is darker than the skin beside it by this much of the skin's luma, along this share of its way both above and
-# below the lashes; near these nothing can be told.
+# calibration: hair-strand. It is darker than the skin beside it by this much of the skin's luma, along this share of
+# its way both above and below the lashes; near these nothing can be told.
 _STRAND_CONTRAST, _STRAND_SHARE, _STRAND_LASHES = 0.10, 0.92, 0.18
 _STRAND_EDGE = 0.06
 

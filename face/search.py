@@ -50,22 +50,24 @@ _TILTS_DEGREES = (-40.0, 40.0)
 _WITNESSES = 3
 # Two looks whose rolls differ by more than this many degrees disagree about which way is up.
 _ON_ITS_HEAD = 150.0
-# Sides of the first crops in proportion to the box of the SSD. The narrow one keeps the neighbours out; some faces are
-# only seen with more around them.
+# calibration: crop-size. Sides of the first crops in proportion to the box of the SSD. The narrow one keeps the
+# neighbours out; some faces are only seen with more around them.
 _BOX_TO_CROP = (1.25, 1.9)
-# Half a face is seen in one crop and not in the next: these sides, moved inward by these shares of the box.
+# calibration: crop-size. Half a face is seen in one crop and not in the next: these sides, moved inward by these shares
+# of the box.
 _CUT_BOX_TO_CROP = (1.25, 1.4, 1.6)
 _CUT_INWARD = (0.0, 0.15, 0.30)
 # The crop for a second opinion is so many times larger.
 _SECOND_CROP = 1.15
-# The two looks at one face may differ by this much of the eye distance; on things that are no face they differ more.
+# calibration: crop-agreement. The two looks at one face may differ by this much of the eye distance; on things that are
+# no face they differ more.
 _SAME_LOOK_RATIO = 0.15
 _SAME_FACE_RATIO = 0.5
-# From the tip of the nose to the lip, in widths of the face: people have 0.14 … 0.24, even seen from below or with a
-# mask on; less is a muzzle (a dog's: 0.11).
+# calibration: muzzle. From the tip of the nose to the lip, in widths of the face: people have 0.14 … 0.24, even seen
+# from below or with a mask on; less is a muzzle (a dog's: 0.11).
 _MUZZLE_RATIO = 0.125
-# The landmarks must lie about where the SSD saw the face: by 0.40 of both at least, if half of it is cut off, and more;
-# on a nose and a mouth taken for a small face they share 0.34.
+# calibration: crop-agreement. The landmarks must lie about where the SSD saw the face: by 0.40 of both at least, if
+# half of it is cut off, and more; on a nose and a mouth taken for a small face they share 0.34.
 _LEAST_AGREEMENT = 0.36
 
 

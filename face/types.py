@@ -19,7 +19,7 @@ from photo.types import Box, FloatArray, Points
 
 LANDMARK_COUNT = 478
 
-# Beyond this ratio of the two eyes' widths a landmark, not the pose, is off.
+# calibration: eye-width. Beyond this ratio of the two eyes' widths a landmark, not the pose, is off.
 _LEAST_WIDTH_RATIO = 0.45
 
 # Each curve runs from the outer corner of the eye to the inner one, both corners included.

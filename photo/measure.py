@@ -17,19 +17,21 @@ from photo.types import FloatArray, Pixels
 MOST_BLUR_PX = 6.0
 """No blur is measured larger than this."""
 
-# Grain is finer than this, in pixels.
+# calibration: grain. Grain is finer than this, in pixels.
 _GRAIN_SIZE_PX = 1.8
-# Differences of this many deviations and more are no grain but edges: they move. So does what lies on a slope of this
-# many deviations per pixel in the photo seen through a blur in which no grain is left.
+# calibration: grain. Differences of this many deviations and more are no grain but edges: they move. So does what lies
+# on a slope of this many deviations per pixel in the photo seen through a blur in which no grain is left.
 _EDGE_SIGMAS = 5.0
 _SLOPE_SIGMAS, _SLOPE_BLUR_PX = 0.8, 2.5
-# Less noise than the first number, in 8-bit steps, nobody sees drawn out; from the second on all of it stays.
+# calibration: grain. Less noise than the first number, in 8-bit steps, nobody sees drawn out; from the second on all of
+# it stays.
 _NOISE_RANGE = (2.0, 4.0)
 # So many pixels in the middle, each way, tell the noise of all.
 _NOISE_SIDE_PX = 1024
 # Grain is told band by band of so many rows, each seen with so many around it as the blurs reach.
 _BAND_ROWS, _AROUND_PX = 128, 12
-# On faces with smaller distances of the outer eye corners than these, in pixels, features are as fine as grain.
+# calibration: grain. On faces with smaller distances of the outer eye corners than these, in pixels, features are as
+# fine as grain.
 _EYE_DISTANCES_PX = (100.0, 180.0)
 
 
@@ -70,10 +72,11 @@ def _find_in_band(pixels: Pixels, noise: float, share: float) -> FloatArray:
     return np.asarray(share * flat * fine * np.exp(-((fine / (_EDGE_SIGMAS * noise)) ** 2)), np.float32)
 
 
-# A view whose whites are darker than the first number is lifted until they are as bright as the second.
+# calibration: dark. A view whose whites are darker than the first number is lifted until they are as bright as the
+# second.
 _DARK_WHITE, _LIFTED_WHITE = 110.0, 220.0
-# A view of half the size in which noise deviates by more grey levels than the first number is blurred by so many
-# pixels: clear photos have 0.2 … 3.0. Noise on closed lids is taken for an open eye.
+# calibration: noise. A view of half the size in which noise deviates by more grey levels than the first number is
+# blurred by so many pixels: clear photos have 0.2 … 3.0. Noise on closed lids is taken for an open eye.
 _NOISY, _CALMING_SIGMA_PX = 4.0, 1.5
 # The difference of two Laplacians sees no slopes (Immerkær, "Fast Noise Variance Estimation", 1996); of noise of
 # deviation 1 its values have a deviation of 6, and the median of their size is 0.6745 times that.

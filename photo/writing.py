@@ -68,6 +68,10 @@ def check_writable(path: Path, originals: Originals) -> None:
         if path.exists() and not path.is_file():
             raise UnwritablePhoto(f"{path} is no ordinary file; name another file to write.")
         originals.check(path)
+        if path.is_symlink():
+            # A circle of links is an error here; from Python 3.13 on resolving it is none.
+            with suppress(FileNotFoundError):
+                path.stat()
         folder = next(parent for parent in path.resolve().parents if parent.exists())
         if not folder.is_dir():
             raise UnwritablePhoto(f"{path} cannot be written: {folder} is a file, not a folder; name another folder.")

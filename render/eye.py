@@ -37,10 +37,12 @@ LASH_SHARE_DRAWN = 0.5
 """This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
 STRAND_FILL_PX = 3.0
 """Skin under a strand of hair is made up from so far around."""
+# calibration: painted-skin. Luma, 0 … 255.
 BURNT_SKIN_LUMA = (150.0, 220.0)
 """Skin so bright is lit from the front: a little, and fully."""
 LOWER_REACH = 0.62
 """Skin further below the lower rim than this does not move."""
+# calibration: painted-skin. Shares of the skin's grain.
 LEAST_GRAIN, GRAIN_HUE_SHARE = 0.4, 0.5
 """Of the skin's grain the darkest parts of an eye have so much, and all of it so much of the grain's colour."""
 SUPERSAMPLED_UNIT_PX = 72.0

@@ -17,19 +17,21 @@ from photo.measure import LUMA
 from photo.types import FloatArray
 
 PUPIL_RATIO = 0.36
-# Sclera luma over the luma of the skin below the eye, by that luma: read off 53 open eyes.
+# calibration: sclera. Sclera luma over the luma of the skin below the eye, by that luma: read off 53 open eyes.
 _SKIN_LUMA = (40.0, 85.0, 115.0, 140.0, 200.0)
 _SCLERA_RATIO = (1.05, 1.15, 1.04, 0.98, 0.95)
-# RGB over luma of the same skin and sclera, medians: what both look like in neutral light.
+# calibration: sclera. RGB over luma of the same skin and sclera, medians: what both look like in neutral light.
 _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.18, 0.97, 0.90], np.float32)
-# How much of the deviation from the typical skin is the light's tint; the rest is this person's own complexion.
+# calibration: sclera. How much of the deviation from the typical skin is the light's tint; the rest is this person's
+# own complexion.
 _CAST_SHARE = 0.75
 # Of what the photo shows of the skin at least this part is skin, and no haze.
 _LEAST_CLEAR = 0.1
 # How much of the skin's tint a shadow has; gray ones look blue beside warm skin.
 _SHADOW_WARMTH = 0.8
 
+# calibration: iris-colour. Ratios of luma, and RGB over luma.
 IRIS_COLORS = {
     "brown": (0.42, (1.30, 0.93, 0.74)),
     "hazel": (0.50, (1.22, 0.97, 0.66)),
@@ -38,17 +40,19 @@ IRIS_COLORS = {
     "grey": (0.56, (1.02, 1.00, 0.98)),
 }
 """Named eye colours: luma over skin luma, and RGB over luma."""
+# calibration: iris-colour. Share of luma.
 PUPIL_SHARE = 0.60
 """A pupil may be this much darker than the darkest hundredth of the face."""
-# A colour nobody told us: a brown as dark as brows and darkest spots of the face suggest, since dark eyes go with dark
-# hair: a fit to the lower half of the irises of 50 people, less a tenth, which is reflected surroundings, and drawn
-# toward the dark: a stranger asks about eyes that are too pale, never about dark ones. It is a duller brown than
-# expected: in photos the iris of any eye has less of the skin's red than a brown one by itself.
+# calibration: iris-colour. A colour nobody told us: a brown as dark as brows and darkest spots of the face suggest,
+# since dark eyes go with dark hair: a fit to the lower half of the irises of 50 people, less a tenth, which is
+# reflected surroundings, and drawn toward the dark: a stranger asks about eyes that are too pale, never about dark
+# ones. It is a duller brown than expected: in photos the iris of any eye has less of the skin's red than a brown one by
+# itself.
 _IRIS_FIT = (0.19, 0.22, 0.58)
 _IRIS_RATIO = (0.30, 0.55)
 _DARK_IRIS_CHROMA = np.array([1.39, 0.905, 0.69], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.27, 0.955, 0.72], np.float32)
-# Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
+# calibration: iris-colour. Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
 _LIT_SKIN_LUMA = 150.0
 # The flesh in the inner corner: middle and half axes of the rounding it gives the opening, in the eye frame.
 _CARUNCLE = (0.93, 0.0, 0.11, 0.055)
@@ -56,7 +60,7 @@ _CARUNCLE = (0.93, 0.0, 0.11, 0.055)
 _OUTER_FADE = (0.80, 1.0)
 # An eye is far, and seen the more from the side, the rounder its iris is drawn to make up for it.
 _FAR_ROUNDNESS = (1.15, 1.45)
-# A reflection is as strong as the contrast of the face, from none at the first number on.
+# calibration: glint. A reflection is as strong as the contrast of the face, from none at the first number on.
 _GLINT_CONTRAST = (0.03, 0.50)
 
 

@@ -21,30 +21,38 @@ from photo.types import FloatArray
 # All lengths below are in units of the eye frame: half the width of the eye.
 LASH_CLEARANCE = 0.10
 """Below the closed line the lashes lie at least this far down."""
+# calibration: lash-removal. In half eye widths.
 LONGEST_LASHES = 0.52
 """… and at most this far: what is darker still further down is no lash."""
 TEMPLE_REACH = 0.25
 """At the outer corner they hang so much further."""
 WIPED_MARGIN = 0.30
 """Hanging lashes are found as what is darker than the skin so far beyond their reach."""
+# calibration: lash-removal. Ratios of luma.
 GLINT_RATIO = (1.15, 1.35)
 """What is so much brighter than the skin is a reflection."""
 HALO = 0.12
 """So wide is what is wiped with each of them."""
+# calibration: lash-removal. Shares of the lightness around.
 HAIR_LIFT, COVERED_LIFT = (0.08, 0.26), (0.12, 0.30)
 """What is darker than the skin around by these shares is wiped, and is no skin to borrow from: a little, and fully."""
+# calibration: lash-removal. Shares of the lightness.
 HAIR_ROUGHNESS = (0.04, 0.09)
 """Single hairs are no darker on average: they show as roughness, in shares of the lightness."""
 FILL_SIGMA = 0.22
 """Bare skin lends its colour so far around."""
+# calibration: lash-removal. In half eye widths.
 TAIL_WIDTH = 0.40
 """What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
+# calibration: lash-removal. In half eye widths.
 TAIL_HEIGHTS = (-0.50, 0.36)
 """… if it lies between these heights …"""
+# calibration: lash-removal. In half eye widths.
 LINER_HEIGHT = 0.06
 """… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
 LASH_BAND = 0.06
 """So far above and below the closed line its colour is measured …"""
+# calibration: lash-removal. A percentile of luma.
 LASH_PERCENTILE = 30
 """… on the darker pixels, up to this percentile."""
 

@@ -160,29 +160,31 @@ def _thin_plate(a: Matrix, b: Matrix) -> Matrix:
 
 # ---- light and shade -----------------------------------------------------------------------------------
 
-# Relief that a full smile adds to the skin, in mouth widths: the cheek's bulge, the nasolabial fold, the dimple,
-# and the fullness under the eye.
+# calibration: smile-relief. Relief that a full smile adds to the skin, in mouth widths: the cheek's bulge, the
+# nasolabial fold, the dimple, and the fullness under the eye.
 _BULGE_HEIGHT, _BULGE_RADIUS = 0.150, 0.25
 _FOLD_DEPTH, _FOLD_RADIUS = 0.016, 0.050
 _DIMPLE_DEPTH, _DIMPLE_RADIUS = 0.018, 0.050
 _LID_FULLNESS = 0.030
-# The fold is faint at the nose, deepest in the middle, and ends beside the mouth.
+# calibration: smile-relief. The fold is faint at the nose, deepest in the middle, and ends beside the mouth.
 _FOLD_STRENGTH = (0.25, 1.0, 0.9, 0.0)
-# How strongly slopes toward the light brighten, and hollows darken because less of the room's light gets in.
+# calibration: smile-relief. How strongly slopes toward the light brighten, and hollows darken because less of the
+# room's light gets in.
 _SLOPE_SHADING = 0.45
 _HOLLOW_SHADING = 3.5
-# Slopes away from the light still get the room's light: they darken by this share of what the others brighten.
+# calibration: smile-relief. Slopes away from the light still get the room's light: they darken by this share of what
+# the others brighten.
 _SHADOW_SHARE = 0.35
 # Light mostly comes from above; its sideways part is read off the two cheeks, within these bounds.
 _LIGHT_FROM_ABOVE = 0.75
 _MAX_LIGHT_FROM_SIDE = 0.6
 _CHEEK_PATCH = 0.15
-# Creases already there deepen by this share in a full smile, as far as this from the fold.
+# calibration: smile-relief. Creases already there deepen by this share in a full smile, as far as this from the fold.
 _CREASE_DEEPENING = 0.55
 _CREASE_WIDTH = 0.10
 _MAX_CREASE = 0.3
-# The crease that hangs from a corner of the mouth and the pale band beside it even out by this share: here, outward
-# and down from the corner, so far around.
+# calibration: smile-relief. The crease that hangs from a corner of the mouth and the pale band beside it even out by
+# this share: here, outward and down from the corner, so far around.
 _EVENING = 1.1
 _EVENED_AT, _EVENED_RADIUS = (0.09, -0.13), 0.085
 # The change fades over this many mouth widths from the region's rim.

@@ -19,12 +19,15 @@ from photo.types import Box, FloatArray, Region
 
 # ---- lips, cheeks and chin -----------------------------------------------------------------------------
 
-# How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in mouth widths.
+# calibration: smile-motion. How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in
+# mouth widths.
 CORNER = (0.100, 0.235, -0.140)
-# How far the middle of the lips rises, and how much less the rim of either lip rises than its inner edge falls.
+# calibration: smile-motion. How far the middle of the lips rises, and how much less the rim of either lip rises than
+# its inner edge falls.
 _MID_LIP_UP = 0.055
 _LIP_THINNING = 0.020
-# Neutral corners lie this far above the middle of the lips (median); those that hang lower have farther to go.
+# calibration: smile-motion. Neutral corners lie this far above the middle of the lips (median); those that hang lower
+# have farther to go.
 _NEUTRAL_CORNER_HEIGHT = -0.012
 _MAX_EXTRA_LIFT = 0.06
 # One corner may hang lower than the other: in a full smile they even out by this share, but by no more than so far.
@@ -32,12 +35,13 @@ _EVENING, _MAX_EVENING = 1.0, 0.05
 # Mouths that are narrow for their face widen more, wide ones less, by this share of the difference.
 _WIDTH_EQUALIZING = 0.5
 _MAX_EXTRA_WIDTH = 0.02
-# From the first to the second distance of the lips, in mouth widths, teeth come into view: the curve gets flatter
-# in the middle, by up to this share, so that they do not bend with it.
+# calibration: smile-motion. From the first to the second distance of the lips, in mouth widths, teeth come into view:
+# the curve gets flatter in the middle, by up to this share, so that they do not bend with it.
 _OPEN_MOUTH = (0.05, 0.15)
 _FLATTER_WHEN_OPEN = 0.6
-# Outward and up, in mouth widths of a full smile; the order is that of `Landmarks.left_cheek`.
-# The shape is the one measured, its height a third more: cheeks that rise let the mouth do with less.
+# calibration: smile-motion. Outward and up, in mouth widths of a full smile; the order is that of
+# `Landmarks.left_cheek`. The shape is the one measured, its height a third more: cheeks that rise let the mouth do with
+# less.
 CHEEK = (
     (0.012, 0.046), (0.012, 0.058), (0.006, 0.033),
     (0.041, 0.072), (0.079, 0.101), (0.094, 0.096),
@@ -47,16 +51,19 @@ CHEEK = (
 )  # fmt: skip
 CHEEK_BACK = -0.5  # toward the viewer, as a share of the outward motion: the cheek is round
 _CHIN_UP = (0.036, 0.012, 0.0, 0.0)
-# Of a full smile, at amount 1; amount 0.5 makes the faintest that most people would call a smile.
+# calibration: smile-gain. Of a full smile, at amount 1; amount 0.5 makes the faintest that most people would call a
+# smile.
 _FULL_GAIN, _GAIN_POWER = 1.0, 1.4
-# Seen from the side a smile shows less: at these turns of the head (sine) so much more of it is painted.
+# calibration: smile-gain. Seen from the side a smile shows less: at these turns of the head (sine) so much more of it
+# is painted.
 _TURNED_GAIN = ((0.25, 0.5), (1.0, 1.2))
-# At these distances of the outer eye corners in pixels at most so much of a full smile: what must go far on few pixels
-# looks drawn, above all where a moustache hides the lips, and had better be given up.
+# calibration: smile-gain. At these distances of the outer eye corners in pixels at most so much of a full smile: what
+# must go far on few pixels looks drawn, above all where a moustache hides the lips, and had better be given up.
 _SMALL_FACE_LIMIT = ((30.0, 45.0), (0.80, 1.1))
-# A mouth is this share of the distance of the outer eye corners (median of adult faces).
+# calibration: smile-motion. A mouth is this share of the distance of the outer eye corners (median of adult faces).
 _MOUTH_TO_EYES = 0.58
-# Lips lie in front of the outer eye corners: the line between them leans by this much from the face's vertical.
+# calibration: smile-motion. Lips lie in front of the outer eye corners: the line between them leans by this much from
+# the face's vertical.
 _LEAN = 0.17
 # Grid nodes per mouth width: the motion has no detail finer than a lip.
 _NODES_PER_UNIT = 26
@@ -204,7 +211,7 @@ def _lip_motion(loop: FloatArray, landmarks: Landmarks, axes: FloatArray, thinni
 
 # ---- lower eyelids -------------------------------------------------------------------------------------
 
-# How far the middle of the lid rises in a full smile, and at most, in eye widths.
+# calibration: smile-motion. How far the middle of the lid rises in a full smile, and at most, in eye widths.
 _LIFT = 0.075
 _MOST_LIFT = 0.04
 # The lift fades over this many eye widths below the lid: there the skin moves with the cheek.

@@ -28,21 +28,24 @@ from retouch.pipeline import fix_photo
 from retouch.progress import ignore_progress
 from retouch.report import describe_outcome, to_json
 
-# How much open eyes, a smile and a sharp face count against each other.
+# calibration: burst. How much open eyes, a smile and a sharp face count against each other.
 _OPEN_EYES, _SMILE, _SHARP = 2.0, 1.0, 0.7
-# Less than this of each, 0 … 1, is what another frame may mend, and more than that is what it has to bring.
+# calibration: burst. Less than this of each, 0 … 1, is what another frame may mend, and more than that is what it has
+# to bring.
 _POOR, _GOOD = 0.5, 0.75
-# A face with less than this of the detail that the person's sharpest has is blurred.
+# calibration: burst. A face with less than this of the detail that the person's sharpest has is blurred.
 _BLURRED = 0.45
-# A whole face is taken from a frame where it has more than this; of a softer one the eyes alone.
+# calibration: burst. A whole face is taken from a frame where it has more than this; of a softer one the eyes alone.
 _SHARP_ENOUGH = 0.65
-# Another frame has to be better by this much in all.
+# calibration: burst. Another frame has to be better by this much in all.
 _CLEARLY_BETTER = 0.5
-# A face whose outline lies an eye distance off counts as so much worse: of two good ones the one nearer is taken.
+# calibration: burst. A face whose outline lies an eye distance off counts as so much worse: of two good ones the one
+# nearer is taken.
 _MOVED = 6.0
-# In registered frames a person who has moved by so many eye distances seems as unlike as this distance of looks.
+# calibration: burst. In registered frames a person who has moved by so many eye distances seems as unlike as this
+# distance of looks.
 _FAR, _FAR_COSTS = 4.0, 0.5
-# A transplanted smile may measure this much less than it did in its own frame.
+# calibration: burst. A transplanted smile may measure this much less than it did in its own frame.
 _SMILE_LOSS = 0.25
 _REGISTERED_PX, _FEATURES, _LEAST_INLIERS, _INLIER_PX = 1000, 2000, 25, 3.0
 
@@ -279,7 +282,7 @@ def _score(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index:
     total = _SHARP * _measure_sharpness(frames, sightings, index)
     if options.eyes.wish is not Wish.NEVER:
         total += _OPEN_EYES * measure_openness(face)
-    return total + (_SMILE * measure_smiling(face) if options.smile else 0.0)
+    return total + (_SMILE * measure_smiling(face) if options.smile.wish is not Wish.NEVER else 0.0)
 
 
 def _find_faults(
@@ -292,7 +295,7 @@ def _find_faults(
     faults = []
     if options.eyes.wish is not Wish.NEVER and measure_openness(face) < _POOR:
         faults.append("open eyes")
-    if options.smile and measure_smiling(face) < _POOR:
+    if options.smile.wish is not Wish.NEVER and measure_smiling(face) < _POOR:
         faults.append("a smile")
     if _measure_sharpness(frames, sightings, index) < _BLURRED:
         faults.append("a sharp picture")

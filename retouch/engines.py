@@ -42,12 +42,14 @@ if TYPE_CHECKING:
 
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
 _ROUND_SHARE = 0.7
-# An eye seen at the first part of its width or less shows the light's reflection in the middle: at the side it would
-# lie on the ridge of the nose.
+# calibration: eye-detail. An eye seen at the first part of its width or less shows the light's reflection in the
+# middle: at the side it would lie on the ridge of the nose.
 _SEEN_FOR_LIGHT = (0.60, 0.90)
-# Fine structure shows from this many pixels per half eye width on, and fully at the second number.
+# calibration: eye-detail. Fine structure shows from this many pixels per half eye width on, and fully at the second
+# number.
 _DETAIL_HALF_WIDTH_PX = (14.0, 45.0)
-# At so many pixels per half eye width an eye has no colour of its own, and from the second number on all of it.
+# calibration: eye-detail. At so many pixels per half eye width an eye has no colour of its own, and from the second
+# number on all of it.
 _TINY_HALF_WIDTH_PX = (5.0, 14.0)
 
 

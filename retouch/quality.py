@@ -15,18 +15,19 @@ from photo.types import Pixels
 
 NARROW_FRACTION = 0.3
 """Who asks for the narrowest opening is content with this much less of both measures of an open eye."""
+# calibration: open-eye. Ratio of two aspect ratios.
 DONOR_FRACTION = 0.75
 """An eye that comes from another photo keeps at least this part of the aspect ratio it has there."""
 AMOUNT_STEP = 0.20
 """A try that fell short opens an eye this much further next time …"""
 SMILE_STEPS = (0.05, 0.20)
 """… and a smile, which is the better the smaller it is, at least and at most this much, by how far it fell short."""
-# On smaller faces two readings differ by chance, and smiles had better not go far.
+# calibration: face-size. On smaller faces two readings differ by chance, and smiles had better not go far.
 _CLEAR_EYE_DISTANCE_PX = 45.0
 # Steps do not add up to 1 exactly.
 _MOST = 0.999
-# The logit of the smile score grows by so much per unit of amount where it grows fastest, and is aimed so far beyond
-# the logit of the goal.
+# calibration: smile-step. The logit of the smile score grows by so much per unit of amount where it grows fastest, and
+# is aimed so far beyond the logit of the goal.
 _SMILE_SLOPE, _SMILE_MARGIN = 11.0, 0.40
 
 

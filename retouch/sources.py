@@ -25,8 +25,9 @@ from photo.measure import LUMA
 from photo.types import FloatArray
 from render.eyeball import choose_iris, guess_iris_ratio
 
+# calibration: gaze. In half eye widths.
 _MOST_GAZE_ASIDE, _MOST_GAZE_UP = 0.20, 0.06
-# Turned further than this, people look less and less at the camera.
+# calibration: head-turn. Turned further than this, people look less and less at the camera.
 _CAMERA_YAW_DEGREES = (18.0, 40.0)
 
 

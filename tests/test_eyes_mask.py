@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -9,12 +10,16 @@ import numpy as np
 import pytest
 
 from edit.options import EyeOptions, Options, Wish
-from eyes_mask import check_face_numbers, eye_region, eyes_mask, judge_closedness, plan_eyes
+from edit.plan import Edit, Intent, Skip
+from eyes_mask import check_face_numbers, eye_region, eyes_mask, plan_eyes
+from face.analysis import FaceAnalysis
 from face.expression import CLOSED, NEARLY_CLOSED, find_closed, measure_closedness
 from face.search import find_faces
 from face.types import EYES, Face, Feature, Landmarks
 from photo.errors import BadOption
 from photo.types import FloatArray, Pixels
+from retouch.pipeline import plan_edits
+from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto
 from tests.support.photos import development, portraits, where_developing
 
@@ -42,38 +47,48 @@ def _with_blink(face: Face, right: float, left: float) -> Face:
     return replace(face, blendshapes={**face.blendshapes, "eyeBlinkRight": right, "eyeBlinkLeft": left})
 
 
+def _plan(photo: Pixels, faces: Sequence[Face], options: Options | None = None) -> tuple[list[Intent], list[Skip]]:
+    return plan_eyes([FaceAnalysis(photo, face) for face in faces], options or Options())
+
+
+def _edits(photo: Pixels, face: Face) -> list[Edit]:
+    """The edits of the eyes of one face, with their regions."""
+    plan = plan_edits((FaceAnalysis(photo, face),), Options())
+    return [edit for edit in plan.edits if edit.feature in EYES]
+
+
 def _reasons(photo: Pixels, face: Face, options: Options | None = None) -> list[str]:
-    edits, skips = plan_eyes(photo, (face,), options or Options())
-    assert not edits
+    intents, skips = _plan(photo, (face,), options)
+    assert not intents
     assert [skip.feature for skip in skips] == list(EYES)
-    return [skip.reason for skip in skips]
+    return [explain(skip.cause) for skip in skips]
 
 
 # ---- decisions ------------------------------------------------------------------------------------------
 
 
 def test_closed_eyes_are_opened_as_far_as_the_user_wants(closed_photo: Pixels, closed_face: Face) -> None:
-    edits, skips = plan_eyes(closed_photo, (closed_face,), Options(eyes=EyeOptions(opening=0.7)))
+    intents, skips = _plan(closed_photo, (closed_face,), Options(eyes=EyeOptions(opening=0.7)))
     assert skips == []
-    assert [edit.feature for edit in edits] == list(EYES)
-    for edit in edits:
-        assert edit.face is closed_face
-        assert edit.amount == 0.7
-        assert edit.measured >= edit.threshold == CLOSED
+    assert [intent.feature for intent in intents] == list(EYES)
+    for intent in intents:
+        assert intent.face is closed_face
+        assert intent.amount == 0.7
+        assert intent.measured >= intent.threshold == CLOSED
 
 
 def test_open_eyes_are_left_with_what_was_measured(sample: LoadPhoto, open_face: Face) -> None:
-    edits, skips = plan_eyes(sample("image_2.jpg"), (open_face,), Options())
-    assert edits == []
+    intents, skips = _plan(sample("image_2.jpg"), (open_face,))
+    assert intents == []
     for skip in skips:
-        assert skip.reason == "open already"
+        assert explain(skip.cause) == "open already"
         assert skip.threshold == CLOSED
         assert skip.measured is not None
         assert 0 <= skip.measured < NEARLY_CLOSED
 
 
 def test_a_photo_without_faces_needs_no_plan(sample: LoadPhoto) -> None:
-    assert plan_eyes(sample("image_5.jpg"), (), Options()) == ([], [])
+    assert _plan(sample("image_5.jpg"), ()) == ([], [])
 
 
 def test_an_eye_over_the_threshold_follows_its_closed_pair(closed_face: Face) -> None:
@@ -94,8 +109,9 @@ def test_two_half_closed_eyes_are_an_expression(closed_photo: Pixels, closed_fac
 def test_a_close_call_is_looked_at_in_the_mirror(closed_photo: Pixels, closed_face: Face) -> None:
     doubtful = _with_blink(closed_face, right=0.1, left=0.1)
     assert max(measure_closedness(doubtful, feature) for feature in EYES) < CLOSED
-    assert min(judge_closedness(closed_photo, doubtful).values()) > NEARLY_CLOSED
-    assert max(judge_closedness(closed_photo, doubtful).values()) >= CLOSED
+    closedness = FaceAnalysis(closed_photo, doubtful).closedness
+    assert min(closedness.values()) > NEARLY_CLOSED
+    assert max(closedness.values()) >= CLOSED
 
 
 def test_the_closed_eye_of_a_wink_is_opened_and_the_report_says_so(closed_photo: Pixels, closed_face: Face) -> None:
@@ -104,10 +120,10 @@ def test_the_closed_eye_of_a_wink_is_opened_and_the_report_says_so(closed_photo:
     for index in np.flatnonzero((points[:, None] == eye.upper[None, 1:-1]).all(axis=2).any(axis=1)):
         points[index, 1] -= 0.35 * eye.width_px
     face = _with_blink(_with_points(closed_face, points), right=0.75, left=0.0)
-    edits, skips = plan_eyes(closed_photo, (face,), Options())
-    assert [edit.feature for edit in edits] == [Feature.RIGHT_EYE]
+    intents, skips = _plan(closed_photo, (face,))
+    assert [intent.feature for intent in intents] == [Feature.RIGHT_EYE]
     assert [skip.feature for skip in skips] == [Feature.LEFT_EYE]
-    assert "wink" in skips[0].reason
+    assert "wink" in explain(skips[0].cause)
 
 
 def test_switched_off(closed_photo: Pixels, closed_face: Face) -> None:
@@ -119,9 +135,9 @@ def test_switched_off(closed_photo: Pixels, closed_face: Face) -> None:
 
 def test_only_the_chosen_faces_are_opened(sample: LoadPhoto, faces_of: FindFaces) -> None:
     photo = sample("image_4.jpg")
-    edits, skips = plan_eyes(photo, faces_of(photo), Options(faces=(4,)))
-    assert {edit.face.number for edit in edits} == {4}
-    assert {skip.reason for skip in skips if skip.face.number == 1} == {"this face was not chosen"}
+    intents, skips = _plan(photo, faces_of(photo), Options(faces=(4,)))
+    assert {intent.face.number for intent in intents} == {4}
+    assert {explain(skip.cause) for skip in skips if skip.face.number == 1} == {"this face was not chosen"}
 
 
 def test_choosing_a_face_that_is_not_there_names_those_that_are(sample: LoadPhoto, faces_of: FindFaces) -> None:
@@ -129,7 +145,7 @@ def test_choosing_a_face_that_is_not_there_names_those_that_are(sample: LoadPhot
     with pytest.raises(BadOption, match="face 7, but 5 faces were found, 1 to 5"):
         check_face_numbers(found, Options(faces=(1, 7)))
     with pytest.raises(BadOption, match="1 face was found, number 1"):
-        plan_eyes(sample("image_4.jpg"), found[:1], Options(faces=(2,)))
+        _plan(sample("image_4.jpg"), found[:1], Options(faces=(2,)))
     check_face_numbers((), Options(faces=(2,)))
 
 
@@ -146,10 +162,11 @@ def test_a_head_in_profile_is_left(closed_photo: Pixels, closed_face: Face) -> N
 
 def test_what_is_seen_of_an_eye_at_the_edge_opens_with_its_pair(closed_photo: Pixels, closed_face: Face) -> None:
     cut = round(float(closed_face.landmarks.left_eye.upper[:, 0].mean()))
-    edits, skips = plan_eyes(np.ascontiguousarray(closed_photo[:, :cut]), (closed_face,), Options())
+    seen = np.ascontiguousarray(closed_photo[:, :cut])
+    edits = _edits(seen, closed_face)
     assert [edit.feature for edit in edits] == list(EYES)
     assert edits[1].region.box.right == cut
-    assert skips == []
+    assert _plan(seen, (closed_face,))[1] == []
 
 
 def test_an_eye_at_the_edge_stays_as_it_is_where_its_pair_does(closed_photo: Pixels, closed_face: Face) -> None:
@@ -175,7 +192,7 @@ def test_an_eye_under_dark_glass_keeps_its_pair_closed(closed_photo: Pixels, clo
 
 def test_an_eye_beyond_the_edge_does_not(closed_photo: Pixels, closed_face: Face) -> None:
     cut = int(closed_face.landmarks.left_eye.inner_corner[0]) - 2
-    edits, _ = plan_eyes(np.ascontiguousarray(closed_photo[:, :cut]), (closed_face,), Options())
+    edits = _edits(np.ascontiguousarray(closed_photo[:, :cut]), closed_face)
     assert [edit.feature for edit in edits] == [Feature.RIGHT_EYE]
 
 
@@ -234,13 +251,15 @@ def test_region_stays_inside_the_face_and_the_photo(closed_face: Face) -> None:
 
 
 def test_the_two_regions_never_meet(closed_photo: Pixels, closed_face: Face) -> None:
-    edits, _ = plan_eyes(closed_photo, (closed_face,), Options())
+    edits = _edits(closed_photo, closed_face)
+    assert edits
     masks = [eyes_mask(closed_photo.shape, [edit]) > 0 for edit in edits]
     assert not (masks[0] & masks[1]).any()
 
 
 def test_mask_of_the_photo_is_black_where_nothing_is_touched(closed_photo: Pixels, closed_face: Face) -> None:
-    edits, _ = plan_eyes(closed_photo, (closed_face,), Options())
+    edits = _edits(closed_photo, closed_face)
+    assert edits
     mask = eyes_mask(closed_photo.shape, edits)
     assert mask.dtype == np.uint8
     assert mask.shape == closed_photo.shape[:2]
@@ -256,7 +275,7 @@ def test_mask_of_the_photo_is_black_where_nothing_is_touched(closed_photo: Pixel
 
 
 def _opened(photo: Pixels, faces: tuple[Face, ...]) -> set[tuple[int, Feature]]:
-    return {(edit.face.number, edit.feature) for edit in plan_eyes(photo, faces, Options())[0]}
+    return {(intent.face.number, intent.feature) for intent in _plan(photo, faces)[0]}
 
 
 @pytest.mark.parametrize(

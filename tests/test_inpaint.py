@@ -15,15 +15,22 @@ import pytest
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
 from edit.options import DiffusionOptions, Options
-from edit.plan import Donor, Edit, EditPlan
+from edit.plan import EditPlan, PaintResult
+from edit.reasons import Cause, Reason
 from eyes_mask import eye_region
-from face.types import EYES, Face, Feature, Landmarks
+from face.analysis import FaceAnalysis
+from face.types import EYES, Face, Feature
 from inpaint import DETAIL_STRENGTH, StableDiffusionEngine
-from photo.blend import composite, count_changes
-from photo.types import Box, Photo, Pixels, Progress
+from photo.blend import count_changes
+from photo.canvas import Canvas
+from photo.types import Photo, Pixels, Progress
 from retouch.engines import DraftEngine
-from retouch.pipeline import fix_photo, ignore_progress, plan_edits
+from retouch.pipeline import analyze, fix_photo, plan_edits
+from retouch.progress import ignore_progress
+from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.faces import make_donor, make_edit, move_face
+from tests.support.painting import composite_with, paint_with, put_in
 
 if TYPE_CHECKING:
     from diffusion.painter import TilePainter
@@ -54,13 +61,16 @@ class Shade:
 
     name = "shade"
 
-    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
-        painted = pixels.copy()
+    def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
         for edit in plan.edits:
-            part = painted[edit.region.box.slices]
-            part[...] = np.maximum(part, 10) - 10
+            canvas.put(edit.region.box, np.maximum(canvas.work[edit.region.box.slices], 10) - np.uint8(10))
+        patches = tuple(canvas.work[edit.region.box.slices].copy() for edit in plan.edits)
+        canvas.restore()
         on_progress("shaded", 1.0)
-        return painted
+        return PaintResult(patches)
+
+
+EMPTY = Cause(Reason.PAINTER_FAILED, {"text": "the picture was empty"})
 
 
 def lighten_mask(job: TileJob) -> Pixels:
@@ -87,14 +97,7 @@ def model_face(sample: LoadPhoto, faces_of: FindFaces) -> Face:
 
 def place_face(model: Face, number: int, center: tuple[float, float], eye_distance_px: float) -> Face:
     """The face of a sample photo, moved and scaled."""
-    scale = eye_distance_px / model.landmarks.eye_distance_px
-    points = model.landmarks.points.copy()
-    points[:, :2] -= points[:, :2].mean(axis=0)
-    points *= scale
-    points[:, :2] += center
-    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1)
-    return replace(model, number=number, box=box, landmarks=Landmarks(points.astype(np.float32)))
+    return move_face(model, *center, eye_distance_px, number=number)
 
 
 def plan_eyes_of(photo: Pixels, *faces: Face, attempt: int = 0) -> EditPlan:
@@ -103,7 +106,7 @@ def plan_eyes_of(photo: Pixels, *faces: Face, attempt: int = 0) -> EditPlan:
         for feature in EYES:
             region = eye_region(photo.shape, face, feature)
             assert region is not None
-            edits.append(Edit(face, feature, region, 0.0, 0.2, 0.5))
+            edits.append(make_edit(FaceAnalysis(photo, face), feature, region))
     return EditPlan(tuple(edits), attempt=attempt)
 
 
@@ -127,12 +130,10 @@ def test_no_byte_outside_the_masks_changes(
     photo = make_photo(height, width)
     plan = plan_eyes_of(photo, place_face(model_face, 1, center, eye_distance))
     engine = make_engine(FakePainter(lighten_mask), Options(diffusion=DiffusionOptions(tile_scheme=scheme)))
-    final = composite(photo, engine.paint(photo, plan, ignore_progress), [edit.region for edit in plan.edits])
+    final = composite_with(engine, photo, plan)
     changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
-    assert changed > 0 and outside == 0 and not engine.notes
-    assert not np.array_equal(
-        final, composite(photo, Shade().paint(photo, plan, ignore_progress), [edit.region for edit in plan.edits])
-    )
+    assert changed > 0 and outside == 0
+    assert not np.array_equal(final, composite_with(Shade(), photo, plan))
 
 
 @pytest.mark.parametrize("scheme", ["face", "grid"])
@@ -142,10 +143,8 @@ def test_a_photo_of_24_megapixels_with_ten_faces(model_face: Face, scheme: str) 
     faces = [place_face(model_face, n, place, 100 + 30 * n) for n, place in enumerate(places, start=1)]
     plan = plan_eyes_of(photo, *faces)
     painter = FakePainter(lighten_mask, size=512)
-    painted = make_engine(painter, Options(diffusion=DiffusionOptions(tile_scheme=scheme))).paint(
-        photo, plan, ignore_progress
-    )
-    final = composite(photo, painted, [edit.region for edit in plan.edits])
+    engine = make_engine(painter, Options(diffusion=DiffusionOptions(tile_scheme=scheme)))
+    final = composite_with(engine, photo, plan)
     changed, outside = count_changes(photo, final, [edit.region for edit in plan.edits])
     assert changed > 10_000 and outside == 0
     for edit in plan.edits:
@@ -161,16 +160,15 @@ def test_networks_that_change_nothing_leave_the_draft_as_it_is(model_face: Face)
         engine = make_engine(
             FakePainter(lambda job: job.image), Options(diffusion=DiffusionOptions(tile_scheme=scheme))
         )
-        painted = engine.paint(photo, plan, ignore_progress)
-        np.testing.assert_array_equal(painted, Shade().paint(photo, plan, ignore_progress))
+        np.testing.assert_array_equal(paint_with(engine, photo, plan), paint_with(Shade(), photo, plan))
 
 
 def test_what_was_painted_fills_the_mask_at_every_scale(model_face: Face) -> None:
     photo = make_photo(600, 600)
     for eye_distance in (12.0, 40.0, 200.0):
         plan = plan_eyes_of(photo, place_face(model_face, 1, (300, 300), eye_distance))
-        draft = Shade().paint(photo, plan, ignore_progress)
-        painted = make_engine(FakePainter(lighten_mask)).paint(photo, plan, ignore_progress)
+        draft = paint_with(Shade(), photo, plan)
+        painted = paint_with(make_engine(FakePainter(lighten_mask)), photo, plan)
         for edit in plan.edits:
             core = edit.region.alpha > 0.9  # the rim fades out
             rise = painted[edit.region.box.slices][core].astype(int) - draft[edit.region.box.slices][core]
@@ -181,19 +179,19 @@ def test_a_drift_in_colour_is_taken_out(model_face: Face) -> None:
     photo = make_photo(400, 400)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
     drift = FakePainter(lambda job: np.asarray(np.clip(job.image * 1.06 + 7, 0, 255), np.uint8), size=256)
-    painted = make_engine(drift).paint(photo, plan, ignore_progress)
-    draft = Shade().paint(photo, plan, ignore_progress)
+    painted = paint_with(make_engine(drift), photo, plan)
+    draft = paint_with(Shade(), photo, plan)
     assert np.abs(painted.astype(int) - draft).mean() < 1
 
 
 # ---- what the networks are asked for ---------------------------------------------------------------------
 
 
-def test_every_face_has_one_tile_with_all_its_edits(sample: LoadPhoto, faces_of: FindFaces) -> None:
+def test_every_face_has_one_tile_with_all_its_edits(sample: LoadPhoto) -> None:
     photo = sample("image_1.jpg")
-    plan = plan_edits(photo, faces_of(photo), Options())
+    plan = plan_edits(analyze(photo), Options())
     painter = FakePainter(lighten_mask, size=512)
-    make_engine(painter).paint(photo, plan, ignore_progress)
+    paint_with(make_engine(painter), photo, plan)
     ((jobs, sampling),) = painter.calls
     assert len(jobs) == len({edit.face.number for edit in plan.edits}) == 2
     assert sampling == Sampling("dpm++", 25, 6.0, 0.5)
@@ -207,11 +205,11 @@ def test_the_networks_start_from_the_draft(model_face: Face) -> None:
     photo = make_photo(300, 300)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 80))
     painter = FakePainter(lighten_mask)
-    make_engine(painter).paint(photo, plan, ignore_progress)
+    paint_with(make_engine(painter), photo, plan)
     first_round = painter.calls[0][0]
     painter.calls.clear()
     engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: cast("TilePainter", painter))
-    engine.paint(photo, plan, ignore_progress)
+    paint_with(engine, photo, plan)
     assert not np.array_equal(first_round[0].image, painter.calls[0][0][0].image)
 
 
@@ -220,7 +218,7 @@ def test_a_face_larger_than_its_tile_is_refined_from_the_first_round(model_face:
     faces = [place_face(model_face, 1, (450, 450), 300), place_face(model_face, 2, (100, 100), 15)]
     plan = plan_eyes_of(photo, *faces)
     painter = FakePainter(lighten_mask, size=128)
-    make_engine(painter).paint(photo, plan, ignore_progress)
+    paint_with(make_engine(painter), photo, plan)
     (first, first_sampling), (second, second_sampling) = painter.calls
     assert len(first) == 2 and len(second) >= 1
     assert first_sampling.strength == 0.5 and second_sampling.strength == DETAIL_STRENGTH
@@ -235,7 +233,7 @@ def test_every_tile_and_attempt_has_a_seed_of_its_own(model_face: Face) -> None:
     def list_seeds(options: Options, attempt: int, *chosen: Face) -> list[int]:
         painter = FakePainter(lighten_mask, size=128)
         plan = plan_eyes_of(photo, *chosen, attempt=attempt)
-        make_engine(painter, options).paint(photo, plan, ignore_progress)
+        paint_with(make_engine(painter, options), photo, plan)
         return [job.seed for jobs, _ in painter.calls for job in jobs]
 
     seeds = list_seeds(Options(), 0, *faces)
@@ -256,7 +254,7 @@ def test_the_options_reach_the_networks(model_face: Face) -> None:
         )
     )
     painter = FakePainter(lighten_mask)
-    make_engine(painter, options).paint(photo, plan, ignore_progress)
+    paint_with(make_engine(painter, options), photo, plan)
     jobs, sampling = painter.calls[0]
     assert sampling == Sampling("ddim", 9, 2.0, 0.7)
     assert (jobs[0].prompt, jobs[0].negative_prompt) == ("a cat", "")
@@ -267,9 +265,8 @@ def test_the_grid_lies_only_where_something_is_edited(model_face: Face) -> None:
     photo = make_photo(700, 1000)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (150, 150), 80))
     painter = FakePainter(lighten_mask, size=512)
-    make_engine(painter, Options(diffusion=DiffusionOptions(tile_scheme="grid", overlap=256))).paint(
-        photo, plan, ignore_progress
-    )
+    options = Options(diffusion=DiffusionOptions(tile_scheme="grid", overlap=256))
+    paint_with(make_engine(painter, options), photo, plan)
     ((jobs, _),) = painter.calls
     assert 1 <= len(jobs) <= 2  # of six
     assert all(job.mask.any() for job in jobs)
@@ -280,8 +277,10 @@ def test_nothing_to_paint_loads_no_model() -> None:
         pytest.fail("loaded")
 
     photo = make_photo(64, 64)
-    painted = StableDiffusionEngine(Options(), Shade(), load).paint(photo, EditPlan(), ignore_progress)
-    np.testing.assert_array_equal(painted, photo)
+    canvas = Canvas(photo)
+    result = StableDiffusionEngine(Options(), Shade(), load).paint(canvas, EditPlan(), ignore_progress)
+    assert not result.patches and not result.failures
+    np.testing.assert_array_equal(canvas.work, photo)
 
 
 # ---- prompts ---------------------------------------------------------------------------------------------
@@ -290,41 +289,40 @@ def test_nothing_to_paint_loads_no_model() -> None:
 def test_own_eyes_stay_as_the_draft_carried_them_over(model_face: Face) -> None:
     pixels = make_photo(400, 400)
     face = place_face(model_face, 1, (200, 200), 100)
-    regions = [eye_region(pixels.shape, face, eye) for eye in EYES]
-    donor = Donor(pixels, face, "another photo")
-    edits = [Edit(face, eye, region, 0.9, 0.6, 0.5) for eye, region in zip(EYES, regions, strict=True) if region]
+    edits = plan_eyes_of(pixels, face).edits
+    donor = make_donor(FaceAnalysis(pixels, face))
     painter = FakePainter(lighten_mask)
-    both = EditPlan(tuple(replace(edit, donors=(donor,)) for edit in edits))
-    painted = make_engine(painter).paint(pixels, both, ignore_progress)
+    both = EditPlan(tuple(replace(edit, sources=(donor, *edit.sources)) for edit in edits))
+    painted = paint_with(make_engine(painter), pixels, both)
     assert not painter.calls
-    assert np.array_equal(painted, Shade().paint(pixels, both, ignore_progress))
+    assert np.array_equal(painted, paint_with(Shade(), pixels, both))
     one = EditPlan((both.edits[0], edits[1]))
-    painted = make_engine(painter).paint(pixels, one, ignore_progress)
+    painted = paint_with(make_engine(painter), pixels, one)
     left, right = (painted[edit.region.box.slices].astype(int) - pixels[edit.region.box.slices] for edit in one.edits)
     assert left.max() <= 0 < right.max()
 
 
-def test_prompts_fit_into_what_the_text_encoder_reads(sample: LoadPhoto, faces_of: FindFaces) -> None:
+def test_prompts_fit_into_what_the_text_encoder_reads(sample: LoadPhoto) -> None:
     for name in ("image_1.jpg", "image_2.jpg", "image_4.jpg"):
-        for face in faces_of(sample(name)):
-            for words in compose_prompt(sample(name), face, list(Feature), DiffusionOptions()):
+        for analysis in analyze(sample(name)):
+            for words in compose_prompt(analysis, list(Feature), DiffusionOptions()):
                 assert len(words.replace(",", " ,").split()) < 60  # of 75 tokens; these are all plain words
                 assert "no " not in words and "avoid" not in words
 
 
-def test_glasses_are_named_where_they_are(sample: LoadPhoto, faces_of: FindFaces) -> None:
-    hopper, astronaut = (faces_of(sample(name))[0] for name in ("image_2.jpg", "image_3.jpg"))
-    assert "glasses" in compose_prompt(sample("image_2.jpg"), hopper, EYES, DiffusionOptions())[0]
-    assert "glasses" not in compose_prompt(sample("image_3.jpg"), astronaut, EYES, DiffusionOptions())[0]
+def test_glasses_are_named_where_they_are(sample: LoadPhoto) -> None:
+    hopper, astronaut = (analyze(sample(name))[0] for name in ("image_2.jpg", "image_3.jpg"))
+    assert "glasses" in compose_prompt(hopper, EYES, DiffusionOptions())[0]
+    assert "glasses" not in compose_prompt(astronaut, EYES, DiffusionOptions())[0]
 
 
 def test_the_light_is_named(sample: LoadPhoto, faces_of: FindFaces) -> None:
     photo = sample("image_3.jpg")
     face = faces_of(photo)[0]
     gray = np.repeat(photo.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
-    assert "natural light" in compose_prompt(photo, face, EYES, DiffusionOptions())[0]
-    assert "black and white" in compose_prompt(gray, face, EYES, DiffusionOptions())[0]
-    assert "dim light" in compose_prompt(np.asarray(photo // 8, np.uint8), face, EYES, DiffusionOptions())[0]
+    dim = np.asarray(photo // 8, np.uint8)
+    for pixels, light in ((photo, "natural light"), (gray, "black and white"), (dim, "dim light")):
+        assert light in compose_prompt(FaceAnalysis(pixels, face), EYES, DiffusionOptions())[0]
 
 
 # ---- what comes back unusable ----------------------------------------------------------------------------
@@ -342,14 +340,14 @@ def test_a_blank_tile_leaves_the_draft_and_says_why(model_face: Face) -> None:
         return None if count == 1 else lighten_mask(job)
 
     engine = make_engine(FakePainter(fail_first))
-    painted = engine.paint(photo, plan, ignore_progress)
-    draft = Shade().paint(photo, plan, ignore_progress)
-    assert dict(engine.notes) == {1: "the picture was empty"}
+    result = engine.paint(Canvas(photo), plan, ignore_progress)
+    painted, draft = put_in(photo, plan, result), paint_with(Shade(), photo, plan)
+    assert dict(result.failures) == {1: EMPTY}
     for edit in plan.edits:
         same = np.array_equal(painted[edit.region.box.slices], draft[edit.region.box.slices])
         assert same == (edit.face.number == 1)
-    engine.paint(photo, EditPlan(plan.edits[:2], attempt=1), ignore_progress)
-    assert not engine.notes
+    again = engine.paint(Canvas(photo), EditPlan(plan.edits[:2], attempt=1), ignore_progress)
+    assert not again.failures
 
 
 @pytest.mark.parametrize("scheme", ["face", "grid"])
@@ -359,30 +357,31 @@ def test_what_is_no_face_any_more_leaves_the_draft(model_face: Face, scheme: str
     noise = np.random.default_rng(0)
     painter = FakePainter(lambda job: noise.choice(np.array([0, 255], np.uint8), job.image.shape))
     engine = make_engine(painter, Options(diffusion=DiffusionOptions(tile_scheme=scheme)))
-    painted = engine.paint(photo, plan, ignore_progress)
-    assert dict(engine.notes) == {1: "something else than a face came out"}
-    np.testing.assert_array_equal(painted, Shade().paint(photo, plan, ignore_progress))
+    result = engine.paint(Canvas(photo), plan, ignore_progress)
+    assert dict(result.failures) == {1: Cause(Reason.NO_FACE_PAINTED)}
+    assert explain(result.failures[1]) == "something else than a face came out"
+    np.testing.assert_array_equal(put_in(photo, plan, result), paint_with(Shade(), photo, plan))
 
 
 def test_a_blank_detail_leaves_the_first_round(model_face: Face) -> None:
     photo = make_photo(900, 900)
     plan = plan_eyes_of(photo, place_face(model_face, 1, (450, 450), 300))
     painter = FakePainter(lambda job: lighten_mask(job) if len(painter.calls) == 1 else None, size=128)
-    engine = make_engine(painter)
-    painted = engine.paint(photo, plan, ignore_progress)
-    assert len(painter.calls) == 2 and not engine.notes
+    painted = paint_with(make_engine(painter), photo, plan)
+    assert len(painter.calls) == 2
     assert painted.max() > photo.max()
 
 
 def test_a_blank_result_is_told_in_the_report_and_the_draft_kept(sample: LoadPhoto) -> None:
     photo = Photo(sample("image_3.jpg"))
-    engine = StableDiffusionEngine(
-        Options(retries=1), DraftEngine(), lambda: cast("TilePainter", FakePainter(lambda _: None))
-    )
+    options = Options(diffusion=DiffusionOptions(retries=1))
+    engine = StableDiffusionEngine(options, DraftEngine(), lambda: cast("TilePainter", FakePainter(lambda _: None)))
     result, draft = fix_photo(photo, Options(), engine), fix_photo(photo, Options(), DraftEngine())
     np.testing.assert_array_equal(result.pixels, draft.pixels)
     assert result.report.changes
-    assert all("the picture was empty" in change.note and change.kept for change in result.report.changes)
+    for change in result.report.changes:
+        assert change.kept
+        assert change.note == Cause(Reason.DRAFT_KEPT, {"engine": "stable-diffusion", "why": EMPTY})
 
 
 # ---- with networks ---------------------------------------------------------------------------------------
@@ -399,19 +398,19 @@ def test_a_tiny_model_goes_the_whole_way(sample: LoadPhoto, tiny_model: Path, lo
 
 
 def test_a_face_comes_out_the_same_alone_and_among_others(
-    monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, faces_of: FindFaces, tiny_model: Path, load_tiny: LoadTiny
+    monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, tiny_model: Path, load_tiny: LoadTiny
 ) -> None:
     from diffusion.painter import TilePainter
 
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
     photo = sample("image_1.jpg")
-    plan = plan_edits(photo, faces_of(photo), Options())
+    plan = plan_edits(analyze(photo), Options())
     pipeline = load_tiny(tiny_model)._pipeline
     options = Options(diffusion=DiffusionOptions(steps=4))
     paintings = []
     for batch_size, edits in ((1, plan.edits), (4, plan.edits), (4, plan.edits[:2])):
         engine = StableDiffusionEngine(options, DraftEngine(), partial(TilePainter, pipeline, batch_size))
-        paintings.append(engine.paint(photo, EditPlan(edits), ignore_progress).astype(int))
+        paintings.append(paint_with(engine, photo, EditPlan(edits)).astype(int))
     box = plan.edits[0].region.box
     assert {edit.face.number for edit in plan.edits[:2]} == {1}
     for other in paintings[1:]:
@@ -430,5 +429,5 @@ def test_stopping_stops_within_a_step(model_face: Face, tiny_model: Path, load_t
 
     engine = StableDiffusionEngine(Options(diffusion=DiffusionOptions(steps=8)), Shade(), lambda: load_tiny(tiny_model))
     with pytest.raises(KeyboardInterrupt):
-        engine.paint(photo, plan, stop)
+        engine.paint(Canvas(photo), plan, stop)
     assert steps.count("painting 1 tile") == 1

@@ -205,7 +205,7 @@ def test_something_unexpected_is_one_line_and_exit_code_1(
     def break_down(*_: object) -> None:
         raise ZeroDivisionError("by zero\nsecond line")
 
-    monkeypatch.setattr("photo.files.load_photo", break_down)
+    monkeypatch.setattr("retouch.files.load_photo", break_down)
     arguments = ["--input_path", str(save_scene(tmp_path / "scene.png"))]
     assert main.main(arguments) == 1
     shown = capsys.readouterr().err.splitlines()
@@ -217,9 +217,9 @@ def test_something_unexpected_is_one_line_and_exit_code_1(
 def test_a_missing_package_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "photo.files", None)
+    monkeypatch.setitem(sys.modules, "retouch.files", None)
     assert main.main(["--input_path", str(tmp_path / "scene.png")]) == 2
-    sentence = f"error: {main.explain_missing_package('photo.files')}\n"  # test_project.py reads what it says
+    sentence = f"error: {main.explain_missing_package('retouch.files')}\n"  # test_project.py reads what it says
     assert capsys.readouterr().err == sentence
 
 
@@ -229,7 +229,7 @@ def test_stopping_is_one_line_and_exit_code_130(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("photo.files.load_photo", stop)
+    monkeypatch.setattr("retouch.files.load_photo", stop)
     monkeypatch.chdir(tmp_path)
     assert main.main(["--input_path", str(save_scene(tmp_path / "scene.png"))]) == 130
     assert capsys.readouterr().err == "stopped; no file was left half-written.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -9,14 +10,15 @@ import numpy as np
 import pytest
 
 from edit.options import Options, SmileOptions, Wish
+from edit.plan import Edit, Intent, Skip
+from face.analysis import FaceAnalysis
+from face.expression import SMILE, UNSURE_SMILE
 from face.occlusion import find_lower_rims, measure_lip_contrast
 from face.types import Face, Feature
 from mouth_mask import (
-    SMILE_THRESHOLD,
-    UNSURE_SMILE,
     _load_cascade,
     count_smile_windows,
-    exclude_lids,
+    donor_mouth_region,
     mouth_mask,
     mouth_region,
     narrow_to_lips,
@@ -25,6 +27,8 @@ from mouth_mask import (
 )
 from photo.errors import MissingModel
 from photo.types import FloatArray, Pixels, Region
+from retouch.pipeline import plan_edits
+from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import development, portraits
 
@@ -48,11 +52,22 @@ def hopper(sample: LoadPhoto, faces_of: FindFaces) -> tuple[Pixels, Face]:
     return pixels, faces_of(pixels)[0]
 
 
+def plan(pixels: Pixels, faces: Sequence[Face], options: Options | None = None) -> tuple[list[Intent], list[Skip]]:
+    return plan_mouths([FaceAnalysis(pixels, face) for face in faces], options or Options())
+
+
+def edit_of(pixels: Pixels, face: Face) -> Edit:
+    """The one edit of the mouth of a face, with its region."""
+    edits = plan_edits((FaceAnalysis(pixels, face),), Options()).edits
+    (edit,) = (edit for edit in edits if edit.feature is Feature.MOUTH)
+    return edit
+
+
 def reason_for(pixels: Pixels, face: Face, options: Options | None = None) -> str:
     """Why the one mouth is left alone; empty when it is not."""
-    edits, skips = plan_mouths(pixels, (face,), options or Options())
-    assert len(edits) + len(skips) == 1
-    return skips[0].reason if skips else ""
+    intents, skips = plan(pixels, (face,), options)
+    assert len(intents) + len(skips) == 1
+    return explain(skips[0].cause) if skips else ""
 
 
 # ---- the decision ----------------------------------------------------------------------------------------
@@ -60,18 +75,18 @@ def reason_for(pixels: Pixels, face: Face, options: Options | None = None) -> st
 
 def test_the_unsmiling_sample_is_to_smile(hopper: tuple[Pixels, Face]) -> None:
     pixels, face = hopper
-    (edit,), skips = plan_mouths(pixels, (face,), Options(smile=SmileOptions(strength=0.7)))
+    (intent,), skips = plan(pixels, (face,), Options(smile=SmileOptions(strength=0.7)))
     assert not skips
-    assert edit.amount == 0.7
-    assert edit.measured == face.smile < edit.threshold
+    assert intent.amount == 0.7
+    assert intent.measured == face.smile < intent.threshold
 
 
 def test_the_smiling_sample_is_left_alone(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     face = faces_of(pixels)[0]
-    edits, (skip,) = plan_mouths(pixels, (face,), Options())
-    assert not edits
-    assert skip.reason == "already smiling"
+    intents, (skip,) = plan(pixels, (face,))
+    assert not intents
+    assert explain(skip.cause) == "already smiling"
     assert skip.measured is not None
     assert skip.threshold is not None
     assert skip.measured >= skip.threshold
@@ -92,15 +107,15 @@ def test_unsmiling_people_are_to_smile(path: str, real_photo: LoadPhoto, faces_o
 def test_every_face_of_a_group_is_in_one_list(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_4.jpg")
     faces = faces_of(pixels)
-    edits, skips = plan_mouths(pixels, faces, Options())
-    numbers = [edit.face.number for edit in edits] + [skip.face.number for skip in skips]
+    intents, skips = plan(pixels, faces)
+    numbers = [intent.face.number for intent in intents] + [skip.face.number for skip in skips]
     assert sorted(numbers) == [face.number for face in faces]
-    assert edits
+    assert intents
     assert skips
 
 
 def test_a_photo_without_faces_has_no_mouths(sample: LoadPhoto) -> None:
-    assert plan_mouths(sample("image_5.jpg"), (), Options()) == ([], [])
+    assert plan(sample("image_5.jpg"), ()) == ([], [])
 
 
 # ---- the reasons -----------------------------------------------------------------------------------------
@@ -124,8 +139,10 @@ def test_a_profile_is_left_alone(hopper: tuple[Pixels, Face]) -> None:
 def test_lids_are_spared_for_another_photo(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     face = faces_of(pixels)[0]
-    (edit,), _ = plan_mouths(pixels, (replace(face, blendshapes={**face.blendshapes, **NO_SMILE}),), Options())
-    spared = exclude_lids(pixels.shape, edit)
+    edit = edit_of(pixels, replace(face, blendshapes={**face.blendshapes, **NO_SMILE}))
+    region = donor_mouth_region(pixels.shape, face.landmarks, edit.analysis.lower_rims)
+    assert region is not None
+    spared = replace(edit, region=region)
     full = mouth_mask(pixels.shape, [edit]).astype(int)
     less = mouth_mask(pixels.shape, [spared]).astype(int)
     for eye in face.landmarks.eyes:
@@ -194,9 +211,9 @@ def test_a_blurred_face_beside_a_sharp_one_is_left_alone(hopper: tuple[Pixels, F
     both = np.concatenate([pixels, blurred], axis=1)
     shift = np.array([pixels.shape[1], 0, 0], np.float32)
     behind = replace(face, number=2, landmarks=replace(face.landmarks, points=face.landmarks.points + shift))
-    (edit,), (skip,) = plan_mouths(both, (face, behind), Options())
-    assert edit.face.number == 1
-    assert "blurred" in skip.reason
+    (intent,), (skip,) = plan(both, (face, behind))
+    assert intent.face.number == 1
+    assert "blurred" in explain(skip.cause)
 
 
 def test_lips_are_told_from_skin(hopper: tuple[Pixels, Face]) -> None:
@@ -227,9 +244,9 @@ def test_the_cascade_has_a_say_only_where_the_score_is_in_doubt(sample: LoadPhot
     def with_score(score: float) -> Face:
         return replace(face, blendshapes={**face.blendshapes, "mouthSmileLeft": score, "mouthSmileRight": score})
 
-    assert smile_threshold(pixels, with_score(0.1)) == SMILE_THRESHOLD
+    assert smile_threshold(pixels, with_score(0.1)) == SMILE
     assert smile_threshold(pixels, with_score(0.3)) == UNSURE_SMILE
-    assert smile_threshold(pixels, with_score(0.9)) == SMILE_THRESHOLD
+    assert smile_threshold(pixels, with_score(0.9)) == SMILE
 
 
 @pytest.mark.parametrize(("content", "is_sum_right"), [(None, False), (b"no cascade", False), (b"no cascade", True)])
@@ -325,12 +342,12 @@ def test_the_mask_grows_with_the_face(hopper: tuple[Pixels, Face]) -> None:
 
 def test_the_whole_mask_is_that_of_the_edits(hopper: tuple[Pixels, Face]) -> None:
     pixels, face = hopper
-    edits, _ = plan_mouths(pixels, (face,), Options())
-    mask = mouth_mask(pixels.shape, edits)
+    edit = edit_of(pixels, face)
+    mask = mouth_mask(pixels.shape, [edit])
     assert mask.shape == pixels.shape[:2]
     assert mask.dtype == np.uint8
     outside = mask.copy()
-    outside[edits[0].region.box.slices] = 0
+    outside[edit.region.box.slices] = 0
     assert not outside.any()
     assert mask.max() == 255
     assert not mouth_mask(pixels.shape, []).any()
@@ -338,7 +355,7 @@ def test_the_whole_mask_is_that_of_the_edits(hopper: tuple[Pixels, Face]) -> Non
 
 def test_the_lips_alone_are_a_small_soft_part_of_the_region(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_2.jpg")
-    (edit,), _ = plan_mouths(pixels, faces_of(pixels), Options())
+    edit = edit_of(pixels, faces_of(pixels)[0])
     narrow = narrow_to_lips(edit)
     assert narrow.region.box == edit.region.box
     assert (narrow.region.alpha <= edit.region.alpha).all()

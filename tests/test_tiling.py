@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from face.types import Face, Landmarks
+from face.types import Face
 from photo.geometry import scale_size
 from photo.types import Alpha, Box, Mask, Pixels, Region
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.faces import move_face
 from tiling import (
     EYE_DISTANCE_SHARE,
     MOST_DETAIL_TILES,
@@ -45,19 +45,6 @@ quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCh
 @pytest.fixture(scope="module")
 def real_face(sample: LoadPhoto, faces_of: FindFaces) -> Face:
     return faces_of(sample("image_1.jpg"))[0]
-
-
-def move_face(face: Face, x: float, y: float, eye_distance: float, degrees: float) -> Face:
-    """The same face with its middle at (x, y), turned and scaled."""
-    points = face.landmarks.points.astype(np.float64)
-    points -= points[:, :].mean(axis=0)
-    angle = np.radians(degrees) - np.arctan2(*(points[263] - points[33])[1::-1])
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    points *= eye_distance / face.landmarks.eye_distance_px
-    points[:, :2] = points[:, :2] @ turn + (x, y)
-    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    box = Box(int(low[0]), int(low[1]), int(high[0]) + 1, int(high[1]) + 1)
-    return replace(face, landmarks=Landmarks(points.astype(np.float32)), box=box)
 
 
 def draw_regions(face: Face, shape: tuple[int, ...]) -> list[Region]:

@@ -23,9 +23,11 @@ from edit.options import DiffusionOptions, Options
 from edit.plan import Edit, EditPlan
 from face.types import Feature
 from inpaint import StableDiffusionEngine
+from photo.canvas import Canvas
 from photo.types import Photo
 from retouch.engines import DraftEngine
-from retouch.pipeline import analyze_photo, ignore_progress
+from retouch.pipeline import analyze_photo
+from retouch.progress import ignore_progress
 from tests.conftest import LoadPhoto
 from tests.support.photos import where_developing
 
@@ -48,7 +50,7 @@ def count_evaluations(pipeline: Any, options: Options, photo: Photo, plan: EditP
 
     hook = pipeline.unet.register_forward_pre_hook(before_call, with_kwargs=True)
     engine = StableDiffusionEngine(options, DraftEngine(), lambda: TilePainter(pipeline, 2))
-    engine.paint(photo.pixels, plan, ignore_progress)
+    engine.paint(Canvas(photo.pixels), plan, ignore_progress)
     hook.remove()
     return count
 
@@ -156,9 +158,9 @@ def test_seconds_are_added_up_by_batch() -> None:
 
 def test_the_table_is_printed(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("this is no photo\n")
-    command = [sys.executable, str(ROOT / "benchmark" / "diffusion.py"), str(ROOT / "data" / "inputs" / "image_1.jpg")]
+    command = [sys.executable, "-m", "benchmark.diffusion", str(ROOT / "data" / "inputs" / "image_1.jpg")]
     done = subprocess.run(
-        [*command, str(tmp_path), "--calls", "1", "--json"],
+        [*command, str(tmp_path), "--calls", "1", "--json"], cwd=ROOT,
         capture_output=True, text=True, encoding="utf-8", check=True, timeout=180,
     )  # fmt: skip
     answer = json.loads(done.stdout)

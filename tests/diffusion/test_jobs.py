@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from diffusion.jobs import Sampling
-from edit.options import Options
+from edit.options import DiffusionOptions
 
 
 def test_few_step_schedulers_have_their_own_defaults() -> None:
-    assert Sampling.from_options(Options()) == Sampling("dpm++", 25, 6.0, 0.5)
-    assert Sampling.from_options(Options(scheduler="lcm")) == Sampling("lcm", 6, 1.0, 0.5)
-    assert Sampling.from_options(Options(scheduler="lcm", steps=8, guidance=0.0)) == Sampling("lcm", 8, 0.0, 0.5)
+    assert Sampling.from_options(DiffusionOptions()) == Sampling("dpm++", 25, 6.0, 0.5)
+    assert Sampling.from_options(DiffusionOptions(scheduler="lcm")) == Sampling("lcm", 6, 1.0, 0.5)
+    assert Sampling.from_options(DiffusionOptions(scheduler="lcm", steps=8, guidance=0.0)) == Sampling(
+        "lcm", 8, 0.0, 0.5
+    )

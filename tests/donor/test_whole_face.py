@@ -105,11 +105,11 @@ def test_a_face_that_is_cut_off_is_not_taken(open_photo: Pixels, face: Face) -> 
 
 
 def test_the_line_takes_the_cheap_way_and_closes() -> None:
-    costs = np.full((40, 9), 5.0, np.float32)
+    costs = np.full((40, 9), 5.0)
     cheap = np.round(4 + 3 * np.sin(np.arange(40) * 2 * np.pi / 40)).astype(int)
     costs[np.arange(40), cheap] = 1.0
     assert np.array_equal(_shortest_ring(costs), cheap)
-    noise = np.random.default_rng(1).random((60, 12)).astype(np.float32)
+    noise = np.random.default_rng(1).random((60, 12))
     ring = _shortest_ring(noise)
     assert np.abs(np.diff(ring, append=ring[:1])).max() <= 2
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from donor import choose
 from donor.people import read_reference
 from edit.options import FaceChoice, Options, Wish
-from edit.plan import EditPlan
+from edit.plan import EditPlan, PaintResult
 from edit.strokes import Strokes
+from face import analysis
+from face.analysis import FaceAnalysis
 from face.types import Feature
 from page.session import (
     FaceView,
@@ -27,8 +32,10 @@ from page.session import (
     read_strokes,
     save_opened,
 )
+from photo.canvas import Canvas
 from photo.errors import UnreadablePhoto
 from photo.types import Photo, Pixels, Progress
+from retouch import quality
 from retouch.engines import DraftEngine
 from tests.conftest import SAMPLES, LoadPhoto
 from tests.support.donor_photos import make_moments
@@ -148,6 +155,59 @@ def test_a_slider_changes_the_preview(open_sample: Callable[[str], OpenPhoto]) -
     assert changed[0] == 0 < changed[1] < changed[2]
 
 
+@pytest.mark.parametrize(
+    ("name", "number", "of_the_photo"),
+    [
+        ("blink.png", 1, {"measure_appearance", "align_faces", "embed_face"}),
+        ("image_1.jpg", 2, {"find_lower_rims", "embed_face"}),
+    ],
+    ids=["eyes", "smile"],
+)
+def test_a_slider_measures_nothing_again_but_the_result(
+    name: str,
+    number: int,
+    of_the_photo: set[str],
+    sample: LoadPhoto,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moments = make_moments(sample)
+    Image.fromarray(moments.blinking).save(tmp_path / "blink.png")
+    Image.fromarray(sample("image_1.jpg")).save(tmp_path / "image_1.jpg", quality=95)
+    opened = open_with_faces(tmp_path / name)
+    opened.set_references(References((read_reference(Photo(moments.other, path=Path("other.png"))),)))
+    part = opened.part(number, OPTIONS, at_full_size=False)
+    assert part is not None
+    untouched = part.analysis.pixels
+    measured: list[tuple[str, bool]] = []
+
+    def count(module: ModuleType, name: str) -> None:
+        measure = getattr(module, name)
+
+        def counted(first: Pixels | FaceAnalysis, *rest: Any, **named: Any) -> Any:
+            pixels = first.pixels if isinstance(first, FaceAnalysis) else first
+            measured.append((name, np.array_equal(pixels, untouched)))
+            return measure(first, *rest, **named)
+
+        monkeypatch.setattr(module, name, counted)
+
+    for module, function in (
+        (analysis, "measure_appearance"), (analysis, "embed_face"), (analysis, "find_lower_rims"),
+        (choose, "align_faces"), (quality, "embed_face"), (quality, "remeasure"),
+    ):  # fmt: skip
+        count(module, function)
+    opened.choices[number] = FaceChoice(Wish.ALWAYS, Wish.ALWAYS, 0.5, 0.5)
+    first = preview_face(opened, number, OPTIONS)
+    assert {function for function, is_untouched in measured if is_untouched} >= of_the_photo
+    measured.clear()
+    opened.choices[number] = FaceChoice(Wish.ALWAYS, Wish.ALWAYS, 0.9, 0.8)
+    second = preview_face(opened, number, OPTIONS)
+    assert first is not None and second is not None
+    assert not np.array_equal(second.after, second.before), "nothing was painted"
+    assert {function for function, _ in measured} == {"remeasure", "embed_face"}
+    assert not any(is_untouched for _, is_untouched in measured)
+
+
 def test_the_result_keeps_name_format_and_metadata(tmp_path: Path) -> None:
     source = tmp_path / "Ünser Bild.jpg"
     exif = Image.Exif()
@@ -204,13 +264,13 @@ class SlowEngine:
         self._stop = stop
         self.steps = 0
 
-    def paint(self, pixels: Pixels, plan: EditPlan, on_progress: Progress) -> Pixels:
+    def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
         for step in range(1000):
             self.steps = step
             if step == 3:
                 self._stop.set()
             on_progress("painting", step / 1000)
-        return pixels.copy()
+        return PaintResult(tuple(canvas.original[edit.region.box.slices] for edit in plan.edits))
 
 
 def test_stopping_ends_the_work_at_its_next_step(open_sample: Callable[[str], OpenPhoto]) -> None:

@@ -374,7 +374,6 @@ def test_nothing_that_is_read_is_written_and_that_is_said_before_any_work(
         raise AssertionError("work began")
 
     before = look(album)
-    monkeypatch.setattr("photo.files.load_photo", work)
     monkeypatch.setattr("retouch.files.load_photo", work)
     assert main.main([*arguments, "--engine", "draft"]) == 2
     shown = capsys.readouterr()

@@ -13,6 +13,7 @@ from photo.types import Box, Pixels, Region
 from render.smile import backward_field, measure_jacobian, paint_smile
 from render.smile_motion import face_axes, lay_grid, smile_gain, smile_motion, smile_unit_px
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.faces import upright_landmarks
 from tests.support.photos import development, portraits
 
 GENTLE = 0.5
@@ -183,15 +184,6 @@ def test_a_map_that_folds_is_seen() -> None:
 
 
 # ---- the motion ------------------------------------------------------------------------------------------
-
-
-def upright_landmarks() -> Landmarks:
-    """A made-up face: eyes, mouth and nose where they belong, everything else in the middle."""
-    points = np.tile(np.array([50.0, 60.0, 0.0], np.float32), (478, 1))
-    points += np.random.default_rng(0).normal(0, 1, points.shape).astype(np.float32)
-    for index, place in {33: (20, 40, 0), 263: (80, 40, 0), 61: (35, 80, 0), 291: (65, 80, 0)}.items():
-        points[index] = place
-    return Landmarks(points)
 
 
 def test_the_axes_of_an_upright_face_are_those_of_the_photo() -> None:

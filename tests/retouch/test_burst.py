@@ -11,6 +11,7 @@ import pytest
 
 from benchmark.synthetic_blink import close_eyes
 from edit.options import Options, SmileOptions, Wish
+from face.expression import measure_openness
 from photo.errors import BadOption
 from photo.types import Photo, Pixels
 from retouch.burst import (
@@ -20,7 +21,6 @@ from retouch.burst import (
     choose_base,
     describe_burst,
     fix_burst,
-    measure_openness,
     read_burst_photo,
 )
 from retouch.drawing import draw_contact_sheet

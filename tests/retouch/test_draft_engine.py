@@ -5,54 +5,56 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edit.options import Options
+from edit.options import EyeOptions, Options
 from edit.plan import EditPlan
+from face.analysis import FaceAnalysis
 from face.search import remeasure
 from face.types import EYES, Feature
-from photo.blend import composite
+from photo.canvas import Canvas
 from photo.measure import luma
 from photo.types import Pixels
 from retouch.engines import DraftEngine
-from retouch.pipeline import ignore_progress, plan_edits
+from retouch.pipeline import plan_edits
+from retouch.progress import ignore_progress
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.painting import composite_with, paint_with
 
 ENGINE = DraftEngine()
 
 
-def plan_of(pixels: Pixels, faces_of: FindFaces, **options: object) -> EditPlan:
-    return plan_edits(pixels, faces_of(pixels), Options(**options))  # type: ignore[arg-type]
+def plan_of(pixels: Pixels, faces_of: FindFaces, eye_color: str | None = None) -> EditPlan:
+    analyses = [FaceAnalysis(pixels, face) for face in faces_of(pixels)]
+    return plan_edits(analyses, Options(eyes=EyeOptions(color=eye_color)))
 
 
 def test_opens_the_closed_eyes_of_the_astronaut(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     plan = plan_of(pixels, faces_of)
     assert {edit.feature for edit in plan.edits} == set(EYES)
-    after = remeasure(
-        composite(pixels, ENGINE.paint(pixels, plan, ignore_progress), [edit.region for edit in plan.edits]),
-        plan.edits[0].face,
-    )
+    after = remeasure(composite_with(ENGINE, pixels, plan), plan.edits[0].face)
     assert after is not None
     for feature in EYES:
         assert after.eye(feature).aspect_ratio > 0.2
         assert after.blink(feature) < 0.4
 
 
-def test_the_photo_is_not_written_to_and_the_rest_of_it_not_painted(sample: LoadPhoto, faces_of: FindFaces) -> None:
+def test_the_photo_is_not_written_to_and_the_canvas_left_as_it_was(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_1.jpg")
     before = pixels.copy()
     plan = plan_of(pixels, faces_of)
-    painted = ENGINE.paint(pixels, plan, ignore_progress)
+    canvas = Canvas(pixels)
+    painted = ENGINE.paint(canvas, plan, ignore_progress)
     assert np.array_equal(pixels, before)
-    untouched = np.ones(pixels.shape[:2], bool)
-    for edit in plan.edits:
-        untouched[edit.region.box.slices] = False
-    assert np.array_equal(painted[untouched], pixels[untouched])
+    assert np.array_equal(canvas.work, before)
+    for edit, patch in zip(plan.edits, painted.patches, strict=True):
+        assert patch.shape == (edit.region.box.height, edit.region.box.width, 3) and patch.dtype == np.uint8
+        assert not np.array_equal(patch, pixels[edit.region.box.slices])
 
 
 def test_no_old_lash_line_is_left_under_the_eye(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     plan = plan_of(pixels, faces_of)
-    after = composite(pixels, ENGINE.paint(pixels, plan, ignore_progress), [edit.region for edit in plan.edits])
+    after = composite_with(ENGINE, pixels, plan)
     for edit in plan.edits:
         eye = edit.face.eye(edit.feature)
         down = eye.center - eye.brow_lower[2, :2]
@@ -66,11 +68,10 @@ def test_no_old_lash_line_is_left_under_the_eye(sample: LoadPhoto, faces_of: Fin
 
 def test_the_eye_colour_is_the_one_asked_for(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
-    plan = plan_of(pixels, faces_of)
-    face = plan.edits[0].face
+    (face,) = faces_of(pixels)
     blueness = []
     for color in ("brown", "blue"):
-        painted = DraftEngine(eye_color=color).paint(pixels, plan, ignore_progress)
+        painted = paint_with(ENGINE, pixels, plan_of(pixels, faces_of, color))
         again = remeasure(painted, face)
         assert again is not None
         iris = again.landmarks.left_eye.iris[:, :2]
@@ -84,24 +85,25 @@ def test_the_eye_colour_is_the_one_asked_for(sample: LoadPhoto, faces_of: FindFa
 def test_the_same_seed_paints_the_same_photo(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     plan = plan_of(pixels, faces_of)
-    first, again = (DraftEngine(seed=5).paint(pixels, plan, ignore_progress) for _ in range(2))
+    first, again = (paint_with(DraftEngine(seed=5), pixels, plan) for _ in range(2))
     assert np.array_equal(first, again)
 
 
 def test_progress_ends_at_one(sample: LoadPhoto, faces_of: FindFaces) -> None:
     pixels = sample("image_3.jpg")
     told: list[float] = []
-    ENGINE.paint(pixels, plan_of(pixels, faces_of), lambda _words, share: told.append(share))
+    ENGINE.paint(Canvas(pixels), plan_of(pixels, faces_of), lambda _words, share: told.append(share))
     assert told == sorted(told) and told[-1] == 1.0
 
 
 def test_a_painted_eye_is_as_sharp_and_as_bright_as_the_photo(sample: LoadPhoto, faces_of: FindFaces) -> None:
     """The same face darkened to a tenth must get dark eyes, not glowing ones."""
     pixels = sample("image_3.jpg")
-    plan = plan_of(pixels, faces_of)
+    face = faces_of(pixels)[0]
     dark = (pixels // 8).astype(np.uint8)
     for source in (pixels, dark):
-        painted = ENGINE.paint(source, plan, ignore_progress)
+        plan = plan_edits([FaceAnalysis(source, face)], Options())
+        painted = paint_with(ENGINE, source, plan)
         box = plan.edits[0].region.box
         before, after = luma(source[box.slices]), luma(painted[box.slices])
         assert np.percentile(after, 99) < 1.5 * np.percentile(before, 99) + 4
@@ -113,17 +115,15 @@ def test_one_closed_eye_takes_its_looks_from_the_open_one(
 ) -> None:
     """Open one eye of the blinking astronaut in blue first; the other one must then come out blue by itself."""
     pixels = sample("image_3.jpg")
-    plan = plan_of(pixels, faces_of)
+    plan = plan_of(pixels, faces_of, "blue")
     # Wide, for a landmarker that sees one eye shut takes the other for half shut.
     half = EditPlan(tuple(replace(edit, amount=0.75) for edit in plan.edits if edit.feature is keep))
-    winking = composite(
-        pixels, DraftEngine(eye_color="blue").paint(pixels, half, ignore_progress), [edit.region for edit in half.edits]
-    )
+    winking = composite_with(ENGINE, pixels, half)
     face = remeasure(winking, plan.edits[0].face)
     assert face is not None
-    rest = plan_edits(winking, (face,), Options())
+    rest = plan_edits([FaceAnalysis(winking, face)], Options())
     assert [edit.feature for edit in rest.edits] == [(set(EYES) - {keep}).pop()]
-    done = composite(winking, ENGINE.paint(winking, rest, ignore_progress), [edit.region for edit in rest.edits])
+    done = composite_with(ENGINE, winking, rest)
     after = remeasure(done, face)
     assert after is not None
     hues = []

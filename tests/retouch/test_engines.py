@@ -14,12 +14,16 @@ from diffusion import weights
 from edit.options import DiffusionOptions, Options
 from edit.plan import EditPlan, Engine, RefiningEngine
 from inpaint import StableDiffusionEngine
-from photo.blend import composite, count_changes
+from photo.blend import count_changes
+from photo.canvas import Canvas
 from photo.errors import MissingModel, MissingPackage
+from photo.types import Pixels
 from retouch import engines
 from retouch.engines import DraftEngine, choose_engine
-from retouch.pipeline import ignore_progress, plan_edits
-from tests.conftest import FindFaces, LoadPhoto
+from retouch.pipeline import analyze, plan_edits
+from retouch.progress import ignore_progress
+from tests.conftest import LoadPhoto
+from tests.support.painting import composite_with
 
 if TYPE_CHECKING:
     from diffusion.painter import TilePainter
@@ -48,45 +52,65 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, load
 
 
 @pytest.fixture(scope="module")
-def plan(sample: LoadPhoto, faces_of: FindFaces) -> EditPlan:
-    pixels = sample("image_1.jpg")
-    return plan_edits(pixels, faces_of(pixels), Options())
+def plan(sample: LoadPhoto) -> EditPlan:
+    return plan_edits(analyze(sample("image_1.jpg")), Options())
 
 
-def test_an_engine_paints_a_new_photo_and_leaves_the_old_one(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
+def paint(engine: Engine, pixels: Pixels, plan: EditPlan) -> tuple[Pixels, ...]:
+    """The patches that an engine paints on an untouched canvas."""
+    return engine.paint(Canvas(pixels), plan, ignore_progress).patches
+
+
+def are_equal(one: tuple[Pixels, ...], other: tuple[Pixels, ...]) -> bool:
+    return all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
+
+
+def test_an_engine_paints_a_patch_for_each_edit_and_leaves_the_photo(
+    engine: Engine, plan: EditPlan, sample: LoadPhoto
+) -> None:
     pixels = sample("image_1.jpg").copy()
     before = pixels.copy()
-    painted = engine.paint(pixels, plan, ignore_progress)
-    assert painted.shape == pixels.shape and painted.dtype == np.uint8
-    assert not np.shares_memory(painted, pixels)
+    canvas = Canvas(pixels)
+    painted = engine.paint(canvas, plan, ignore_progress)
+    assert not painted.failures
     np.testing.assert_array_equal(pixels, before)
-    for edit in plan.edits:
-        assert (painted[edit.region.box.slices] != pixels[edit.region.box.slices]).any()
+    np.testing.assert_array_equal(canvas.work, before)
+    for edit, patch in zip(plan.edits, painted.patches, strict=True):
+        assert patch.shape == (edit.region.box.height, edit.region.box.width, 3) and patch.dtype == np.uint8
+        assert not np.shares_memory(patch, pixels) and not np.shares_memory(patch, canvas.work)
+        assert (patch != pixels[edit.region.box.slices]).any()
+
+
+def test_an_engine_paints_alike_on_a_canvas_that_was_painted_on(
+    engine: Engine, plan: EditPlan, sample: LoadPhoto
+) -> None:
+    canvas = Canvas(sample("image_1.jpg"))
+    first, again = (engine.paint(canvas, plan, ignore_progress).patches for _ in range(2))
+    assert are_equal(first, again)
 
 
 def test_nothing_outside_the_masks_is_used(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
     pixels = sample("image_1.jpg")
-    final = composite(pixels, engine.paint(pixels, plan, ignore_progress), [edit.region for edit in plan.edits])
+    final = composite_with(engine, pixels, plan)
     changed, outside = count_changes(pixels, final, [edit.region for edit in plan.edits])
     assert changed > 0 and outside == 0
 
 
 def test_an_engine_paints_the_same_again(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
     pixels = sample("image_1.jpg")
-    first, again = (engine.paint(pixels, plan, ignore_progress) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+    assert are_equal(paint(engine, pixels, plan), paint(engine, pixels, plan))
 
 
 def test_an_engine_without_edits_changes_nothing(engine: Engine, sample: LoadPhoto) -> None:
-    pixels = sample("image_5.jpg")
-    painted = engine.paint(pixels, EditPlan(), ignore_progress)
-    np.testing.assert_array_equal(painted, pixels)
-    assert not np.shares_memory(painted, pixels)
+    canvas = Canvas(sample("image_5.jpg"))
+    painted = engine.paint(canvas, EditPlan(), ignore_progress)
+    assert not painted.patches and not painted.failures
+    np.testing.assert_array_equal(canvas.work, canvas.original)
 
 
 def test_progress_never_falls_and_ends_at_one(engine: Engine, plan: EditPlan, sample: LoadPhoto) -> None:
     told: list[tuple[str, float]] = []
-    engine.paint(sample("image_1.jpg"), plan, lambda words, share: told.append((words, share)))
+    engine.paint(Canvas(sample("image_1.jpg")), plan, lambda words, share: told.append((words, share)))
     shares = [share for _, share in told]
     assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] == 1.0
     assert all(words for words, _ in told)
@@ -96,8 +120,8 @@ def test_an_engine_that_leaves_something_to_chance_draws_anew(
     engine: Engine, plan: EditPlan, sample: LoadPhoto
 ) -> None:
     pixels = sample("image_1.jpg")
-    first, second = (engine.paint(pixels, EditPlan(plan.edits, attempt=n), ignore_progress) for n in range(2))
-    assert np.array_equal(first, second) != isinstance(engine, RefiningEngine)
+    first, second = (paint(engine, pixels, EditPlan(plan.edits, attempt=n)) for n in range(2))
+    assert are_equal(first, second) != isinstance(engine, RefiningEngine)
 
 
 # ---- choosing --------------------------------------------------------------------------------------------

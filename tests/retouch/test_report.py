@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from edit.plan import Change, Edit, EditPlan, Report, Skip
-from face.types import LANDMARK_COUNT, Face, Feature, Landmarks
-from photo.types import Box, Region
+from edit.plan import Change, EditPlan, OtherEye, Report, Skip
+from edit.reasons import Cause, Reason
+from face.types import EYES, Face, Feature
+from photo.types import Box
 from retouch import drawing, report
+from tests.support.faces import make_analysis, make_donor, make_edit, make_face
 
-
-def make_face(number: int, box: Box, smile: float = 0.1, yaw: float = 0.0) -> Face:
-    """A face whose landmarks fill its box in no order; only its numbers matter here."""
-    spread = np.random.default_rng(number).random((LANDMARK_COUNT, 3), dtype=np.float32)
-    points = spread * np.array([box.width, box.height, 1], np.float32)
-    points += np.array([box.left, box.top, 0], np.float32)
-    shapes = {"mouthSmileLeft": smile, "mouthSmileRight": smile, "eyeBlinkLeft": 0.9, "eyeBlinkRight": 0.1}
-    return Face(number, box, 0.99, Landmarks(points), shapes, yaw, 0.0, 0.0)
+SMILING = Cause(Reason.SMILING)
+NOT_RECOGNIZED = Cause(Reason.NOT_RECOGNIZED)
+TOO_SMALL = Cause(Reason.TOO_SMALL, {"distance": 12.0, "least": 16.0})
 
 
 def make_report(changes: tuple[Change, ...], skips: tuple[Skip, ...], faces: tuple[Face, ...]) -> Report:
     return Report(faces, changes, skips, "draft", 1234 if changes else 0, 0, {"find": 0.5})
 
 
-def make_edit(face: Face, feature: Feature) -> Edit:
-    box = Box(face.box.left + 2, face.box.top + 2, face.box.right - 2, face.box.bottom - 2)
-    return Edit(face, feature, Region(box, np.ones((box.height, box.width), np.float32)), 0.04, 0.2, 0.5)
-
-
 FIRST = make_face(1, Box(10, 20, 110, 140))
-SECOND = make_face(2, Box(150, 20, 250, 140), smile=0.8, yaw=20.0)
+SECOND = make_face(2, Box(150, 20, 250, 140), smile=0.8, yaw_degrees=20.0)
+FIRST_ANALYSIS, SECOND_ANALYSIS = make_analysis(FIRST), make_analysis(SECOND)
 
 
 def test_both_eyes_and_the_mouth_read_as_one_sentence() -> None:
@@ -52,9 +44,9 @@ def test_both_eyes_and_the_mouth_read_as_one_sentence() -> None:
 
 def test_one_eye_is_named_and_the_rest_gets_its_reasons() -> None:
     changes = (Change(FIRST, Feature.LEFT_EYE, 0.05, 0.30, True, 1),)
-    skips = (Skip(FIRST, Feature.RIGHT_EYE, "already open."), Skip(FIRST, Feature.MOUTH, "already smiling"))
+    skips = (Skip(FIRST, Feature.RIGHT_EYE, Cause(Reason.OPEN)), Skip(FIRST, Feature.MOUTH, SMILING))
     assert report.describe(make_report(changes, skips, (FIRST,))).splitlines()[1] == (
-        "Face 1: opened the left eye (eye aspect ratio 0.05 → 0.30). The right eye: already open. "
+        "Face 1: opened the left eye (eye aspect ratio 0.05 → 0.30). The right eye: open already. "
         "Mouth: already smiling."
     )  # fmt: skip
 
@@ -67,15 +59,16 @@ def test_the_resemblance_is_told_once_for_a_face() -> None:
 
 
 def test_a_face_with_one_reason_for_all_says_it_once() -> None:
-    skips = tuple(Skip(FIRST, feature, "the face is too small") for feature in Feature)
+    skips = tuple(Skip(FIRST, feature, TOO_SMALL) for feature in Feature)
     text = report.describe(make_report((), skips, (FIRST,)))
-    assert "Face 1: left alone: the face is too small." in text
+    words = "the face is too small to tell: its outer eye corners are 12 px apart, 16 px are needed"
+    assert f"Face 1: left alone: {words}." in text.splitlines()
     assert text.endswith("Nothing was changed: the result is the photo as it was.")
 
 
 def test_an_edit_put_back_tells_why() -> None:
-    changes = (Change(FIRST, Feature.MOUTH, 0.1, 0.2, False, 3, "it would have looked forced"),)
-    assert "Mouth put back as before: it would have looked forced." in report.describe(
+    changes = (Change(FIRST, Feature.MOUTH, 0.1, 0.2, False, 3, Cause(Reason.NO_CLEAR_SMILE)),)
+    assert "Mouth put back as before: the smile did not come out clearly." in report.describe(
         make_report(changes, (), (FIRST,))
     )
 
@@ -91,8 +84,9 @@ def test_pixels_changed_outside_are_a_warning() -> None:
 
 
 def test_the_analysis_table_has_a_row_for_each_face_and_the_reasons_below() -> None:
-    plan = EditPlan((make_edit(FIRST, Feature.LEFT_EYE),), (Skip(SECOND, Feature.MOUTH, "already smiling", 0.8, 0.3),))
-    lines = report.describe_analysis((FIRST, SECOND), plan).splitlines()
+    edits = (make_edit(FIRST_ANALYSIS, Feature.LEFT_EYE),)
+    plan = EditPlan(edits, (Skip(SECOND, Feature.MOUTH, SMILING, 0.8, 0.3),))
+    lines = report.describe_analysis((FIRST_ANALYSIS, SECOND_ANALYSIS), plan).splitlines()
     assert lines[0] == "Found 2 faces."
     assert lines[3].startswith("1 ") and lines[3].endswith("open the left eye") and "closed" in lines[3]
     assert lines[4].startswith("2 ") and lines[4].endswith("nothing")
@@ -103,13 +97,33 @@ def test_the_analysis_table_has_a_row_for_each_face_and_the_reasons_below() -> N
 
 
 def test_the_analysis_says_why_no_photo_gives_its_eyes() -> None:
-    edits = tuple(replace(make_edit(FIRST, eye), no_donor="they show no face") for eye in list(Feature)[:2])
-    assert report.describe_analysis((FIRST,), EditPlan(edits)).endswith("\nFace 1, both eyes: they show no face.")
+    edits = tuple(make_edit(FIRST_ANALYSIS, eye, no_donor=Cause(Reason.NO_FACE_THERE)) for eye in EYES)
+    text = report.describe_analysis((FIRST_ANALYSIS,), EditPlan(edits))
+    assert text.endswith("\nFace 1, both eyes: they show no face.")
+
+
+def test_where_an_eye_comes_from_is_told_before_and_after() -> None:
+    donor = make_donor(SECOND_ANALYSIS, "beach.jpg")
+    edits = (
+        make_edit(FIRST_ANALYSIS, Feature.LEFT_EYE, sources=(donor,)),
+        make_edit(FIRST_ANALYSIS, Feature.RIGHT_EYE, sources=(OtherEye(),)),
+    )
+    text = report.describe_analysis((FIRST_ANALYSIS,), EditPlan(edits))
+    assert "Face 1, the left eye: would come from beach.jpg, face 2, distance 0.50." in text
+    assert "Face 1, the right eye: would come from the left eye." in text
+    changes = tuple(Change(FIRST, edit.feature, 0.05, 0.3, True, 1, source=edit.source) for edit in edits)
+    after = report.describe(make_report(changes, (), (FIRST,)))
+    assert "opened both eyes from beach.jpg, face 2, distance 0.50 and the left eye" in after
+    data = report.to_json(make_report(changes, (), (FIRST,)))
+    assert [change["donor"] for change in data["changes"]] == [  # type: ignore[attr-defined]
+        {"photo": "beach.jpg", "face": 2, "opening": 1.0, "distance": 0.5},
+        {"photo": "the left eye", "face": 1, "opening": 1.0},
+    ]
 
 
 def test_json_holds_every_part_and_only_what_json_knows() -> None:
-    changes = (Change(FIRST, Feature.MOUTH, 0.123456, float("nan"), False, 1, "no face was seen any more"),)
-    data = report.to_json(make_report(changes, (Skip(SECOND, Feature.MOUTH, "already smiling"),), (FIRST, SECOND)))
+    changes = (Change(FIRST, Feature.MOUTH, 0.123456, float("nan"), False, 1, NOT_RECOGNIZED),)
+    data = report.to_json(make_report(changes, (Skip(SECOND, Feature.MOUTH, SMILING),), (FIRST, SECOND)))
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert list(data) == [
         "schema_version", "engine", "faces", "changes", "skips", "changed_pixels", "changed_outside", "seconds",
@@ -118,16 +132,19 @@ def test_json_holds_every_part_and_only_what_json_knows() -> None:
     assert data["changes"] == [
         {
             "face": 1, "feature": "mouth", "before": 0.1235, "after": None, "kept": False, "tries": 1,
-            "note": "no face was seen any more", "donor": None, "resemblance": None,
+            "note": "the face was no longer recognised", "donor": None, "resemblance": None,
         }
     ]  # fmt: skip
     assert data["skips"] == [
-        {"face": 2, "feature": "mouth", "reason": "already smiling", "measured": None, "threshold": None}
-    ]
+        {
+            "face": 2, "feature": "mouth", "reason": "already smiling", "reason_code": "smiling",
+            "measured": None, "threshold": None,
+        }
+    ]  # fmt: skip
 
 
 def test_the_analysis_has_edits_where_the_report_has_changes() -> None:
-    data = report.analysis_to_json((FIRST,), EditPlan((make_edit(FIRST, Feature.MOUTH),)))
+    data = report.analysis_to_json((FIRST_ANALYSIS,), EditPlan((make_edit(FIRST_ANALYSIS),)))
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["edits"] == [
         {
@@ -142,7 +159,7 @@ def test_the_drawing_keeps_the_proportions_and_leaves_the_photo_alone(height: in
     pixels = np.full((height, width, 3), 128, np.uint8)
     pixels.setflags(write=False)
     face = make_face(1, Box(width // 4, height // 4, width // 2, height // 2))
-    drawn = drawing.draw_analysis(pixels, (face,), EditPlan((make_edit(face, Feature.MOUTH),)))
+    drawn = drawing.draw_analysis(pixels, (face,), EditPlan((make_edit(make_analysis(face, pixels)),)))
     assert drawn.dtype == np.uint8
     assert max(drawn.shape[:2]) >= max(1000, height, width)
     assert drawn.shape[1] / drawn.shape[0] == pytest.approx(width / height, rel=0.02)
