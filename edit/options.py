@@ -93,7 +93,7 @@ class EyeOptions:
                 lambda color: color in EYE_COLORS or re.fullmatch("#[0-9a-fA-F]{6}", color) is not None,
                 f"must be {', '.join(EYE_COLORS)} or a colour like #6b4a2f, not {{value}}.",
             ),
-            unset="as the other eye, else dark", metavar="COLOR",
+            unset="as the other eye or another photo shows it, else brown", metavar="COLOR",
         ).field_metadata,
     )  # fmt: skip
 
@@ -211,7 +211,9 @@ class DiffusionOptions:
     )
     lora: str | None = field(
         default=None,
-        metadata=Flag("--lora", "an adapter: a .safetensors file or a hub id", metavar="FILE").field_metadata,
+        metadata=Flag(
+            "--lora", "an adapter: a .safetensors file, a hub id, or a file in a hub repository", metavar="FILE"
+        ).field_metadata,
     )
     prompt: str | None = field(
         default=None, metadata=Flag("--prompt", "instead of the program's own", metavar="WORDS").field_metadata

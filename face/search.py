@@ -1,7 +1,7 @@
 """Find every face of a photo, with its landmarks, expression and pose.
 
-face_boxes.py says where faces may be. MediaPipe's FaceLandmarker looks at each box twice (face_look.py), the second
-time at an upright crop that the face fills; where it sees no face, or not the same one twice, there is none.
+`face.detector` says where faces may be. MediaPipe's FaceLandmarker (`face.landmarker`) looks at each box twice, the
+second time at an upright crop that the face fills; where it sees no face, or not the same one twice, there is none.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from donor.people import read_reference
-from edit.options import Options, Wish
+from edit.options import ENGINES, Options, Wish
 from photo.errors import BadOption, FixError
 from photo.files import FORMATS, load_photo, save_photo
 from retouch.engines import choose_engine
@@ -71,7 +71,7 @@ def add_api(options: Options, folder: Path) -> None:
         gr.Slider(0, 1, options.eyes.opening, label="eye_opening", visible=False),
         gr.Slider(0, 1, options.smile.strength, label="smile_strength", visible=False),
         gr.Textbox("", label="faces, such as 1,3; empty for all", visible=False),
-        gr.Radio(["auto", "draft", "stable-diffusion"], value=options.engine, label="engine", visible=False),
+        gr.Radio(list(ENGINES), value=options.engine, label="engine", visible=False),
         gr.Number(options.seed, precision=0, label="seed", visible=False),
         gr.File(
             label="references: other photos of the same people", file_count="multiple", type="filepath", visible=False

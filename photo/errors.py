@@ -1,4 +1,4 @@
-"""photo.errors: carried over."""
+"""What can go wrong and be mended by the user: each error is one sentence for them, and exit code 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""photo.types: carried over."""
+"""A photo, a box and a soft mask, and the names of all kinds of arrays that the program hands round."""
 
 from __future__ import annotations
 

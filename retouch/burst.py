@@ -1,7 +1,7 @@
 """Best take: of several photos of one group the best one is kept, and every face that another shows better is replaced.
 
 The photo in which most people look good is kept. Whoever does not look good in it gets the whole face from a photo in
-which they do, if the head has hardly moved in between; else their own eyes alone (`donor.people`), or the usual edit.
+which they do, if the head has hardly moved in between; else their own eyes alone (`donor.choose`), or the usual edit.
 """
 
 from __future__ import annotations

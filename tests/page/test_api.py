@@ -1,4 +1,4 @@
-"""The work of the page by HTTP, as the README shows it."""
+"""The work of the page by HTTP, as docs/page.md shows it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from tests.support.page_server import Server
 
 
 def run_example(language: str, server: Server, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the README's example for the page in a folder with a photo `group.jpg` and another of the same people."""
+    """Run the example of docs/page.md in a folder with a photo `group.jpg` and another of the same people."""
     shutil.copy(SAMPLES / "image_1.jpg", folder / "group.jpg")
     shutil.copy(SAMPLES / "image_4.jpg", folder / "group_2.jpg")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme[readme.index("## The page") :]
-    (example,) = re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.DOTALL | re.MULTILINE)
+    page = (ROOT / "docs" / "page.md").read_text(encoding="utf-8")
+    (example,) = re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
     text = example.replace("http://127.0.0.1:7860", server.url)
     command = [sys.executable, "-c", text] if language == "py" else ["bash", "-euc", text]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180)
 
 
-def test_the_readme_example_in_python_runs(server: Server, tmp_path: Path) -> None:
+def test_the_example_in_python_runs(server: Server, tmp_path: Path) -> None:
     done = run_example("py", server, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "final_group.jpg" in done.stdout
@@ -36,7 +35,7 @@ def test_the_readme_example_in_python_runs(server: Server, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_readme_example_with_curl_runs(server: Server, tmp_path: Path) -> None:
+def test_the_example_with_curl_runs(server: Server, tmp_path: Path) -> None:
     done = run_example("sh", server, tmp_path)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "fixed.jpg") as image:

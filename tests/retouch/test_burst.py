@@ -146,6 +146,16 @@ def test_a_stranger_gives_nothing(sample: LoadPhoto, faces_of: FindFaces) -> Non
     assert result.sources[0].sightings == (0, None) and result.sources[0].photo is None
 
 
+def test_smiles_count_only_where_they_are_wanted(sample: LoadPhoto) -> None:
+    pixels = sample("image_2.jpg")
+    shots = [Photo(pixels, path=Path("one.jpg")), Photo(shift(pixels, 3.0, 2.0), path=Path("two.jpg"))]
+    pair = [read_burst_photo(shot) for shot in shots]
+    (ignored,) = fix_burst(shots[0], pair, 0, NO_SMILE, DraftEngine()).takes
+    assert ignored.words == "looks good as it is" and not ignored.outcome
+    (wanted,) = fix_burst(shots[0], pair, 0, Options(), DraftEngine()).takes
+    assert wanted.words == "no photo has it with a smile" and "made the mouth smile" in wanted.outcome
+
+
 def test_openness_follows_the_eyes(sample: LoadPhoto, faces_of: FindFaces) -> None:
     closed, opened = (faces_of(sample(name))[0] for name in ("image_3.jpg", "image_2.jpg"))
     assert measure_openness(closed) == 0.0
