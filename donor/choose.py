@@ -57,7 +57,7 @@ MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered, or its smile is drawn."""
 
 # calibration: donor-iris. Photos differ in contrast: this part of the darkest spots of the face is black in theirs.
-_BLACK_SHARE = 0.7
+_BLACK_FRACTION = 0.7
 # calibration: donor-iris. Blurred over more than this part of the eye distance, iris and white are one.
 _MOST_BLUR_OF_IRIS = 0.04
 # calibration: donor-iris. Both irises have one colour, to within this part of the skin's, and are darker than this part
@@ -260,7 +260,7 @@ def _find_iris(there: FaceAnalysis, saturation_ratio: float) -> FloatArray | Non
 
 def _measure_tones(analysis: FaceAnalysis, eye: Feature) -> tuple[FloatArray, FloatArray]:
     """The RGB of black around an eye, and that of the skin minus it, both float32 (3,)."""
-    black = np.asarray(_BLACK_SHARE * analysis.appearance.black, np.float32)
+    black = np.asarray(_BLACK_FRACTION * analysis.appearance.black, np.float32)
     return black, np.maximum(analysis.eye(eye).skin - black, 1.0)
 
 

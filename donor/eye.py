@@ -21,7 +21,14 @@ from face.types import EyeFrame, Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, trimmed_mean
 from photo.types import Box, FloatArray, Mask, Pixels
-from render.eyeball import PUPIL_SHARE, EyeShading, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
+from render.eyeball import (
+    PUPIL_BLACK_RATIO,
+    EyeShading,
+    aperture_alpha,
+    choose_catchlight,
+    choose_sclera,
+    render_eyeball,
+)
 
 # ---- transferring --------------------------------------------------------------------------------------
 
@@ -204,7 +211,7 @@ def regularize_eye(
         iris=iris,
         sclera=white,
         skin=appearance.skin,
-        black=PUPIL_SHARE * appearance.black,
+        black=PUPIL_BLACK_RATIO * appearance.black,
         catchlight=choose_catchlight(appearance.skin, appearance.highlight),
         gaze=(0.0, 0.0),
         light_x=_LIGHT_X * (1.0 if eyeball.frame.x_axis[0] > 0 else -1.0),

@@ -18,7 +18,7 @@ _LIGHT_WIDTH = 0.40
 # calibration: donor-light. Ratio of two lights.
 _MOST_GAIN = 2.5
 # calibration: donor-light. Share of a difference of colours.
-_HAZE_SHARE = 0.8
+_HAZE_FRACTION = 0.8
 """Of the difference of the two photos' blacks so much is taken away."""
 # calibration: donor-light. Ratio of two saturations.
 _PALER = 0.7
@@ -158,7 +158,7 @@ def clear_haze(
     gray = donated @ LUMA
     depth = np.clip(1 - gray / level, 0, 1)
     return np.asarray(
-        donated * ((gray - _HAZE_SHARE * haze * depth) / np.maximum(gray, 1.0)).clip(0.1)[..., None], np.float32
+        donated * ((gray - _HAZE_FRACTION * haze * depth) / np.maximum(gray, 1.0)).clip(0.1)[..., None], np.float32
     )
 
 

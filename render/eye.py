@@ -33,7 +33,7 @@ LEAST_FOLD = 0.10
 """Under the rim of glasses the lid is squeezed into no less than this."""
 LEAST_ROOM_RATIO = 0.7
 """A rim of glasses lowers the upper lid no further than to this part of its height."""
-LASH_SHARE_DRAWN = 0.5
+LASH_FRACTION_COVERED = 0.5
 """This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
 STRAND_FILL_PX = 3.0
 """Skin under a strand of hair is made up from so far around."""
@@ -43,7 +43,7 @@ BURNT_SKIN_LUMA = (150.0, 220.0)
 LOWER_REACH = 0.62
 """Skin further below the lower rim than this does not move."""
 # calibration: painted-skin. Shares of the skin's grain.
-LEAST_GRAIN, GRAIN_HUE_SHARE = 0.4, 0.5
+LEAST_GRAIN, GRAIN_HUE_FRACTION = 0.4, 0.5
 """Of the skin's grain the darkest parts of an eye have so much, and all of it so much of the grain's colour."""
 SUPERSAMPLED_UNIT_PX = 72.0
 """The eyeball is rendered at about this many pixels per unit and then reduced …"""
@@ -127,7 +127,7 @@ def _slide_lids(
     shift_up = rise * (1 - smoothstep(0.0, 1.0, (above - start) / (end - start)))
 
     # The skin without lashes has to move up only part of the way: stretched further, pores become streaks.
-    sink = lower - (closed - LASH_SHARE_DRAWN * lashes.reach)
+    sink = lower - (closed - LASH_FRACTION_COVERED * lashes.reach)
     below = lower - y
     shift_down = sink * (1 - smoothstep(0.0, 1.0, below / LOWER_REACH))
     ends = 1 - smoothstep(0.92, 1.30, np.abs(x))
@@ -193,7 +193,7 @@ def _paint_eyeball(
     grain = appearance.tile_grain(box.height, box.width)
     # The skin's grain is coarser than that of darker things, and its colours would give the two irises different hues.
     level = np.clip(painted @ LUMA / max(float(shading.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
-    grain = level * (GRAIN_HUE_SHARE * grain + (1 - GRAIN_HUE_SHARE) * (grain @ LUMA)[..., None])
+    grain = level * (GRAIN_HUE_FRACTION * grain + (1 - GRAIN_HUE_FRACTION) * (grain @ LUMA)[..., None])
     return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
 
 

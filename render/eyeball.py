@@ -25,7 +25,7 @@ _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.18, 0.97, 0.90], np.float32)
 # calibration: sclera. How much of the deviation from the typical skin is the light's tint; the rest is this person's
 # own complexion.
-_CAST_SHARE = 0.75
+_CAST_FRACTION = 0.75
 # Of what the photo shows of the skin at least this part is skin, and no haze.
 _LEAST_CLEAR = 0.1
 # How much of the skin's tint a shadow has; gray ones look blue beside warm skin.
@@ -41,7 +41,7 @@ IRIS_COLORS = {
 }
 """Named eye colours: luma over skin luma, and RGB over luma."""
 # calibration: iris-colour. Share of luma.
-PUPIL_SHARE = 0.60
+PUPIL_BLACK_RATIO = 0.60
 """A pupil may be this much darker than the darkest hundredth of the face."""
 # calibration: iris-colour. A colour nobody told us: a brown as dark as brows and darkest spots of the face suggest,
 # since dark eyes go with dark hair: a fit to the lower half of the irises of 50 people, less a tenth, which is
@@ -99,7 +99,7 @@ def tint(color: FloatArray, strength: float) -> FloatArray:
     return np.asarray(gray + strength * (color - gray), np.float32)
 
 
-def _light(level: float, chroma: FloatArray, skin: FloatArray, cast_share: float = _CAST_SHARE) -> FloatArray:
+def _light(level: float, chroma: FloatArray, skin: FloatArray, cast_share: float = _CAST_FRACTION) -> FloatArray:
     """The colour of luma `level` that has `chroma` (3,) in neutral light, in the light that falls on `skin`."""
     skin_chroma = skin / max(float(skin @ LUMA), 1.0)
     cast = np.clip(skin_chroma / _TYPICAL_SKIN, 0.3, 3.0) ** cast_share

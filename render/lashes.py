@@ -26,7 +26,7 @@ LONGEST_LASHES = 0.52
 """… and at most this far: what is darker still further down is no lash."""
 TEMPLE_REACH = 0.25
 """At the outer corner they hang so much further."""
-WIPED_MARGIN = 0.30
+REMOVED_MARGIN = 0.30
 """Hanging lashes are found as what is darker than the skin so far beyond their reach."""
 # calibration: lash-removal. Ratios of luma.
 GLINT_RATIO = (1.15, 1.35)
@@ -124,7 +124,7 @@ def remove_lower_lashes(
     """
     whole, view = view, shrink_view(view)
     seen, half_width_px = fit_to(view, source), view.frame.half_width_px
-    size = max(3, round((lashes.reach + WIPED_MARGIN) * half_width_px) | 1)
+    size = max(3, round((lashes.reach + REMOVED_MARGIN) * half_width_px) | 1)
     across = max(3, round(size * view.frame.foreshortening) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.

@@ -37,13 +37,13 @@ from render.smile_motion import (
 _FADE_RANGE = (0.12, 0.34)
 _LID_FADE_ALPHAS = (0.90, 0.98)
 # Near the photo's edge a pixel may look back by at most this share of its distance from it.
-_EDGE_SHARE = 0.6
+_EDGE_FRACTION = 0.6
 # The backward map must stay this far from folding over (1 is no change, 0 a fold).
 _MIN_JACOBIAN = 0.35
 # Where it comes nearer, the motion is weakened by so much again and again, fading over so many nodes around.
 _WEAKEN = 0.9
 _WEAKENED_NODES = 4.0
-_LEAST_SHARE = 0.05
+_LEAST_STRENGTH = 0.05
 # On faces with larger distances of the outer eye corners nothing but grain is as fine as a pixel, and a quicker filter
 # moves the skin just as well.
 _CRISP_EYE_DISTANCE_PX = 800.0
@@ -113,12 +113,12 @@ def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: 
     # The lids lie too near the region's rim for that fade; what little they move fades within the rim itself.
     field += lift_lower_lids(landmarks, grid.nodes, gain) * smoothstep(*_LID_FADE_ALPHAS, grid.alpha)[..., None]
     from_left_top, from_right_bottom = grid.nodes - (box.left, box.top), (box.right - 1, box.bottom - 1) - grid.nodes
-    limit = (_EDGE_SHARE * np.minimum(from_left_top, from_right_bottom)).clip(1e-3)
+    limit = (_EDGE_FRACTION * np.minimum(from_left_top, from_right_bottom)).clip(1e-3)
     strength = np.ones(field.shape[:2], np.float32)
     while True:
         limited = (limit * np.tanh(strength[..., None] * field / limit)).astype(np.float32)
         folding = (measure_jacobian(limited, grid) < _MIN_JACOBIAN).astype(np.float32)
-        if not folding.any() or strength.min() < _LEAST_SHARE:
+        if not folding.any() or strength.min() < _LEAST_STRENGTH:
             return limited
         # Weakened around the fold only: the rest of the smile can stay.
         around = cv2.GaussianBlur(folding, (0, 0), _WEAKENED_NODES)
@@ -174,7 +174,7 @@ _SLOPE_SHADING = 0.45
 _HOLLOW_SHADING = 3.5
 # calibration: smile-relief. Slopes away from the light still get the room's light: they darken by this share of what
 # the others brighten.
-_SHADOW_SHARE = 0.35
+_SHADOW_FRACTION = 0.35
 # Light mostly comes from above; its sideways part is read off the two cheeks, within these bounds.
 _LIGHT_FROM_ABOVE = 0.75
 _MAX_LIGHT_FROM_SIDE = 0.6
@@ -265,7 +265,7 @@ def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: 
     toward_light = (from_left * axes[0] + _LIGHT_FROM_ABOVE * axes[1])[:2]
     slope_y, slope_x = np.gradient(relief, step)
     toward = -(slope_x * toward_light[0] + slope_y * toward_light[1])
-    toward = np.where(toward > 0, toward, _SHADOW_SHARE * toward)
+    toward = np.where(toward > 0, toward, _SHADOW_FRACTION * toward)
     hollow = np.maximum(cv2.Laplacian(relief, cv2.CV_32F) / step**2, 0) * _FOLD_RADIUS**2
     detail = np.clip(light - cv2.GaussianBlur(light, (0, 0), _CREASE_WIDTH / step), -_MAX_CREASE, _MAX_CREASE)
     change = _SLOPE_SHADING * toward - _HOLLOW_SHADING * hollow + _CREASE_DEEPENING * np.minimum(detail, 0) * creases

@@ -34,14 +34,14 @@ from photo.canvas import Canvas
 from photo.errors import MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.eye import open_eye
-from render.eyeball import PUPIL_SHARE, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
+from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
 from render.smile import paint_smile
 
 if TYPE_CHECKING:
     from diffusion.painter import TilePainter
 
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
-_ROUND_SHARE = 0.7
+_ROUND_FRACTION = 0.7
 # calibration: eye-detail. An eye seen at the first part of its width or less shows the light's reflection in the
 # middle: at the side it would lie on the ridge of the nose.
 _SEEN_FOR_LIGHT = (0.60, 0.90)
@@ -103,12 +103,12 @@ class DraftEngine:
             iris=appearance.tone.apply(blend_into_shadow(iris, clear, tiny)),
             sclera=appearance.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
-            black=PUPIL_SHARE * appearance.black,
+            black=PUPIL_BLACK_RATIO * appearance.black,
             catchlight=blend_into_shadow(choose_catchlight(skin, appearance.highlight), skin, tiny),
             gaze=source.gaze,
             light_x=light * float(np.interp(foreshortening, _SEEN_FOR_LIGHT, (0, 1))),
             detail=float(np.clip((frame.half_width_px - low) / (high - low), 0, 1)),
-            roundness=1 + _ROUND_SHARE * (1 / max(foreshortening, 1e-6) - 1),
+            roundness=1 + _ROUND_FRACTION * (1 / max(foreshortening, 1e-6) - 1),
             seed=self._seed + edit.face.number,
             haze=haze,
         )

@@ -150,10 +150,10 @@ def test_smiles_count_only_where_they_are_wanted(sample: LoadPhoto) -> None:
     pixels = sample("image_2.jpg")
     shots = [Photo(pixels, path=Path("one.jpg")), Photo(shift(pixels, 3.0, 2.0), path=Path("two.jpg"))]
     pair = [read_burst_photo(shot) for shot in shots]
-    (ignored,) = fix_burst(shots[0], pair, 0, NO_SMILE, DraftEngine()).takes
-    assert ignored.words == "looks good as it is" and not ignored.outcome
-    (wanted,) = fix_burst(shots[0], pair, 0, Options(), DraftEngine()).takes
-    assert wanted.words == "no photo has it with a smile" and "made the mouth smile" in wanted.outcome
+    (ignored,) = fix_burst(shots[0], pair, 0, NO_SMILE, DraftEngine()).sources
+    assert ignored.reason == "looks good as it is" and not ignored.outcome
+    (wanted,) = fix_burst(shots[0], pair, 0, Options(), DraftEngine()).sources
+    assert wanted.reason == "no photo has it with a smile" and "made the mouth smile" in wanted.outcome
 
 
 def test_openness_follows_the_eyes(sample: LoadPhoto, faces_of: FindFaces) -> None:
