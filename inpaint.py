@@ -1,8 +1,8 @@
-"""The Stable Diffusion engine: paints realism over the draft, tile by tile, and nothing outside the soft masks.
+"""The Stable Diffusion engine: repaints the draft realistically, tile by tile, and nothing outside the soft masks.
 
 Each face is cut out upright at the size that the model was trained on, eyes and mouth together. The networks start
-from the draft with some noise on it, so geometry and identity stay; what they changed is added to the photo at its own
-resolution.
+from the draft with some noise on it, so geometry and identity stay; the difference they make is added to the photo at
+its own resolution.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _DRAFT_FRACTION, _LOAD_FRACTION = 0.05, 0.05  # of the time that painting takes,
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    """One tile to paint, and the edits in it; `owner` (a face's number, or 0) and `number` tell it from all others."""
+    """One tile to paint, and the edits in it; `owner` (a face's number, or 0) and `number` identify it."""
 
     tile: FaceTile
     edits: list[Edit]
@@ -63,7 +63,7 @@ class _Work:
 
 @dataclass(frozen=True, eq=False)
 class _Done:
-    """What a tile showed and what became of it: the same when nothing usable came, `why` says what."""
+    """A tile before and after painting, both uint8 (size, size, 3); equal if `why` made the result unusable."""
 
     work: _Work
     before: Pixels
@@ -73,7 +73,7 @@ class _Done:
 
 @dataclass(eq=False)
 class _Painting:
-    """What one call of `paint` has by now: the patch of each edit of the plan, and why faces failed, by number."""
+    """The state of one call of `paint`: the patch of each edit of the plan, and why faces failed, by their number."""
 
     painter: TilePainter
     canvas: Canvas
@@ -82,7 +82,7 @@ class _Painting:
     failures: dict[int, Cause] = field(default_factory=dict)
 
     def cut_tiles(self, tiles: Sequence[FaceTile]) -> list[Pixels]:
-        """What tiles show of the photo with the patches in their soft regions, as the networks are to see it."""
+        """Return tiles of the photo with the patches blended in, uint8 (size, size, 3), as input of the networks."""
         for edit, patch in zip(self.plan.edits, self.patches, strict=True):
             before = self.canvas.work[edit.region.box.slices]
             self.canvas.put(edit.region.box, blend(before, patch, edit.region.alpha))
@@ -91,7 +91,7 @@ class _Painting:
         return cut
 
     def add(self, groups: Sequence[Sequence[_Done]]) -> None:
-        """Add to the patches what the networks changed; the tiles of a group belong together."""
+        """Add the changes of the networks to the patches; the tiles of a group overlap and are blended."""
         for edit, patch in zip(self.plan.edits, self.patches, strict=True):
             self.canvas.put(edit.region.box, patch)
         for tiles in groups:
@@ -102,10 +102,9 @@ class _Painting:
 
 
 class StableDiffusionEngine:
-    """Paints edits with Stable Diffusion, starting from what `fallback` paints.
+    """Paints edits with Stable Diffusion, starting from the patches of `fallback`.
 
-    `load` returns the painter and is called when there is something to paint. Several engines may
-    share a painter.
+    `load` returns the painter; it is called only when there is something to paint. Several engines may share a painter.
     """
 
     name = "stable-diffusion"
@@ -123,18 +122,18 @@ class StableDiffusionEngine:
 
     @property
     def retries(self) -> int:
-        """How many other seeds a face that came out wrong gets."""
+        """The number of further tries, each with another seed, for a face that came out wrong."""
         return self._options.retries
 
     def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
-        """Paint every edit of `plan`; see `Engine`.
+        """Return a patch for every edit of `plan`; see `Engine`.
 
-        A face that the networks gave nothing usable for stays as `fallback` painted it and is among the failures.
-        Raises MissingModel, MissingPackage or NotEnoughMemory.
+        A face for which the networks gave nothing usable stays as `fallback` painted it and is among the failures.
+        Raises MissingModel, MissingPackage, NotEnoughMemory.
         """
         if not plan.edits:
             return PaintResult(())
-        drafted = self._fallback.paint(canvas, plan, lambda text, part: on_progress(text, _DRAFT_FRACTION * part))
+        drafted = self._fallback.paint(canvas, plan, lambda text, done: on_progress(text, _DRAFT_FRACTION * done))
         # The draft moved the cheeks; the networks paint eyes and lips only. The person's own eyes are real already.
         rendered = [edit for edit in plan.edits if isinstance(edit.source, Rendered)]
         narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in rendered))
@@ -156,8 +155,10 @@ class StableDiffusionEngine:
             count = sum(len(group) for group in groups)
             text = f"{'refining' if number else 'painting'} {'1 tile' if count == 1 else f'{count} tiles'}"
             start = _DRAFT_FRACTION + _LOAD_FRACTION
-            told = _tell(on_progress, text, start + (1 - start) * finished / total, (1 - start) * count / total)
-            self._paint_round(painting, groups, is_first=number == 0, on_step=told)
+            on_step = _scale_steps(
+                on_progress, text, start + (1 - start) * finished / total, (1 - start) * count / total
+            )
+            self._paint_round(painting, groups, is_first=number == 0, on_step=on_step)
             finished += count
         on_progress("painted", 1.0)
         return PaintResult(tuple(painting.patches), painting.failures)
@@ -165,8 +166,8 @@ class StableDiffusionEngine:
     def _paint_round(
         self, painting: _Painting, groups: Sequence[Sequence[_Work]], *, is_first: bool, on_step: OnStep
     ) -> None:
-        """Paint groups of tiles that belong together into the patches, starting from what they show by now."""
-        works = [work for group in groups for work in group if painting.failures.keys().isdisjoint(_name_faces(work))]
+        """Paint groups of overlapping tiles into the patches, starting from the present state of these."""
+        works = [work for group in groups for work in group if painting.failures.keys().isdisjoint(_list_faces(work))]
         if not works:
             return
         sampling = self._sampling
@@ -175,16 +176,16 @@ class StableDiffusionEngine:
         painted = iter(self._paint_tiles(painting, works, sampling, on_step))
         done = [[next(painted) for work in group if work in works] for group in groups]
         if is_first:
-            # A detail that failed leaves its face as the first round painted it: nothing to tell.
+            # A detail that failed leaves its face as the first round painted it, which is no failure.
             for one in (one for group in done for one in group):
                 if one.why is not None:
-                    painting.failures.update(dict.fromkeys(_name_faces(one.work), one.why))
+                    painting.failures.update(dict.fromkeys(_list_faces(one.work), one.why))
         painting.add([group for group in done if group])
 
     def _paint_tiles(
         self, painting: _Painting, works: Sequence[_Work], sampling: Sampling, on_step: OnStep
     ) -> list[_Done]:
-        """Have tiles painted, and bring each back to the colours around its mask."""
+        """Paint tiles, and match each to the colours around its mask."""
         befores = painting.cut_tiles([work.tile for work in works])
         alphas = [_cut_alphas(work) for work in works]
         jobs = []
@@ -197,7 +198,7 @@ class StableDiffusionEngine:
         return [_match(*parts) for parts in zip(works, befores, alphas, results, strict=True)]
 
     def _plan_details(self, pixels: Pixels, whole: Sequence[_Work]) -> list[list[_Work]]:
-        """For each face that is larger than its tile the tiles that show its edits at about full size."""
+        """For each face that was reduced to fit its tile the tiles that show its edits at about full size."""
         groups = []
         for work in whole:
             size, face, regions = work.tile.size, work.edits[0].face, _list_regions([work])
@@ -211,7 +212,7 @@ class StableDiffusionEngine:
         return groups
 
     def _plan_grid(self, pixels: Pixels, plan: EditPlan, size: int) -> list[_Work]:
-        """The tiles of a fixed grid over the whole photo that touch an edit."""
+        """The tiles of a fixed grid over the whole photo that overlap an edit."""
         scale = min(1.0, GRID_TILES_ACROSS * size / max(pixels.shape[:2]))
         regions = [edit.region for edit in plan.edits]
         boxes = grid_tiles(pixels.shape, size, self._choose_overlap(size), regions, scale)
@@ -220,11 +221,12 @@ class StableDiffusionEngine:
         return [work for work in works if work.edits]
 
     def _choose_overlap(self, size: int) -> int:
+        """The overlap of neighbouring tiles in pixels, at most half a tile."""
         return size // 2 if self._options.overlap is None else min(self._options.overlap, size // 2)
 
 
 def _plan_faces(pixels: Pixels, plan: EditPlan, size: int) -> list[_Work]:
-    """One tile for each face, that shows all of it."""
+    """One tile for each face, which shows all of it."""
     edits_of: dict[int, list[Edit]] = {}
     for edit in plan.edits:
         edits_of.setdefault(edit.face.number, []).append(edit)
@@ -235,36 +237,39 @@ def _plan_faces(pixels: Pixels, plan: EditPlan, size: int) -> list[_Work]:
 
 
 def _choose_touched(edits: Sequence[Edit], tile: FaceTile) -> list[Edit]:
+    """The edits of which the tile shows a part."""
     return [edit for edit in edits if cut_alpha(edit.region, tile).any()]
 
 
-def _name_faces(work: _Work) -> set[int]:
+def _list_faces(work: _Work) -> set[int]:
+    """The numbers of the faces that a tile edits."""
     return {edit.face.number for edit in work.edits}
 
 
 def _list_regions(works: Sequence[_Work]) -> list[Region]:
+    """The region of each edit in the tiles, once."""
     return list({id(edit): edit.region for work in works for edit in work.edits}.values())
 
 
 def _cut_alphas(work: _Work) -> Alpha:
-    """Where the tile shows a region, the strongest of them: float32 (size, size)."""
+    """The maximum of the alphas of all regions in the tile, float32 (size, size)."""
     return np.maximum.reduce([cut_alpha(edit.region, work.tile) for edit in work.edits])
 
 
 def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult) -> _Done:
-    """Bring a painted tile to the colours around its mask, and see whether it can be used."""
+    """The painted tile matched to the colours around its mask, or the cause why it cannot be used."""
     if result.pixels is None:
         return _Done(work, before, before, Cause(Reason.PAINTER_FAILED, {"text": result.why}))
     if _measure_change(before, result.pixels, alpha) > MOST_CHANGED:
         return _Done(work, before, before, Cause(Reason.NO_FACE_PAINTED))
     matched = match_ring(before, result.pixels, alpha).astype(np.float32)
-    # Soft toward the draft: where the networks' part ends the photo's own mask may still be at its fullest.
+    # Blended into the draft: where the networks' mask ends, the region's own alpha may still be 1.
     soft = before + alpha[..., None] * (matched - before)
     return _Done(work, before, np.rint(soft).astype(np.uint8))
 
 
 def _measure_change(before: Pixels, after: Pixels, alpha: Alpha) -> float:
-    """The mean difference of two tiles uint8 (s, s, 3) where the mask is above a half, as ΔE of CIE 1976."""
+    """The mean difference ΔE (CIE 1976) of two tiles uint8 (size, size, 3) where `alpha` is above a half."""
     inside = alpha > 0.5
     if not inside.any():
         return 0.0
@@ -272,11 +277,12 @@ def _measure_change(before: Pixels, after: Pixels, alpha: Alpha) -> float:
     return float(np.linalg.norm(now - was, axis=1).mean())
 
 
-def _tell(on_progress: Progress, text: str, start: float, fraction: float) -> OnStep:
-    return lambda part: on_progress(text, start + fraction * part)
+def _scale_steps(on_progress: Progress, text: str, start: float, fraction: float) -> OnStep:
+    """The callback for tiles that are `fraction` of the whole work and begin when `start` of it is done."""
+    return lambda done: on_progress(text, start + fraction * done)
 
 
 def _mix_seed(seed: int, owner: int, attempt: int, number: int) -> int:
-    """A seed of its own for each tile, whatever else is painted beside it."""
+    """A seed for each tile that does not depend on what else is painted."""
     mixed = np.random.SeedSequence([seed % 2**63, owner, attempt, number]).generate_state(1, np.uint64)
     return int(mixed[0] >> np.uint64(1))

@@ -1,1 +1,1 @@
-"""Stable Diffusion's networks: finding, loading and running them; nothing here knows what a photo is."""
+"""Finds, loads and runs Stable Diffusion's networks; only the prompts depend on faces."""

@@ -1,4 +1,4 @@
-"""What the networks are asked for and what comes back: tiles, results, and how to sample. It needs no torch."""
+"""The input and output of the networks: tiles, results, and how to sample. It needs no torch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TileJob:
 
 @dataclass(frozen=True, eq=False)
 class TileResult:
-    """The painted tile, uint8 (size, size, 3) RGB; or None, and in `why` the reason why there is none."""
+    """The painted tile, uint8 (size, size, 3) RGB; or None, with the reason in `why`."""
 
     pixels: Pixels | None
     why: str = ""
@@ -55,7 +55,7 @@ class Sampling:
 
     @classmethod
     def from_options(cls, options: DiffusionOptions) -> Sampling:
-        """Return what the options say, and where they say nothing what suits the scheduler."""
+        """Return the sampling that the options set, with the defaults of the scheduler where they set none."""
         few = options.scheduler in FEW_STEP_SCHEDULERS
         steps = options.steps or (FEW_STEPS if few else DEFAULT_STEPS)
         guidance = (FEW_STEPS_GUIDANCE if few else DEFAULT_GUIDANCE) if options.guidance is None else options.guidance

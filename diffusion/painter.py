@@ -1,7 +1,7 @@
 """Stable Diffusion on tiles: loads the networks once, and paints lists of tiles with them in batches.
 
-It knows nothing of photos and faces. Importing it loads torch and diffusers, which takes seconds: who may not need to
-paint imports it only when a model is to be loaded.
+It knows nothing of photos and faces. Importing it loads torch and diffusers, which takes seconds, so it is imported
+only when a model is about to be loaded.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ _SCHEDULERS: dict[str, tuple[str, dict[str, object]]] = {
 
 
 class TilePainter:
-    """Paints tiles with one pipeline of diffusers; may be shared by threads, which then wait for each other.
+    """Paints tiles with one pipeline of diffusers. Threads may share it: they take turns.
 
-    `batch_size` is how many tiles go through the networks at once; it is halved when they do not fit into memory.
+    `batch_size` is the number of tiles that go through the networks at once; it is halved when they do not fit into
+    memory.
     """
 
     def __init__(self, pipeline: Any, batch_size: int) -> None:
@@ -55,14 +56,14 @@ class TilePainter:
 
     @property
     def native_size(self) -> int:
-        """The side of the pictures that the model was trained on, in pixels."""
+        """The side of the square pictures that the model was trained on, in pixels."""
         return int(self._pipeline.unet.config.sample_size) * int(self._pipeline.vae_scale_factor)
 
     def paint(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> list[TileResult]:
-        """Paint all tiles, which are of one size, and return a result for each.
+        """Return a result for each of the tiles, which are all of one size, in their order.
 
-        What comes out for a tile depends on its own seed, not on what else is in its batch. Raises NotEnoughMemory
-        when not even one tile fits, MissingModel when the networks do not fit the task.
+        A result depends on the seed of its own tile, not on the rest of the batch. `on_step` is called after each step.
+        Raises NotEnoughMemory when not even one tile fits, MissingModel when the networks do not fit the task.
         """
         results: list[TileResult] = []
         with self._lock:
@@ -82,11 +83,11 @@ class TilePainter:
         return results
 
     def _try_batch(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> list[TileResult] | None:
-        """Paint the tiles at once; None when there is not enough memory."""
+        """The results of tiles painted at once; None when there is not enough memory."""
         try:
             pictures, flagged = self._run(jobs, sampling, on_step)
             if self._is_half() and not np.isfinite(pictures).all():
-                # Half precision overflowed. It will again, so the networks stay in full precision.
+                # Half precision overflowed. It would again, so the networks stay in full precision.
                 self._pipeline.to(torch.float32)
                 pictures, flagged = self._run(jobs, sampling, on_step)
         except RuntimeError as error:
@@ -94,12 +95,12 @@ class TilePainter:
                 raise
         else:
             return [_check_picture(picture, flag) for picture, flag in zip(pictures, flagged, strict=True)]
-        # Out here nothing holds on to what the failed try had allocated.
+        # Outside the handler the traceback no longer keeps alive what the failed try had allocated.
         _free_memory()
         return None
 
     def _run(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> tuple[Any, Sequence[bool]]:
-        """Return the painted tiles, float (n, size, size, 3) 0 … 1, and which of them the safety checker flagged."""
+        """The painted tiles, float (n, size, size, 3) 0 … 1, and for each whether the safety checker flagged it."""
         pipeline = self._pipeline
         pipeline.scheduler = make_scheduler(self._settings, sampling)
         steps, strength = _choose_start(pipeline.scheduler, sampling)
@@ -139,7 +140,7 @@ def make_scheduler(settings: Any, sampling: Sampling) -> Any:
     """Return a new scheduler of diffusers, made from the `settings` of the model's own one."""
     name, changes = _SCHEDULERS[sampling.scheduler]
     if sampling.scheduler == "dpm++" and sampling.strength == 1:
-        # Karras' spacing spends the steps well on the whole way from noise, badly on a part of it.
+        # Karras' spacing of the steps is good for the whole way from noise, bad for a part of it.
         changes = {**changes, "use_karras_sigmas": True}
     return getattr(diffusers, name).from_config(settings, **changes)
 
@@ -156,13 +157,13 @@ def find_start(times: Sequence[float], strength: float, train_steps: int) -> int
 
 
 def _choose_start(scheduler: Any, sampling: Sampling) -> tuple[int, float]:
-    """Return the steps, and the fraction of them to take, that make a pipeline start at the wanted noise level."""
+    """The number of steps, and the fraction of them to take, with which a pipeline starts at the wanted noise level."""
     if sampling.strength >= 1:
         return sampling.steps, 1.0
     steps = max(sampling.steps, 2)
     scheduler.set_timesteps(steps)
     start = find_start(scheduler.timesteps.tolist(), sampling.strength, scheduler.config.num_train_timesteps)
-    # The half keeps rounding in the pipeline away from the next number.
+    # The half keeps the pipeline's rounding away from the neighbouring integers.
     return steps, (steps - start + 0.5) / steps
 
 
@@ -181,9 +182,9 @@ _loading = threading.Lock()
 
 
 def load_painter(options: LoadOptions) -> TilePainter:
-    """Load a model, or return it when it is the one that was loaded last.
+    """Return the painter of a model, loaded unless it is the one that was loaded last.
 
-    Raises MissingModel, MissingPackage, BadOption or NotEnoughMemory.
+    Raises MissingModel, MissingPackage, BadOption, NotEnoughMemory.
     """
     with _loading:
         return _load(options)
@@ -224,11 +225,11 @@ def pick_device(name: str) -> str:
 
 
 def _open(weights: Weights, dtype: Any) -> Any:
-    """Return an inpainting pipeline of diffusers, still on the CPU."""
+    """An inpainting pipeline of diffusers, still on the CPU."""
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
-    # By their names: AutoPipelineForInpainting would come to the same, and import dozens of others first.
+    # By name: AutoPipelineForInpainting gives the same, but imports dozens of other pipelines first.
     index = diffusers.DiffusionPipeline.load_config(weights.folder, local_files_only=True)
     large = "XL" in index["_class_name"]
     kind = diffusers.StableDiffusionXLInpaintPipeline if large else diffusers.StableDiffusionInpaintPipeline
@@ -258,7 +259,7 @@ def _add_adapter(pipeline: Any, path: Path) -> None:
 
 @contextmanager
 def _load_errors(path: Path) -> Iterator[None]:
-    """Turn what goes wrong on loading a damaged or strange model into one sentence."""
+    """Turn the errors of loading a damaged or unsupported model into MissingModel or NotEnoughMemory."""
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
@@ -269,7 +270,7 @@ def _load_errors(path: Path) -> Iterator[None]:
 
 
 def _check_picture(picture: Any, flagged: bool) -> TileResult:
-    """Return a picture that the networks painted, float (size, size, 3) 0 … 1, as uint8, or why it cannot be used."""
+    """A picture of the networks, float (size, size, 3) 0 … 1, as uint8, or the reason why it cannot be used."""
     if flagged:
         return TileResult(None, "the model's safety checker blanked the picture")
     if not np.isfinite(picture).all():
@@ -281,7 +282,7 @@ def _check_picture(picture: Any, flagged: bool) -> TileResult:
 
 
 def _scale_steps(on_step: OnStep, start: float, fraction: float) -> OnStep:
-    """The callback of a batch that is `fraction` of the whole list and begins where `start` of it is done."""
+    """The callback for a batch that is `fraction` of the whole list and begins when `start` of it is done."""
     return lambda done: on_step(start + fraction * done)
 
 
@@ -299,7 +300,7 @@ def _free_memory() -> None:
 
 
 def _has_fast_bf16() -> bool:
-    """Whether the CPU computes in bfloat16 itself: then it is twice as fast as float32, else far slower."""
+    """Whether the CPU has bfloat16 instructions: with them it is twice as fast as float32, without far slower."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

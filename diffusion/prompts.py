@@ -1,7 +1,7 @@
-"""The words that Stable Diffusion is given: what the edited parts of a face are to look like.
+"""Composes the prompts for Stable Diffusion: the text that describes the edited parts of a face.
 
-A text encoder reads 77 tokens and drops the rest, so the words are few, the most wanted first. Negative words name
-things; a "no" or "avoid" in them would ask for the opposite.
+A text encoder reads 77 tokens and drops the rest, so prompts are short, the most important first. Negative prompts name
+things; a "no" or "avoid" in them would mean the opposite.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _DIM, _GRAY = 70.0, 4.0
 
 
 def compose_prompt(analysis: FaceAnalysis, features: Collection[Feature], options: DiffusionOptions) -> tuple[str, str]:
-    """The prompt and the negative prompt for the edited `features` of one face.
+    """Return the prompt and the negative prompt for the edited `features` of one face.
 
-    `options.prompt` and `options.negative_prompt` replace them.
+    `options.prompt` and `options.negative_prompt` replace them where they are set.
     """
     face = analysis.face
     wanted, unwanted = ["photo of a face"], []
@@ -48,9 +48,10 @@ def compose_prompt(analysis: FaceAnalysis, features: Collection[Feature], option
 
 
 def _describe_light(pixels: Pixels, face: Face) -> list[str]:
+    """The parts of the prompt that name the light of a face, and that it has no colours."""
     box = face.box.clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return []
     small = cv2.resize(pixels[box.slices], (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32)
-    words = ["black and white photo"] if np.ptp(small, axis=2).mean() < _GRAY else []
-    return [*words, "dim light"] if small.max(axis=2).mean() < _DIM else [*words, "natural light"]
+    terms = ["black and white photo"] if np.ptp(small, axis=2).mean() < _GRAY else []
+    return [*terms, "dim light"] if small.max(axis=2).mean() < _DIM else [*terms, "natural light"]

@@ -1,7 +1,7 @@
-"""Finds the weights of Stable Diffusion on this machine, or fetches them; it never loads them.
+"""Finds the weights of Stable Diffusion on this machine, or downloads them; it never loads them.
 
 A model is a folder in the format of diffusers, a single `.safetensors` file, or an id of the Hugging Face hub such as
-`owner/name`. Of the hub's files only those that are needed are fetched: no pickles, no copy in a second precision.
+`owner/name`. Only the files of the hub that are needed are downloaded: no pickles, no second precision.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INSTALL = "pip install -r requirements_torch.txt -r requirements.txt"
 _HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,60}", re.ASCII)
 _SD2_MODEL = "sd2-community/stable-diffusion-2-inpainting"
 _SDXL_MODEL = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
-# What is fetched of each, in half precision, and under which licence; other models tell it on their page.
+# The size of the download of each, in half precision, and its licence; those of other models are on their pages.
 _FACTS = {
     DEFAULT_MODEL: "about 2.1 GB, licence CreativeML OpenRAIL-M",
     _SD2_MODEL: "about 2.6 GB, licence CreativeML Open RAIL++-M",
@@ -50,9 +50,10 @@ _ANSWER_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Weights:
-    """Where the weights lie: `folder` in the format of diffusers, `variant` the ending of its files such as fp16.
+    """The place of a model's weights: a `folder` in the format of diffusers.
 
-    With `file`, a single `.safetensors` file, `folder` holds its settings only.
+    `variant` is the ending of the names of its files such as fp16, None where they have none. With `file`, a single
+    `.safetensors` file, the folder holds only the settings that belong to it.
     """
 
     folder: Path
@@ -61,26 +62,26 @@ class Weights:
 
 
 def check_packages(names: Sequence[str] = PACKAGES) -> None:
-    """Raise MissingPackage when a package that Stable Diffusion needs is not installed; none is imported."""
+    """Raise MissingPackage if a package that Stable Diffusion needs is not installed. None is imported."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingPackage(f"Stable Diffusion needs the package {missing[0]}, which is not installed; run: {INSTALL}")
 
 
 def describe_model(model: str) -> str:
-    """How much is downloaded for a model, and its licence, in words."""
+    """Return the size of the download of a model, and its licence, as text."""
     return _FACTS.get(model, "size and licence: see its page on the Hugging Face hub")
 
 
 def download_command(model: str) -> str:
-    """The command that downloads a model and does nothing else."""
+    """Return the command line that downloads a model and does nothing else."""
     return "python main.py --download_model" + ("" if model == DEFAULT_MODEL else f" --model {model}")
 
 
 def find_weights(model: str) -> Weights | None:
-    """Look for the weights of `model` on this machine alone; None when it is a hub id and they are not here.
+    """Return the weights of `model` if they are on this machine; None if it is a hub id and they are not.
 
-    Raises MissingModel when `model` names a folder or file that is missing or no Stable Diffusion model.
+    Raises MissingModel if `model` is neither a hub id nor a folder or file with a Stable Diffusion model.
     """
     path = Path(model).expanduser()
     if path.is_dir():
@@ -95,7 +96,7 @@ def find_weights(model: str) -> Weights | None:
 
 
 def fetch_weights(model: str, *, offline: bool) -> Weights:
-    """Find the weights of `model`, and download them when they are not here and `offline` is false.
+    """Return the weights of `model`, downloaded if they are not on this machine and `offline` is false.
 
     Raises MissingModel.
     """
@@ -114,9 +115,9 @@ def fetch_weights(model: str, *, offline: bool) -> Weights:
 
 
 def fetch_adapter(adapter: str, *, offline: bool) -> Path:
-    """Find an adapter (LoRA): a `.safetensors` file, a hub id, or a file in one (`owner/name/file.safetensors`).
+    """Return the file of an adapter (LoRA), downloaded if it is not on this machine and `offline` is false.
 
-    Raises MissingModel.
+    `adapter` is a `.safetensors` file, a hub id, or a file in one (`owner/name/file.safetensors`). Raises MissingModel.
     """
     path = Path(adapter).expanduser()
     if path.is_file():
@@ -135,15 +136,17 @@ def fetch_adapter(adapter: str, *, offline: bool) -> Path:
     with _hub_errors(owner_and_name):
         from huggingface_hub import HfApi, hf_hub_download
 
-        HfApi().model_info(owner_and_name, timeout=_ANSWER_SECONDS)  # fails at once, the download tries for long
+        HfApi().model_info(
+            owner_and_name, timeout=_ANSWER_SECONDS
+        )  # without a network this fails at once, a download only after long
         return Path(hf_hub_download(owner_and_name, file))
 
 
 def choose_files(names: Sequence[str], *, weights: bool = True) -> list[str]:
-    """Choose what to fetch of a hub repository in the format of diffusers, from the paths of all its files.
+    """Return the files to download from a hub repository in the format of diffusers; `names` are all its files.
 
-    The settings, and with `weights` the networks as safetensors, in half precision where there is a choice. Empty when
-    that is no whole model.
+    They are the settings and, with `weights`, the networks as safetensors, in half precision where there is a choice.
+    Empty if these make no complete model.
     """
     wanted = [name for name in names if name == "model_index.json"]
     for name in names:
@@ -163,10 +166,10 @@ def choose_files(names: Sequence[str], *, weights: bool = True) -> list[str]:
 
 
 def set_up_hub(*, quiet: bool = False) -> None:
-    """Keep the hub's library from sending usage data, and with `quiet` from drawing progress bars.
+    """Keep the hub's library from sending usage data and, with `quiet`, from drawing progress bars.
 
-    It does not keep it from connecting: only `_download` and `fetch_adapter` connect, never when they are called
-    `offline`, and whatever loads a model passes `local_files_only`.
+    It does not prevent connections: only `fetch_weights` and `fetch_adapter` make any, none when called with `offline`,
+    and models are always loaded with `local_files_only`.
     """
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DISABLE_TELEMETRY"] = "1"
@@ -176,13 +179,14 @@ def set_up_hub(*, quiet: bool = False) -> None:
 
 
 def _check_hub_id(model: str) -> None:
+    """Raise MissingModel if `model` has not the form of a hub id."""
     if _HUB_ID.fullmatch(model) and not model.endswith((".safetensors", ".ckpt")):
         return
     raise MissingModel(f"The model {model} is not there: no such folder or file, and no id of the hub (owner/name).")
 
 
 def _find_in_cache(model: str, file: str) -> Path | None:
-    """The folder of the hub's cache that holds `file` of a model."""
+    """The folder of the hub's cache that holds `file` of a model; None if there is none."""
     if importlib.util.find_spec("huggingface_hub") is None:
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -192,6 +196,7 @@ def _find_in_cache(model: str, file: str) -> Path | None:
 
 
 def _read_index(folder: Path) -> dict[str, object]:
+    """The index of a model in the format of diffusers. Raises MissingModel if it is none of Stable Diffusion."""
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -203,12 +208,14 @@ def _read_index(folder: Path) -> dict[str, object]:
 
 
 def _has_all_networks(folder: Path) -> bool:
+    """Whether every network in the model's index has its weights in the folder."""
     index = _read_index(folder)
     networks = [name for name in _NETWORKS if isinstance(index.get(name), list) and index[name] != [None, None]]
     return all(any((folder / name).glob("*.safetensors")) for name in networks)
 
 
 def _check_folder(folder: Path) -> Weights:
+    """The weights in a folder in the format of diffusers. Raises MissingModel if a network is missing."""
     if not _has_all_networks(folder):
         raise MissingModel(f"The model in {folder} is not whole: not every network has its .safetensors file.")
     names = [path.name for path in (folder / "unet").glob("*.safetensors")]
@@ -216,7 +223,7 @@ def _check_folder(folder: Path) -> Weights:
 
 
 def _find_file(path: Path, offline: bool) -> Weights:
-    """A single file: what it is, and the settings that belong to it."""
+    """The weights in a single file, with the folder of settings that belongs to it."""
     if path.suffix != ".safetensors":
         raise MissingModel(f"{path} is no .safetensors file; other kinds may hold code and are not opened.")
     shapes = _read_shapes(path)
@@ -246,7 +253,7 @@ def _find_file(path: Path, offline: bool) -> Weights:
 
 
 def _read_shapes(path: Path) -> dict[str, list[int]]:
-    """The names and shapes of the arrays in a `.safetensors` file, from its head alone."""
+    """The names and shapes of the arrays in a `.safetensors` file, from its header alone."""
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -257,6 +264,7 @@ def _read_shapes(path: Path) -> dict[str, list[int]]:
 
 
 def _download(model: str, *, weights: bool) -> Path:
+    """The folder of the hub's cache into which a model, or its settings alone, was downloaded."""
     with _hub_errors(model):
         from huggingface_hub import HfApi, snapshot_download
 
@@ -269,7 +277,7 @@ def _download(model: str, *, weights: bool) -> Path:
 
 @contextmanager
 def _hub_errors(model: str) -> Iterator[None]:
-    """Turn what goes wrong on the way to the hub into one sentence."""
+    """Turn the errors of the hub and of the network into MissingModel."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,

@@ -1,1 +1,1 @@
-"""Takes eyes, smiles and whole faces from real pixels: the other eye, another photo of the same person."""
+"""Transfers eyes, smiles and whole faces from real pixels: the other eye, or another photo of the same person."""

@@ -1,8 +1,8 @@
-"""Lay one photo of a face over another: where in the donor's photo lies the place that a pixel of the target shows?
+"""Registers a donor's photo to the target's: which pixel of the one shows the same place as a pixel of the other?
 
-Landmarks give the start. They move when an eye closes (its corners are seen up to a tenth further apart), so the
-pictures themselves decide: nose, bags, canthi and rims of glasses around the eyes are laid over each other, while lids
-and brows, which differ, do not count.
+Landmarks give the start. They move when an eye closes (its corners are found up to a tenth further apart), so the
+pixels decide: nose, bags, canthi and rims of glasses around the eyes are registered, while lids and brows, which
+differ, are masked out.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _CORNER_WEIGHT, _BROW_WEIGHT, _NOSE_WEIGHT, _CHEEK_WEIGHT = 1.0, 0.4, 1.0, 0.6
 
 
 def align_faces(target: FaceAnalysis, donor: FaceAnalysis) -> dict[Feature, Alignment]:
-    """Lay the donor's face over the target's.
+    """Return how the donor's photo lies over the target's, for both eyes and the mouth.
 
-    Each eye has an alignment of its own, near to the one that suits both. That of the mouth is the latter, moved so
-    that the nose ends in one place.
+    Each eye has an alignment of its own, near to the one found for both together. That of the mouth is the latter,
+    shifted so that the lower ends of the noses coincide.
     """
     face, donor_face = target.face, donor.face
     unit = face.landmarks.eye_distance_px
@@ -75,7 +75,7 @@ def align_faces(target: FaceAnalysis, donor: FaceAnalysis) -> dict[Feature, Alig
 
 
 def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
-    """The matrix (2, 3) with a shift such that tip and base of the nose lie over each other: a nod moves them."""
+    """`matrix` (2, 3) shifted so that tip and base of the noses coincide, which a nod moves apart."""
     here, there = (other.landmarks.nose[5:7, :2].mean(axis=0).astype(np.float64) for other in (face, donor))
     moved = matrix.copy()
     moved[:, 2] += there - (matrix[:, :2] @ here + matrix[:, 2])
@@ -83,18 +83,19 @@ def _move_nose(matrix: Matrix, face: Face, donor: Face) -> Matrix:
 
 
 def _middle(face: Face) -> Matrix:
+    """The point (2,) halfway between the eyes, in photo pixels."""
     return np.mean([eye.center for eye in face.landmarks.eyes], axis=0).astype(np.float64)
 
 
 def _fit_landmarks(face: Face, donor: Face) -> Matrix:
-    """The similarity (2, 3) that takes the landmarks around the eyes of `face` closest to those of `donor`."""
-    here, weights = _list_steady(face)
-    there, _ = _list_steady(donor)
+    """The similarity (2, 3) that best maps the landmarks around the eyes of `face` to those of `donor`."""
+    here, weights = _list_stable(face)
+    there, _ = _list_stable(donor)
     return fit_similarity(here, there, weights)
 
 
-def _list_steady(face: Face) -> tuple[Matrix, Matrix]:
-    """The landmarks that say most about where the eyes are, (n, 2), and the weight (n,) of each."""
+def _list_stable(face: Face) -> tuple[Matrix, Matrix]:
+    """The landmarks that locate the eyes best, (n, 2), and the weight (n,) of each."""
     points: list[FloatArray] = []
     weights: list[float] = []
     marks = face.landmarks
@@ -112,11 +113,11 @@ def _list_steady(face: Face) -> tuple[Matrix, Matrix]:
 
 
 def _cut(pixels: Pixels, face: Face) -> tuple[FloatArray, Matrix]:
-    """Luma of the upright window around the eyes at working size, and the matrix (3, 3) from photo to window pixels."""
+    """Luma of the upright window around the eyes at working size, and the matrix (3, 3) from photo to window."""
     unit = face.landmarks.eye_distance_px
     center = _middle(face)
     reach = unit * np.array(_WINDOW)
-    # A tilted head needs the same room every way.
+    # A tilted head needs a window nearer to a square.
     tilt = abs(np.sin(np.radians(face.roll_degrees)))
     reach = reach + tilt * reach[::-1]
     box = Box.around(center[None], reach).clipped(pixels.shape[1], pixels.shape[0])
@@ -133,7 +134,7 @@ def _cut(pixels: Pixels, face: Face) -> tuple[FloatArray, Matrix]:
 
 
 def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Eye frame coordinates of every pixel of the window."""
+    """Eye frame coordinates of every pixel of the window, two arrays of `shape`."""
     back = np.linalg.inv(shrink)
     columns, rows = np.meshgrid(np.arange(shape[1], dtype=np.float32), np.arange(shape[0], dtype=np.float32))
     x, y = columns * back[0, 0] + back[0, 2], rows * back[1, 1] + back[1, 2]
@@ -141,7 +142,7 @@ def _frame_grid(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, 
 
 
 def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> FloatArray:
-    """1 around one eye below its brow, else 0."""
+    """1 around one eye below its brow, else 0; float32 of `shape`."""
     x, y = _frame_grid(face, feature, shrink, shape)
     brow = find_height(face.eye_frame(feature), face.eye(feature).brow_lower, x)
     near = (x > -1.75) & (x < 2.0) & (y > -1.5) & (y < np.minimum(brow - 0.12, 1.2))
@@ -149,14 +150,14 @@ def _mask_skin(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, .
 
 
 def _mask_lids(face: Face, feature: Feature, shrink: Matrix, shape: tuple[int, ...]) -> FloatArray:
-    """1 where lids and lashes are when the eye is open or closed, else 0."""
+    """1 where lids and lashes are when the eye is open or closed, else 0; float32 of `shape`."""
     x, y = _frame_grid(face, feature, shrink, shape)
     bottom = -0.28 * np.sqrt(np.clip(1 - (x / 1.12) ** 2, 0, 1)) - 0.10
     return ((np.abs(x) < 1.12) & (y > bottom) & (y < 0.75)).astype(np.float32)
 
 
 def _even_light(gray: FloatArray, smoothing_px: float, size: float) -> FloatArray:
-    """What is left of a picture when light and contrast are made the same everywhere."""
+    """`gray` (h, w) with its local mean removed and its local contrast normalized, float32."""
     smooth = np.log(cv2.GaussianBlur(gray, (0, 0), max(smoothing_px, 0.5)) + 12.0)
     wide = _EVENED * size
     detail = smooth - cv2.GaussianBlur(smooth, (0, 0), wide)
@@ -172,13 +173,14 @@ def _register(
     start: Matrix,
     doubt: Matrix,
 ) -> tuple[Matrix, float]:
-    """The matrix (3, 3) near to `start` that lays donor over target where `mask` is 1, and how well.
+    """The matrix (3, 3) near to `start` from target to donor where `mask` is 1, and the correlation -1 … 1 it reaches.
 
-    `pair` are the target's and the donor's, both evened in light.
+    `pair` are the target's and the donor's windows after `_even_light`, `doubt` (6,) the standard deviations of the
+    six parameters of `_to_matrix`.
 
-    Gauss-Newton on six numbers with Gaussian beliefs about each, after Baker and Matthews, "Lucas-Kanade 20 Years On",
-    2004; pixels that do not agree count little. The correlation that `whole_face` settles a whole face with knows no
-    beliefs: around the eyes alone, where lids differ, it runs off by half the width of an eye.
+    Gauss-Newton on these parameters with a Gaussian prior on each, after Baker and Matthews, "Lucas-Kanade 20 Years
+    On", 2004; pixels that do not agree weigh little. The enhanced correlation with which `donor.whole_face` registers a
+    whole face has no prior: around the eyes alone, where lids differ, it diverges by half the width of an eye.
     """
     evened, donor_evened = pair
     rows, columns = np.nonzero(mask > 0)
@@ -191,41 +193,41 @@ def _register(
         [slope_x, slope_y, slope_x * x + slope_y * y, slope_y * x - slope_x * y,
          slope_x * x - slope_y * y, slope_x * y + slope_y * x], axis=1,
     )  # fmt: skip
-    wanted = evened[rows, columns]
-    # Neighbours say the same: about one pixel in so many says something of its own. With more say, light that falls
-    # otherwise in the other photo would draw it away from the landmarks.
-    share = 1.0 / (30 * max((_SMOOTHING[0] * size) ** 2, 1.0))
-    beliefs = np.diag(doubt**-2.0)
-    numbers = np.zeros(6)
+    values = evened[rows, columns]
+    # Neighbouring pixels are correlated, so each counts as this fraction of an independent one. With more weight,
+    # differences of the light would pull the match away from the landmarks.
+    independence = 1.0 / (30 * max((_SMOOTHING[0] * size) ** 2, 1.0))
+    precision = np.diag(doubt**-2.0)
+    parameters = np.zeros(6)
     for _ in range(_ROUNDS):
-        matrix = start @ _to_matrix(numbers, origin, size)
-        seen = cv2.warpAffine(
+        matrix = start @ _to_matrix(parameters, origin, size)
+        found = cv2.warpAffine(
             donor_evened, matrix[:2], evened.shape[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )[rows, columns]  # fmt: skip
-        rest = wanted - seen
-        spread = max(1.4826 * float(np.median(np.abs(rest))), 0.15)
-        trust = 1 / (1 + (rest / (1.5 * spread)) ** 2)
-        weighted = jacobian * (trust * share / spread**2)[:, None]
-        step = np.linalg.solve(weighted.T @ jacobian + beliefs, weighted.T @ rest - beliefs @ numbers)
-        numbers += step
+        residual = values - found
+        spread = max(1.4826 * float(np.median(np.abs(residual))), 0.15)
+        weight = 1 / (1 + (residual / (1.5 * spread)) ** 2)
+        weighted = jacobian * (weight * independence / spread**2)[:, None]
+        step = np.linalg.solve(weighted.T @ jacobian + precision, weighted.T @ residual - precision @ parameters)
+        parameters += step
         if np.abs(step).max() < 3e-4:
             break
-    was, now = wanted - wanted.mean(), seen - seen.mean()
-    norm = np.sqrt(float((trust * was * was).sum()) * float((trust * now * now).sum()))
-    return start @ _to_matrix(numbers, origin, size), float((trust * was * now).sum()) / max(norm, 1e-6)
+    was, now = values - values.mean(), found - found.mean()
+    norm = np.sqrt(float((weight * was * was).sum()) * float((weight * now * now).sum()))
+    return start @ _to_matrix(parameters, origin, size), float((weight * was * now).sum()) / max(norm, 1e-6)
 
 
-def _to_matrix(numbers: Matrix, origin: Matrix, size: float) -> Matrix:
-    """The matrix (3, 3) of six numbers: shift, size, turn, stretch, skew, all about `origin`."""
-    right, down, larger, turn, stretch, skew = numbers
+def _to_matrix(parameters: Matrix, origin: Matrix, size: float) -> Matrix:
+    """The matrix (3, 3) of the six parameters shift right and down, size, turn, stretch and skew, about `origin`."""
+    right, down, larger, turn, stretch, skew = parameters
     linear = np.array([[1 + larger + stretch, skew - turn], [skew + turn, 1 + larger - stretch]])
     shift = np.array([right, down]) * size + origin - linear @ origin
     return np.vstack([np.hstack([linear, shift[:, None]]), [0, 0, 1]])
 
 
 def map_box(alignment: Alignment, box: Box) -> tuple[FloatArray, FloatArray]:
-    """The donor's pixel for every pixel of a box of the target, two arrays (h, w)."""
+    """Return the donor's x and y for every pixel of a box of the target, two float32 (h, w)."""
     columns, rows = np.meshgrid(
         np.arange(box.left, box.right, dtype=np.float64), np.arange(box.top, box.bottom, dtype=np.float64)
     )
@@ -236,7 +238,10 @@ def map_box(alignment: Alignment, box: Box) -> tuple[FloatArray, FloatArray]:
 
 
 def warp_donor(pixels: Pixels, alignment: Alignment, box: Box) -> FloatArray:
-    """The donor's photo as it lies over a box of the target, float32 (h, w, 3)."""
+    """Return the donor's photo `pixels` uint8 (H, W, 3) warped onto a box of the target, float32 (h, w, 3) RGB.
+
+    Outside the donor's photo its nearest pixel is repeated; a box that lies wholly outside comes back black.
+    """
     map_x, map_y = map_box(alignment, box)
     corners = np.array([[map_x.min(), map_y.min()], [map_x.max(), map_y.max()]])
     part = Box.around(corners, pad=4).clipped(pixels.shape[1], pixels.shape[0])
@@ -244,7 +249,7 @@ def warp_donor(pixels: Pixels, alignment: Alignment, box: Box) -> FloatArray:
         return np.zeros((*map_x.shape, 3), np.float32)
     source = pixels[part.slices].astype(np.float32)
     if alignment.scale > 1:
-        # Remapping picks single pixels; before a reduction they are averaged.
+        # Remapping interpolates between few pixels: a reduction has to be low-pass filtered first.
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * np.sqrt(alignment.scale**2 - 1) + 1e-3), np.float32)
     moved = cv2.remap(source, map_x - part.left, map_y - part.top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.float32)

@@ -1,8 +1,8 @@
-"""Which of a person's other photos has the eyes, or the smile, worth having, or why none has.
+"""Chooses which of a person's other photos give their eyes or their smile, or finds the reason why none does.
 
-`donor.people` says who is who. Here each face of the right person is measured: eyes open and on the camera, or a mouth
-that smiles; seen from nearly the same angle, large, sharp, and without other glasses or hair around. What was measured
-goes to the report.
+`donor.people` matches the people. Here each face of the right person is measured: eyes open and on the camera, or a
+mouth that smiles; seen from nearly the same angle, large, sharp, and without other glasses or hair around. What was
+measured goes into the report.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ MOST_DONORS = 2
 """A face tries so many donors before its eyes are rendered, or its smile is drawn."""
 
 # calibration: donor-iris. Photos differ in contrast: this part of the darkest spots of the face is black in theirs.
-_BLACK_SHARE = 0.7
+_BLACK_FRACTION = 0.7
 # calibration: donor-iris. Blurred over more than this part of the eye distance, iris and white are one.
 _MOST_BLUR_OF_IRIS = 0.04
 # calibration: donor-iris. Both irises have one colour, to within this part of the skin's, and are darker than this part
@@ -69,8 +69,8 @@ _SAME_IRIS, _BRIGHTEST_IRIS = 0.25, 0.85
 class Finding:
     """What other photos give for one edit.
 
-    `donors` are the best of them, the best first; without any `no_donor` says why. `iris` float32 (3,) is the RGB of
-    the irises as this photo shows them, where others tell their colour.
+    `donors` are at most `MOST_DONORS`, the best first; where there are none, `no_donor` is the reason. `iris` float32
+    (3,) is the RGB of the irises in the light of this photo, measured in the others; None where it cannot be measured.
     """
 
     donors: tuple[Donor, ...] = ()
@@ -80,10 +80,10 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A face of the right person, and what speaks for it or against it.
+    """A face of the right person in another photo, as a donor or with the reason why it is none.
 
-    `penalty` is lower for better ones. `iris` float32 (3,) is where the RGB of its irises lies between black, 0, and
-    the skin around the eyes, 1, if they can be seen: it is of use where the eye itself is not.
+    `penalty` is lower for better ones. `iris` float32 (3,) is the RGB of its irises on a scale from black, 0, to the
+    skin around the eyes, 1; None where it cannot be measured. It is of use even where the eye itself is not.
     """
 
     penalty: float
@@ -93,22 +93,22 @@ class _Candidate:
 
 
 class _Match:
-    """A face of the photo and the crop of the same person in a reference, by its `name`, with their `distance`."""
+    """A face of the photo and the crop of the same person in the reference `name`; `distance` is that of embeddings."""
 
     def __init__(self, analysis: FaceAnalysis, crop: FaceCrop, name: str, distance: float) -> None:
         self.analysis, self.crop, self.name, self.distance = analysis, crop, name, distance
 
     @cached_property
     def alignment(self) -> Mapping[Feature, Alignment]:
-        """How the two lie over each other: for eyes and mouth found together."""
+        """How the two photos lie over each other, for each feature; the eyes and the mouth are registered together."""
         return align_faces(self.analysis, self.crop.analysis)
 
 
 class DonorFinder:
-    """Finds whose eyes or smile are worth having in other photos; what it found of a face is kept.
+    """Finds donors in other photos, and keeps what it found for each face.
 
     `analyses` are all faces of the photo. Raises BadOption when `options.reference.face` names a face that no reference
-    has; what is found may raise MissingModel.
+    has.
     """
 
     def __init__(
@@ -122,17 +122,17 @@ class DonorFinder:
             raise BadOption(f"--reference_face names face {number}, but no reference photo has so many.")
 
     def find(self, intent: Intent) -> Finding:
-        """What the other photos give for one edit that is wanted; without any photo nothing, and no reason."""
+        """Return what the other photos give for one intended edit; empty without any photo. Raises MissingModel."""
         if not self._references:
             return Finding()
         key = intent.face.number, intent.feature is Feature.MOUTH
         if key not in self._candidates:
             self._candidates[key] = [_examine(match, is_mouth=key[1]) for match in self._matches[key[0]]]
-        return _settle(intent, self._candidates[key], self._nearest[key[0]], self._references[0][0].among)
+        return _select_donors(intent, self._candidates[key], self._nearest[key[0]], self._references[0][0].among)
 
     @cached_property
     def _matches(self) -> dict[int, list[_Match]]:
-        """For the number of each face the crops that show the same person."""
+        """For the number of each face its matches in all references."""
         matches: dict[int, list[_Match]] = {analysis.face.number: [] for analysis in self._analyses}
         by_number = {analysis.face.number: analysis for analysis in self._analyses}
         for reference, crops in self._references:
@@ -144,7 +144,7 @@ class DonorFinder:
 
     @cached_property
     def _nearest(self) -> dict[int, float]:
-        """The distance of the nearest face in all references, for the number of each face; infinite without any."""
+        """For the number of each face the distance of the nearest face in all references; infinite without any."""
         crops = [crop for _, crops in self._references for crop in crops]
         return {
             analysis.face.number: min(
@@ -155,7 +155,7 @@ class DonorFinder:
 
 
 def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
-    """See whether the eyes, or the mouth, of a face in another photo are worth having."""
+    """Measure a face in another photo as a donor of its mouth, or of its eyes."""
     face, other = match.analysis.face, match.crop.face
     appearance, other_appearance = match.analysis.appearance, match.crop.analysis.appearance
     size = other.landmarks.eye_distance_px / max(face.landmarks.eye_distance_px, 1e-6)
@@ -192,7 +192,7 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
 
 
 def _judge_eyes(match: _Match, closedness: float) -> Cause | None:
-    """Why the eyes there show nothing worth having; None if they do."""
+    """The reason why the eyes there cannot be used, neither they nor their colour; None if they can."""
     if closedness >= NEARLY_CLOSED:
         return Cause(Reason.THERE_EYES_CLOSED, {"name": match.name})
     seen = [match.crop.face.eye(eye) for eye in EYES]
@@ -202,7 +202,7 @@ def _judge_eyes(match: _Match, closedness: float) -> Cause | None:
 
 
 def _judge_mouth(match: _Match) -> Cause | None:
-    """Why the mouth there is not worth having; None if it is."""
+    """The reason why the mouth there cannot be used; None if it can."""
     face = match.crop.face
     if face.smile < DONOR_SMILE:
         return Cause(Reason.THERE_NO_SMILE, {"name": match.name, "smile": face.smile})
@@ -212,7 +212,7 @@ def _judge_mouth(match: _Match) -> Cause | None:
 
 
 def _judge_view(match: _Match, measured: Mapping[str, float], is_mouth: bool) -> Cause | None:
-    """Why a face is seen too differently, too small or too blurred, or looks elsewhere; None if it does not."""
+    """The reason why the view of a face there differs too much, or is too small, pale or blurred; None if not."""
     name = {"name": match.name}
     if max(measured.get("gaze_aside", 0.0), measured.get("gaze_up", 0.0)) > 1:
         return Cause(Reason.THERE_LOOKS_AWAY, name)
@@ -229,16 +229,18 @@ def _judge_view(match: _Match, measured: Mapping[str, float], is_mouth: bool) ->
 
 
 def _measure_agreement(alignment: Mapping[Feature, Alignment], is_mouth: bool) -> float:
+    """Correlation -1 … 1 of the aligned photos; of the eyes the lower one."""
     return alignment[Feature.MOUTH].agreement if is_mouth else min(alignment[eye].agreement for eye in EYES)
 
 
 def _is_inside(crop: FaceCrop, parts: Sequence[FloatArray]) -> bool:
+    """Whether all points of `parts`, each (n, 2 or 3), lie inside the crop."""
     points = np.concatenate(parts)[:, :2]
     return bool(((points >= 0) & (points < (crop.pixels.shape[1], crop.pixels.shape[0]))).all())
 
 
 def _find_iris(there: FaceAnalysis, saturation_ratio: float) -> FloatArray | None:
-    """Where the RGB of the irises lies between black and the skin around the eyes, float32 (3,); None in doubt."""
+    """RGB of the irises on a scale from black, 0, to the skin around the eyes, 1, float32 (3,); None where unsure."""
     blur, eye_distance = there.appearance.blur_sigma_px, there.face.landmarks.eye_distance_px
     if saturation_ratio < LEAST_SATURATION_RATIO or blur > _MOST_BLUR_OF_IRIS * eye_distance:
         return None
@@ -248,7 +250,7 @@ def _find_iris(there: FaceAnalysis, saturation_ratio: float) -> FloatArray | Non
         if iris is None:
             return None
         black, contrast = _measure_tones(there, eye)
-        # A glint, or the mirror image of a window, lies on one of them mostly, and is brighter than an iris.
+        # A reflection is brighter than an iris, and mostly lies on one of the two only.
         if iris @ LUMA > _BRIGHTEST_IRIS * ((black + contrast) @ LUMA):
             return None
         ratios.append(np.maximum(iris - black, 1.0) / contrast)
@@ -257,13 +259,13 @@ def _find_iris(there: FaceAnalysis, saturation_ratio: float) -> FloatArray | Non
 
 
 def _measure_tones(analysis: FaceAnalysis, eye: Feature) -> tuple[FloatArray, FloatArray]:
-    """The RGB of black around an eye, and how much more of each the skin has, both float32 (3,)."""
-    black = np.asarray(_BLACK_SHARE * analysis.appearance.black, np.float32)
+    """The RGB of black around an eye, and that of the skin minus it, both float32 (3,)."""
+    black = np.asarray(_BLACK_FRACTION * analysis.appearance.black, np.float32)
     return black, np.maximum(analysis.eye(eye).skin - black, 1.0)
 
 
 def expect_opening(face: Face, donor: Face) -> float:
-    """How much of the height of the donor's eyes suits this face's expression: 1 all … 0.7.
+    """Return the fraction 0.7 … 1 of the height of the donor's eyes that suits this face's expression.
 
     A broad smile narrows the eyes, a slight one hardly, and raised brows widen them.
     """
@@ -273,22 +275,22 @@ def expect_opening(face: Face, donor: Face) -> float:
 
 
 def _measure_gaze(face: Face) -> tuple[float, float]:
-    """How far the eyes look aside and up or down from the camera, where 1 is the most that a donor may."""
+    """How far the eyes look aside and up or down from the camera, as ratios to the most that a donor may."""
     irises = []
     for eye in EYES:
         x, y = landmarks_in_frame(face.eye_frame(eye), face.eye(eye).iris[:1])
         irises.append((float(x[0]), float(y[0])))
     (right_x, right_y), (left_x, left_y) = irises
-    # x runs to the nose in both frames: half the difference is the way both look, the mean is their squint.
+    # x runs to the nose in both frames: half the difference is the common direction, the mean is the squint.
     aside = (right_x - left_x) / 2 + EYEBALL_DEPTH * math.sin(math.radians(face.yaw_degrees))
     up = (right_y + left_y) / 2 - IRIS_CENTER[1]
     return abs(aside) / MOST_ASIDE, abs(up) / MOST_UP
 
 
-def _settle(intent: Intent, candidates: Sequence[_Candidate], nearest: float, among: str) -> Finding:
-    """What comes of the candidates.
+def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: float, among: str) -> Finding:
+    """The finding for `intent`: the best of the candidates, or the reason why there is none.
 
-    `nearest` is the distance of the nearest face in all photos, `among` what these are called.
+    `nearest` is the distance of the nearest face in all other photos, `among` what reports call these.
     """
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
@@ -308,5 +310,4 @@ def _settle(intent: Intent, candidates: Sequence[_Candidate], nearest: float, am
         why = Cause(Reason.SEVERAL_ALIKE)
     else:
         why = Cause(Reason.NOBODY_ALIKE, {"distance": nearest, "most": SAME_PERSON})
-    what = "nothing" if iris is None else "only the colour of the eyes"
-    return Finding((), Cause(Reason.NOTHING_FROM, {"what": what, "among": among, "why": why}), iris)
+    return Finding((), Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": among, "why": why}), iris)

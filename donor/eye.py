@@ -1,7 +1,8 @@
-"""Carry a person's own open eye over from another photo: lids, lashes and all, in the light of the photo it goes into.
+"""Transfers a person's own open eye from another photo: lids, lashes and all, in the light of the photo it goes into.
 
-The donor's photo is laid over the target's (`donor.align`); brows stay the target's. Light and colour are matched by
-the skin that looks alike with eyes open and closed, sharpness and grain by what `appearance` measures in both photos.
+The donor's photo is registered to the target's (`donor.align`); brows stay the target's. Light and colour are matched
+where skin looks alike with open and closed eyes, sharpness and grain by the `FaceAppearance` of both faces. An eye from
+a dark photo loses detail with its noise: its eyeball is then partly replaced by a rendered one of the same colours.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ from face.types import EyeFrame, Feature
 from photo.blend import smoothstep
 from photo.measure import LUMA, trimmed_mean
 from photo.types import Box, FloatArray, Mask, Pixels
-from render.eyeball import PUPIL_SHARE, EyeShading, aperture_alpha, choose_catchlight, choose_sclera, render_eyeball
+from render.eyeball import (
+    PUPIL_BLACK_RATIO,
+    EyeShading,
+    aperture_alpha,
+    choose_catchlight,
+    choose_sclera,
+    render_eyeball,
+)
+
+# ---- transferring --------------------------------------------------------------------------------------
 
 # All lengths are in units of the eye frame: half the width of the eye.
 _MARGIN = 0.6
@@ -38,9 +48,11 @@ _BROW_GAP = (0.05, 0.30)
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """The part of the target that is looked at, and for each of its pixels the donor's eye frame coordinates.
+    """The part of the target in which light is compared, and the donor's eye frame coordinates `x`, `y` of its pixels.
 
-    `upper`, `lower` and `brow` are the heights of the donor's lids and of its brow there, `own_brow` of the target's.
+    `upper`, `lower` and `brow` are the heights of the donor's lids and brow at each pixel, `own_brow` that of the
+    target's brow; all are float32 (h, w) in units of the donor's eye frame. `half_width_px` is half the width of the
+    donor's eye in target pixels.
     """
 
     box: Box
@@ -54,15 +66,15 @@ class _View:
 
 
 def transfer_eye(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
-    """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the donor's eye in it, uint8 (h, w, 3).
+    """Return the box of `edit.region` with the donor's eye in it, uint8 (h, w, 3) RGB.
 
-    `pixels` may show what was painted before. Neither photo is written to.
+    `pixels` uint8 (H, W, 3) is the photo, which may already show other edits. Neither photo is written to.
     """
     alignment, appearance = donor.alignment[edit.feature], edit.analysis.appearance
     view = _plan_view(pixels, edit, donor, alignment)
     target = pixels[view.box.slices].astype(np.float32)
     donated = _lower_lid(warp_donor(donor.analysis.pixels, alignment, view.box), view, donor)
-    # Only what is near the eye tells of its light.
+    # Skin further below the eye may be lit differently.
     alike = skin_alike(view.x, view.y, np.minimum(view.brow, view.own_brow)) * (view.y > -1.4)
     difference = DonorView(appearance, donor.analysis.appearance, alignment.scale)
     matched = match_donor(target, donated, alike, view.half_width_px, difference)
@@ -97,32 +109,32 @@ def _plan_view(pixels: Pixels, edit: Edit, donor: Donor, alignment: Alignment) -
 
 
 def _frame_of_donor(frame: EyeFrame, alignment: Alignment, box: Box) -> tuple[FloatArray, FloatArray]:
-    """The donor's eye frame coordinates of every pixel of a box of the target."""
+    """The donor's eye frame coordinates of every pixel of a box of the target, two float32 (h, w)."""
     map_x, map_y = map_box(alignment, box)
     return frame.to_frame(map_x, map_y)
 
 
 def _lower_lid(donated: FloatArray, view: _View, donor: Donor) -> FloatArray:
-    """The donor's eye with its upper lid let down to `donor.opening` of its height; the eyeball stays where it is."""
+    """The donor's eye with its upper lid lowered to `donor.opening` of its height; the eyeball does not move."""
     if donor.opening >= 0.99:
         return donated
     down = (1 - donor.opening) * np.maximum(view.upper - view.lower, 0)
     rim = view.upper - down
     above = view.y - rim
     shift = down * (1 - smoothstep(0.0, 1.0, above / _FOLD_END))
-    # One unit of height is so many pixels of the target, along the donor's upright.
-    step_x, step_y = _upright(view)
+    # The lid moves along the donor's vertical, which need not be that of the target.
+    step_x, step_y = _up_step(view)
     columns, rows = np.meshgrid(
         np.arange(donated.shape[1], dtype=np.float32), np.arange(donated.shape[0], dtype=np.float32)
     )
     map_x, map_y = columns + shift * step_x, rows + shift * step_y
     lid = cv2.remap(donated, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    covers = smoothstep(-_LASH_MARGIN - _LID_EDGE, -_LASH_MARGIN, above) * (1 - smoothstep(1.2, 1.5, np.abs(view.x)))
-    return np.asarray(donated + covers[..., None] * (lid - donated), np.float32)
+    alpha = smoothstep(-_LASH_MARGIN - _LID_EDGE, -_LASH_MARGIN, above) * (1 - smoothstep(1.2, 1.5, np.abs(view.x)))
+    return np.asarray(donated + alpha[..., None] * (lid - donated), np.float32)
 
 
-def _upright(view: _View) -> tuple[float, float]:
-    """The step in the target's pixels that is one unit of the donor's eye frame upward."""
+def _up_step(view: _View) -> tuple[float, float]:
+    """The vector (x, y) in target pixels of one unit upward in the donor's eye frame."""
     height, width = view.x.shape
     across = np.array(
         [
@@ -133,6 +145,8 @@ def _upright(view: _View) -> tuple[float, float]:
     step = np.linalg.solve(across, np.array([0.0, 1.0]))
     return float(step[0]), float(step[1])
 
+
+# ---- regularizing a noisy eye --------------------------------------------------------------------------
 
 _MOST_REGULARIZED = 0.80
 """So much of the eyeball is the model's at most; the rest is as the photo shows it."""
@@ -162,7 +176,7 @@ _LEAST_PIXELS = 8
 
 @dataclass(frozen=True, eq=False)
 class _Eyeball:
-    """Where the donor's eyeball lies: its lids and the iris' `center` in the `frame`, whose x is foreshortened."""
+    """Geometry of the donor's eyeball: lids and centre of the iris in `frame`, and width over height of the iris."""
 
     frame: EyeFrame
     lids: Lids
@@ -173,13 +187,14 @@ class _Eyeball:
 def regularize_eye(
     matched: Matched, x: FloatArray, y: FloatArray, donor: Donor, feature: Feature, appearance: FaceAppearance
 ) -> FloatArray:
-    """A donated eye float32 (h, w, 3), already in the light of its new photo, made as regular as it had to be calmed.
+    """Return the donated eye with its eyeball blended toward a rendered one of its colours, float32 (h, w, 3).
 
-    `x`, `y` (h, w) are coordinates in the eye frame of the donor's `feature`. `appearance` is that of the face the eye
-    goes into. One that was not calmed comes back as it is.
+    `matched` is the eye in the light of its new photo; the more it had to be denoised, the more of the rendered eyeball
+    it gets, and with `matched.calmed` 0 it comes back itself. `x`, `y` (h, w) are coordinates in the eye frame of the
+    donor's `feature`, `appearance` is that of the face the eye goes into.
     """
-    donated, share = matched.pixels, matched.calmed
-    if share <= 0:
+    donated, calmed = matched.pixels, matched.calmed
+    if calmed <= 0:
         return donated
     eyeball = _find_eyeball(donor, feature)
     on_iris, on_white = _find_colors(x, y, eyeball)
@@ -196,7 +211,7 @@ def regularize_eye(
         iris=iris,
         sclera=white,
         skin=appearance.skin,
-        black=PUPIL_SHARE * appearance.black,
+        black=PUPIL_BLACK_RATIO * appearance.black,
         catchlight=choose_catchlight(appearance.skin, appearance.highlight),
         gaze=(0.0, 0.0),
         light_x=_LIGHT_X * (1.0 if eyeball.frame.x_axis[0] > 0 else -1.0),
@@ -215,14 +230,15 @@ def regularize_eye(
         return np.asarray(cv2.GaussianBlur(small, (0, 0), max(appearance.blur_sigma_px, 0.3)), np.float32)
 
     coverage = reduce(alpha)[..., None]
-    # The same grain as the donated eye has by now: the two mixed have no more than either.
+    # The same pattern of grain as the donated eye has by now: a blend of the two has as much.
     model = reduce(model * alpha[..., None]) / np.maximum(coverage, 1e-3) + appearance.tile_grain(*donated.shape[:2])
-    # Corners and rims are the photo's own: there the landmarks are least sure.
-    weight = _MOST_REGULARIZED * share * coverage * (1 - smoothstep(0.75, 1.0, np.abs(x)))[..., None]
+    # Corners and rims stay as in the photo: there the landmarks are least certain.
+    weight = _MOST_REGULARIZED * calmed * coverage * (1 - smoothstep(0.75, 1.0, np.abs(x)))[..., None]
     return np.asarray(donated + weight * (model - donated), np.float32)
 
 
 def _find_eyeball(donor: Donor, feature: Feature) -> _Eyeball:
+    """The eyeball of one eye of the donor, between lids lowered to `donor.opening`."""
     eye, frame = donor.face.eye(feature), donor.face.eye_frame(feature)
     center_x, center_y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
     roundness = 1 / max(frame.foreshortening, 0.5)
@@ -230,7 +246,7 @@ def _find_eyeball(donor: Donor, feature: Feature) -> _Eyeball:
 
 
 def _find_colors(x: FloatArray, y: FloatArray, eyeball: _Eyeball) -> tuple[Mask, Mask]:
-    """Where iris is seen that no lid shades, and where white; both (h, w)."""
+    """Masks of the iris below the shadow of the lid and of the sclera, both bool (h, w)."""
     center_x, center_y = eyeball.center
     distance = np.hypot((x - center_x) / eyeball.roundness, y - center_y) / IRIS_RADIUS
     inside = aperture_alpha(x, y, eyeball.lids, _SOFTNESS) > 0.9
@@ -242,9 +258,9 @@ def _find_colors(x: FloatArray, y: FloatArray, eyeball: _Eyeball) -> tuple[Mask,
 
 
 def _even_irises(donor: Donor, feature: Feature) -> FloatArray:
-    """What to multiply the iris of one eye by, float32 (3,), for both of the donor's to have one colour.
+    """The factors float32 (3,) by which the colour of one iris gets equal to the mean of both of the donor's.
 
-    Each eye keeps its own light, as the skin below it tells.
+    Colours are compared relative to the skin below each eye, so that each keeps its own light.
     """
     own, other = (_measure_reflectance(donor, eye) for eye in (feature, feature.other_eye))
     if own is None or other is None:
@@ -256,7 +272,7 @@ def _even_irises(donor: Donor, feature: Feature) -> FloatArray:
 
 
 def _measure_reflectance(donor: Donor, feature: Feature) -> FloatArray | None:
-    """The colour float32 (3,) of an iris over how bright the skin below it is; None where there is none to see."""
+    """The RGB float32 (3,) of an iris over the luma of the skin below it; None where too few pixels show it."""
     eye, pixels = donor.face.eye(feature), donor.analysis.pixels
     box = Box.around(np.concatenate([eye.upper, eye.lower])).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
@@ -271,9 +287,9 @@ def _measure_reflectance(donor: Donor, feature: Feature) -> FloatArray | None:
 
 
 def _measure_iris(calm: FloatArray, noisy: FloatArray) -> FloatArray | None:
-    """Colour of an iris from pixels (n, 3) of its lower half: as bright as they are calmed, with the hue of the noisy.
+    """RGB float32 (3,) of an iris from the pixels (n, 3) of its lower half; None where they are too few.
 
-    None where they are too few.
+    Its luma is that of the `calm` pixels, its hue that of the `noisy` ones.
     """
     color, hue = _measure(calm, _IRIS_PERCENTILES), _measure(noisy, _HUE_PERCENTILES)
     if color is None or hue is None:
@@ -282,5 +298,5 @@ def _measure_iris(calm: FloatArray, noisy: FloatArray) -> FloatArray | None:
 
 
 def _measure(colors: FloatArray, percentiles: tuple[int, int]) -> FloatArray | None:
-    """Mean of those of `colors` (n, 3) whose luma is between two percentiles; None where they are too few."""
+    """Mean of those of `colors` (n, 3) whose luma lies between two percentiles; None where there are too few."""
     return trimmed_mean(colors, percentiles) if len(colors) >= _LEAST_PIXELS else None

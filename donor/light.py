@@ -1,4 +1,4 @@
-"""Brings an eye or a mouth from another photo into the light, the colours and the grain of the one it goes into."""
+"""Matches light, colours, sharpness and grain of an eye or a mouth to the photo it is transferred to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIGHT_WIDTH = 0.40
 # calibration: donor-light. Ratio of two lights.
 _MOST_GAIN = 2.5
 # calibration: donor-light. Share of a difference of colours.
-_HAZE_SHARE = 0.8
+_HAZE_FRACTION = 0.8
 """Of the difference of the two photos' blacks so much is taken away."""
 # calibration: donor-light. Ratio of two saturations.
 _PALER = 0.7
@@ -40,10 +40,10 @@ _COLOR_WIDTH = 0.12
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """A donated part float32 (h, w, 3) as `pixels` with the sharpness, light, colours and grain of its new photo.
+    """A donated part with the sharpness, light, colours and grain of its new photo: `pixels` float32 (h, w, 3) RGB.
 
-    `calmed` is how much of its noise it had to lose, 0 none … 1, as `measure_darkness` says; `noisy` float32 (h, w, 3)
-    the part in its new light with all of it: calming mixes colours, the mean of many noisy pixels keeps them.
+    `calmed` 0 … 1 is the fraction of its noise that was removed, see `measure_darkness`. `noisy` float32 (h, w, 3) is
+    the part in its new light before that: denoising mixes colours, the mean of many noisy pixels keeps them.
     """
 
     pixels: FloatArray
@@ -53,7 +53,7 @@ class Matched:
 
 @dataclass(frozen=True, eq=False)
 class DonorView:
-    """How the donor's photo and the target's differ: either's appearance, and the donor's pixels for a target pixel."""
+    """The appearance of the target's face and of the donor's, and `scale`, the donor's pixels per target pixel."""
 
     appearance: FaceAppearance
     donor_appearance: FaceAppearance
@@ -63,9 +63,10 @@ class DonorView:
 def match_donor(
     target: FloatArray, donated: FloatArray, weight: FloatArray, half_width_px: float, view: DonorView
 ) -> Matched:
-    """Bring a donated part float32 (h, w, 3) into the photo it goes into.
+    """Return the part `donated` float32 (h, w, 3) as it would look in the target's photo.
 
-    `weight` (h, w) says where `target` and `donated` show the same skin, `half_width_px` is half the width of an eye.
+    `target` float32 (h, w, 3) is the photo in the same place, `weight` (h, w) 0 … 1 is high where both show the same
+    skin, `half_width_px` is half the width of an eye.
     """
     own, other = view.appearance, view.donor_appearance
     donated = match_sharpness(match_saturation(donated, own, other), view.scale, own, other)
@@ -79,24 +80,24 @@ def match_donor(
 
 
 def measure_saturation(appearance: FaceAppearance) -> float:
-    """How far the skin is from grey, as a part of its luma."""
+    """Return the mean deviation of the skin's channels from its luma, as a fraction of the luma."""
     level = float(appearance.skin @ LUMA)
     return float(np.abs(appearance.skin - level).mean()) / max(level, 1.0)
 
 
 def match_saturation(donated: FloatArray, appearance: FaceAppearance, donor_appearance: FaceAppearance) -> FloatArray:
-    """Make a donated part as pale as a target that has less colour than its photo: grey for a grey one."""
-    share = measure_saturation(appearance) / max(measure_saturation(donor_appearance), 1e-3)
-    if share >= _PALER:
+    """Return `donated` (h, w, 3) desaturated to a target that is paler than its photo: gray for a gray one."""
+    ratio = measure_saturation(appearance) / max(measure_saturation(donor_appearance), 1e-3)
+    if ratio >= _PALER:
         return donated
     gray = (donated @ LUMA)[..., None]
-    return np.asarray(gray + share * (donated - gray), np.float32)
+    return np.asarray(gray + ratio * (donated - gray), np.float32)
 
 
 def skin_alike(x: FloatArray, y: FloatArray, brow: FloatArray | Matrix) -> FloatArray:
-    """Weight 0 … 1 of skin that looks alike with open and closed eyes, in the shape of `x`.
+    """Return the weight 0 … 1, of the shape of `x`, of skin that looks alike with open and closed eyes.
 
-    `x` and `y` are eye frame coordinates, `brow` the height of the brow's lower edge at each.
+    `x` and `y` are eye frame coordinates, `brow` is the height of the brow's lower edge at each.
     """
     lids = np.hypot(x / 1.25, (y - 0.05) / 0.80)
     weight = smoothstep(0.95, 1.15, lids) * (1 - smoothstep(-0.30, -0.15, y - brow))
@@ -104,10 +105,10 @@ def skin_alike(x: FloatArray, y: FloatArray, brow: FloatArray | Matrix) -> Float
 
 
 def match_light(target: FloatArray, donated: FloatArray, weight: FloatArray, half_width_px: float) -> FloatArray:
-    """What to multiply a donated eye by, float32 (h, w, 3): the light of the target over the donor's, smooth.
+    """Return the gain that gives `donated` the light of `target`, smooth, float32 (h, w, 3).
 
-    It is measured where `weight` 0 … 1 (h, w) says that both show the same skin, and drawn in over the eye from there.
-    `half_width_px` is half the width of the eye.
+    It is measured where `weight` 0 … 1 (h, w) is high, which is where both show the same skin, and extrapolated over
+    the eye from there. `half_width_px` is half the width of the eye.
     """
     sigma = max(0.06 * half_width_px, 0.6)
     here, there = (np.log(cv2.GaussianBlur(part, (0, 0), sigma) + 4.0) for part in (target, donated))
@@ -123,18 +124,18 @@ def match_light(target: FloatArray, donated: FloatArray, weight: FloatArray, hal
     gain = np.zeros_like(ratio)
     total = np.zeros_like(weight)
     # Wide blurs reach the middle, narrow ones keep the rim seamless: each weighs more the narrower it is.
-    for width, share in ((_LIGHT_WIDTH, 1.0), (2.5 * _LIGHT_WIDTH, 0.05)):
-        gain += share * cv2.GaussianBlur(ratio * weight[..., None], (0, 0), width * half_width_px)
-        total += share * cv2.GaussianBlur(weight, (0, 0), width * half_width_px)
+    for width, mix in ((_LIGHT_WIDTH, 1.0), (2.5 * _LIGHT_WIDTH, 0.05)):
+        gain += mix * cv2.GaussianBlur(ratio * weight[..., None], (0, 0), width * half_width_px)
+        total += mix * cv2.GaussianBlur(weight, (0, 0), width * half_width_px)
     gain = (gain + 1e-4 * middle) / (total + 1e-4)[..., None]
     limit = np.log(_MOST_GAIN)
     return np.exp(np.clip(gain, -limit, limit)).astype(np.float32)
 
 
 def soften_highlights(donated: FloatArray, gain: FloatArray, appearance: FaceAppearance) -> FloatArray:
-    """The brightened eye `donated` float32 (h, w, 3) without glaring whites; `gain` is what it was multiplied by.
+    """Return the brightened eye `donated` float32 (h, w, 3) without glaring whites; `gain` is what brightened it.
 
-    Brightening a dark photo stretches what is brighter than skin: above its level differences stay as they were.
+    Brightening a dark photo exaggerates what is brighter than skin: above its luma differences stay as they were.
     """
     level = max(float(appearance.skin @ LUMA), 1.0)
     gray = donated @ LUMA
@@ -146,9 +147,9 @@ def soften_highlights(donated: FloatArray, gain: FloatArray, appearance: FaceApp
 def clear_haze(
     donated: FloatArray, gain: FloatArray, appearance: FaceAppearance, donor_appearance: FaceAppearance
 ) -> FloatArray:
-    """The brightened eye `donated` float32 (h, w, 3) with blacks as deep as the target's.
+    """Return the eye `donated` float32 (h, w, 3), brightened by `gain`, with blacks as deep as the target's.
 
-    Brightening a dark photo brightens its blacks; what is darker than skin is brought down.
+    Brightening a dark photo brightens its blacks, too: what is darker than skin is darkened again.
     """
     level = max(float(appearance.skin @ LUMA), 1.0)
     haze = float(np.median(gain @ LUMA)) * float(donor_appearance.black @ LUMA) - float(appearance.black @ LUMA)
@@ -157,47 +158,50 @@ def clear_haze(
     gray = donated @ LUMA
     depth = np.clip(1 - gray / level, 0, 1)
     return np.asarray(
-        donated * ((gray - _HAZE_SHARE * haze * depth) / np.maximum(gray, 1.0)).clip(0.1)[..., None], np.float32
+        donated * ((gray - _HAZE_FRACTION * haze * depth) / np.maximum(gray, 1.0)).clip(0.1)[..., None], np.float32
     )
 
 
 def measure_darkness(gain: FloatArray) -> float:
-    """How much of its noise an eye must lose that is brightened by `gain` (h, w, 3): 0 none … `_MOST_CALMED`."""
+    """Return the fraction of its noise, 0 … `_MOST_CALMED`, that an eye brightened by `gain` (h, w, 3) has to lose."""
     low, high = _CALMED_GAIN
     return _MOST_CALMED * float(np.clip((float(np.median(gain @ LUMA)) - low) / (high - low), 0, 1))
 
 
-def calm_dark(donated: FloatArray, share: float) -> FloatArray:
-    """Take a `share` 0 … 1 of the noise out of a donated eye float32 (h, w, 3) from a dark photo.
+def calm_dark(donated: FloatArray, fraction: float) -> FloatArray:
+    """Return the donated eye float32 (h, w, 3) from a dark photo without the `fraction` 0 … 1 of its noise.
 
-    In the dark noise is strongest, and brightening shows it. Specks go first, then what is no edge.
-    Source: Buades et al., "A non-local algorithm for image denoising", 2005.
+    In the dark noise is strongest, and brightening shows it. Specks are removed first, by a median, then the rest by
+    non-local means: Buades et al., "A non-local algorithm for image denoising", 2005. With 0 it comes back itself.
     """
-    if share == 0:
+    if fraction == 0:
         return donated
     calm = cv2.medianBlur(np.clip(np.rint(donated), 0, 255).astype(np.uint8), 3)
     smooth = cv2.fastNlMeansDenoisingColored(calm, None, _CALM_LEVELS, 2 * _CALM_LEVELS, 5, 15).astype(np.float32)
-    return np.asarray(donated + share * (smooth - donated), np.float32)
+    return np.asarray(donated + fraction * (smooth - donated), np.float32)
 
 
-def crispen(donated: FloatArray, share: float, half_width_px: float) -> FloatArray:
-    """Give rims of lids and irises back what noise, and calming it, took from them; as `calm_dark`."""
-    if share == 0:
+def crispen(donated: FloatArray, fraction: float, half_width_px: float) -> FloatArray:
+    """Return the donated eye with the rims of lids and irises sharpened that noise and `calm_dark` blurred.
+
+    `fraction` 0 … 1 is the one given to `calm_dark`; with 0 the eye comes back itself.
+    """
+    if fraction == 0:
         return donated
     gray = donated @ LUMA
     width = max(_CRISP_WIDTH * half_width_px, 1.0)
     fine = gray - cv2.GaussianBlur(gray, (0, 0), width)
-    # Edges alone: what is left of the noise is fainter. And no halos: nothing gets brighter than what lies beside it.
+    # Edges alone: the remaining noise is fainter. And no halos: nothing gets brighter or darker than its surroundings.
     fine = np.sign(fine) * np.maximum(np.abs(fine) - _CRISP_FROM, 0)
     near = np.ones((2 * round(width) + 1,) * 2, np.uint8)
-    crisp = np.clip(gray + _CRISPNESS * share * fine, cv2.erode(gray, near), cv2.dilate(gray, near))
+    crisp = np.clip(gray + _CRISPNESS * fraction * fine, cv2.erode(gray, near), cv2.dilate(gray, near))
     return np.asarray(donated + (crisp - gray)[..., None], np.float32)
 
 
 def calm_color(donated: FloatArray, target: FloatArray, weight: FloatArray, half_width_px: float) -> FloatArray:
-    """Smooth the hue of a donated eye where it is noisier than the target's, as that of brightened dark photos is.
+    """Return `donated` with a smoother hue if its hue is noisier than the target's, as in brightened dark photos.
 
-    Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
+    Both are float32 (h, w, 3); `weight` (h, w) is above 0.5 where both show the same skin.
     """
     ring = weight > 0.5
     if ring.sum() < 12:
@@ -217,9 +221,9 @@ def calm_color(donated: FloatArray, target: FloatArray, weight: FloatArray, half
 
 
 def calm_grain(donated: FloatArray, target: FloatArray, weight: FloatArray) -> FloatArray:
-    """Take specks of noise out of a donated eye that has more of them than the target, as brightened dark photos have.
+    """Return `donated` with fewer specks of noise if it has more than the target, as brightened dark photos have.
 
-    Both are float32 (h, w, 3); `weight` (h, w) says where both show the same skin.
+    Both are float32 (h, w, 3); `weight` (h, w) is above 0.5 where both show the same skin.
     """
     ring = weight > 0.5
     if ring.sum() < 12:
@@ -237,7 +241,7 @@ def calm_grain(donated: FloatArray, target: FloatArray, weight: FloatArray) -> F
 def match_sharpness(
     donated: FloatArray, scale: float, appearance: FaceAppearance, donor_appearance: FaceAppearance
 ) -> FloatArray:
-    """Blur a donated part where its photo is sharper than the target; `scale` is donor pixels for a target pixel."""
+    """Return `donated` blurred if its photo is sharper than the target; `scale` is as in `DonorView`."""
     own = donor_appearance.blur_sigma_px / scale
     missing = appearance.blur_sigma_px**2 - own**2
     if missing <= 0.05:
@@ -248,7 +252,7 @@ def match_sharpness(
 def match_grain(
     donated: FloatArray, scale: float, appearance: FaceAppearance, donor_appearance: FaceAppearance
 ) -> FloatArray:
-    """Add the grain that the target's skin has more than the donor's; `scale` is donor pixels for a target pixel."""
+    """Return `donated` with grain added if the target's skin has more of it; `scale` is as in `DonorView`."""
     have = float(donor_appearance.grain.std()) / max(scale, 1.0)
     want = float(appearance.grain.std())
     missing = np.sqrt(max(want**2 - have**2, 0.0)) / max(want, 1e-3)

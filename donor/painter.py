@@ -1,4 +1,4 @@
-"""Paints what is carried over from a donor: eyes and smiles of other photos, the other eye of the same one."""
+"""Paints what is transferred from another photo: eyes, which `donor.eye` sees to, and smiles."""
 
 from __future__ import annotations
 
@@ -20,18 +20,15 @@ _LIGHT_UNIT = 0.35
 
 
 def paint_donor(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
-    """Return the box of `edit.region` of a photo with the donor's feature in it, uint8 (h, w, 3).
+    """Return the box of `edit.region` with the donor's eye or smile in it, uint8 (h, w, 3) RGB.
 
-    `pixels` uint8 (H, W, 3) is the photo with what was painted before; it is not written to.
+    `pixels` uint8 (H, W, 3) is the photo, which may already show other edits. Neither photo is written to.
     """
     return (transfer_smile if edit.feature is Feature.MOUTH else transfer_eye)(pixels, edit, donor)
 
 
 def transfer_smile(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
-    """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the donor's smile in it, uint8 (h, w, 3).
-
-    Neither photo is written to.
-    """
+    """Return the box of `edit.region` with the donor's smile in it, uint8 (h, w, 3) RGB; see `paint_donor`."""
     alignment = donor.alignment[edit.feature]
     box, unit = edit.region.box, edit.face.landmarks.eye_distance_px
     target = pixels[box.slices].astype(np.float32)
@@ -48,7 +45,7 @@ def transfer_smile(pixels: Pixels, edit: Edit, donor: Donor) -> Pixels:
 
 
 def _measure_distance(outline: Matrix, shape: tuple[int, ...]) -> FloatArray:
-    """Distance in pixels of every pixel of a patch from a closed outline (n, 2), 0 inside it."""
+    """Distance in pixels of every pixel of a patch from a closed outline (n, 2), 0 inside it; float32 (h, w)."""
     outside = np.full(shape[:2], 255, np.uint8)
     cv2.fillPoly(outside, [np.round(outline).astype(np.int32)], (0,))
     return np.asarray(cv2.distanceTransform(outside, cv2.DIST_L2, 5), np.float32)

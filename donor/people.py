@@ -1,8 +1,8 @@
-"""Who is who in other photos: which face there is which person here.
+"""Matches people between photos: which face of another photo shows the same person?
 
-People are told apart by the recognition network (`face.identity`): every face of the photo is paired with at most one
-face of each reference, and only with one that is of the same person beyond doubt. A burst from one spot shows everybody
-in the same places, so where the network hesitates, the place decides.
+The recognition network (`face.identity`) decides: every face of the photo is matched with at most one face of each
+reference, and only if the two are clearly of one person. A burst taken from one spot shows everybody in the same
+places, so where the network is unsure, the position decides.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _SURROUNDINGS = 0.5
 
 @dataclass(frozen=True, eq=False)
 class FaceCrop:
-    """One face of a reference photo: in its surroundings alone, which are kept, and `in_photo` where it is there."""
+    """One face of a reference photo, cut out with its surroundings; `in_photo` is the face in the whole photo."""
 
     analysis: FaceAnalysis
     in_photo: Face
 
     @property
     def face(self) -> Face:
-        """The face in the surroundings that are kept."""
+        """The face in the coordinates of the crop."""
         return self.analysis.face
 
     @property
     def pixels(self) -> Pixels:
-        """What is kept of the photo, uint8 (h, w, 3)."""
+        """The face with its surroundings, uint8 (h, w, 3) RGB."""
         return self.analysis.pixels
 
     @property
@@ -56,9 +56,9 @@ class FaceCrop:
 
 @dataclass(frozen=True, eq=False)
 class ReferencePhoto:
-    """Another photo as far as it is needed: its faces, its size (rows, columns), and what the user calls it.
+    """The faces of another photo, its size (rows, columns), and its name in reports.
 
-    `among` is what it and its like are called in reports.
+    `among` is what reports call it together with the other references.
     """
 
     crops: tuple[FaceCrop, ...]
@@ -69,14 +69,17 @@ class ReferencePhoto:
 
 
 def read_reference(photo: Photo) -> ReferencePhoto:
-    """Find the faces of a photo that may give their eyes to others. Raises MissingModel, MissingPackage."""
+    """Return the faces of a photo that may serve as donors; it does not refer to the photo's pixels.
+
+    Raises MissingModel, MissingPackage.
+    """
     crops = tuple(_cut_crop(photo.pixels, face) for face in find_faces(photo.pixels))
     name = photo.path.name if photo.path else "the reference photo"
     return ReferencePhoto(crops, (photo.height, photo.width), name, photo.path)
 
 
 def _cut_crop(pixels: Pixels, face: Face) -> FaceCrop:
-    """A copy of the surroundings of a face, so that the photo itself can be forgotten."""
+    """A copy of a face with its surroundings, so that the photo itself can be freed."""
     box = Box.around(face.landmarks.points).padded(_SURROUNDINGS).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         box = Box(0, 0, pixels.shape[1], pixels.shape[0])
@@ -84,16 +87,16 @@ def _cut_crop(pixels: Pixels, face: Face) -> FaceCrop:
 
 
 def choose_crops(reference: ReferencePhoto, options: Options) -> list[FaceCrop]:
-    """The faces that may give anything: all, or the one of `options.reference.face`."""
+    """Return the faces that may serve as donors: all, or the one that `options.reference.face` names."""
     number = options.reference.face
     return [crop for crop in reference.crops if number is None or crop.face.number == number]
 
 
 def match_people(analyses: Sequence[FaceAnalysis], crops: Sequence[FaceCrop], *, is_burst: bool) -> dict[int, FaceCrop]:
-    """For the numbers of faces the crop of the same person; nobody is used twice.
+    """Return the crop of the same person by the number of the face; no crop is used twice.
 
-    `is_burst` if both photos may be from one spot. The closest pair is taken first. A pair that another one rivals is
-    taken only if the places say so.
+    `is_burst`: both photos may have been taken from one spot. The closest pair is matched first. A pair with a rival
+    almost as close is matched only if the positions single it out.
     """
     pairs = []
     for analysis in analyses:
@@ -119,7 +122,7 @@ def match_people(analyses: Sequence[FaceAnalysis], crops: Sequence[FaceCrop], *,
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """A face and a head that may be of one person; `in_place` if they are also in the same place of their photos."""
+    """A face and a crop that may show one person; `in_place` if they also lie in the same place of their photos."""
 
     distance: float
     face: Face
@@ -128,7 +131,7 @@ class _Pair:
 
 
 def _is_in_place(face: Face, other: Face) -> bool:
-    """Whether two faces of photos of one size are about as large and about where the other is."""
+    """Whether two faces in photos of one size have about the same size and position."""
     scale = face.landmarks.eye_distance_px / max(other.landmarks.eye_distance_px, 1e-6)
     moved = np.linalg.norm((face.landmarks.points - other.landmarks.points)[:, :2].mean(axis=0))
     return 1 / _SAME_SIZE < scale < _SAME_SIZE and float(moved) < _SAME_PLACE * face.landmarks.eye_distance_px

@@ -1,7 +1,7 @@
-"""Puts a face from another frame of a burst onto the same person's head, where the head has hardly moved.
+"""Transplants a face from another photo of a burst onto the same person's head, where the head has hardly moved.
 
-The other frame is laid over this one by the points of a face that no expression moves. Its light is brought to this
-frame's, and the two are joined along a closed line through the skin, drawn where they agree best.
+The other photo is registered to this one by the landmarks that no expression moves. Its light is matched, and the two
+are joined along a closed seam through the skin, drawn where they differ least.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from face.types import Face, Landmarks
 from photo.geometry import fit_similarity, monotone_path, scale_down
 from photo.types import Box, FloatArray, Mask, Matrix, Pixels, Region
+
+# ---- transplanting -------------------------------------------------------------------------------------
 
 # calibration: whole-face. Heads turned more than this against each other, in degrees, show different sides: the face
 # would look pasted on.
@@ -62,14 +64,14 @@ _DETAIL_PX, _DETAIL_BAND = 128.0, (1.0, 2.5)
 
 @dataclass(frozen=True, eq=False)
 class Transplant:
-    """A face from elsewhere: where it goes, and the pixels uint8 (region.box.height, region.box.width, 3) it brings."""
+    """A face of another photo, registered and lit for this one: `patch` is uint8 (h, w, 3), the box of `region`."""
 
     region: Region
     patch: Pixels
 
 
 def find_obstacle(face: Face, donor: Face) -> str:
-    """Say in words why `donor`, the same person in another frame, cannot be laid over `face`; nothing if it can."""
+    """Return why `donor`, the same person in another photo, cannot replace `face`, as text; empty if it can."""
     turns = {
         "yaw": donor.yaw_degrees - face.yaw_degrees,
         "pitch": donor.pitch_degrees - face.pitch_degrees,
@@ -77,39 +79,40 @@ def find_obstacle(face: Face, donor: Face) -> str:
     }
     if any(abs(turn) > _MOST_TURN[name] for name, turn in turns.items()):
         return "the head is turned otherwise there"
-    matrix, misfit = _lay_over(face, donor)
+    matrix, misfit = _register(face, donor)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if not 1 / _MOST_SCALE < scale < _MOST_SCALE:
         return "the face is of another size there"
-    jaw = _measure_misses(donor.landmarks.chin, face.landmarks.chin, matrix)[-1] / face.landmarks.eye_distance_px
+    jaw = _measure_errors(donor.landmarks.chin, face.landmarks.chin, matrix)[-1] / face.landmarks.eye_distance_px
     if misfit > _MOST_MISFIT or measure_movement(face, donor) > _MOST_OUTLINE_MISFIT:
         return "the head has moved too much"
     return "the mouth is open otherwise there" if jaw > _MOST_JAW else ""
 
 
 def measure_movement(face: Face, donor: Face) -> float:
-    """How far the outline of `donor`, laid over `face`, lies from its outline: a mean, in eye distances."""
-    matrix, _ = _lay_over(face, donor)
-    misses = _measure_misses(donor.landmarks.oval, face.landmarks.oval, matrix)
-    return float(misses.mean() / face.landmarks.eye_distance_px)
+    """Return how far the outlines of `face` and of `donor`, registered to it, lie apart: a mean, in eye distances."""
+    matrix, _ = _register(face, donor)
+    errors = _measure_errors(donor.landmarks.oval, face.landmarks.oval, matrix)
+    return float(errors.mean() / face.landmarks.eye_distance_px)
 
 
 def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> Transplant | None:
-    """Lay the face `donor` of the frame `other` over `face` of `pixels`, both uint8 (H, W, 3) RGB and left as they are.
+    """Return the face `donor` of the photo `other` as it replaces `face` of the photo `pixels`.
 
-    None where no line can be drawn around the features because the face is cut off.
+    Both photos are uint8 (H, W, 3) RGB and not written to. None where no seam fits around the features, as when the
+    face is cut off.
     """
     eye_distance = face.landmarks.eye_distance_px
-    box = _frame(face).clipped(pixels.shape[1], pixels.shape[0])
+    box = _face_box(face).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return None
     corner = np.array([box.left, box.top], np.float64)
     here = pixels[box.slices].astype(np.float32)
     size = (box.width, box.height)
     own = face.landmarks.points[:, :2] - corner
-    matrix, _ = _lay_over(face, donor)
+    matrix, _ = _register(face, donor)
     matrix[:, 2] -= corner
-    matrix = _settle(matrix, here, other, _move(face.landmarks, own))
+    matrix = _refine(matrix, here, other, _move(face.landmarks, own))
     warped = cv2.warpAffine(other, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     there = np.asarray(warped, np.uint8)
     covered = cv2.warpAffine(np.ones(other.shape[:2], np.uint8), matrix, size) > 0
@@ -130,11 +133,11 @@ def transplant_face(pixels: Pixels, face: Face, other: Pixels, donor: Face) -> T
 
 
 def measure_detail(pixels: Pixels, face: Face) -> float:
-    """How much fine detail a face shows, in its own brightness; comparable between photos of one person.
+    """Return the strength of a face's fine detail over its brightness; comparable between photos of one person.
 
-    `pixels` uint8 (H, W, 3). Faces wider than 128 px between the eyes are measured at that size.
+    `pixels` uint8 (H, W, 3). Faces with more than 128 px between the eyes are reduced to that size first.
     """
-    box = _frame(face).clipped(pixels.shape[1], pixels.shape[0])
+    box = _face_box(face).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         return 0.0
     scale = min(1.0, _DETAIL_PX / face.landmarks.eye_distance_px)
@@ -145,40 +148,43 @@ def measure_detail(pixels: Pixels, face: Face) -> float:
     if not within.any():
         return 0.0
     band = _blur(gray, _DETAIL_BAND[0]) - _blur(gray, _DETAIL_BAND[1])
-    # The median of what is strong: single lights and noise count little.
+    # A high percentile: edges count, single glints and noise hardly do.
     return float(np.percentile(np.abs(band[within]), 90) / max(float(gray[within].mean()), 1.0))
 
 
-def _frame(face: Face) -> Box:
+def _face_box(face: Face) -> Box:
+    """The box around the face with a margin; it may reach beyond the photo."""
     return Box.around(face.landmarks.oval).padded(0.1)
 
 
-def _still_points(marks: Landmarks) -> Matrix:
-    """What no expression moves: the corners of the eyes and the ridge of the nose, (n, 2)."""
+def _rigid_points(marks: Landmarks) -> Matrix:
+    """The landmarks that no expression moves: corners of the eyes and ridge of the nose, (n, 2)."""
     eyes = [corner for eye in marks.eyes for corner in (eye.outer_corner, eye.inner_corner)]
     return np.array([*eyes, *marks.nose[:7]], np.float64)[:, :2]
 
 
-def _lay_over(face: Face, donor: Face) -> tuple[Matrix, float]:
-    """The similarity (2, 3) from the donor's photo to the face's, and how far it misses, in eye distances."""
-    points, places = _still_points(donor.landmarks), _still_points(face.landmarks)
+def _register(face: Face, donor: Face) -> tuple[Matrix, float]:
+    """The similarity (2, 3) from the donor's photo to the face's, and its mean error in eye distances."""
+    points, places = _rigid_points(donor.landmarks), _rigid_points(face.landmarks)
     matrix = fit_similarity(points, places)
-    return matrix, float(_measure_misses(points, places, matrix).mean() / face.landmarks.eye_distance_px)
+    return matrix, float(_measure_errors(points, places, matrix).mean() / face.landmarks.eye_distance_px)
 
 
-def _measure_misses(points: NDArray[Any], places: NDArray[Any], matrix: Matrix) -> Matrix:
-    """How far `points` (n, 2 or 3), moved by `matrix`, lie from `places`, (n,) in pixels."""
+def _measure_errors(points: NDArray[Any], places: NDArray[Any], matrix: Matrix) -> Matrix:
+    """Distances (n,) in pixels of `points` (n, 2 or 3), mapped by `matrix`, from `places`."""
     moved = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     return np.linalg.norm(moved - places[:, :2], axis=1)
 
 
 def _move(marks: Landmarks, xy: NDArray[Any]) -> Landmarks:
+    """The landmarks at other positions (n, 2), with the depths they have."""
     points = marks.points.copy()
     points[:, :2] = xy
     return Landmarks(points)
 
 
 def _feature_outlines(marks: Landmarks) -> list[FloatArray]:
+    """Points whose convex hulls hold eyes with brows, lips, and the part from nose to upper lip."""
     eyes = marks.eyes
     return [
         *(np.concatenate([eye.brow_upper, eye.lower]) for eye in eyes),
@@ -187,12 +193,12 @@ def _feature_outlines(marks: Landmarks) -> list[FloatArray]:
     ]
 
 
-def _settle(matrix: Matrix, here: FloatArray, other: Pixels, marks: Landmarks) -> Matrix:
-    """The `matrix` (2, 3) from `other` to `here`, brought to where the two pictures agree best; `marks` are of `here`.
+def _refine(matrix: Matrix, here: FloatArray, other: Pixels, marks: Landmarks) -> Matrix:
+    """The `matrix` (2, 3) from `other` to `here`, refined so that the pixels agree best; `marks` are those of `here`.
 
-    Landmarks of closed eyes and of open ones lie differently; skin, brows, nose and glasses tell the place better.
+    Landmarks of closed and of open eyes lie differently; skin, brows, nose and glasses show the position better.
     Source of the method: Evangelidis and Psarakis, "Parametric Image Alignment Using Enhanced Correlation
-    Coefficient Maximization", 2008. Where they disagree widely the matrix stays as it is.
+    Coefficient Maximization", 2008. Where the result is implausible the matrix stays as it is.
     """
     eye_distance = marks.eye_distance_px
     scale = min(1.0, _SETTLED_PX / eye_distance)
@@ -203,29 +209,29 @@ def _settle(matrix: Matrix, here: FloatArray, other: Pixels, marks: Landmarks) -
     theirs = cv2.warpAffine(other, (grow @ first)[:2], (width, height), flags=cv2.INTER_AREA).mean(axis=2)
     changing = [np.concatenate([eye.upper, eye.lower]) for eye in marks.eyes]
     moving = [_fill((height, width), part * scale) for part in (*changing, marks.lips)]
-    steady = _fill((height, width), marks.oval * scale)
-    steady &= ~_grow(np.any(moving, axis=0), _AROUND_FEATURES * eye_distance * scale)
+    unmoved = _fill((height, width), marks.oval * scale)
+    unmoved &= ~_grow(np.any(moving, axis=0), _AROUND_FEATURES * eye_distance * scale)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, *_SETTLE_STEPS)
     try:
         _, shift = cv2.findTransformECC(
             gray.astype(np.float32), theirs.astype(np.float32), np.eye(2, 3, dtype=np.float32),
-            cv2.MOTION_AFFINE, stop, steady.astype(np.uint8), _SETTLE_BLUR,
+            cv2.MOTION_AFFINE, stop, unmoved.astype(np.uint8), _SETTLE_BLUR,
         )  # fmt: skip
     except cv2.error:  # it did not converge
         return matrix
-    settled = np.linalg.inv(grow) @ np.linalg.inv(np.vstack([shift, [0, 0, 1]])) @ grow @ first
+    refined = np.linalg.inv(grow) @ np.linalg.inv(np.vstack([shift, [0, 0, 1]])) @ grow @ first
     back = np.linalg.inv(first)[:2]
     outline = marks.oval[:, :2] @ back[:, :2].T + back[:, 2]
-    misses = _measure_misses(outline, marks.oval, settled[:2])
-    return settled[:2] if misses.max() < _MOST_SETTLED * eye_distance else matrix
+    errors = _measure_errors(outline, marks.oval, refined[:2])
+    return refined[:2] if errors.max() < _MOST_SETTLED * eye_distance else matrix
 
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """What lies where on both faces, one laid over the other; each bool (h, w).
+    """Masks of the parts of both faces, registered to each other; each bool (h, w).
 
-    `face` is within both outlines and both photos, `bare` what of it is plain skin, `lips` what is lips on both, `core`
-    one closed shape around eyes, brows, nose and mouth of both, which has to come whole.
+    `face` is inside both outlines and both photos, `bare` is its plain skin, `lips` what is lips in both, `core` one
+    closed shape around eyes, brows, nose and mouth of both, which the seam has to enclose.
     """
 
     face: Mask
@@ -235,6 +241,7 @@ class _Parts:
 
 
 def _find_parts(own: Landmarks, foreign: Landmarks, covered: Mask, eye_distance: float) -> _Parts:
+    """The parts of the two faces; `covered` is True where the other photo has pixels."""
     shape = covered.shape
     both = (own, foreign)
     outlines = [part for marks in both for part in _feature_outlines(marks)]
@@ -251,7 +258,7 @@ def _find_parts(own: Landmarks, foreign: Landmarks, covered: Mask, eye_distance:
 
 
 def _fill(shape: tuple[int, ...], outline: FloatArray) -> Mask:
-    """What lies inside the hull of the outline (n, 2 or 3), bool of `shape` (h, w)."""
+    """Mask of the convex hull of an outline (n, 2 or 3), bool of `shape` (h, w)."""
     mask = np.zeros(shape, np.uint8)
     hull = cv2.convexHull(np.ascontiguousarray(outline[:, :2], np.float32))
     cv2.fillConvexPoly(mask, np.round(hull).astype(np.int32), (1,))
@@ -272,7 +279,7 @@ def _disk(radius: float) -> NDArray[np.uint8]:
 
 
 def _remove_sparks(there: Pixels, parts: _Parts) -> FloatArray:
-    """`there` without single pixels much lighter or darker than what is around them, float32 (h, w, 3)."""
+    """`there` without single pixels much lighter or darker than their neighbours, float32 (h, w, 3)."""
     calm = cv2.medianBlur(there, 3).astype(np.float32)
     away = np.abs(there - calm).max(axis=2)
     usual = float(np.median(away[parts.face])) if parts.face.any() else 0.0
@@ -280,7 +287,7 @@ def _remove_sparks(there: Pixels, parts: _Parts) -> FloatArray:
 
 
 def _match_light(there: FloatArray, here: FloatArray, parts: _Parts, eye_distance: float) -> FloatArray:
-    """`there` with the exposure, the sharpness and the tint of skin and lips that `here` has; all (h, w, 3)."""
+    """`there` with the exposure, the sharpness and the tint of skin and lips of `here`; both float32 (h, w, 3)."""
     if not parts.bare.any():
         return there
     skins = [np.median(picture[parts.bare], axis=0) for picture in (here, there)]
@@ -291,7 +298,7 @@ def _match_light(there: FloatArray, here: FloatArray, parts: _Parts, eye_distanc
 
 
 def _match_detail(there: FloatArray, here: FloatArray, parts: _Parts, eye_distance: float) -> FloatArray:
-    """`there`, sharpened where it has less fine detail than `here`, its noise left as it is; both (h, w, 3)."""
+    """`there`, sharpened as far as it has less fine detail than `here`, its noise left as it is; both (h, w, 3)."""
     fine, coarse = (max(size * eye_distance, 0.5) for size in _DETAIL)
     details = [_blur(picture, fine) - _blur(picture, coarse) for picture in (there, here)]
     theirs, ours = (float(detail[parts.core].std()) for detail in details)
@@ -303,9 +310,9 @@ def _match_detail(there: FloatArray, here: FloatArray, parts: _Parts, eye_distan
 
 
 def _spread(difference: FloatArray, weight: FloatArray, reaches: tuple[float, ...], eye_distance: float) -> FloatArray:
-    """The difference (h, w, 3) that two frames have where `weight` (h, w) 0 … 1 is, carried smoothly to everywhere."""
+    """`difference` (h, w, 3), known where `weight` (h, w) 0 … 1 is high, interpolated smoothly everywhere."""
     height, width = weight.shape
-    # What is carried is smooth: in a large face it is reckoned small.
+    # The result is smooth, so for a large face a reduced picture will do.
     scale = min(1.0, _SPREAD_PX / eye_distance)
     known = scale_down(weight, scale)
     weighed = scale_down(difference * weight[..., None], scale)
@@ -313,10 +320,10 @@ def _spread(difference: FloatArray, weight: FloatArray, reaches: tuple[float, ..
     for reach in reaches:
         sigma = reach * eye_distance * scale / 2
         near = _blur(np.asarray(known, np.float32), sigma)
-        rest = _blur(np.asarray(weighed - spread * known[..., None], np.float32), sigma)
-        # Where nothing is near this scale has nothing to say.
-        trust = near / (near + 0.25 * float(near.max()))
-        spread = spread + (trust / np.maximum(near, 1e-6))[..., None] * rest
+        remainder = _blur(np.asarray(weighed - spread * known[..., None], np.float32), sigma)
+        # At this scale nothing is known here: coarser ones decide.
+        confidence = near / (near + 0.25 * float(near.max()))
+        spread = spread + (confidence / np.maximum(near, 1e-6))[..., None] * remainder
     return np.asarray(cv2.resize(spread, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
@@ -325,9 +332,11 @@ def _blur(picture: FloatArray, sigma: float) -> FloatArray:
 
 
 def _tint(picture: FloatArray) -> FloatArray:
-    """What is left of the colours (h, w, 3) without the brightness."""
+    """The colours (h, w, 3) minus their brightness."""
     return picture - picture.mean(axis=2, keepdims=True)
 
+
+# ---- the seam ------------------------------------------------------------------------------------------
 
 # The line is looked for on so many rays from the middle, at so many places on each, and moves by at most so many places
 # from ray to ray.
@@ -341,11 +350,12 @@ _EDGES = 2.0
 
 
 def draw_line(here: FloatArray, there: FloatArray, core: Mask, inside: Mask, soft_px: float) -> FloatArray | None:
-    """Draw the closed line around `core` and within `inside` along which two pictures differ least: (rays, 2) x and y.
+    """Return the closed line around `core` and within `inside` along which two pictures differ least.
 
-    `here` and `there` float32 (h, w, 3), the masks bool (h, w); what is finer than `soft_px` does not count.
-    Found by dynamic programming over rays from the middle. Source of the idea: Efros and Freeman, "Image Quilting",
-    2001. It cuts off a little of the core where that is not all inside; where it would cut off much there is none.
+    float32 (rays, 2), x and y. `here` and `there` are float32 (h, w, 3), the masks bool (h, w); detail finer than
+    `soft_px` is ignored. The line is found by dynamic programming over rays from the middle of the core, an idea of
+    Efros and Freeman, "Image Quilting", 2001. It cuts off a little of the core where that is not all inside; None where
+    it would cut off much.
     """
     calm = [cv2.GaussianBlur(picture, (0, 0), soft_px) for picture in (here, there)]
     difference = np.abs(calm[0] - calm[1]).sum(axis=2)
@@ -362,37 +372,43 @@ def draw_line(here: FloatArray, there: FloatArray, core: Mask, inside: Mask, sof
     if (outer < np.maximum(_LEAST_ROOM * inner, 3)).any():
         return None
     inner = np.minimum(inner, outer - 2)
-    share = np.linspace(0, 1, _PLACES)
-    radius = inner[:, None] + (outer - inner)[:, None] * share
+    fraction = np.linspace(0, 1, _PLACES)
+    radius = inner[:, None] + (outer - inner)[:, None] * fraction
     places = middle + radius[..., None] * directions[:, None]
-    costs = _sample(price, places) + _OUTWARD * (1 - share)
+    costs = _sample(price, places) + _OUTWARD * (1 - fraction)
     return places[np.arange(_RAYS), _shortest_ring(costs)].astype(np.float32)
 
 
 def _last_inside(mask: Mask, ray: Matrix) -> Matrix:
+    """The index of the last place on each ray (rays, places, 2) that is in the mask, (rays,)."""
     seen = _sample(mask.astype(np.float32), ray) > 0.5
     return (ray.shape[1] - 1 - np.argmax(seen[:, ::-1], axis=1)).astype(np.float64)
 
 
 def _first_outside(mask: Mask, ray: Matrix) -> Matrix:
+    """The index of the first place on each ray (rays, places, 2) that is not in the mask, (rays,)."""
     seen = _sample(mask.astype(np.float32), ray) < 0.5
     return np.argmax(seen, axis=1).astype(np.float64)
 
 
 def _sample(plane: FloatArray, places: Matrix) -> FloatArray:
+    """`plane` (h, w) at places (rays, places, 2), interpolated; 0 outside."""
     x, y = (np.ascontiguousarray(places[..., i], np.float32) for i in (0, 1))
     return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
 
 
 def _shortest_ring(costs: Matrix) -> NDArray[np.intp]:
-    """The place on each ray, (rays,), of the cheapest path that closes; costs float64 (rays, places)."""
-    # Where a path over three rounds runs in the second, the cheapest ring passes.
+    """The index of the place on each ray, (rays,), of the cheapest closed path; `costs` are float64 (rays, places)."""
+    # A path over three rounds has forgotten its free ends in the second: there the cheapest ring passes, too.
     start = int(monotone_path(-np.concatenate([costs, costs, costs]), _BEND)[len(costs)])
     return monotone_path(-costs, _BEND, start=start)
 
 
 def fade_over(line: FloatArray, shape: tuple[int, ...], half_width_px: float) -> FloatArray:
-    """1 within the line (n, 2), 0 beyond, with a soft edge over it: float32 of `shape` (h, w)."""
+    """Return an alpha of `shape` (h, w), float32: 1 inside the closed line (n, 2), 0 outside, with a soft edge.
+
+    The edge lies over the line and is twice `half_width_px` wide.
+    """
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [np.round(line * 16).astype(np.int32)], (1,), shift=4)
     within = cv2.distanceTransform(mask, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)

@@ -54,7 +54,7 @@ from page.theme import KEEP_PAINT
 from photo.errors import FixError
 from photo.files import load_photo
 from photo.types import Pixels
-from retouch.engines import DiffusionState, choose_engine, look_at_diffusion
+from retouch.engines import DiffusionState, check_diffusion, choose_engine
 
 Answer = dict[Any, Any]
 """New values by component."""
@@ -323,7 +323,7 @@ class PageEvents:
     def show_engine(self, session: Session | None, engine: str) -> Answer:
         """Show whether the chosen engine can paint here, and how long it takes."""
         if self._diffusion is None:
-            self._diffusion = look_at_diffusion(self._options.diffusion)
+            self._diffusion = check_diffusion(self._options.diffusion)
         panel = self._parts.panel
         opened = _current_photo(session)
         count = 1

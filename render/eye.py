@@ -1,8 +1,8 @@
-"""Open one closed eye: slide the lid up, wipe out the old lash line, put an eyeball and new lashes in.
+"""Renders one closed eye as open: the lid moves up, the old lash line goes, an eyeball and new lashes are drawn.
 
-What moves is the person's own skin. The lid from the lash line up is carried to where the open lid stands and
-vanishes into the crease; above the crease nothing moves, as on a real face. The lower lid sinks a little, and the
-skin under it is drawn up over the place where the closed lashes lay.
+What moves is the person's own skin. The lid from the lash line up moves to where the open lid stands and folds into
+the crease; above the crease nothing moves, as on a real face. The lower lid sinks a little, and the skin below it is
+stretched upward over the place where the closed lashes lay.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LEAST_FOLD = 0.10
 """Under the rim of glasses the lid is squeezed into no less than this."""
 LEAST_ROOM_RATIO = 0.7
 """A rim of glasses lowers the upper lid no further than to this part of its height."""
-LASH_SHARE_DRAWN = 0.5
+LASH_FRACTION_COVERED = 0.5
 """This part of the lashes' length is covered by skin drawn up from below; the rest is wiped."""
 STRAND_FILL_PX = 3.0
 """Skin under a strand of hair is made up from so far around."""
@@ -43,7 +43,7 @@ BURNT_SKIN_LUMA = (150.0, 220.0)
 LOWER_REACH = 0.62
 """Skin further below the lower rim than this does not move."""
 # calibration: painted-skin. Shares of the skin's grain.
-LEAST_GRAIN, GRAIN_HUE_SHARE = 0.4, 0.5
+LEAST_GRAIN, GRAIN_HUE_FRACTION = 0.4, 0.5
 """Of the skin's grain the darkest parts of an eye have so much, and all of it so much of the grain's colour."""
 SUPERSAMPLED_UNIT_PX = 72.0
 """The eyeball is rendered at about this many pixels per unit and then reduced …"""
@@ -57,76 +57,77 @@ def open_eye(
     shading: EyeShading,
     on_step: Callable[[], None] = lambda: None,
 ) -> Pixels:
-    """Return the box of `edit.region` of the photo uint8 (H, W, 3) with the eye open, uint8 (h, w, 3).
+    """Return the box of `edit.region` of a photo with the eye open, uint8 (h, w, 3) RGB.
 
-    The photo is read, never written. `on_step` is called every now and then; it may raise to end the work.
+    `pixels` uint8 (H, W, 3) is not written to. `shading` gives the colours and the gaze of the eyeball. `on_step` is
+    called between the steps; what it raises ends the work.
     """
     frame, appearance = edit.face.eye_frame(edit.feature), edit.analysis.appearance
     view = EyeView(edit.region.box, frame, *frame.grid(edit.region.box))
     source = pixels[view.box.slices].astype(np.float32)
-    # What is found is as coarse as the eye, and what is painted as fine as the photo.
+    # Measuring needs only the eye's own resolution, painting that of the photo.
     small = shrink_view(view)
     gray = luma(fit_to(small, source))
 
     lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
     original = source
-    strand = find_hair_strand(gray, small.frame, small.box, lids, small.x, small.y)
-    if strand is not None:
-        # Taken off before the skin moves, and laid back where it was.
-        under = np.asarray(strand > 0.05, np.uint8)
+    hair_strand = find_hair_strand(gray, small.frame, small.box, lids, small.x, small.y)
+    if hair_strand is not None:
+        # Removed before the skin moves, and composited back where it was.
+        under = np.asarray(hair_strand > 0.05, np.uint8)
         bare = cv2.inpaint(fit_to(small, source).astype(np.uint8), under, STRAND_FILL_PX, cv2.INPAINT_TELEA)
-        strand = fit_to(view, strand)[..., None]
-        source = np.where(strand > 0.05, fit_to(view, bare.astype(np.float32)), source)
+        hair_strand = fit_to(view, hair_strand)[..., None]
+        source = np.where(hair_strand > 0.05, fit_to(view, bare.astype(np.float32)), source)
         gray = luma(fit_to(small, source))
-    still = find_rim_height(gray, small.frame, small.box, lids, small.x)
-    if still is not None:
-        lids = _keep_below(lids, still, small)
-        still = fit_to(view, still)
+    rim_height = find_rim_height(gray, small.frame, small.box, lids, small.x)
+    if rim_height is not None:
+        lids = _keep_below(lids, rim_height, small)
+        rim_height = fit_to(view, rim_height)
     lashes = measure_lashes(fit_to(small, source), gray, small, lids)
     on_step()
     source = remove_lash_tail(source, view, appearance)
     on_step()
     clean = remove_lower_lashes(source, view, lids, lashes, shading.skin, appearance)
     on_step()
-    skin = _slide_lids(source, clean, view, lids, lashes, still)
+    skin = _slide_lids(source, clean, view, lids, lashes, rim_height)
     on_step()
     skin = _shade_fold(skin, view, lids, shading.skin)
     on_step()
     painted = _paint_eyeball(skin, view, lids, lashes, shading, appearance)
     visible = fit_to(view, visible_alpha(gray, small.frame, small.box, small.x, small.y))[..., None]
-    if strand is not None:
-        visible = visible * (1 - strand)
+    if hair_strand is not None:
+        visible = visible * (1 - hair_strand)
     painted = original + visible * (painted - original)
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
 
 
-def _keep_below(lids: Lids, still: FloatArray, view: EyeView) -> Lids:
-    """The lids with the upper one lowered, down to a part of its height, where it would rise above `still`."""
+def _keep_below(lids: Lids, rim_height: FloatArray, view: EyeView) -> Lids:
+    """The lids with the upper one lowered where it would rise above `rim_height`, to `LEAST_ROOM_RATIO` at least."""
     middle = np.abs(view.x) < 0.6
     if not middle.any():
         # Of an eye that the photo's edge cuts off, only a corner is seen.
         return lids
-    room = still[middle] / np.maximum(evaluate_lid(lids.upper, view.x[middle]), 0.05)
+    room = rim_height[middle] / np.maximum(evaluate_lid(lids.upper, view.x[middle]), 0.05)
     return replace(lids, upper=lids.upper * float(np.clip(room.min(), LEAST_ROOM_RATIO, 1)))
 
 
 def _slide_lids(
-    source: FloatArray, clean: FloatArray, view: EyeView, lids: Lids, lashes: Lashes, still: FloatArray | None
+    source: FloatArray, clean: FloatArray, view: EyeView, lids: Lids, lashes: Lashes, rim_height: FloatArray | None
 ) -> FloatArray:
-    """Carry the lid skin up and the skin below the eye up over the old lashes; above `still` nothing moves."""
+    """Move the lid skin up, and the skin below the eye up over the old lashes; above `rim_height` nothing moves."""
     x, y = view.x, view.y
     closed, upper, lower = (evaluate_lid(c, x) for c in (lids.closed, lids.upper, lids.lower))
     rise = np.maximum(upper - closed, 0)
     above = y - upper
-    # One to one on the platform, then back to standing still above the fold; the smooth fall keeps the map monotone.
+    # The full shift on the platform, none above the fold; the smooth fall in between keeps the map monotone.
     end = PLATFORM + FOLD + 0.5 * rise
-    if still is not None:
-        end = np.minimum(end, np.maximum(still - upper, LEAST_FOLD))
+    if rim_height is not None:
+        end = np.minimum(end, np.maximum(rim_height - upper, LEAST_FOLD))
     start = np.minimum(PLATFORM, 0.4 * end)
     shift_up = rise * (1 - smoothstep(0.0, 1.0, (above - start) / (end - start)))
 
-    # The wiped skin needs to be drawn up only part of the way: drawn further, pores become streaks.
-    sink = lower - (closed - LASH_SHARE_DRAWN * lashes.reach)
+    # The skin without lashes has to move up only part of the way: stretched further, pores become streaks.
+    sink = lower - (closed - LASH_FRACTION_COVERED * lashes.reach)
     below = lower - y
     shift_down = sink * (1 - smoothstep(0.0, 1.0, below / LOWER_REACH))
     ends = 1 - smoothstep(0.92, 1.30, np.abs(x))
@@ -139,27 +140,27 @@ def _slide_lids(
         moved = cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.float32)
 
-    # Above and below meet inside the aperture, where the eyeball hides the seam; beyond the corners nothing moves.
+    # The two parts meet inside the aperture, where the eyeball hides the seam; beyond the corners nothing moves.
     middle = (upper + lower) / 2
     top = smoothstep(-0.04, 0.04, y - middle)[..., None]
     return np.asarray(top * sample(source, upper_y) + (1 - top) * sample(clean, lower_y), np.float32)
 
 
 def _shade_fold(opened: FloatArray, view: EyeView, lids: Lids, skin: FloatArray) -> FloatArray:
-    """The crease over the open lid, and the soft shadow of the brow bone that a closed, bulging lid does not have."""
+    """Darken the crease over the open lid, and below the brow bone, where a closed, bulging lid has no shadow."""
     above = view.y - evaluate_lid(lids.upper, view.x)
     ends = 1 - smoothstep(0.75, 1.15, np.abs(view.x))
     crease = 0.11 * np.exp(-(((above - PLATFORM - 0.06) / 0.06) ** 2))
     hollow = 0.10 * np.exp(-(((above - 0.24) / 0.26) ** 2)) * smoothstep(0.0, 0.1, above)
-    # Light from the front, which burns the skin out, leaves no shadow under the brow.
-    share = float(np.interp(float(skin @ LUMA), BURNT_SKIN_LUMA, (1.0, 0.3)))
-    return cast_shadow(opened, np.asarray(share * (crease + hollow) * ends, np.float32), skin)
+    # Light from the front, which overexposes the skin, leaves no shadow under the brow.
+    strength = float(np.interp(float(skin @ LUMA), BURNT_SKIN_LUMA, (1.0, 0.3)))
+    return cast_shadow(opened, np.asarray(strength * (crease + hollow) * ends, np.float32), skin)
 
 
 def _paint_eyeball(
     skin: FloatArray, view: EyeView, lids: Lids, lashes: Lashes, shading: EyeShading, appearance: FaceAppearance
 ) -> FloatArray:
-    """Put eyeball, rim and lashes on the opened skin, as sharp and as grainy as the photo is."""
+    """Composite eyeball, lid rim and lashes over the opened skin, with the sharpness and the grain of the photo."""
     box = view.box
     is_fine = view.frame.half_width_px > FINE_UNIT_PX
     factor = 1 if is_fine else int(np.clip(round(SUPERSAMPLED_UNIT_PX / view.frame.half_width_px), 2, 6))
@@ -169,7 +170,7 @@ def _paint_eyeball(
     left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
     seen = slice(top, top + height), slice(left, left + width)
     eye = np.zeros((*alpha.shape, 3), np.float32)
-    # Premultiplied, so that blurring does not drag the colours outside the opening in.
+    # Premultiplied, so that blurring does not mix in colours from outside the opening.
     eye[seen] = render_eyeball(x[seen], y[seen], lids, center, shading) * alpha[seen][..., None]
     lash_alpha = _lash_alpha(x, y, lids, lashes, shading, is_fine=is_fine)
     rim_alpha = _rim_alpha(x, y, lids)
@@ -186,20 +187,20 @@ def _paint_eyeball(
     rim = 0.45 * reduce(rim_alpha)[..., None]
     painted = painted + rim * (choose_flesh(shading.skin) - painted)
     lash = reduce(lash_alpha)[..., None]
-    # Pale lashes on a pale lid must still close the eye's outline; dark ones are seen through the skin between them.
+    # Pale lashes on a pale lid must still outline the eye; dark ones let the skin between them through.
     lash_color = np.maximum(np.minimum(0.75 * lashes.color, 0.45 * shading.skin), shading.black)
     painted = painted + lash * (lash_color - painted)
     grain = appearance.tile_grain(box.height, box.width)
     # The skin's grain is coarser than that of darker things, and its colours would give the two irises different hues.
     level = np.clip(painted @ LUMA / max(float(shading.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
-    grain = level * (GRAIN_HUE_SHARE * grain + (1 - GRAIN_HUE_SHARE) * (grain @ LUMA)[..., None])
+    grain = level * (GRAIN_HUE_FRACTION * grain + (1 - GRAIN_HUE_FRACTION) * (grain @ LUMA)[..., None])
     return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
 
 
 def _lash_alpha(
     x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading, *, is_fine: bool
 ) -> FloatArray:
-    """The upper lashes, a dark band with hairs fanning out of it, and the faint line of the lower ones."""
+    """Alpha of the upper lashes, a dark band with hairs fanning out of it, and of the faint line of the lower ones."""
     above = y - evaluate_lid(lids.upper, x)
     below = evaluate_lid(lids.lower, x) - y
     span = smoothstep(0.0, 0.35, 1 - np.abs(x))
@@ -218,13 +219,16 @@ def _lash_alpha(
 def _hair_alpha(
     x: FloatArray, y: FloatArray, lids: Lids, lashes: Lashes, shading: EyeShading, *, is_fine: bool
 ) -> FloatArray:
-    """Single hairs, only where the photo is large enough to show them: curved outward and up, tapering."""
+    """Alpha 0 … 1 of single tapering hairs, curved outward and up; none where the photo is too small to show any.
+
+    `is_fine`: they are drawn as they will be seen, and not reduced afterwards.
+    """
     canvas = np.zeros(x.shape, np.uint8)
     visible = shading.detail * float(np.clip((lashes.darkness - 0.25) / 0.4, 0, 1))
     if visible <= 0.05:
         return canvas.astype(np.float32)
     random = np.random.default_rng(shading.seed + 1)
-    # The frame is affine: three points of the grid give the way back to its pixels.
+    # The eye frame is affine: three points of the grid determine the transform back to its pixels.
     height, width = x.shape
     corners = np.array([[x[0, 0], y[0, 0]], [x[0, -1], y[0, -1]], [x[-1, 0], y[-1, 0]]], np.float32)
     to_pixels = cv2.getAffineTransform(corners, np.array([[0, 0], [width - 1, 0], [0, height - 1]], np.float32))
@@ -249,6 +253,6 @@ def _hair_alpha(
 
 
 def _rim_alpha(x: FloatArray, y: FloatArray, lids: Lids) -> FloatArray:
-    """The moist rim of the lower lid."""
+    """Alpha 0 … 1 of the moist rim of the lower lid."""
     above = y - evaluate_lid(lids.lower, x)
     return np.asarray(np.exp(-((above / 0.035) ** 2)) * smoothstep(0.0, 0.3, 1 - np.abs(x)), np.float32)

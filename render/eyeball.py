@@ -1,8 +1,8 @@
-"""Render an eyeball between two lids: sclera, iris, pupil, catchlight, and the shadow of the lid.
+"""Renders an eyeball between two lids: sclera, iris, pupil, catchlight, and the shadow of the lid.
 
-Pure: takes coordinates in the eye frame (see `face.eye_geometry`) and colours, gives RGB. Nothing here is
-white or black: the sclera takes most of its colour from the light and the skin around it, and that, more
-than any detail, is what keeps a painted eye from looking like a doll's.
+Everything here takes coordinates in the eye frame (see `face.eye_geometry`) and colours, and returns RGB; nothing is
+read from a photo. Nothing is pure white or black either: the sclera takes most of its colour from the light and the
+skin around it, and that, more than any detail, keeps a rendered eye from being taken for a doll's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPICAL_SKIN = np.array([1.30, 0.93, 0.80], np.float32)
 _TYPICAL_SCLERA = np.array([1.18, 0.97, 0.90], np.float32)
 # calibration: sclera. How much of the deviation from the typical skin is the light's tint; the rest is this person's
 # own complexion.
-_CAST_SHARE = 0.75
+_CAST_FRACTION = 0.75
 # Of what the photo shows of the skin at least this part is skin, and no haze.
 _LEAST_CLEAR = 0.1
 # How much of the skin's tint a shadow has; gray ones look blue beside warm skin.
@@ -41,7 +41,7 @@ IRIS_COLORS = {
 }
 """Named eye colours: luma over skin luma, and RGB over luma."""
 # calibration: iris-colour. Share of luma.
-PUPIL_SHARE = 0.60
+PUPIL_BLACK_RATIO = 0.60
 """A pupil may be this much darker than the darkest hundredth of the face."""
 # calibration: iris-colour. A colour nobody told us: a brown as dark as brows and darkest spots of the face suggest,
 # since dark eyes go with dark hair: a fit to the lower half of the irises of 50 people, less a tenth, which is
@@ -66,12 +66,13 @@ _GLINT_CONTRAST = (0.03, 0.50)
 
 @dataclass(frozen=True, eq=False)
 class EyeShading:
-    """How the eyes of one face look.
+    """The colours, the light and the gaze with which one eye is rendered.
 
-    Colours are float32 (3,) RGB 0 … 255. `gaze` (x, y) moves the iris, in units of the frame of the eye, from its
-    mean place. `light_x` -1 … 1: from which side the light comes, along the frame's x. `detail` 0 … 1 is how much fine
-    structure the photo can show at this size. `roundness` is the iris' width over its height in frame units. `haze` is
-    the haze over everything: `iris` and `sclera` are what they are without it, all else is as the photo shows it.
+    Colours are float32 (3,) RGB 0 … 255. `gaze` (x, y) is the offset of the iris from its mean position, in units of
+    the eye frame. `light_x` -1 … 1 is the direction of the light along the frame's x. `detail` 0 … 1 is the strength
+    of fine structure, which depends on the size of the eye in the photo. `roundness` is the iris' width over its height
+    in frame units. `seed` fixes the structure of iris and lashes. `haze` is added to the whole eyeball: `iris` and
+    `sclera` are given without it, all other colours as the photo shows them.
     """
 
     iris: FloatArray
@@ -88,18 +89,18 @@ class EyeShading:
 
     @property
     def clear_skin(self) -> FloatArray:
-        """The skin without the haze."""
+        """`skin` without the haze, RGB float32 (3,)."""
         return np.asarray(np.maximum(self.skin - self.haze, _LEAST_CLEAR * self.skin), np.float32)
 
 
 def tint(color: FloatArray, strength: float) -> FloatArray:
-    """`color` with its chroma scaled by `strength`: 0 = gray of the same luma, 1 = unchanged."""
+    """Return `color` float32 (3,) with its chroma scaled by `strength`: 0 gray of the same luma, 1 unchanged."""
     gray = float(color @ LUMA)
     return np.asarray(gray + strength * (color - gray), np.float32)
 
 
-def _light(level: float, chroma: FloatArray, skin: FloatArray, cast_share: float = _CAST_SHARE) -> FloatArray:
-    """A colour of luma `level` and neutral-light `chroma` (3,), as it looks in the light that falls on `skin`."""
+def _light(level: float, chroma: FloatArray, skin: FloatArray, cast_share: float = _CAST_FRACTION) -> FloatArray:
+    """The colour of luma `level` that has `chroma` (3,) in neutral light, in the light that falls on `skin`."""
     skin_chroma = skin / max(float(skin @ LUMA), 1.0)
     cast = np.clip(skin_chroma / _TYPICAL_SKIN, 0.3, 3.0) ** cast_share
     color = chroma * cast
@@ -108,58 +109,58 @@ def _light(level: float, chroma: FloatArray, skin: FloatArray, cast_share: float
 
 
 def _measure_colorfulness(skin: FloatArray) -> float:
-    """0 in a black-and-white photo, where the skin has no colour and nothing else may have any; else up to 1."""
+    """Saturation of the skin, 0 … 1: 0 in a black-and-white photo, where nothing else may have a colour either."""
     spread = float(np.ptp(skin)) / max(float(skin @ LUMA), 1.0)
     return float(np.clip((spread - 0.03) / 0.20, 0, 1))
 
 
 def cast_shadow(color: FloatArray, depth: FloatArray, skin: FloatArray) -> FloatArray:
-    """`color` (…, 3) with a share `depth` (h, w), 0 … 1, of its light taken away, as (h, w, 3).
+    """Return `color` (3,) or (h, w, 3) without the fraction `depth` (h, w), 0 … 1, of its light, float32 (h, w, 3).
 
-    What light is left has come through skin or been thrown back by it: the warmer `skin` looks, the warmer the shadow.
+    The remaining light has passed through skin or was reflected by it: the warmer `skin` (3,), the warmer the shadow.
     """
     power = np.clip(float(skin @ LUMA) / np.maximum(skin, 1.0), 0.5, 2.0) ** _SHADOW_WARMTH
     return np.asarray(color * np.clip(1 - depth, 0.2, 1)[..., None] ** power, np.float32)
 
 
-def blend_into_shadow(color: FloatArray, skin: FloatArray, share: float) -> FloatArray:
-    """`color` float32 (3,) with `share` 0 … 1 of its hue replaced by the one that `skin` has in a shadow as dark.
+def blend_into_shadow(color: FloatArray, skin: FloatArray, alpha: float) -> FloatArray:
+    """Return `color` float32 (3,) blended by `alpha` 0 … 1 into what `skin` is in a shadow of the same luma.
 
-    On faces of few pixels lens and file blur colour more than light: there an eye is a shadow in the skin.
+    On faces of few pixels lens and compression blur chroma more than luma: there an eye is a shadow in the skin.
     """
     depth = np.array([[1 - float(color @ LUMA) / max(float(skin @ LUMA), 1.0)]], np.float32)
     shadow = cast_shadow(skin, depth, skin)[0, 0]
-    return np.asarray(color + share * (shadow - color), np.float32)
+    return np.asarray(color + alpha * (shadow - color), np.float32)
 
 
 def choose_sclera(skin: FloatArray) -> FloatArray:
-    """Colour of the white of the eye in the light that makes the skin below it look like `skin`."""
+    """Return the RGB float32 (3,) of the sclera in the light in which the skin below the eye has the colour `skin`."""
     level = float(skin @ LUMA)
     return _light(level * float(np.interp(level, _SKIN_LUMA, _SCLERA_RATIO)), _TYPICAL_SCLERA, skin)
 
 
 def choose_flesh(skin: FloatArray) -> FloatArray:
-    """Colour of the moist flesh in the corners of the eye and along the rim of the lower lid."""
+    """Return the RGB float32 (3,) of the moist flesh in the corners of the eye and along the rim of the lower lid."""
     return tint(skin * np.array([0.95, 0.77, 0.75], np.float32), _measure_colorfulness(skin))
 
 
 def guess_iris_ratio(brow_ratio: float, black_ratio: float) -> float:
-    """The luma of an iris nobody has seen over that of the skin, from those of the brows and the darkest spots."""
+    """Return the luma ratio of an unknown iris to the skin, from the ratios of the brows and of the darkest spots."""
     start, per_brow, per_black = _IRIS_FIT
     return float(np.clip(start + per_brow * brow_ratio + per_black * black_ratio, *_IRIS_RATIO))
 
 
 def choose_iris(color: str | None, skin: FloatArray, guessed_ratio: float) -> FloatArray:
-    """Colour float32 (3,) of an iris in the light that makes the skin look like `skin`.
+    """Return the RGB float32 (3,) of an iris in the light in which the skin has the colour `skin`.
 
-    `color` is a name of `IRIS_COLORS`, `#rrggbb`, or None: then it is a brown of `guessed_ratio` times the skin's luma.
+    `color` is a name of `IRIS_COLORS`, `#rrggbb`, or None for a brown of `guessed_ratio` times the skin's luma.
     """
     level = float(skin @ LUMA)
     lit = min(level, _LIT_SKIN_LUMA)
     if color is None:
         low, high = _IRIS_RATIO
-        share = float(np.clip((guessed_ratio - low) / (high - low), 0, 1))
-        chroma = _DARK_IRIS_CHROMA + share * (_PALE_IRIS_CHROMA - _DARK_IRIS_CHROMA)
+        weight = float(np.clip((guessed_ratio - low) / (high - low), 0, 1))
+        chroma = _DARK_IRIS_CHROMA + weight * (_PALE_IRIS_CHROMA - _DARK_IRIS_CHROMA)
         return _light(guessed_ratio * lit, chroma, skin, cast_share=1.0)
     if color.startswith("#"):
         rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
@@ -172,14 +173,17 @@ def choose_iris(color: str | None, skin: FloatArray, guessed_ratio: float) -> Fl
 
 
 def choose_catchlight(skin: FloatArray, highlight: float) -> FloatArray:
-    """Colour float32 (3,) of the light's reflection: the light itself, a little brighter than the brightest skin."""
+    """Return the RGB float32 (3,) of the catchlight, a little brighter than the brightest skin, of luma `highlight`."""
     level = float(np.clip(1.10 * highlight, 1.40 * float(skin @ LUMA), 240))
     neutral = tint(skin, 0.25)
     return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * level, 0, 250), np.float32)
 
 
 def aperture_alpha(x: FloatArray, y: FloatArray, lids: Lids, softness: float) -> FloatArray:
-    """Where the eyeball shows: float32 0 … 1, its edge `softness` units wide."""
+    """Return the alpha of the visible eyeball at frame coordinates `x`, `y`, float32 0 … 1.
+
+    Its edge is `softness` units wide, in half eye widths.
+    """
     upper, lower = evaluate_lid(lids.upper, x), evaluate_lid(lids.lower, x)
     # The lower lid is a moist, rounded rim: its edge is twice as soft as that under the lashes.
     slit = smoothstep(-softness / 2, softness / 2, upper - y) * smoothstep(-softness, softness, y - lower)
@@ -190,64 +194,68 @@ def aperture_alpha(x: FloatArray, y: FloatArray, lids: Lids, softness: float) ->
 
 
 def render_eyeball(
-    x: FloatArray, y: FloatArray, lids: Lids, center: tuple[float, float], appearance: EyeShading
+    x: FloatArray, y: FloatArray, lids: Lids, center: tuple[float, float], shading: EyeShading
 ) -> FloatArray:
-    """RGB float32 (h, w, 3), 0 … 255, of the eyeball at frame coordinates `x`, `y` (h, w); `center` is the iris'."""
+    """Return the eyeball at frame coordinates `x`, `y` (h, w), RGB float32 (h, w, 3) 0 … 255.
+
+    `center` (x, y) is the middle of the iris, in units of the eye frame.
+    """
     below_lid = np.maximum(evaluate_lid(lids.upper, x) - y, 0)
     above_rim = np.maximum(y - evaluate_lid(lids.lower, x), 0)
 
-    sclera = _shade_sclera(x, y, appearance)
-    iris, coverage = _paint_iris(x, y, center, appearance)
+    sclera = _shade_sclera(x, y, shading)
+    iris, coverage = _paint_iris(x, y, center, shading)
     eye = sclera + coverage[..., None] * (iris - sclera)
 
     # The upper lid and its lashes shade the top third; the lower rim barely does.
     shadow = 0.50 * np.exp(-below_lid / 0.10) + 0.12 * np.exp(-above_rim / 0.06)
-    eye = cast_shadow(eye, shadow, appearance.clear_skin) + appearance.haze
+    eye = cast_shadow(eye, shadow, shading.clear_skin) + shading.haze
 
     radius = IRIS_RADIUS
-    light_x = center[0] + appearance.light_x * 0.30 * radius * appearance.roundness
+    light_x = center[0] + shading.light_x * 0.30 * radius * shading.roundness
     light_y = center[1] + 0.36 * radius
-    glint = np.hypot((x - light_x) / appearance.roundness, (y - light_y) * 1.05) / radius
+    glint = np.hypot((x - light_x) / shading.roundness, (y - light_y) * 1.05) / radius
     # Nothing in a hazy photo is black, and no pupil either.
-    eye = np.maximum(eye, appearance.black)
-    contrast = float((appearance.catchlight - appearance.black) @ LUMA) / 255
+    eye = np.maximum(eye, shading.black)
+    contrast = float((shading.catchlight - shading.black) @ LUMA) / 255
     low, high = _GLINT_CONTRAST
     strength = 0.82 * float(np.clip((contrast - low) / (high - low), 0, 1))
     glint_alpha = strength * (1 - smoothstep(0.05, 0.23, glint))
-    return np.asarray(eye + glint_alpha[..., None] * (appearance.catchlight - eye), np.float32)
+    return np.asarray(eye + glint_alpha[..., None] * (shading.catchlight - eye), np.float32)
 
 
-def _shade_sclera(x: FloatArray, y: FloatArray, appearance: EyeShading) -> FloatArray:
-    """A moist ball: darker to the corners, pink at the inner one."""
-    ball = 0.16 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 + 0.06 * np.clip(-appearance.light_x * x, 0, 1)
+def _shade_sclera(x: FloatArray, y: FloatArray, shading: EyeShading) -> FloatArray:
+    """RGB (h, w, 3) of the sclera: a moist ball, darker toward the corners, pink at the inner one."""
+    ball = 0.16 * np.clip(np.abs(x - 0.05), 0, 1) ** 2.0 + 0.06 * np.clip(-shading.light_x * x, 0, 1)
     ball += 0.25 * smoothstep(0.72, 1.0, -x)
     # The inner corner of a far eye lies deep behind the ridge of the nose.
-    ball += 0.5 * smoothstep(*_FAR_ROUNDNESS, np.asarray(appearance.roundness)) * smoothstep(0.25, 0.55, x)
-    sclera = cast_shadow(appearance.sclera, ball, appearance.clear_skin)
+    ball += 0.5 * smoothstep(*_FAR_ROUNDNESS, np.asarray(shading.roundness)) * smoothstep(0.25, 0.55, x)
+    sclera = cast_shadow(shading.sclera, ball, shading.clear_skin)
     inner = 0.85 * smoothstep(0.62, 0.92, x)
     outer = 0.60 * smoothstep(0.62, 0.98, -x)
-    return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(appearance.clear_skin) - sclera), np.float32)
+    return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(shading.clear_skin) - sclera), np.float32)
 
 
 def _paint_iris(
-    x: FloatArray, y: FloatArray, center: tuple[float, float], appearance: EyeShading
+    x: FloatArray, y: FloatArray, center: tuple[float, float], shading: EyeShading
 ) -> tuple[FloatArray, FloatArray]:
-    dx, dy = (x - center[0]) / (IRIS_RADIUS * appearance.roundness), (y - center[1]) / IRIS_RADIUS
+    """RGB (h, w, 3) of iris and pupil, and their alpha (h, w)."""
+    dx, dy = (x - center[0]) / (IRIS_RADIUS * shading.roundness), (y - center[1]) / IRIS_RADIUS
     distance, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
 
-    random = np.random.default_rng(appearance.seed)
+    random = np.random.default_rng(shading.seed)
     fibres = np.zeros_like(distance)
-    # Frequencies without a common measure, each bent its own way: spokes at even angles look turned on a lathe.
+    # Frequencies without a common divisor, each bent differently: evenly spaced spokes would be seen to be artificial.
     for frequency in (5, 11, 17, 26, 37, 53):
         bend = 2.5 * random.normal() * distance + 0.8 * np.cos(2 * angle + random.uniform(0, 2 * np.pi))
         fibres += np.cos(frequency * angle + random.uniform(0, 2 * np.pi) + bend)
-    fibres *= appearance.detail * 0.035 * smoothstep(PUPIL_RATIO, 0.65, distance)
+    fibres *= shading.detail * 0.035 * smoothstep(PUPIL_RATIO, 0.65, distance)
 
-    # Light falls in from above and lights the far, lower side of the iris.
-    glow = 1.0 + 0.28 * np.clip(-dy, -1, 1) - 0.10 * appearance.light_x * dx
+    # Light enters from above and falls on the far, lower side of the iris.
+    glow = 1.0 + 0.28 * np.clip(-dy, -1, 1) - 0.10 * shading.light_x * dx
     collarette = 1.0 + 0.12 * np.exp(-(((distance - 0.55) / 0.12) ** 2))
     limbus = 1.0 - 0.26 * smoothstep(0.66, 1.0, distance)
-    iris = appearance.iris * (glow * collarette * limbus * (1 + fibres))[..., None]
+    iris = shading.iris * (glow * collarette * limbus * (1 + fibres))[..., None]
 
     pupil = 1 - smoothstep(PUPIL_RATIO - 0.08, PUPIL_RATIO + 0.08, distance)
     iris = iris * (1 - 0.82 * pupil)[..., None]

@@ -1,6 +1,6 @@
-"""The lashes of the closed eye: how they look, and the skin without them.
+"""The lashes of a closed eye: their darkness, reach and colour, and the skin without them.
 
-An open eye has its lashes elsewhere; what stays of the old ones is the surest sign that an eye was painted.
+The lashes of an open eye lie elsewhere; remains of the old ones are the surest sign that an eye was painted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_LASHES = 0.52
 """… and at most this far: what is darker still further down is no lash."""
 TEMPLE_REACH = 0.25
 """At the outer corner they hang so much further."""
-WIPED_MARGIN = 0.30
+REMOVED_MARGIN = 0.30
 """Hanging lashes are found as what is darker than the skin so far beyond their reach."""
 # calibration: lash-removal. Ratios of luma.
 GLINT_RATIO = (1.15, 1.35)
@@ -59,10 +59,10 @@ LASH_PERCENTILE = 30
 
 @dataclass(frozen=True, eq=False)
 class Lashes:
-    """The lashes of the closed eye.
+    """The lashes of a closed eye.
 
-    `darkness` 0 … 1: how dark the closed lash line is against the lid. `reach`: how far below it lashes hang.
-    `color` float32 (3,): RGB of its darker part.
+    `darkness` 0 … 1 is the contrast of the closed lash line to the lid, `reach` how far lashes hang below that line, in
+    half eye widths, and `color` float32 (3,) the RGB of its darker part.
     """
 
     darkness: float
@@ -71,9 +71,9 @@ class Lashes:
 
 
 def measure_lashes(source: FloatArray, gray: FloatArray, view: EyeView, lids: Lids) -> Lashes:
-    """Measure the lashes across the closed line, averaged along the middle of the eye.
+    """Return the lashes, measured across the closed line and averaged along the middle of the eye.
 
-    `source` float32 (h, w, 3) RGB and `gray` (h, w), its luma, are the part of the photo that `view` shows.
+    `source` float32 (h, w, 3) RGB 0 … 255 and `gray` (h, w), its luma, are the part of the photo that `view` shows.
     """
     offset = view.y - evaluate_lid(lids.closed, view.x)
     middle = np.abs(view.x) < 0.75
@@ -97,7 +97,7 @@ def measure_lashes(source: FloatArray, gray: FloatArray, view: EyeView, lids: Li
 
 
 def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearance) -> FloatArray:
-    """The part of the photo, float32 (h, w, 3), without the dark tail of lashes and liner beyond the outer corner."""
+    """Return `source` float32 (h, w, 3) without the dark tail of lashes and liner beyond the outer corner."""
     whole, view = view, shrink_view(view)
     half_width_px = view.frame.half_width_px
     size = max(3, round(TAIL_WIDTH * half_width_px) | 1)
@@ -112,19 +112,19 @@ def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearan
     dark = near * smoothstep(0.04, 0.12, lift)
     if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
         return source
-    return _lay_over(source, filled, dark, whole, appearance)
+    return _blend_in(source, filled, dark, whole, appearance)
 
 
 def remove_lower_lashes(
     source: FloatArray, view: EyeView, lids: Lids, lashes: Lashes, skin: FloatArray, appearance: FaceAppearance
 ) -> FloatArray:
-    """The part of the photo, float32 (h, w, 3), without the lashes that hang over the skin below the closed line.
+    """Return `source` float32 (h, w, 3) without the lashes that hang over the skin below the closed line.
 
-    Bare skin around and below them fills in. `skin` float32 (3,) is its colour below the eye.
+    They are filled in from the bare skin around and below them. `skin` float32 (3,) is its RGB below the eye.
     """
     whole, view = view, shrink_view(view)
     seen, half_width_px = fit_to(view, source), view.frame.half_width_px
-    size = max(3, round((lashes.reach + WIPED_MARGIN) * half_width_px) | 1)
+    size = max(3, round((lashes.reach + REMOVED_MARGIN) * half_width_px) | 1)
     across = max(3, round(size * view.frame.foreshortening) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, size))
     # Smoothed first: in a noisy photo the closing would pick the brightest grains.
@@ -148,7 +148,7 @@ def remove_lower_lashes(
     rough *= 1 - smoothstep(dim, bright, cv2.dilate(seen @ LUMA, halo))
     hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
 
-    # What is bare lends its colour; the lid above has light of its own. Where all is covered, the closing has to do.
+    # Filled from bare skin, not from the lid, which is lit differently. Where none is near, the closing has to do.
     bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
     bare = bare * (1 - smoothstep(dim, bright, gray)) + 1e-3 * (offset < 0)
     reach = max(FILL_SIGMA * half_width_px, 1.0)
@@ -156,31 +156,31 @@ def remove_lower_lashes(
     borrowed = cv2.GaussianBlur(dulled * bare[..., None], (0, 0), reach) / np.maximum(weight, 1e-6)
     known = smoothstep(0.002, 0.05, weight)
     filled = closed + known * (borrowed - closed)
-    return _lay_over(source, filled, near * hair, whole, appearance)
+    return _blend_in(source, filled, near * hair, whole, appearance)
 
 
-def _lay_over(
-    source: FloatArray, filled: FloatArray, share: FloatArray, view: EyeView, appearance: FaceAppearance
+def _blend_in(
+    source: FloatArray, filled: FloatArray, mask: FloatArray, view: EyeView, appearance: FaceAppearance
 ) -> FloatArray:
-    """`filled` (h, w, 3) with the photo's grain over `source`, the picture of `view`, by `share` (h, w), softly.
+    """`source`, the picture of `view`, with `filled` (h, w, 3) and the photo's grain blended in by the softened `mask`.
 
-    `filled` and `share` may have been found in a shrunk picture.
+    `filled` and `mask` (h, w) 0 … 1 may be those of a reduced picture.
     """
-    half_width_px = view.frame.half_width_px * share.shape[0] / view.box.height
-    alpha = np.asarray(cv2.GaussianBlur(share, (0, 0), max(0.03 * half_width_px, 0.5)), np.float32)
+    half_width_px = view.frame.half_width_px * mask.shape[0] / view.box.height
+    alpha = np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.03 * half_width_px, 0.5)), np.float32)
     grain = appearance.tile_grain(view.box.height, view.box.width)
     return np.asarray(source + fit_to(view, alpha)[..., None] * (fit_to(view, filled) + grain - source), np.float32)
 
 
 def _measure_lift(filled: MatLike, smooth: MatLike) -> FloatArray:
-    """How much darker than `filled` a picture is, both (h, w, 3), as a share of it; (h, w)."""
+    """How much darker `smooth` is than `filled`, both (h, w, 3), as a fraction of the latter's luma; (h, w)."""
     return np.asarray((filled - smooth) @ LUMA / np.maximum(filled @ LUMA, 8.0), np.float32)
 
 
 def _measure_roughness(source: FloatArray, view: EyeView, whole: EyeView, appearance: FaceAppearance) -> FloatArray:
-    """How much the lightness changes from pixel to pixel, beyond the photo's grain, as a share of it; (h, w).
+    """Local variation of the luma beyond the photo's grain, as a fraction of the luma; (h, w).
 
-    `source` is the picture of `view`, which may be a shrunk one of the `whole`.
+    `source` is the picture of `view`, which may be a reduced one of the `whole`.
     """
     half_width_px = view.frame.half_width_px
     gray = source @ LUMA

@@ -1,7 +1,8 @@
-"""Paints a gentle, natural smile by moving the skin that a smile moves.
+"""Paints a gentle, natural smile by moving the skin that a smile moves, and by shading it.
 
-`render.smile_motion` says where the landmarks go; a thin-plate spline carries the skin between them along, and fades to
-nothing at the nose, the eyes and the rim of the region, so that no edge is seen. Light and shade come last.
+`render.smile_motion` gives the motion of the landmarks; a thin-plate spline interpolates it over the skin between them
+and fades out at the nose, the eyes and the rim of the region, so that no edge is visible. The moved skin then gets the
+light and shade of raised cheeks and of the folds beside the mouth.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from render.smile_motion import (
     CHEEK_BACK,
     CORNER,
     SmileGrid,
-    cover_eyes,
+    draw_eyes_alpha,
     face_axes,
     lay_grid,
     lift_lower_lids,
@@ -29,18 +30,20 @@ from render.smile_motion import (
     smile_motion,
 )
 
+# ---- moving the skin -----------------------------------------------------------------------------------
+
 # The motion grows from nothing to its full size over this many mouth widths from the region's rim: less
 # where a mouth corner lies close to the rim, or one corner would rise less than the other.
 _FADE_RANGE = (0.12, 0.34)
 _LID_FADE_ALPHAS = (0.90, 0.98)
 # Near the photo's edge a pixel may look back by at most this share of its distance from it.
-_EDGE_SHARE = 0.6
+_EDGE_FRACTION = 0.6
 # The backward map must stay this far from folding over (1 is no change, 0 a fold).
 _MIN_JACOBIAN = 0.35
 # Where it comes nearer, the motion is weakened by so much again and again, fading over so many nodes around.
 _WEAKEN = 0.9
 _WEAKENED_NODES = 4.0
-_LEAST_SHARE = 0.05
+_LEAST_STRENGTH = 0.05
 # On faces with larger distances of the outer eye corners nothing but grain is as fine as a pixel, and a quicker filter
 # moves the skin just as well.
 _CRISP_EYE_DISTANCE_PX = 800.0
@@ -53,15 +56,15 @@ _SPLINE_SMOOTHING = 1e-4
 def paint_smile(
     pixels: Pixels, face: Face, region: Region, amount: float, on_step: Callable[[], None] = lambda: None
 ) -> Pixels:
-    """Return the region's box of a photo with a smile on the face.
+    """Return the box of `region` of a photo with a smile on the face, uint8 (h, w, 3) RGB.
 
-    `pixels` uint8 (H, W, 3) RGB is not written to; `amount` is 0 no change, 0.5 gentle, 1 broad. The result is
-    uint8 (region.box.height, region.box.width, 3). `on_step` is called now and then; it may raise to end the work.
+    `pixels` uint8 (H, W, 3) RGB is not written to; `amount` is 0 no change, 0.5 gentle, 1 broad. `on_step` is called
+    between the steps; what it raises ends the work.
     """
     box = region.box
     if amount <= 0:
         return pixels[box.slices].copy()
-    # Who smiles a little already needs the less.
+    # A face that smiles a little already needs less.
     gain = smile_gain(face.landmarks, amount) * (1 - face.smile)
     grid = lay_grid(face.landmarks, region)
     field = backward_field(face.landmarks, region, grid, gain)
@@ -87,20 +90,20 @@ def paint_smile(
         for band in bands:
             on_step()
             shaded[band] = np.clip(np.rint(shaded[band] + grain[band]), 0, 255)
-    seen = cover_eyes(face.landmarks, box, gain)
-    left, top, width, height = cv2.boundingRect((seen > 0).astype(np.uint8))
+    eye_alpha = draw_eyes_alpha(face.landmarks, box, gain)
+    left, top, width, height = cv2.boundingRect((eye_alpha > 0).astype(np.uint8))
     eyes = slice(top, top + height), slice(left, left + width)
-    share, skin = seen[eyes][..., None], shaded[eyes]
-    shaded[eyes] = np.where(share > 0, np.rint(skin + share * (source[eyes].astype(np.float32) - skin)), skin)
+    alpha, skin = eye_alpha[eyes][..., None], shaded[eyes]
+    shaded[eyes] = np.where(alpha > 0, np.rint(skin + alpha * (source[eyes].astype(np.float32) - skin)), skin)
     return shaded
 
 
 def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: float) -> FloatArray:
-    """Return for each node of the grid how far to look back for its colour.
+    """Return the displacement from each node of the grid to where its colour comes from.
 
-    float32 (rows, columns, 2), x and y in pixels; `gain` is the share of a full smile. A thin-plate spline through
-    the moved landmarks (Bookstein, "Principal Warps", 1989), zero at the region's rim; weakened as far as
-    needed to stay free of folds.
+    float32 (rows, columns, 2), x and y in pixels; `gain` is the fraction of a full smile. A thin-plate spline through
+    the moved landmarks (Bookstein, "Principal Warps", 1989), zero at the region's rim, and weakened as far as needed
+    to stay free of folds.
     """
     box = region.box
     places, motions = smile_motion(landmarks)
@@ -110,22 +113,22 @@ def backward_field(landmarks: Landmarks, region: Region, grid: SmileGrid, gain: 
     # The lids lie too near the region's rim for that fade; what little they move fades within the rim itself.
     field += lift_lower_lids(landmarks, grid.nodes, gain) * smoothstep(*_LID_FADE_ALPHAS, grid.alpha)[..., None]
     from_left_top, from_right_bottom = grid.nodes - (box.left, box.top), (box.right - 1, box.bottom - 1) - grid.nodes
-    limit = (_EDGE_SHARE * np.minimum(from_left_top, from_right_bottom)).clip(1e-3)
-    share = np.ones(field.shape[:2], np.float32)
+    limit = (_EDGE_FRACTION * np.minimum(from_left_top, from_right_bottom)).clip(1e-3)
+    strength = np.ones(field.shape[:2], np.float32)
     while True:
-        limited = (limit * np.tanh(share[..., None] * field / limit)).astype(np.float32)
+        limited = (limit * np.tanh(strength[..., None] * field / limit)).astype(np.float32)
         folding = (measure_jacobian(limited, grid) < _MIN_JACOBIAN).astype(np.float32)
-        if not folding.any() or share.min() < _LEAST_SHARE:
+        if not folding.any() or strength.min() < _LEAST_STRENGTH:
             return limited
-        # A smile is not to be given up for a fold in one place.
+        # Weakened around the fold only: the rest of the smile can stay.
         around = cv2.GaussianBlur(folding, (0, 0), _WEAKENED_NODES)
-        share *= 1 - (1 - _WEAKEN) * around / around.max()
+        strength *= 1 - (1 - _WEAKEN) * around / around.max()
 
 
 def measure_jacobian(field: FloatArray, grid: SmileGrid) -> FloatArray:
-    """Return the area ratio of the backward map `field` at each node of its grid: where it is above 0 nothing folds.
+    """Return the Jacobian determinant of the backward map `field` at each node of its grid, float32 (rows, columns).
 
-    float32 (rows, columns).
+    It is 1 where areas stay as they are; where it is above 0 the map does not fold.
     """
     step_x, step_y = grid.step_px
     along_y, along_x = np.gradient(field, step_y, step_x, axis=(0, 1))
@@ -149,10 +152,13 @@ def _spline(places: FloatArray, values: FloatArray, where: FloatArray, unit: flo
 
 
 def _thin_plate(a: Matrix, b: Matrix) -> Matrix:
+    """The kernel r² log r² of every distance between `a` (n, 2) and `b` (m, 2), float64 (n, m)."""
     squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
     squared = np.maximum(squared, 1e-12)
     return np.asarray(squared * np.log(squared), np.float64)
 
+
+# ---- light and shade -----------------------------------------------------------------------------------
 
 # calibration: smile-relief. Relief that a full smile adds to the skin, in mouth widths: the cheek's bulge, the
 # nasolabial fold, the dimple, and the fullness under the eye.
@@ -168,7 +174,7 @@ _SLOPE_SHADING = 0.45
 _HOLLOW_SHADING = 3.5
 # calibration: smile-relief. Slopes away from the light still get the room's light: they darken by this share of what
 # the others brighten.
-_SHADOW_SHARE = 0.35
+_SHADOW_FRACTION = 0.35
 # Light mostly comes from above; its sideways part is read off the two cheeks, within these bounds.
 _LIGHT_FROM_ABOVE = 0.75
 _MAX_LIGHT_FROM_SIDE = 0.6
@@ -182,23 +188,23 @@ _MAX_CREASE = 0.3
 _EVENING = 1.1
 _EVENED_AT, _EVENED_RADIUS = (0.09, -0.13), 0.085
 # The change fades over this many mouth widths from the region's rim.
-_FADE = 0.15
+_SHADE_FADE = 0.15
 # Channels within this distance of white are shaded less and less.
 _HEADROOM = 70.0
 # Relit in bands of so many rows: a large face needs no memory for all its values between the steps of 8 bits.
-_BAND_ROWS_SMILE_SHADING = 64
+_SHADED_BAND_ROWS = 64
 # Less than this is no step of 8 bits anywhere.
 _LEAST_CHANGE = 1e-3
 
 
 def shade_smile(moved: Pixels, landmarks: Landmarks, box: Box, grid: SmileGrid, gain: float) -> Pixels:
-    """Return the moved skin with the light and shade of a smile.
+    """Return the moved skin with the light and shade of a smile, uint8 (box.height, box.width, 3) RGB.
 
-    `moved` uint8 (box.height, box.width, 3) RGB; `gain` is the share of a full smile. Same shape and dtype come back.
+    `moved`, of the same shape and dtype, is not written to; `gain` is the fraction of a full smile.
     """
     change = _measure_change(moved, landmarks, grid, gain)
     shade = np.asarray(cv2.resize(change, (box.width, box.height), interpolation=cv2.INTER_LINEAR), np.float32)
-    # Only the cheeks are shaded; the work for the rest of the region is saved.
+    # Only the cheeks change: computing the rest of the region would be wasted.
     left, top, width, height = cv2.boundingRect((np.abs(change) > _LEAST_CHANGE).astype(np.uint8))
     step_x, step_y = grid.step_px
     rows = slice(int(max(top - 1, 0) * step_y), int((top + height + 1) * step_y))
@@ -209,10 +215,10 @@ def shade_smile(moved: Pixels, landmarks: Landmarks, box: Box, grid: SmileGrid, 
 
 
 def _relight(pixels: Pixels, shade: FloatArray) -> Pixels:
-    """Add `shade` (h, w) times itself, but leave channels near white alone: shaded bright skin turns warm, not gray."""
+    """`pixels` times 1 + `shade` (h, w), less for channels near white: bright skin in shade turns warm, not gray."""
     lit = np.empty_like(pixels)
-    for top in range(0, len(pixels), _BAND_ROWS_SMILE_SHADING):
-        band = slice(top, top + _BAND_ROWS_SMILE_SHADING)
+    for top in range(0, len(pixels), _SHADED_BAND_ROWS):
+        band = slice(top, top + _SHADED_BAND_ROWS)
         values = pixels[band].astype(np.float32)
         headroom = np.minimum((255 - values) / _HEADROOM, 1)
         lit[band] = np.clip(np.rint(values + values * headroom * shade[band, :, None]), 0, 255)
@@ -220,7 +226,7 @@ def _relight(pixels: Pixels, shade: FloatArray) -> Pixels:
 
 
 def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: float) -> FloatArray:
-    """By how much the light changes at each node, as a share of it: float32 (rows, columns)."""
+    """Relative change of the light at each node, float32 (rows, columns)."""
     unit, axes = grid.unit_px, face_axes(landmarks)
     rows, columns = grid.depth.shape
     step = grid.step_px[0] / unit
@@ -259,19 +265,21 @@ def _measure_change(moved: Pixels, landmarks: Landmarks, grid: SmileGrid, gain: 
     toward_light = (from_left * axes[0] + _LIGHT_FROM_ABOVE * axes[1])[:2]
     slope_y, slope_x = np.gradient(relief, step)
     toward = -(slope_x * toward_light[0] + slope_y * toward_light[1])
-    toward = np.where(toward > 0, toward, _SHADOW_SHARE * toward)
+    toward = np.where(toward > 0, toward, _SHADOW_FRACTION * toward)
     hollow = np.maximum(cv2.Laplacian(relief, cv2.CV_32F) / step**2, 0) * _FOLD_RADIUS**2
     detail = np.clip(light - cv2.GaussianBlur(light, (0, 0), _CREASE_WIDTH / step), -_MAX_CREASE, _MAX_CREASE)
     change = _SLOPE_SHADING * toward - _HOLLOW_SHADING * hollow + _CREASE_DEEPENING * np.minimum(detail, 0) * creases
     change -= _EVENING * detail * evened
-    return np.expm1(gain * change * grid.window(_FADE)).astype(np.float32)
+    return np.expm1(gain * change * grid.window(_SHADE_FADE)).astype(np.float32)
 
 
 def _distance(nodes: FloatArray, center: FloatArray) -> FloatArray:
+    """Distance of every node (rows, columns, 2) from `center` (2,)."""
     return np.asarray(np.hypot(nodes[..., 0] - center[0], nodes[..., 1] - center[1]), np.float32)
 
 
 def _bump(distance: FloatArray, radius: float) -> FloatArray:
+    """A Gaussian of height 1 with the standard deviation `radius`."""
     return np.exp(-(distance**2) / (2 * radius**2)).astype(np.float32)
 
 

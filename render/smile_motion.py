@@ -1,8 +1,8 @@
-"""Where a smile takes the landmarks of a face.
+"""The motion of a smile: where the landmarks of a face go, and how its lower eyelids rise.
 
-The motion is the one measured between neutral and smiling photos of the same people: the corners of the mouth
-travel up, outward and back around the teeth, the lips follow along a curve and thin a little, the cheeks rise. It is
-laid out in the face's own three axes, so that it foreshortens on a turned head and follows a tilted mouth.
+The motion was measured between neutral and smiling photos of the same people: the corners of the mouth move up,
+outward and back around the teeth, the lips follow along a curve and thin a little, the cheeks rise and lift the lower
+lids. It is given in the face's own three axes, so that it is foreshortened on a turned head and follows a tilted mouth.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 from face.types import EyeLandmarks, Landmarks
 from photo.blend import smoothstep
 from photo.types import Box, FloatArray, Region
+
+# ---- lips, cheeks and chin -----------------------------------------------------------------------------
 
 # calibration: smile-motion. How far the corner of the mouth travels in a full smile: outward, up, toward the viewer; in
 # mouth widths.
@@ -71,9 +73,9 @@ _NODES_PER_UNIT = 26
 class SmileGrid:
     """A coarse grid over a region, its nodes at the centres of equal cells of the region's box.
 
-    `nodes` float32 (rows, columns, 2) are photo pixels, `step_px` apart in x and y; `unit_px` is `smile_unit_px`.
-    `alpha` float32 (rows, columns) is the region's; `depth`, of the same shape, is the distance from where it falls
-    below 1, in units: 0 outside.
+    `nodes` float32 (rows, columns, 2) are in photo pixels, `step_px` apart in x and y; `unit_px` is `smile_unit_px`.
+    `alpha` float32 (rows, columns) is the region's; `depth`, of the same shape, is the distance inward from where
+    alpha falls below 1, in units of `unit_px`, and 0 outside.
     """
 
     nodes: FloatArray
@@ -83,12 +85,12 @@ class SmileGrid:
     depth: FloatArray
 
     def window(self, fade: float) -> FloatArray:
-        """0 where alpha is below 1, rising smoothly to 1 over `fade` units inside; float32 (rows, columns)."""
+        """Return a weight float32 (rows, columns): 0 where alpha is below 1, rising to 1 over `fade` units inward."""
         soft = cv2.GaussianBlur(smoothstep(0.0, fade, self.depth), (0, 0), 1.0)
         return np.asarray(soft * (self.depth > 0), np.float32)
 
     def depth_at(self, points: FloatArray) -> FloatArray:
-        """`depth` at photo pixels (n, 2 or more), float32 (n,)."""
+        """Return `depth` at the nodes nearest to `points` (n, 2 or more) in photo pixels, float32 (n,)."""
         rows, columns = self.depth.shape
         at = np.rint((points[:, :2] - self.nodes[0, 0]) / self.step_px).astype(int)
         at = np.clip(at, 0, (columns - 1, rows - 1))
@@ -96,14 +98,14 @@ class SmileGrid:
 
 
 def lay_grid(landmarks: Landmarks, region: Region) -> SmileGrid:
-    """Lay the grid over a region in proportion to the face."""
+    """Return the grid over a region, `_NODES_PER_UNIT` nodes per mouth width, at least 4 and at most one per pixel."""
     box, unit = region.box, smile_unit_px(landmarks)
     rows, columns = (min(size, max(4, round(size * _NODES_PER_UNIT / unit))) for size in (box.height, box.width))
     step = box.width / columns, box.height / rows
     x = (np.arange(columns, dtype=np.float32) + 0.5) * step[0] - 0.5 + box.left
     y = (np.arange(rows, dtype=np.float32) + 0.5) * step[1] - 0.5 + box.top
     alpha = cv2.resize(region.alpha, (columns, rows), interpolation=cv2.INTER_AREA)
-    # A region that is cut by the photo's edge goes on beyond it.
+    # Where the photo's edge cuts the region off, the edge is no rim.
     core = np.pad((alpha > 0.995).astype(np.uint8), 1, mode="edge")
     depth = cv2.distanceTransform(core, cv2.DIST_L2, 5)[1:-1, 1:-1] * (step[0] / unit)
     nodes = np.stack(np.meshgrid(x, y), -1).astype(np.float32)
@@ -111,7 +113,7 @@ def lay_grid(landmarks: Landmarks, region: Region) -> SmileGrid:
 
 
 def face_axes(landmarks: Landmarks) -> FloatArray:
-    """Return the face's own axes as rows, float32 (3, 3): to its left, up, toward the viewer; each of length 1."""
+    """Return the face's own axes as rows of a float32 (3, 3): to its left, up, toward the viewer; unit vectors."""
     right_eye, left_eye = landmarks.right_eye.outer_corner, landmarks.left_eye.outer_corner
     lips = landmarks.lips
     across = _unit_vector(_unit_vector(left_eye - right_eye) + _unit_vector(lips[10] - lips[0]))
@@ -127,22 +129,22 @@ def _unit_vector(vector: FloatArray) -> FloatArray:
 
 
 def smile_unit_px(landmarks: Landmarks) -> float:
-    """Return the length in pixels that motions are measured in: a mouth width, tempered by the face's width."""
+    """Return the unit of motions in pixels: the geometric mean of the mouth's width and the usual one for the face."""
     mouth = float(np.linalg.norm(landmarks.lips[10] - landmarks.lips[0]))
     return float(np.sqrt(mouth * _MOUTH_TO_EYES * landmarks.eye_distance_3d_px))
 
 
 def smile_gain(landmarks: Landmarks, amount: float) -> float:
-    """Return the share of a full smile to paint for an `amount` 0 … 1: more on turned heads, less on small ones."""
+    """Return the fraction of a full smile to paint for an `amount` 0 … 1: more on turned heads, less on small faces."""
     turn = abs(float(face_axes(landmarks)[0, 2]))
     gain = _FULL_GAIN * amount**_GAIN_POWER * float(np.interp(turn, *_TURNED_GAIN))
     return min(gain, float(np.interp(landmarks.eye_distance_px, *_SMALL_FACE_LIMIT)))
 
 
 def smile_motion(landmarks: Landmarks) -> tuple[FloatArray, FloatArray]:
-    """Return where the landmarks lie, and how far each moves in a full smile.
+    """Return the positions of the landmarks and their displacements in a full smile, both float32 (n, 2) in pixels.
 
-    Both float32 (n, 2), in photo pixels. Eyes, nose, brows and the face's outline are among them and do not move.
+    Eyes, nose, brows and the face's outline are among them, with a displacement of 0.
     """
     axes = face_axes(landmarks)
     places, motions = [], []
@@ -165,7 +167,7 @@ def smile_motion(landmarks: Landmarks) -> tuple[FloatArray, FloatArray]:
 
 
 def _silhouette(landmarks: Landmarks) -> FloatArray:
-    """32 points along the face's outline as the photo shows it."""
+    """32 points along the face's outline in the photo, float32 (32, 2)."""
     hull = landmarks.hull
     closed = np.concatenate([hull, hull[:1]])
     length = np.concatenate([[0], np.hypot(*np.diff(closed, axis=0).T).cumsum()])
@@ -175,13 +177,14 @@ def _silhouette(landmarks: Landmarks) -> FloatArray:
 
 
 def _eye_curves(landmarks: Landmarks) -> tuple[FloatArray, ...]:
+    """Lids and lower edges of the brows, each (n, 3)."""
     right, left = landmarks.right_eye, landmarks.left_eye
     # The corners belong to both lids; once is enough, twice makes the spline's equations singular.
     return (right.upper, right.lower[1:-1], left.upper, left.lower[1:-1], right.brow_lower, left.brow_lower)
 
 
 def _lip_motion(loop: FloatArray, landmarks: Landmarks, axes: FloatArray, thinning: float) -> FloatArray:
-    """Motion in face axes of a closed lip loop of 20 points, float32 (20, 3), in units of `smile_unit_px`."""
+    """Displacement in face axes of a closed loop of 20 lip points, float32 (20, 3), in units of `smile_unit_px`."""
     corners = landmarks.lips[[0, 10]]
     half_width = max(float(np.linalg.norm(corners[1] - corners[0])) / 2, 1e-6)
     across = (loop - corners.mean(0)) @ axes[0] / half_width
@@ -206,6 +209,8 @@ def _lip_motion(loop: FloatArray, landmarks: Landmarks, axes: FloatArray, thinni
     return np.stack([outward * across, rise, back * parabola], 1).astype(np.float32)
 
 
+# ---- lower eyelids -------------------------------------------------------------------------------------
+
 # calibration: smile-motion. How far the middle of the lid rises in a full smile, and at most, in eye widths.
 _LIFT = 0.075
 _MOST_LIFT = 0.04
@@ -220,27 +225,27 @@ _FULLNESS_BELOW, _FULLNESS_RADIUS = 0.17, 0.085
 
 
 def lift_lower_lids(landmarks: Landmarks, nodes: FloatArray, gain: float) -> FloatArray:
-    """Return how far to look back, for each node of a grid, for the colour of a lifted lower lid.
+    """Return the displacement from each node of a grid to where its colour comes from when the lower lids rise.
 
-    `nodes` float32 (rows, columns, 2) are photo pixels, `gain` is the share of a full smile. float32 of the same
-    shape, x and y in pixels: longest at the lids' rims and above, 0 at the eyes' corners, beside and well below them.
+    `nodes` float32 (rows, columns, 2) are in photo pixels, `gain` is the fraction of a full smile. float32 of the same
+    shape, x and y in pixels: largest at the lids' rims and above, 0 at the eyes' corners, beside and well below them.
     """
     field = np.zeros_like(nodes)
     for eye in landmarks.eyes:
         along, below = _measure_from_lid(eye, nodes)
-        share = _arch(along) * (1 - smoothstep(0.0, _LIFT_REACH, below)) * (below > -_EYE_HEIGHT)
-        field -= share[..., None] * _lift_px(eye, gain) * _up(eye)
+        weight = _arch(along) * (1 - smoothstep(0.0, _LIFT_REACH, below)) * (below > -_EYE_HEIGHT)
+        field -= weight[..., None] * _lift_px(eye, gain) * _up(eye)
     return field
 
 
-def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> FloatArray:
-    """Return how much of the eye as it was is seen above the lifted lids, float32 (box.height, box.width) 0 … 1."""
-    seen = np.zeros((box.height, box.width), np.float32)
+def draw_eyes_alpha(landmarks: Landmarks, box: Box, gain: float) -> FloatArray:
+    """Return the alpha of the unmoved eyes above the lifted lids, float32 (box.height, box.width) 0 … 1."""
+    alpha = np.zeros((box.height, box.width), np.float32)
     for eye in landmarks.eyes:
         rim = eye.lower[:, :2] + _arch(np.linspace(0, 1, 9, dtype=np.float32))[:, None] * _lift_px(eye, gain) * _up(eye)
         roof = eye.lower[::-1, :2] + _EYE_HEIGHT * eye.width_px * _up(eye)
         outline = np.asarray(np.concatenate([rim, roof]) - (box.left, box.top), np.float32)
-        # Drawn no larger than shows its softness; and only so far around as that reaches.
+        # Drawn no larger than its softness needs, and no further around than that reaches.
         scale = min(1.0, _DRAWN_EYE_PX / max(eye.width_px, 1.0))
         softness = max(_RIM_SOFTNESS * eye.width_px * scale, 0.5)
         part = Box.around(outline).grown(math.ceil((4 * softness + 2) / scale)).clipped(box.width, box.height)
@@ -252,12 +257,12 @@ def cover_eyes(landmarks: Landmarks, box: Box, gain: float) -> FloatArray:
         cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
         soft = cv2.GaussianBlur(mask, (0, 0), softness).astype(np.float32) / 255
         soft = np.asarray(cv2.resize(soft, (part.width, part.height), interpolation=cv2.INTER_LINEAR), np.float32)
-        np.maximum(seen[part.slices], soft, out=seen[part.slices])
-    return seen
+        np.maximum(alpha[part.slices], soft, out=alpha[part.slices])
+    return alpha
 
 
 def measure_fullness(landmarks: Landmarks, nodes: FloatArray) -> FloatArray:
-    """Return the relief of the skin under lifted lids at each node, float32 (rows, columns) 0 … 1."""
+    """Return the relief of the skin below lifted lids at each node, float32 (rows, columns) 0 … 1."""
     relief = np.zeros(nodes.shape[:2], np.float32)
     for eye in landmarks.eyes:
         along, below = _measure_from_lid(eye, nodes)
@@ -266,7 +271,7 @@ def measure_fullness(landmarks: Landmarks, nodes: FloatArray) -> FloatArray:
 
 
 def _measure_from_lid(eye: EyeLandmarks, nodes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Place along the lower lid, 0 at its outer corner and 1 at its inner one, and how far below it, in eye widths."""
+    """Position along the lower lid, 0 at its outer corner … 1 at its inner one, and distance below it in eye widths."""
     up = _up(eye)
     across = np.array([-up[1], up[0]], np.float32)
     places = (eye.lower[:, :2] - eye.outer_corner[:2]) / max(eye.width_px, 1e-6)
@@ -280,7 +285,7 @@ def _measure_from_lid(eye: EyeLandmarks, nodes: FloatArray) -> tuple[FloatArray,
 
 
 def _up(eye: EyeLandmarks) -> FloatArray:
-    """Unit vector in the picture from the lid toward the brow, square to the line between the eye's corners."""
+    """Unit vector in the photo from the lid toward the brow, perpendicular to the line between the eye's corners."""
     line = (eye.inner_corner - eye.outer_corner)[:2] / max(eye.width_px, 1e-6)
     up = np.array([-line[1], line[0]], np.float32)
     toward_brow = (eye.brow_lower.mean(0) - eye.lower.mean(0))[:2]
@@ -288,9 +293,10 @@ def _up(eye: EyeLandmarks) -> FloatArray:
 
 
 def _arch(along: FloatArray) -> FloatArray:
-    """0 at the eye's corners and beyond, 1 in its middle; a lid is moved most a little outside of the middle."""
+    """Weight 0 at the eye's corners and beyond, 1 a little outward of the middle, where a lid moves most."""
     return np.sin(np.pi * np.clip(along, 0, 1) ** 0.9).clip(0, 1).astype(np.float32)
 
 
 def _lift_px(eye: EyeLandmarks, gain: float) -> float:
+    """How far the middle of the lower lid rises, in pixels."""
     return min(_LIFT * gain, _MOST_LIFT) * eye.width_px

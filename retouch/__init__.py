@@ -1,1 +1,1 @@
-"""The program without its command line: find, plan, paint, check, report, for one photo or many."""
+"""The program without its command line: finds, plans, paints, checks and reports, for one photo or many."""

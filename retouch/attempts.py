@@ -1,7 +1,7 @@
-"""The tries at one face, from the first painting to what is kept or given up: a state for each face, one loop for all.
+"""The attempts at each face, from the first painting to what is kept or given up.
 
 Every try starts from the untouched photo. A face is done when all its edits are; until then none of them is in the
-result.
+result. `FaceAttempt` holds the state of one face, `Runner` is the loop over all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_TRIES = 7
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """One face that came out well: its edits as they were painted, and the patch of each."""
+    """The edits of a face that passed the check, as they were painted, and the patch of each."""
 
     edits: tuple[Edit, ...]
     patches: tuple[Patch, ...]
@@ -32,10 +32,10 @@ class Kept:
 
 @dataclass(eq=False)
 class FaceAttempt:
-    """The tries at the edits of one face.
+    """The state of the edits of one face.
 
-    `pending` are those to paint next; when there are none, the face is done, and `kept` if it came out well. `changes`
-    tell what became of each edit, `tries` how often it was painted.
+    `pending` are those to paint next; when there are none, the face is done, and `kept` is set if it passed the check.
+    `changes` report what became of each edit, `tries` is how often the face was painted.
     """
 
     face: Face
@@ -51,14 +51,14 @@ class FaceAttempt:
         return self._lost is None and self.tries < MAX_TRIES - 1
 
     def keep(self, outcomes: list[Outcome], patches: Sequence[Patch]) -> None:
-        """All edits came out well."""
+        """Keep `patches`, as all edits passed the check."""
         self.changes += note_changes(self.pending, outcomes, kept=True, tries=self.tries)
         self.kept, self.pending = Kept(tuple(self.pending), tuple(patches)), []
 
     def go_on(self, outcomes: list[Outcome]) -> None:
-        """Something did not come out well: plan the next try, or give up.
+        """Plan the next try after a check that not all edits passed, or give up.
 
-        Where somebody came out as someone else, less is tried, and all taken back if that falls short.
+        Where the identity was lost, weaker edits are tried, and all are given up if those fail the check.
         """
         if all(outcome.identity_lost for outcome in outcomes):
             if not any(has_real_source(edit) for edit in self.pending):
@@ -75,11 +75,11 @@ class FaceAttempt:
         self.changes += given_up
 
     def fail(self, _cause: Cause) -> None:
-        """Nothing was painted that could be looked at."""
+        """Give up, as the engine painted nothing that can be checked."""
         self.give_up()
 
     def give_up(self) -> None:
-        """There are no more tries."""
+        """End the attempt without keeping anything that is still pending."""
         self._give_up([judge_edit(edit, None) for edit in self.pending])
 
     def _give_up(self, outcomes: list[Outcome]) -> None:
@@ -89,9 +89,9 @@ class FaceAttempt:
 
 @dataclass(eq=False)
 class RefiningAttempt(FaceAttempt):
-    """The tries of a refining engine at one face: always the same edits, each time with another seed.
+    """The state of one face with a refining engine: always the same edits, each time with another seed.
 
-    `why` is what was wrong the last time.
+    `why` is the cause for which the last try failed.
     """
 
     why: Cause | None = None
@@ -101,43 +101,46 @@ class RefiningAttempt(FaceAttempt):
         return False
 
     def go_on(self, outcomes: list[Outcome]) -> None:
-        """Note what was wrong, and try again."""
+        """Keep the edits pending, and note the cause."""
         self.why = next(outcome.why for outcome in outcomes if not outcome.good)
 
     def fail(self, cause: Cause) -> None:
-        """Note what was wrong, and try again."""
+        """Keep the edits pending, and note the cause."""
         self.why = cause
 
     def give_up(self) -> None:
-        """The draft stays."""
+        """End the attempt; the draft stays."""
         self.pending = []
 
 
 class Runner:
     """Runs the attempts of one photo on its canvas.
 
-    A face that comes to resemble itself less than `least_similarity`, -1 … 1, is put back.
+    A face whose similarity to itself falls below `least_similarity`, -1 … 1, does not pass the check.
     """
 
     def __init__(self, canvas: Canvas, least_similarity: float, clock: Clock) -> None:
         self.canvas, self._least_similarity, self._clock = canvas, least_similarity, clock
 
     def run(self, attempts: Sequence[FaceAttempt], engine: Engine, rounds: int, on_progress: Progress) -> None:
-        """Paint, measure, and paint again what fell short, up to so many rounds; attempts note what became of them."""
+        """Paint and check all pending faces, at most `rounds` times, and give up what is pending then.
+
+        The results are in the attempts; the canvas is restored. Raises FixError, and whatever `on_progress` raises.
+        """
         for number in range(rounds):
             pending = [attempt for attempt in attempts if attempt.pending]
             if not pending:
                 return
-            told = scale_progress(on_progress, number / rounds, 1 / rounds)
+            on_round = scale_progress(on_progress, number / rounds, 1 / rounds)
             plan = EditPlan(tuple(edit for attempt in pending for edit in attempt.pending), attempt=number)
             with self._clock("refine" if isinstance(engine, RefiningEngine) else "paint"):
-                painted = engine.paint(self.canvas, plan, told)
+                painted = engine.paint(self.canvas, plan, on_round)
             pairs = zip(plan.edits, painted.patches, strict=True)
             patches = {id(edit): Patch(edit.region, patch) for edit, patch in pairs}
             with self._clock("composite"):
                 lay(self.canvas, list(patches.values()))
             for attempt in pending:
-                told(f"looking at face {attempt.face.number} again", 1.0)
+                on_round(f"looking at face {attempt.face.number} again", 1.0)
                 attempt.tries += 1
                 failure = painted.failures.get(attempt.face.number)
                 if failure is not None:
@@ -155,5 +158,6 @@ class Runner:
                 attempt.give_up()
 
     def _check(self, attempt: FaceAttempt) -> list[Outcome]:
+        """The outcomes of the face as the canvas shows it now."""
         work, edits = self.canvas.work, attempt.pending
         return check_face(work, edits, self._least_similarity, aims_high=attempt.aims_high)

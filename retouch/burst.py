@@ -1,8 +1,7 @@
-"""Best take: of several photos of one group, the best one, with every face that another one shows better put right.
+"""Best take: of several photos of one group the best one is kept, and every face that another shows better is replaced.
 
-The frame in which most people look good is kept. Whoever does not look good in it gets the whole face from the frame
-in which they do, if the head has hardly moved in between; else their own eyes alone (`donor.choose`), or the usual
-edit.
+The photo in which most people look good is kept. Whoever does not look good in it gets the whole face from a photo in
+which they do, if the head has hardly moved in between; else their own eyes alone (`donor.choose`), or the usual edit.
 """
 
 from __future__ import annotations
@@ -26,14 +25,13 @@ from photo.blend import count_changes
 from photo.errors import BadOption
 from photo.types import Matrix, Photo, Pixels, Progress
 from retouch.pipeline import fix_photo
-from retouch.progress import ignore_progress
+from retouch.progress import ignore_progress, scale_progress
 from retouch.report import describe_outcome, to_json
 
 # calibration: burst. How much open eyes, a smile and a sharp face count against each other.
 _OPEN_EYES, _SMILE, _SHARP = 2.0, 1.0, 0.7
-# calibration: burst. Less than this of each, 0 … 1, is what another frame may mend, and more than that is what it has
-# to bring.
-_POOR, _GOOD = 0.5, 0.75
+# calibration: burst. Less than this of each, 0 … 1, is what another photo may mend.
+_POOR = 0.5
 # calibration: burst. A face with less than this of the detail that the person's sharpest has is blurred.
 _BLURRED = 0.45
 # calibration: burst. A whole face is taken from a frame where it has more than this; of a softer one the eyes alone.
@@ -53,9 +51,9 @@ _REGISTERED_PX, _FEATURES, _LEAST_INLIERS, _INLIER_PX = 1000, 2000, 25, 3.0
 
 @dataclass(frozen=True, eq=False)
 class BurstPhoto:
-    """One photo of a burst, as far as it is needed: its faces, how sharp each is, and a small gray copy.
+    """What is needed of one photo of a burst: its faces, the `detail` of each, and a small copy.
 
-    `gray` uint8 (h, w); `scale` is its size in that of the photo.
+    `gray` uint8 (h, w) is the copy, `scale` its size over that of the photo. `detail` is as `measure_detail` gives it.
     """
 
     reference: ReferencePhoto
@@ -65,20 +63,22 @@ class BurstPhoto:
 
     @property
     def crops(self) -> tuple[FaceCrop, ...]:
+        """The faces of the photo."""
         return self.reference.crops
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
-    """Where one face of the kept photo comes from: the index of the frame, and why, in words.
+class FaceSource:
+    """The photo that one face of the kept photo comes from, and the reason as text.
 
-    `frame` is None where the face did not come whole from another. `sightings` are the indices of the person's face in
-    each frame. `outcome` is what was edited then, in words; `parts_from` the frame that gave eyes or smile alone.
+    `photo` is its index, None where the face was not replaced as a whole. `sightings` are the indices of the person's
+    face in each photo, None where they are not in it. `outcome` is what was edited afterwards, as text; `parts_from` is
+    the index of the photo that gave the eyes or the smile alone.
     """
 
     face: Face
-    frame: int | None
-    words: str
+    photo: int | None
+    reason: str
     sightings: tuple[int | None, ...]
     outcome: str = ""
     parts_from: int | None = None
@@ -86,21 +86,22 @@ class Take:
 
 @dataclass(frozen=True, eq=False)
 class BurstResult:
-    """The best take: pixels uint8 (H, W, 3), which frame was kept, whose face came whole, and what was fixed then.
+    """The best take: pixels uint8 (H, W, 3) RGB, the index `base` of the kept photo, and the source of each face in it.
 
-    `changed_pixels` differ from the kept photo, `changed_outside` of them outside all faces and edits.
+    `fix` is what was edited after whole faces were replaced. `changed_pixels` is the number of pixels that differ from
+    the kept photo, `changed_outside` the number of those outside all replaced faces and edits.
     """
 
     pixels: Pixels
     base: int
-    takes: tuple[Take, ...]
+    sources: tuple[FaceSource, ...]
     fix: FixResult
     changed_pixels: int
     changed_outside: int
 
 
 def read_burst_photo(photo: Photo) -> BurstPhoto:
-    """Find and describe the faces of one photo of a burst; its pixels can be forgotten then.
+    """Return the faces of one photo of a burst, measured; the result does not refer to the photo's pixels.
 
     Raises MissingModel, MissingPackage.
     """
@@ -112,67 +113,65 @@ def read_burst_photo(photo: Photo) -> BurstPhoto:
     return BurstPhoto(reference, detail, np.asarray(small, np.uint8), scale)
 
 
-def choose_base(frames: Sequence[BurstPhoto], options: Options) -> int:
-    """The index of the frame in which the people look best, all taken together; the first of equals.
+def choose_base(photos: Sequence[BurstPhoto], options: Options) -> int:
+    """Return the index of the photo in which the people together look best; the first of equals.
 
-    Raises BadOption when no frame shows a face.
+    Raises BadOption when no photo shows a face.
     """
-    if not any(frame.crops for frame in frames):
+    if not any(photo.crops for photo in photos):
         raise BadOption("--burst found no face in any of the photos.")
-    # People are followed from the frame that shows most of them.
-    anchor = max(range(len(frames)), key=lambda index: len(frames[index].crops))
-    people = _follow_people(frames, anchor)
-    scores = [sum(_score(frames, sightings, index, options) for sightings in people) for index in range(len(frames))]
+    # People are matched to the photo that shows most of them.
+    anchor = max(range(len(photos)), key=lambda index: len(photos[index].crops))
+    people = _follow_people(photos, anchor)
+    scores = [sum(_score(photos, sightings, index, options) for sightings in people) for index in range(len(photos))]
     return int(np.argmax(scores))
 
 
 def fix_burst(
     photo: Photo,
-    frames: Sequence[BurstPhoto],
+    photos: Sequence[BurstPhoto],
     base: int,
     options: Options,
     engine: Engine,
     on_progress: Progress = ignore_progress,
 ) -> BurstResult:
-    """Put right in `photo`, which is that of `frames[base]`, every face that another frame shows better.
+    """Return `photo`, which is that of `photos[base]`, with every face fixed that another photo shows better.
 
-    Whole faces come first; `fix_photo` sees to the rest, with the other frames as references. Neither the photo nor
-    the frames are written to. Raises FixError.
+    Whole faces are replaced first; `fix_photo` edits the rest, with the other photos as references. `photo` is not
+    written to. Raises FixError.
     """
     pixels = photo.pixels.copy()
-    takes, regions = [], []
-    people = _follow_people(frames, base)
+    sources, regions = [], []
+    people = _follow_people(photos, base)
     unknown = [number for number in options.faces or () if number > len(people)]
     if unknown:
-        name = frames[base].reference.name
+        name = photos[base].reference.name
         raise BadOption(f"--faces names face {unknown[0]}, but {name} has {len(people)}; --analyze shows the numbers.")
     for number, sightings in enumerate(people):
         on_progress("comparing the photos", 0.2 * number / len(people))
-        take, transplant = _choose_take(photo.pixels, frames, base, sightings, options)
-        takes.append(take)
+        source, transplant = _choose_source(photo.pixels, photos, base, sightings, options)
+        sources.append(source)
         if transplant is not None:
-            # Where a neighbour's face was put already, what it brought stays.
+            # Only where it changes anything, as it may overlap the face of a neighbour.
             place, new = pixels[transplant.region.box.slices], transplant.region.alpha > 0
             place[new] = transplant.patch[new]
             regions.append(transplant.region)
-    others = [frame.reference for index, frame in enumerate(frames) if index != base]
+    others = [other.reference for index, other in enumerate(photos) if index != base]
     assembled = replace(photo, pixels=pixels)
     theirs = replace(options, smile=replace(options.smile, from_reference=True))
-    fixed = fix_photo(
-        assembled, theirs, engine, lambda words, share: on_progress(words, 0.2 + 0.8 * share), references=others
-    )
-    takes = [_add_outcome(take, fixed.report, frames) for take in takes]
+    fixed = fix_photo(assembled, theirs, engine, scale_progress(on_progress, 0.2, 0.8), references=others)
+    sources = [_add_outcome(source, fixed.report, photos) for source in sources]
     regions += [edit.region for edit in fixed.plan.edits]
     changed_pixels, changed_outside = count_changes(photo.pixels, fixed.pixels, regions)
-    return BurstResult(fixed.pixels, base, tuple(takes), fixed, changed_pixels, changed_outside)
+    return BurstResult(fixed.pixels, base, tuple(sources), fixed, changed_pixels, changed_outside)
 
 
-def describe_burst(result: BurstResult, frames: Sequence[BurstPhoto]) -> str:
-    """Return which photo was kept, whose face came from which other, and what was edited then, as lines of words."""
-    lines = [f"Kept {frames[result.base].reference.name} of {len(frames)} photos."]
-    for take in result.takes:
-        outcome = f" {take.outcome[0].upper()}{take.outcome[1:]}" if take.outcome else ""
-        lines.append(f"Face {take.face.number}: {take.words}.{outcome}")
+def describe_burst(result: BurstResult, photos: Sequence[BurstPhoto]) -> str:
+    """Return which photo was kept, where each face comes from, and what was edited, as lines of text."""
+    lines = [f"Kept {photos[result.base].reference.name} of {len(photos)} photos."]
+    for source in result.sources:
+        outcome = f" {source.outcome[0].upper()}{source.outcome[1:]}" if source.outcome else ""
+        lines.append(f"Face {source.face.number}: {source.reason}.{outcome}")
     if result.changed_outside:
         lines.append(f"Warning: {result.changed_outside:,} pixels outside the masks changed.")
     else:
@@ -180,17 +179,17 @@ def describe_burst(result: BurstResult, frames: Sequence[BurstPhoto]) -> str:
     return "\n".join(lines)
 
 
-def burst_to_json(result: BurstResult, frames: Sequence[BurstPhoto]) -> dict[str, object]:
-    """Return the report of the kept photo as `to_json` does, with the key `burst` for where its faces come from."""
-    names = [frame.reference.name for frame in frames]
+def burst_to_json(result: BurstResult, photos: Sequence[BurstPhoto]) -> dict[str, object]:
+    """Return the report of the kept photo as `to_json` does, with the sources of its faces under the key `burst`."""
+    names = [photo.reference.name for photo in photos]
     faces = [
         {
-            "face": take.face.number,
-            "from": None if take.frame is None else names[take.frame],
-            "parts_from": None if take.parts_from is None else names[take.parts_from],
-            "reason": take.words,
+            "face": source.face.number,
+            "from": None if source.photo is None else names[source.photo],
+            "parts_from": None if source.parts_from is None else names[source.parts_from],
+            "reason": source.reason,
         }
-        for take in result.takes
+        for source in result.sources
     ]
     return {
         **to_json(result.fix.report),
@@ -200,38 +199,38 @@ def burst_to_json(result: BurstResult, frames: Sequence[BurstPhoto]) -> dict[str
     }
 
 
-def _add_outcome(take: Take, report: Report, frames: Sequence[BurstPhoto]) -> Take:
-    """The take with what `fix_photo` did to its face; the faces were found anew then, but stand where they stood."""
-    now = max(report.faces, key=lambda face: face.box.overlap_ratio(take.face.box), default=None)
+def _add_outcome(source: FaceSource, report: Report, photos: Sequence[BurstPhoto]) -> FaceSource:
+    """The source with what `fix_photo` did to its face, which was found anew then, but in the same place."""
+    now = max(report.faces, key=lambda face: face.box.overlap_ratio(source.face.box), default=None)
     changes = [change for change in report.changes if now is not None and change.face.number == now.number]
     if now is None or not changes:
-        return take
+        return source
     donors = [change.donor.name for change in changes if change.kept and change.donor is not None]
-    parts_from = [index for index, frame in enumerate(frames) if frame.reference.name in donors]
-    return replace(take, outcome=describe_outcome(report, now), parts_from=parts_from[0] if parts_from else None)
+    parts_from = [index for index, photo in enumerate(photos) if photo.reference.name in donors]
+    return replace(source, outcome=describe_outcome(report, now), parts_from=parts_from[0] if parts_from else None)
 
 
-# ---- who is who ----------------------------------------------------------------------------------------
+# ---- the same person in every photo --------------------------------------------------------------------
 
 
-def _follow_people(frames: Sequence[BurstPhoto], anchor: int) -> list[tuple[int | None, ...]]:
-    """For each face of the frame `anchor` the index of the same person's face in every frame; None where none is."""
+def _follow_people(photos: Sequence[BurstPhoto], anchor: int) -> list[tuple[int | None, ...]]:
+    """For each face of the photo `anchor` the index of the same person's face in every photo; None where none is."""
     matched = [
-        dict(enumerate(range(len(frame.crops)))) if index == anchor else _match_people(frames[anchor], frame)
-        for index, frame in enumerate(frames)
+        dict(enumerate(range(len(photo.crops)))) if index == anchor else _match_people(photos[anchor], photo)
+        for index, photo in enumerate(photos)
     ]
-    return [tuple(of_frame.get(index) for of_frame in matched) for index in range(len(frames[anchor].crops))]
+    return [tuple(of_photo.get(index) for of_photo in matched) for index in range(len(photos[anchor].crops))]
 
 
-def _match_people(frame: BurstPhoto, other: BurstPhoto) -> dict[int, int]:
-    """For indices of faces of `frame` the same people's in `other`; nobody is used twice, the surest come first."""
-    matrix = _register(other, frame)
+def _match_people(photo: BurstPhoto, other: BurstPhoto) -> dict[int, int]:
+    """The index of the same person's face in `other` by that in `photo`, the closest pairs first, each face once."""
+    matrix = _register(other, photo)
     pairs = []
-    for index, crop in enumerate(frame.crops):
+    for index, crop in enumerate(photo.crops):
         for theirs, candidate in enumerate(other.crops):
             distance = measure_distance(crop.embedding, candidate.embedding)
             if distance < SAME_PERSON:
-                pairs.append((distance + _price_of_place(crop, candidate, matrix), index, theirs))
+                pairs.append((distance + _position_cost(crop, candidate, matrix), index, theirs))
     found: dict[int, int] = {}
     for _, index, theirs in sorted(pairs):
         if index not in found and theirs not in found.values():
@@ -239,7 +238,8 @@ def _match_people(frame: BurstPhoto, other: BurstPhoto) -> dict[int, int]:
     return found
 
 
-def _price_of_place(crop: FaceCrop, other: FaceCrop, matrix: Matrix | None) -> float:
+def _position_cost(crop: FaceCrop, other: FaceCrop, matrix: Matrix | None) -> float:
+    """What the distance of two embeddings grows by where the faces lie apart once their photos are registered."""
     if matrix is None:
         return 0.0
     place = np.array([[other.in_photo.box.center]], np.float64)
@@ -248,16 +248,16 @@ def _price_of_place(crop: FaceCrop, other: FaceCrop, matrix: Matrix | None) -> f
     return _FAR_COSTS * min(steps / _FAR, 1.0)
 
 
-def _register(frame: BurstPhoto, base: BurstPhoto) -> Matrix | None:
-    """The homography (3, 3) from the photo of `frame` to that of `base`; None where they share too little."""
+def _register(photo: BurstPhoto, base: BurstPhoto) -> Matrix | None:
+    """The homography (3, 3) from `photo` to `base` at full size; None where they have too few features in common."""
     finder = cv2.ORB.create(_FEATURES)
-    seen = [finder.detectAndCompute(one.gray, np.ones_like(one.gray)) for one in (frame, base)]
+    seen = [finder.detectAndCompute(one.gray, np.ones_like(one.gray)) for one in (photo, base)]
     if any(descriptors is None for _, descriptors in seen):
         return None
     matches = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(seen[0][1], seen[1][1])
     if len(matches) < _LEAST_INLIERS:
         return None
-    here = np.array([seen[0][0][match.queryIdx].pt for match in matches]) / frame.scale
+    here = np.array([seen[0][0][match.queryIdx].pt for match in matches]) / photo.scale
     there = np.array([seen[1][0][match.trainIdx].pt for match in matches]) / base.scale
     matrix, inliers = cv2.findHomography(here, there, cv2.RANSAC, _INLIER_PX / base.scale)
     if matrix is None or int(inliers.sum()) < _LEAST_INLIERS:
@@ -265,92 +265,95 @@ def _register(frame: BurstPhoto, base: BurstPhoto) -> Matrix | None:
     return np.asarray(matrix, np.float64)
 
 
-# ---- who looks good ------------------------------------------------------------------------------------
+# ---- how good a person looks ---------------------------------------------------------------------------
 
 
-def _measure_sharpness(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int) -> float:
-    """The detail of a person's face in one frame, in that of their sharpest."""
-    details = [frame.detail[shot] if shot is not None else 0.0 for frame, shot in zip(frames, sightings, strict=True)]
+def _measure_sharpness(photos: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int) -> float:
+    """The detail of a person's face in one photo over that of their sharpest, 0 … 1; 0 where they are not in it."""
+    details = [
+        0.0 if sighting is None else photo.detail[sighting] for photo, sighting in zip(photos, sightings, strict=True)
+    ]
     return details[index] / max(*details, 1e-6)
 
 
-def _score(frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int, options: Options) -> float:
-    """How good a person looks in one frame; 0 where they are not in it."""
-    shot = sightings[index]
-    if shot is None:
+def _score(photos: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int, options: Options) -> float:
+    """The score of a person in one photo, higher is better; 0 where they are not in it."""
+    sighting = sightings[index]
+    if sighting is None:
         return 0.0
-    face = frames[index].crops[shot].face
-    total = _SHARP * _measure_sharpness(frames, sightings, index)
+    face = photos[index].crops[sighting].face
+    total = _SHARP * _measure_sharpness(photos, sightings, index)
     if options.eyes.wish is not Wish.NEVER:
         total += _OPEN_EYES * measure_openness(face)
     return total + (_SMILE * measure_smiling(face) if options.smile.wish is not Wish.NEVER else 0.0)
 
 
 def _find_faults(
-    frames: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int, options: Options
+    photos: Sequence[BurstPhoto], sightings: Sequence[int | None], index: int, options: Options
 ) -> list[str]:
-    """What another frame may show better, in words of what it has to bring."""
-    shot = sightings[index]
-    assert shot is not None
-    face = frames[index].crops[shot].face
+    """What another photo may show better, as names of what it has to have."""
+    sighting = sightings[index]
+    assert sighting is not None
+    face = photos[index].crops[sighting].face
     faults = []
     if options.eyes.wish is not Wish.NEVER and measure_openness(face) < _POOR:
         faults.append("open eyes")
     if options.smile.wish is not Wish.NEVER and measure_smiling(face) < _POOR:
         faults.append("a smile")
-    if _measure_sharpness(frames, sightings, index) < _BLURRED:
+    if _measure_sharpness(photos, sightings, index) < _BLURRED:
         faults.append("a sharp picture")
     return faults
 
 
-# ---- from which frame ----------------------------------------------------------------------------------
+# ---- the photo that a face comes from ------------------------------------------------------------------
 
 
-def _choose_take(
-    pixels: Pixels, frames: Sequence[BurstPhoto], base: int, sightings: tuple[int | None, ...], options: Options
-) -> tuple[Take, Transplant | None]:
-    """Where the face of one person shall come from, and what to put in its place."""
+def _choose_source(
+    pixels: Pixels, photos: Sequence[BurstPhoto], base: int, sightings: tuple[int | None, ...], options: Options
+) -> tuple[FaceSource, Transplant | None]:
+    """The source of one person's face, and the transplant where it is replaced as a whole."""
     own = sightings[base]
     assert own is not None
-    here = frames[base].crops[own]
+    here = photos[base].crops[own]
     face = here.in_photo
-    faults = _find_faults(frames, sightings, base, options)
+    faults = _find_faults(photos, sightings, base, options)
     if options.faces is not None and face.number not in options.faces:
-        return Take(face, None, "left out", sightings), None
+        return FaceSource(face, None, "left out", sightings), None
     if not faults:
-        return Take(face, None, "looks good as it is", sightings), None
-    wanted = _score(frames, sightings, base, options) + _CLEARLY_BETTER
+        return FaceSource(face, None, "looks good as it is", sightings), None
+    least = _score(photos, sightings, base, options) + _CLEARLY_BETTER
     better = []
-    for index, shot in enumerate(sightings):
-        score = _score(frames, sightings, index, options)
-        if index != base and shot is not None and score > wanted:
-            better.append((_MOVED * measure_movement(face, frames[index].crops[shot].face) - score, index))
-    words = f"no photo has it with {' and '.join(faults)}"
+    for index, sighting in enumerate(sightings):
+        score = _score(photos, sightings, index, options)
+        if index != base and sighting is not None and score > least:
+            better.append((_MOVED * measure_movement(face, photos[index].crops[sighting].face) - score, index))
+    reason = f"no photo has it with {' and '.join(faults)}"
     for _, index in sorted(better):
-        still = _find_faults(frames, sightings, index, options)
+        still = _find_faults(photos, sightings, index, options)
         brought = [fault for fault in faults if fault not in still]
         if not brought or any(fault not in faults for fault in still):
             continue
-        crop = frames[index].crops[sightings[index] or 0]
+        crop = photos[index].crops[sightings[index] or 0]
         why = find_obstacle(face, crop.face)
-        if not why and _measure_sharpness(frames, sightings, index) < _SHARP_ENOUGH:
+        if not why and _measure_sharpness(photos, sightings, index) < _SHARP_ENOUGH:
             why = "it is less sharp there"
         transplant = None if why else transplant_face(pixels, face, crop.pixels, crop.face)
         if transplant is not None:
             why = _find_flaw(pixels, here, crop, transplant, options)
         elif not why:
             why = "the face is cut off or turned too far"
-        name = frames[index].reference.name
+        name = photos[index].reference.name
         if transplant is not None and not why:
-            return Take(face, index, f"whole face from {name}, with {' and '.join(brought)}", sightings), transplant
-        words = f"not taken whole from {name}: {why}"
-    return Take(face, None, words, sightings), None
+            reason = f"whole face from {name}, with {' and '.join(brought)}"
+            return FaceSource(face, index, reason, sightings), transplant
+        reason = f"not taken whole from {name}: {why}"
+    return FaceSource(face, None, reason, sightings), None
 
 
 def _find_flaw(pixels: Pixels, here: FaceCrop, there: FaceCrop, transplant: Transplant, options: Options) -> str:
-    """Look at a transplanted face as at any other edit; say what is wrong with it, nothing if it is good.
+    """What is wrong with a transplanted face, which is checked like any other edit, as text; empty if nothing is.
 
-    `here` is the head in the photo `pixels`, `there` the one that was put in its place.
+    `here` is the face in the photo `pixels`, `there` the one that replaces it.
     """
     tried = pixels.copy()
     tried[transplant.region.box.slices] = transplant.patch

@@ -1,4 +1,4 @@
-"""A picture that shows who came from where: one row for each person of a burst, one column for each photo."""
+"""Pictures for people: a photo with numbered faces and masks, and the contact sheet of a burst."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from edit.plan import EditPlan
 from face.types import Face
 from photo.types import Box, Pixels, Region
 from retouch.burst import BurstPhoto, BurstResult
+
+# ---- the annotated photo -------------------------------------------------------------------------------
 
 # The annotated picture: enlarged until it is this long and its faces this wide, so that numbers can be read …
 _MIN_LONG_SIDE_PX = 1000
@@ -27,11 +29,10 @@ _INK = (0, 0, 0)
 
 
 def draw_analysis(pixels: Pixels, faces: Sequence[Face], plan: EditPlan) -> Pixels:
-    """Return a copy of the photo with a numbered box around each face and the outline of every mask.
+    """Return the photo with a numbered box around each face and the outline of every mask, uint8 (h, w, 3) RGB.
 
-    `pixels` uint8 (H, W, 3) is not written to. The result is uint8 (h, w, 3) with the same proportions: a small
-    photo, or one with small faces, is enlarged so that the numbers can be read. Orange faces would be changed,
-    blue ones left alone.
+    `pixels` uint8 (H, W, 3) is not written to. A small photo, or one with small faces, is enlarged so that the numbers
+    can be read. The boxes of faces that the plan edits are orange, the others blue.
     """
     long_side = max(pixels.shape[:2])
     narrowest = min((face.box.width for face in faces), default=_MIN_FACE_WIDTH_PX)
@@ -59,7 +60,7 @@ def draw_analysis(pixels: Pixels, faces: Sequence[Face], plan: EditPlan) -> Pixe
 
 
 def _draw_outline(picture: Pixels, region: Region, scale: float, line: int) -> None:
-    """Trace where the mask is at its half."""
+    """Draw the contour at which the alpha of a region is a half."""
     inside = np.pad((region.alpha > 0.5).astype(np.uint8), 1)
     contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     corner = np.array([region.box.left - 1, region.box.top - 1], np.float32)
@@ -68,7 +69,7 @@ def _draw_outline(picture: Pixels, region: Region, scale: float, line: int) -> N
 
 
 def _place_label(picture: Pixels, box: Box, text: str, taken: Sequence[Box]) -> Box:
-    """A free place for a number beside a face: above it, below, or at a side; above it when none is free."""
+    """The box of a number beside a face: above it, below, or at a side, where it is free; above if it is nowhere."""
     rows, columns = picture.shape[:2]
     height = round(min(box.height * _LABEL_TO_FACE, max(rows, columns) * _LABEL_TO_PHOTO))
     height = max(height, _MIN_LABEL_HEIGHT_PX)
@@ -92,6 +93,7 @@ def _place_label(picture: Pixels, box: Box, text: str, taken: Sequence[Box]) -> 
 
 
 def _draw_label(picture: Pixels, label: Box, text: str, color: tuple[int, int, int]) -> None:
+    """Fill the box `label` with `color`, and write `text` into it."""
     corners = (label.left, label.top), (label.right - 1, label.bottom - 1)
     cv2.rectangle(picture, *corners, color, cv2.FILLED)
     cv2.rectangle(picture, *corners, _INK, max(1, label.height // 16), cv2.LINE_AA)
@@ -103,56 +105,60 @@ def _draw_label(picture: Pixels, label: Box, text: str, color: tuple[int, int, i
     cv2.putText(picture, text, start, cv2.FONT_HERSHEY_DUPLEX, font_scale, _INK, stroke, cv2.LINE_AA)
 
 
-_WIDTH, _HEIGHT, _GAP, _HEAD = 150, 180, 10, 34
-# How much of the cell the face's outline fills.
+# ---- the contact sheet ---------------------------------------------------------------------------------
+
+# In pixels: a cell, the gap between cells, the line of names above them, and the column of numbers beside them.
+_WIDTH, _HEIGHT, _GAP, _HEADER, _MARGIN = 150, 180, 10, 34, 36
+# The part of the cell that the face's outline fills.
 _FILLED = 0.72
-_PAPER, _INK_CONTACT_SHEET, _PALE = (250, 250, 248), (40, 40, 40), (225, 225, 222)
-# Orange and blue differ for colour-blind eyes too.
+_PAPER, _SHEET_INK, _EMPTY = (250, 250, 248), (40, 40, 40), (225, 225, 222)
 _TAKEN, _KEPT = (235, 120, 0), (60, 140, 215)
-_FRAME_PX = 6
-_MARGIN = 36
+_BORDER_PX = 6
 
 
-def draw_contact_sheet(result: BurstResult, frames: Sequence[BurstPhoto]) -> Pixels:
-    """Return the sheet of a best take as uint8 (h, w, 3).
+def draw_contact_sheet(result: BurstResult, photos: Sequence[BurstPhoto]) -> Pixels:
+    """Return the contact sheet of a best source, uint8 (h, w, 3) RGB: a row for each face, a column for each photo.
 
-    A face that came whole from another photo is framed in orange there, one that gave only eyes or smile in thin
-    orange, and what was kept in blue; the last column shows the result.
+    The photo from which a whole face was taken has an orange border in its row, one that gave only eyes or smile a thin
+    orange border, and the face that was kept a blue one; the last column shows the result.
     """
-    rows, columns = len(result.takes), len(frames) + 1
+    rows, columns = len(result.sources), len(photos) + 1
     width = _MARGIN + columns * (_WIDTH + _GAP) + _GAP
-    sheet = np.full((_HEAD + rows * (_HEIGHT + _GAP) + _GAP, width, 3), _PAPER, np.uint8)
-    names = [*(frame.reference.name for frame in frames), "result"]
+    sheet = np.full((_HEADER + rows * (_HEIGHT + _GAP) + _GAP, width, 3), _PAPER, np.uint8)
+    names = [*(photo.reference.name for photo in photos), "result"]
     for column, name in enumerate(names):
-        _write(sheet, name, _left(column), _HEAD - 12, _KEPT if column == result.base else _INK_CONTACT_SHEET)
-    for row, take in enumerate(result.takes):
-        top = _HEAD + row * (_HEIGHT + _GAP)
-        _write(sheet, str(take.face.number), 8, top + _HEIGHT // 2, _INK_CONTACT_SHEET)
-        for column, shot in enumerate(take.sightings):
-            crop = frames[column].crops[shot] if shot is not None else None
-            cell = np.full((_HEIGHT, _WIDTH, 3), _PALE, np.uint8) if crop is None else _cut(crop.pixels, crop.face)
-            _place(sheet, cell, column, top)
-            if column == take.frame:
-                _frame(sheet, column, top, _TAKEN, _FRAME_PX)
-            elif column == take.parts_from:
-                _frame(sheet, column, top, _TAKEN, _FRAME_PX // 2)
-            elif column == result.base and take.frame is None:
-                _frame(sheet, column, top, _KEPT, _FRAME_PX)
-        _place(sheet, _cut(result.pixels, take.face), len(frames), top)
+        _write(sheet, name, _left(column), _HEADER - 12, _KEPT if column == result.base else _SHEET_INK)
+    for row, source in enumerate(result.sources):
+        top = _HEADER + row * (_HEIGHT + _GAP)
+        _write(sheet, str(source.face.number), 8, top + _HEIGHT // 2, _SHEET_INK)
+        for column, sighting in enumerate(source.sightings):
+            crop = photos[column].crops[sighting] if sighting is not None else None
+            cell = (
+                np.full((_HEIGHT, _WIDTH, 3), _EMPTY, np.uint8) if crop is None else _cut_cell(crop.pixels, crop.face)
+            )
+            _paste(sheet, cell, column, top)
+            if column == source.photo:
+                _draw_border(sheet, column, top, _TAKEN, _BORDER_PX)
+            elif column == source.parts_from:
+                _draw_border(sheet, column, top, _TAKEN, _BORDER_PX // 2)
+            elif column == result.base and source.photo is None:
+                _draw_border(sheet, column, top, _KEPT, _BORDER_PX)
+        _paste(sheet, _cut_cell(result.pixels, source.face), len(photos), top)
     return sheet
 
 
 def _left(column: int) -> int:
+    """The left edge of a column of cells."""
     return _MARGIN + column * (_WIDTH + _GAP) + _GAP
 
 
-def _cut(pixels: Pixels, face: Face) -> Pixels:
-    """The face in the middle of a cell."""
+def _cut_cell(pixels: Pixels, face: Face) -> Pixels:
+    """A cell uint8 (_HEIGHT, _WIDTH, 3) with the face in its middle."""
     outline = face.landmarks.oval[:, :2]
     low, high = outline.min(axis=0), outline.max(axis=0)
     middle, size = (low + high) / 2, high - low
     scale = _FILLED * min(_WIDTH / size[0], _HEIGHT / size[1])
-    # Averaged down from a cell drawn finer, as large faces would flicker otherwise.
+    # Drawn finer and averaged down, as large faces would be aliased otherwise.
     finer = int(np.clip(np.ceil(1 / scale), 1, 16))
     fine = scale * finer
     matrix = np.array(
@@ -162,17 +168,17 @@ def _cut(pixels: Pixels, face: Face) -> Pixels:
     return np.asarray(cv2.resize(drawn, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _place(sheet: Pixels, cell: Pixels, column: int, top: int) -> None:
+def _paste(sheet: Pixels, cell: Pixels, column: int, top: int) -> None:
     sheet[top : top + _HEIGHT, _left(column) : _left(column) + _WIDTH] = cell
 
 
-def _frame(sheet: Pixels, column: int, top: int, color: tuple[int, int, int], width: int) -> None:
+def _draw_border(sheet: Pixels, column: int, top: int, color: tuple[int, int, int], width: int) -> None:
     corners = (_left(column), top), (_left(column) + _WIDTH - 1, top + _HEIGHT - 1)
     cv2.rectangle(sheet, *corners, color, width)
 
 
 def _write(sheet: Pixels, text: str, left: int, bottom: int, color: tuple[int, int, int]) -> None:
-    """Write a line, the end of it where all has no room; letters that the font lacks become question marks."""
+    """Write one line, only its end if it is too long; characters that the font lacks become question marks."""
     plain = text.encode("ascii", "replace").decode()
     while len(plain) > 4 and cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0] > _WIDTH:
         plain = f"..{plain[3:]}"

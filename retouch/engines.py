@@ -1,4 +1,4 @@
-"""What paints: the draft engine, which needs nothing to download, and the choice between it and Stable Diffusion."""
+"""The engines that paint: the draft engine, which needs no download, and the choice between it and Stable Diffusion."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from photo.canvas import Canvas
 from photo.errors import MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.eye import open_eye
-from render.eyeball import PUPIL_SHARE, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
+from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
 from render.smile import paint_smile
 
 if TYPE_CHECKING:
     from diffusion.painter import TilePainter
 
 # An iris that looks at the camera is round, one that looks where the head points is foreshortened: between the two.
-_ROUND_SHARE = 0.7
+_ROUND_FRACTION = 0.7
 # calibration: eye-detail. An eye seen at the first part of its width or less shows the light's reflection in the
 # middle: at the side it would lie on the ridge of the nose.
 _SEEN_FOR_LIGHT = (0.60, 0.90)
@@ -65,7 +65,7 @@ class DraftEngine:
         self._seed = seed
 
     def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
-        """Paint every edit of `plan`, each from the first of its sources; see `Engine`."""
+        """Return a patch for every edit of `plan`, each painted from the first of its sources; see `Engine`."""
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
         for index, edit in enumerate(edits):
@@ -89,11 +89,11 @@ class DraftEngine:
         return PaintResult(patches)
 
     def _shade_eye(self, edit: Edit, source: Rendered) -> EyeShading:
-        """What the eyeball looks like in the light of this photo."""
+        """The colours, light and gaze of the eyeball in this photo."""
         appearance, frame = edit.analysis.appearance, edit.face.eye_frame(edit.feature)
         skin = edit.analysis.eye(edit.feature).skin
         low, high = _DETAIL_HALF_WIDTH_PX
-        seen = frame.foreshortening
+        foreshortening = frame.foreshortening
         haze = measure_haze(appearance.black, skin)
         clear = np.maximum(skin - haze, 1)
         iris = clear if source.iris is None else source.iris
@@ -103,19 +103,22 @@ class DraftEngine:
             iris=appearance.tone.apply(blend_into_shadow(iris, clear, tiny)),
             sclera=appearance.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
             skin=skin,
-            black=PUPIL_SHARE * appearance.black,
+            black=PUPIL_BLACK_RATIO * appearance.black,
             catchlight=blend_into_shadow(choose_catchlight(skin, appearance.highlight), skin, tiny),
             gaze=source.gaze,
-            light_x=light * float(np.interp(seen, _SEEN_FOR_LIGHT, (0, 1))),
+            light_x=light * float(np.interp(foreshortening, _SEEN_FOR_LIGHT, (0, 1))),
             detail=float(np.clip((frame.half_width_px - low) / (high - low), 0, 1)),
-            roundness=1 + _ROUND_SHARE * (1 / max(seen, 1e-6) - 1),
+            roundness=1 + _ROUND_FRACTION * (1 / max(foreshortening, 1e-6) - 1),
             seed=self._seed + edit.face.number,
             haze=haze,
         )
 
 
 def _paint_smile(canvas: Canvas, edit: Edit, eyes: Sequence[Edit], on_step: Callable[[], None]) -> Pixels:
-    """The smile over eyes as they will be seen, since it moves the skin up to their rims; they stay as painted."""
+    """The smile, painted over the eyes as they will be in the result, since it moves the skin up to their rims.
+
+    The canvas is left with the eyes as they were painted.
+    """
     painted = [canvas.work[eye.region.box.slices].copy() for eye in eyes]
     seen = [
         blend(canvas.original[eye.region.box.slices], patch, eye.region.alpha)
@@ -129,15 +132,17 @@ def _paint_smile(canvas: Canvas, edit: Edit, eyes: Sequence[Edit], on_step: Call
     return smile
 
 
-# Without any of these no graphics card that torch can use is in a Linux machine; torch takes seconds to say so.
+# ---- choosing the engine -------------------------------------------------------------------------------
+
+# A Linux machine without any of these has no graphics card that torch can use; asking torch would take seconds.
 _CARDS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg", "/dev/nvmap")
 
 
 def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str]:
-    """Return the engine that `options.engine` means here, and in words why `auto` did not take Stable Diffusion.
+    """Return the engine that `options.engine` means on this machine, and why `auto` chose the draft, as text.
 
-    Weights that are wanted and not here are downloaded, unless `options.diffusion.offline`; nothing is loaded yet.
-    Raises MissingPackage, MissingModel or BadOption.
+    The text is empty where Stable Diffusion was chosen, or the draft by name. Missing weights are downloaded, unless
+    `options.diffusion.offline`; nothing is loaded yet. Raises MissingPackage, MissingModel, BadOption.
     """
     draft = DraftEngine(seed=options.seed)
     if options.engine == "draft":
@@ -155,37 +160,38 @@ def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str
 
 
 def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
+    """The Stable Diffusion engine; its weights are downloaded if need be, and loaded when it first paints."""
     check_packages()
-    asked = options.diffusion
-    weights = fetch_weights(asked.model, offline=asked.offline)
-    adapter = None if asked.lora is None else fetch_adapter(asked.lora, offline=asked.offline)
+    wanted = options.diffusion
+    weights = fetch_weights(wanted.model, offline=wanted.offline)
+    adapter = None if wanted.lora is None else fetch_adapter(wanted.lora, offline=wanted.offline)
 
     def load() -> TilePainter:
-        # Only now, as it loads torch: a photo without anything to paint does without.
+        # Imported here, as it loads torch: a photo without anything to paint does not need it.
         from diffusion.painter import LoadOptions, load_painter
 
-        return load_painter(LoadOptions(weights, asked.device, adapter, asked.low_vram, asked.compile))
+        return load_painter(LoadOptions(weights, wanted.device, adapter, wanted.low_vram, wanted.compile))
 
     return StableDiffusionEngine(options, draft, load)
 
 
 @dataclass(frozen=True)
 class DiffusionState:
-    """Whether Stable Diffusion can paint without fetching anything; `why` not, as a sentence."""
+    """Whether Stable Diffusion can paint without a download, and on a graphics card; if not, `why`, as a sentence."""
 
     is_ready: bool
     has_card: bool
     why: str
 
 
-def look_at_diffusion(options: DiffusionOptions) -> DiffusionState:
-    """Find out, without loading or fetching anything, whether Stable Diffusion can paint here."""
+def check_diffusion(options: DiffusionOptions) -> DiffusionState:
+    """Return whether Stable Diffusion can paint on this machine, without loading or downloading anything."""
     why = _find_obstacle(replace(options, offline=True))
     return DiffusionState(not why, not why and _has_graphics_card(), why)
 
 
 def _find_obstacle(options: DiffusionOptions) -> str:
-    """Why Stable Diffusion should not be tried unasked, and how to get it; empty when nothing is in the way."""
+    """Why `auto` should not choose Stable Diffusion, and how to install it, as text; empty if nothing is in the way."""
     fetch = f"{download_command(options.model)} ({describe_model(options.model)})"
     try:
         check_packages()
@@ -197,6 +203,7 @@ def _find_obstacle(options: DiffusionOptions) -> str:
 
 
 def _has_graphics_card() -> bool:
+    """Whether torch has a graphics card to compute on."""
     if importlib.metadata.version("torch").endswith("+cpu"):
         return False
     if sys.platform == "linux" and not any(Path(card).exists() for card in _CARDS):

@@ -1,4 +1,4 @@
-"""The way of one photo: find the faces, plan the edits, have them painted, look again, put in what came out well.
+"""The pipeline for one photo: find the faces, plan the edits, paint them, check them, and composite those that passed.
 
 Everything else in the program either serves one of these steps or calls `fix_photo`.
 """
@@ -39,7 +39,7 @@ from retouch.sources import choose_sources
 
 
 def analyze(pixels: Pixels, on_progress: Progress | None = None) -> tuple[FaceAnalysis, ...]:
-    """Find the faces of an upright photo uint8 (H, W, 3); all else is measured when it is first asked for.
+    """Return the faces of an upright photo uint8 (H, W, 3) RGB; each measure of them is made at its first use.
 
     Raises MissingModel, MissingPackage.
     """
@@ -49,7 +49,7 @@ def analyze(pixels: Pixels, on_progress: Progress | None = None) -> tuple[FaceAn
 def analyze_photo(
     photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: Sequence[ReferencePhoto] = ()
 ) -> tuple[tuple[FaceAnalysis, ...], EditPlan]:
-    """Find the faces of a photo and plan its edits, without painting any of them; see `fix_photo`."""
+    """Return the faces of a photo and the plan of its edits, without painting any of them; see `fix_photo`."""
     analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.9))
     plan = plan_edits(analyses, options, DonorFinder(analyses, references, options))
     on_progress("planned the edits", 1.0)
@@ -62,10 +62,10 @@ def plan_edits(
     finder: DonorFinder | None = None,
     strokes: Strokes | None = None,
 ) -> EditPlan:
-    """Decide for every eye and mouth of a photo whether to edit it, where, how far and from what.
+    """Return the plan of a photo: for every eye and mouth an edit, with its region, amount and sources, or a skip.
 
-    Each decision carries its reason. Without a `finder` nothing comes from other photos. `strokes` are what the user
-    painted over the photo. Raises BadOption, MissingModel.
+    Without a `finder` no source is another photo. `strokes` are what the user painted over the photo. Raises BadOption,
+    MissingModel.
     """
     eyes, eye_skips = plan_eyes(analyses, options)
     mouths, mouth_skips = plan_mouths(analyses, options)
@@ -87,7 +87,7 @@ def plan_edits(
 
 
 def _complete(intent: Intent, edited: set[Feature], options: Options, finder: DonorFinder | None) -> Edit | Skip:
-    """The edit that is wanted with its sources and its region; a skip where the photo shows nothing of it."""
+    """The edit for an intent, with sources and region; a skip where the region lies outside the photo."""
     intent, sources, no_donor = choose_sources(intent, edited, options, finder)
     region = _draw_region(intent, is_rendered=isinstance(sources[0], Rendered))
     if region is None:
@@ -100,7 +100,7 @@ def _complete(intent: Intent, edited: set[Feature], options: Options, finder: Do
 
 
 def _draw_region(intent: Intent, *, is_rendered: bool) -> Region | None:
-    """The soft mask of an edit, with the margins that its first source needs."""
+    """The soft mask of an edit, with the margins that its first source needs; None where it is empty."""
     analysis, shape = intent.analysis, intent.analysis.pixels.shape
     if intent.feature in EYES:
         return eye_region(shape, analysis.face, intent.feature, has_real_lashes=not is_rendered)
@@ -108,7 +108,7 @@ def _draw_region(intent: Intent, *, is_rendered: bool) -> Region | None:
     return draw(shape, analysis.face.landmarks, analysis.lower_rims)
 
 
-def fix_photo(  # noqa: PLR0913 the one call for everybody; what may be known already has names
+def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may know already has names
     photo: Photo,
     options: Options,
     engine: Engine,
@@ -119,12 +119,12 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what may be known al
     strokes: Strokes | None = None,
     references: Sequence[ReferencePhoto] = (),
 ) -> FixResult:
-    """Open the closed eyes and raise the glum mouths of one photo; the photo itself is not written to.
+    """Return one photo with its closed eyes opened and its glum mouths smiling, and the report; it is not written to.
 
-    The command line, the page, the tests and the benchmark all go through here. `analyses` are those that `analyze`
-    made of it, None has its faces searched for. `strokes` are what the user painted over it. Eyes come from
-    `references` where they show the same person, see `donor.people.read_reference`; a `finder` that knows them already
-    may be given instead. Raises FixError.
+    The command line, the page, the tests and the benchmark all go through here. `analyses` are the result of `analyze`
+    for this photo; without them its faces are searched for. `strokes` are what the user painted over it. Eyes come from
+    `references` where they show the same person, see `donor.people.read_reference`; a `finder` made from them may be
+    given instead. Raises FixError.
     """
     clock = Clock()
     with clock("find"):
@@ -158,7 +158,7 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what may be known al
 
 
 def _draft(runner: Runner, plan: EditPlan, engine: Engine, on_progress: Progress) -> list[FaceAttempt]:
-    """Have every face painted until it came out well or was given up; in the order in which they were done."""
+    """The attempts at every face after they ended, those that took fewer tries first."""
     attempts = [FaceAttempt(edits[0].face, edits) for edits in _group_by_face(plan.edits)]
     runner.run(attempts, engine, MAX_TRIES, on_progress)
     return sorted(attempts, key=lambda attempt: attempt.tries)
@@ -167,9 +167,10 @@ def _draft(runner: Runner, plan: EditPlan, engine: Engine, on_progress: Progress
 def _refine(
     runner: Runner, drafts: Sequence[FaceAttempt], plan: EditPlan, engine: RefiningEngine, on_progress: Progress
 ) -> tuple[list[FaceAttempt], list[Change]]:
-    """Have every face painted by the refining engine; a face that comes out wrong at each try stays as in its draft.
+    """The attempts to keep after the refining engine painted every face, and the changes of all edits.
 
-    Of a face the edits that the draft brought about are asked for, as far as it had to go; or all, if it failed in all.
+    A face that passes no check keeps its draft. The edits are those that were kept in the draft, with its amounts; all,
+    if it kept none.
     """
     draft_of = {draft.face.number: draft for draft in drafts}
     attempts = []
@@ -196,6 +197,7 @@ def _refine(
 
 
 def _group_by_face(edits: Sequence[Edit]) -> list[list[Edit]]:
+    """The edits of each face, in the order of the plan."""
     groups: dict[int, list[Edit]] = {}
     for edit in edits:
         groups.setdefault(edit.face.number, []).append(edit)

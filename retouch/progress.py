@@ -1,4 +1,4 @@
-"""How far the work is, told to whoever watches, and how long each step of it took."""
+"""Reports how far the work is, and measures how long each step of it takes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from photo.types import Progress
 
 
 def ignore_progress(_text: str, _fraction: float) -> None:
-    """Nobody is watching."""
+    """Do nothing: for callers that show no progress."""
 
 
 def scale_progress(on_progress: Progress, start: float, fraction: float) -> Progress:
-    """For a step that tells 0 … 1 of itself: its part of the whole, from `start` on."""
-    return lambda text, part: on_progress(text, start + fraction * part)
+    """Return the callback for a step that is `fraction` of the whole and begins when `start` of it is done."""
+    return lambda text, done: on_progress(text, start + fraction * done)
 
 
 class Clock:
-    """Adds up the seconds of each step."""
+    """Adds up the seconds of each step; `with clock(step):` measures one."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Whether an edit did what it should, and what to do next where it did not."""
+"""Checks whether an edit did what it should, and plans the next try where it did not."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _SMILE_SLOPE, _SMILE_MARGIN = 11.0, 0.40
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one edit led to: whether it did what it should, the value measured, and why not if it did not.
+    """The check of one edit: whether it passed, the value measured, and the cause if it did not pass.
 
-    `similarity` of the face to itself is measured once all its edits did what they should.
+    `similarity` -1 … 1 is that of the face to itself before; it is None unless all edits of the face met their goals.
     """
 
     good: bool
@@ -45,15 +45,15 @@ class Outcome:
 
     @property
     def identity_lost(self) -> bool:
-        """Whether the edit did what it should, and somebody else seems to look out of the face."""
+        """Whether the edit met its goal, but the face is no longer recognized as the same person."""
         return not self.good and self.similarity is not None
 
 
 def check_face(candidate: Pixels, edits: list[Edit], least_similarity: float, *, aims_high: bool) -> list[Outcome]:
-    """What the edits of one face led to in `candidate`, uint8 (H, W, 3), in their order.
+    """Return the outcomes of the edits of one face in `candidate`, uint8 (H, W, 3), in their order.
 
-    The face passes if it came out as wished and is still itself, by `least_similarity` -1 … 1. `aims_high`: a smile
-    that barely passes is not enough, as a larger one can be tried. Raises MissingModel.
+    The face passes if all edits met their goals and its similarity to itself is at least `least_similarity`, -1 … 1.
+    With `aims_high` a smile that barely passes is not enough, as a larger one can still be tried. Raises MissingModel.
     """
     analysis = edits[0].analysis
     face = analysis.face
@@ -73,7 +73,7 @@ def check_face(candidate: Pixels, edits: list[Edit], least_similarity: float, *,
 
 
 def _judge_cut_eyes(edits: list[Edit], outcomes: list[Outcome]) -> list[Outcome]:
-    """The outcomes, but an eye that the photo's edge cuts off cannot be measured and fares as its pair does."""
+    """The outcomes, but an eye cut off by the photo's edge, which cannot be measured, has that of the other eye."""
     by_feature = {edit.feature: outcome for edit, outcome in zip(edits, outcomes, strict=True)}
     judged = []
     for edit, own in zip(edits, outcomes, strict=True):
@@ -84,9 +84,9 @@ def _judge_cut_eyes(edits: list[Edit], outcomes: list[Outcome]) -> list[Outcome]
 
 
 def judge_edit(edit: Edit, after: Face | None, second: Face | None = None) -> Outcome:
-    """Whether one edit did what it should, by its face measured again; None where no face is seen any more.
+    """Return the outcome of one edit by its face measured `after` it; None where no face is found any more.
 
-    A smile is aimed higher, and is to be seen in the `second` reading, too, where there is one and a larger smile.
+    A smile has to reach `AIMED_SMILE` in a `second` reading, too, where there is one and a larger smile is possible.
     """
     if after is None:
         return Outcome(False, edit.measured, Cause(Reason.NOT_RECOGNIZED))
@@ -99,16 +99,16 @@ def judge_edit(edit: Edit, after: Face | None, second: Face | None = None) -> Ou
     ratio, blink = after.eye(edit.feature).aspect_ratio, after.blink(edit.feature)
     own = _expect_ratio(edit)
     if own is not None:
-        # Narrow eyes are somebody's own: what counts is what they are like where they come from.
+        # Somebody's own eyes may be narrow: they are compared with the place they come from.
         is_open = ratio > min(OPEN_ASPECT_RATIO, DONOR_FRACTION * own) and blink < OPEN_BLINK
         return Outcome(is_open, ratio, Cause(Reason.DONOR_EYE_NOT_OPEN, {"name": name_source(edit)}))
-    less = NARROW_FRACTION * (1.0 - edit.goal_fraction)
-    is_open = ratio > OPEN_ASPECT_RATIO * (1 - less) and blink < OPEN_BLINK * (1 + less)
+    leniency = NARROW_FRACTION * (1.0 - edit.goal_fraction)
+    is_open = ratio > OPEN_ASPECT_RATIO * (1 - leniency) and blink < OPEN_BLINK * (1 + leniency)
     return Outcome(is_open, ratio, Cause(Reason.EYE_NOT_OPEN))
 
 
 def _expect_ratio(edit: Edit) -> float | None:
-    """The aspect ratio of the eye where it comes from; None where it is rendered."""
+    """The aspect ratio of the eye in its source; None where it is rendered."""
     if isinstance(edit.source, Donor):
         return edit.source.opening * edit.source.face.eye(edit.feature).aspect_ratio
     if isinstance(edit.source, OtherEye):
@@ -117,7 +117,7 @@ def _expect_ratio(edit: Edit) -> float | None:
 
 
 def name_source(edit: Edit) -> str:
-    """What the user calls the place where an edit's new look comes from; empty where it is rendered."""
+    """Return the name of the source of an edit, for the user; empty where it is rendered."""
     if isinstance(edit.source, Donor):
         return edit.source.name
     return f"the {edit.feature.other_eye.value}" if isinstance(edit.source, OtherEye) else ""
@@ -126,9 +126,10 @@ def name_source(edit: Edit) -> str:
 def plan_next_try(
     edits: list[Edit], outcomes: list[Outcome], *, tries: int, is_last: bool
 ) -> tuple[list[Edit], list[Change]]:
-    """What to try next of the edits of a face that missed its end after so many tries, and what is given up.
+    """Return the edits of a face to try next after it did not pass, and the changes of those that are given up.
 
-    `is_last`: the next try is the last one. It is for what is good already, the rest of the face must not cost it.
+    `tries` is how often it was painted. If the next try is the last, `is_last`, only edits that passed are in it, so
+    that the others cannot make them fail.
     """
     pairs = list(zip(edits, outcomes, strict=True))
     # Both eyes of a face have the same source; the mouth has one of its own.
@@ -154,12 +155,12 @@ def plan_next_try(
 
 
 def has_real_source(edit: Edit) -> bool:
-    """Whether the new look comes from real pixels and not from rendering."""
+    """Return whether the source of an edit is real pixels, not rendering."""
     return isinstance(edit.source, Donor | OtherEye)
 
 
 def _go_further(edit: Edit, outcome: Outcome) -> Edit | None:
-    """The same edit for the next try: as it was if it was good, else further; None when there is no further."""
+    """The edit for the next try: the same if it passed, else with a larger amount; None if that is at its maximum."""
     if outcome.good:
         return edit
     if edit.amount >= _MOST:
@@ -169,7 +170,7 @@ def _go_further(edit: Edit, outcome: Outcome) -> Edit | None:
 
 
 def _smile_step(edit: Edit, score: float) -> float:
-    """How much further to go with a smile that came out with this score."""
+    """The step of the amount for a smile that came out with this score."""
     missing = _logit(edit.goal_fraction * AIMED_SMILE) + _SMILE_MARGIN - _logit(score)
     return min(max(missing / _SMILE_SLOPE, SMILE_STEPS[0]), SMILE_STEPS[1])
 
@@ -180,14 +181,14 @@ def _logit(fraction: float) -> float:
 
 
 def weaken(edits: list[Edit], outcomes: list[Outcome]) -> list[Edit]:
-    """The edits of a face that came out as someone else: from the next source, or less of each."""
+    """Return the edits for the next try at a face whose identity was lost: the next source, or smaller amounts."""
     if any(has_real_source(edit) for edit in edits):
         return [_drop_source(edit, outcome.why) for edit, outcome in zip(edits, outcomes, strict=True)]
     return [replace(edit, amount=max(edit.amount - AMOUNT_STEP, 0.0)) for edit in edits]
 
 
 def _drop_source(edit: Edit, why: Cause) -> Edit:
-    """The same edit from its next source; `why` the present one is of no use."""
+    """The edit with its next source; `why` is the cause for which the present one is dropped."""
     if not has_real_source(edit):
         return edit
     last = edit.sources[-1]
@@ -197,7 +198,7 @@ def _drop_source(edit: Edit, why: Cause) -> Edit:
 
 
 def _note_change(edit: Edit, outcome: Outcome, *, kept: bool, tries: int) -> Change:
-    """What became of an edit, for the report."""
+    """The report of one edit."""
     before = edit.face.smile if edit.feature is Feature.MOUTH else edit.face.eye(edit.feature).aspect_ratio
     note = (None if has_real_source(edit) else edit.no_donor) if kept else outcome.why
     source = edit.source if kept else None
@@ -205,5 +206,5 @@ def _note_change(edit: Edit, outcome: Outcome, *, kept: bool, tries: int) -> Cha
 
 
 def note_changes(edits: list[Edit], outcomes: list[Outcome], *, kept: bool, tries: int) -> list[Change]:
-    """What became of the edits, for the report."""
+    """Return the reports of edits that are kept, or given up, with their outcomes."""
     return [_note_change(*pair, kept=kept, tries=tries) for pair in zip(edits, outcomes, strict=True)]

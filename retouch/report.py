@@ -1,4 +1,4 @@
-"""Says what was found and done: words for people, JSON for programs, a picture with numbered boxes."""
+"""Describes what was found and done: text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ _SENTENCES = {
 
 
 def explain(cause: Cause) -> str:
-    """Return a reason in words, without a full stop."""
+    """Return the sentence of a cause, without its full stop."""
     values = {name: explain(value) if isinstance(value, Cause) else value for name, value in cause.values.items()}
     return _SENTENCES[cause.reason].format(**values)
 
 
 def describe(report: Report) -> str:
-    """Return what was found, done and left alone, as lines of plain words without a final line break."""
+    """Return what was found, done and left alone, as lines of plain text without a final line break."""
     lines = [_count_faces(report.faces)]
     lines += [f"Face {face.number}: {describe_outcome(report, face)}" for face in report.faces]
     if not any(change.kept for change in report.changes):
@@ -97,7 +97,7 @@ def describe_outcome(report: Report, face: Face) -> str:
 
 
 def describe_analysis(analyses: Sequence[FaceAnalysis], plan: EditPlan) -> str:
-    """Return a table of the faces and what would be done to each, and under it why not, as plain text."""
+    """Return a table of the faces and what would be done to each, with the reasons below it, as plain text."""
     faces = [analysis.face for analysis in analyses]
     if not faces:
         return _count_faces(faces)
@@ -187,6 +187,7 @@ def _count_faces(faces: Sequence[Face]) -> str:
 
 
 def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
+    """What was done to one face and what was left alone, as sentences."""
     done = [*_describe_eyes_done(changes), *_describe_smile_done(changes)]
     sentences = [" and ".join(done) or "left alone"]
     given_up = ((_explain_note(change.note), change.feature) for change in changes if not change.kept)
@@ -208,18 +209,19 @@ def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
         return []
     before = sum(change.before for change in opened) / len(opened)
     after = sum(change.after for change in opened) / len(opened)
-    told = dict.fromkeys(_explain_note(change.note) for change in opened)
-    notes = "".join(f"; {note}" for note in told if note)
+    sentences = dict.fromkeys(_explain_note(change.note) for change in opened)
+    notes = "".join(f"; {note}" for note in sentences if note)
     what = _name_features([change.feature for change in opened]) + _describe_sources(opened)
     return [f"opened {what} (eye aspect ratio {before:.2f} → {after:.2f}{notes})"]
 
 
 def _explain_note(cause: Cause | None) -> str:
+    """The sentence of a cause, empty without one."""
     return "" if cause is None else explain(cause).rstrip(".")
 
 
 def _describe_sources(changes: Sequence[Change]) -> str:
-    """Where eyes or a smile come from, and how near that face is to this one; empty if from nowhere."""
+    """The sources of eyes or a smile, with the distance of that face from this one; empty where they are rendered."""
     names = dict.fromkeys(name for change in changes if (name := _name_source(change, change.source)))
     return f" from {' and '.join(names)}" if names else ""
 
@@ -233,7 +235,7 @@ def _name_source(change: Change | Edit, source: Source | None) -> str:
 
 
 def _describe_source(edit: Edit) -> str:
-    """Where an eye or a smile would come from, or why from nowhere; empty if nobody asked."""
+    """The source of a planned edit, or why it is rendered; empty if no other source was looked for."""
     name = _name_source(edit, edit.source)
     return f"would come from {name}" if name else _explain_note(edit.no_donor)
 
@@ -287,21 +289,22 @@ def _describe_mouth(face: Face, plan: EditPlan) -> str:
 
 
 def _describe_pose(face: Face) -> str:
-    """The pose as it looks in the picture: left and right are the viewer's here."""
+    """The pose as it appears in the photo: left and right are the viewer's here."""
     turns = (
         (face.yaw_degrees, "right", "left"),
         (face.pitch_degrees, "down", "up"),
         (face.roll_degrees, "clockwise", "anticlockwise"),
     )
-    words = [
+    turned = [
         f"{abs(degrees):.0f}° {positive if degrees > 0 else negative}"
         for degrees, positive, negative in turns
         if abs(degrees) >= _STRAIGHT_DEGREES
     ]
-    return ", ".join(words) or "straight"
+    return ", ".join(turned) or "straight"
 
 
 def _number(value: float | None) -> float | None:
+    """A number rounded to four digits; None if it is not finite."""
     return None if value is None or not math.isfinite(value) else round(float(value), 4)
 
 

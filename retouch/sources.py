@@ -1,7 +1,7 @@
-"""Where the new look of each eye and mouth comes from, decided before anything is painted.
+"""Chooses the sources of each eye and mouth before anything is painted.
 
-An open other eye comes first, then the same person in other photos, and what is always possible, rendering, last; for
-this the colour of the iris and the gaze are chosen here, so that the painter has nothing to decide.
+An open other eye comes first, then the same person in other photos, and last rendering, which is always possible; for
+it the colour of the iris and the gaze are chosen here, so that the engine has nothing to decide.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from donor.choose import DonorFinder, Finding
 from donor.other_eye import is_other_open, is_seen_alike, match_amount
 from edit.options import EyeOptions, Options
 from edit.plan import Intent, OtherEye, Rendered, Source
-from edit.reasons import Cause
+from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
 from face.appearance import measure_haze
 from face.eye_geometry import EYEBALL_DEPTH
@@ -36,43 +36,55 @@ def choose_sources(
 ) -> tuple[Intent, tuple[Source, ...], Cause | None]:
     """Return the intent with its final amount, its sources in the order of trying, and why no donor is among them.
 
-    `edited` are all features of this face that are to be edited.
+    `edited` are all features of this face that will be edited. The cause is None where a donor or the other eye is
+    among the sources, and where no other photo was searched. Raises MissingModel.
     """
     is_mouth = intent.feature is Feature.MOUTH
-    asks_photos = finder is not None and (not is_mouth or options.smile.from_reference)
-    found = finder.find(intent) if finder is not None and asks_photos else Finding()
+    uses_photos = not is_mouth or options.smile.from_reference
+    found = finder.find(intent) if finder is not None and uses_photos else Finding()
     if is_mouth:
         return intent, (*found.donors, Rendered()), found.no_donor
     analysis, feature = intent.analysis, intent.feature
     has_other = feature.other_eye not in edited and is_other_open(analysis, feature)
-    iris = _choose_iris(analysis, feature, options, found.iris, has_other)
-    rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=found.iris is not None)
+    iris, is_found = _choose_iris(analysis, feature, options, found.iris, has_other)
+    rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=is_found)
+    no_donor = _credit_iris(found.no_donor) if is_found else found.no_donor
     if not has_other:
-        return intent, (*found.donors, rendered), found.no_donor
+        return intent, (*found.donors, rendered), no_donor
     amount = match_amount(analysis, feature, intent.amount, EyeOptions().opening)
     other = (OtherEye(),) if is_seen_alike(analysis, feature) else ()
-    return replace(intent, amount=amount), (*other, *found.donors, rendered), None if other else found.no_donor
+    return replace(intent, amount=amount), (*other, *found.donors, rendered), None if other else no_donor
+
+
+def _credit_iris(no_donor: Cause | None) -> Cause | None:
+    """Why no donor is among the sources, where another photo still gave the colour of the iris."""
+    if no_donor is None or no_donor.reason is not Reason.NOTHING_FROM:
+        return no_donor
+    return Cause(no_donor.reason, {**no_donor.values, "what": "only the colour of the eyes"})
 
 
 def _choose_iris(
     analysis: FaceAnalysis, feature: Feature, options: Options, found: FloatArray | None, has_other: bool
-) -> FloatArray:
-    """The iris' RGB without haze, float32 (3,): the one asked for, the other eye's, another photo's, or a guess."""
+) -> tuple[FloatArray, bool]:
+    """The iris' RGB without haze, float32 (3,), and whether it is `found`, the one of another photo.
+
+    The colour of the options comes first, then that of an open other eye, then `found`, then a guess.
+    """
     appearance, skin = analysis.appearance, analysis.eye(feature).skin
     haze = measure_haze(appearance.black, skin)
     if not options.eyes.color:
         own = analysis.eye(feature.other_eye).iris_color if has_other else None
         known = found if own is None else own
         if known is not None:
-            return np.maximum(known - haze, 1)
+            return np.maximum(known - haze, 1), own is None
     lit = np.maximum(appearance.skin - haze, 1)
     brow, black = appearance.brow_ratio * float(appearance.skin @ LUMA), float(appearance.black @ LUMA)
     ratio = guess_iris_ratio(*((dark - float(haze @ LUMA)) / float(lit @ LUMA) for dark in (brow, black)))
-    return choose_iris(options.eyes.color, np.maximum(skin - haze, 1), ratio)
+    return choose_iris(options.eyes.color, np.maximum(skin - haze, 1), ratio), False
 
 
 def _look_at_camera(analysis: FaceAnalysis, feature: Feature) -> tuple[float, float]:
-    """Where the iris stands off its mean place, in the eye frame, when the person looks at the camera."""
+    """Offset (x, y) of the iris from its mean position, in the eye frame, when the person looks at the camera."""
     face: Face = analysis.face
     frame = face.eye_frame(feature)
     low, high = _CAMERA_YAW_DEGREES

@@ -177,7 +177,11 @@ def test_eyes_that_look_away_give_only_their_colour(moments: Moments, reference:
     up = replace(reference, crops=(with_face(crop, replace(crop.face, landmarks=Landmarks(points))),))
     for finding in find(moments, up):
         assert finding.donors == () and finding.iris is not None
-        assert why(finding).startswith(
+    edits = choose(moments, up).edits
+    assert len(edits) == 2
+    for edit in edits:
+        assert edit.no_donor is not None
+        assert explain(edit.no_donor).startswith(
             "only the colour of the eyes comes from the reference photos: the eyes look away"
         )
 

@@ -9,7 +9,7 @@ from face.types import EyeLandmarks, Face
 from mouth_mask import mouth_region
 from photo.types import Pixels, Region
 from render.smile import backward_field, paint_smile
-from render.smile_motion import SmileGrid, cover_eyes, lay_grid, lift_lower_lids, measure_fullness, smile_gain
+from render.smile_motion import SmileGrid, draw_eyes_alpha, lay_grid, lift_lower_lids, measure_fullness, smile_gain
 from tests.conftest import FindFaces, LoadPhoto
 
 GENTLE = 0.5
@@ -67,7 +67,7 @@ def test_what_is_seen_of_the_eye_stays_as_it_is(astronaut: tuple[Pixels, Face, R
 
 def test_the_eye_covers_what_lies_above_the_lid_only(astronaut: tuple[Pixels, Face, Region]) -> None:
     _, face, region = astronaut
-    seen = cover_eyes(face.landmarks, region.box, 0.5)
+    seen = draw_eyes_alpha(face.landmarks, region.box, 0.5)
     for eye in eyes_of(face):
         column, row = np.rint(eye.lower[4, :2] - (region.box.left, region.box.top)).astype(int)
         far = round(0.15 * eye.width_px)

@@ -18,8 +18,10 @@ from face.appearance import measure_haze
 from face.expression import CLOSED, SMILE
 from face.eye_geometry import MEAN_ASPECT_RATIO, amount_for_height
 from face.types import EYES, Feature
-from photo.types import FloatArray, Photo
+from photo.types import Box, FloatArray, Photo, Region
 from retouch.pipeline import plan_edits
+from retouch.quality import Outcome, weaken
+from retouch.report import explain
 from retouch.sources import choose_sources
 from tests.conftest import FindFaces, LoadPhoto
 
@@ -171,13 +173,42 @@ def test_the_iris_has_the_colour_of_the_other_eye_before_that_of_a_photo(winking
     assert own is not None
     finder = KnownFinder(Finding(iris=GREEN))
     _, sources, _ = choose(winking, finder=finder)
-    assert np.allclose(iris_of(sources), clear(winking, own))
+    assert np.allclose(iris_of(sources), clear(winking, own)) and not rendered_of(sources).is_iris_known
     assert not np.allclose(clear(winking, own), clear(winking, GREEN), atol=5)
 
 
 def test_without_an_open_other_eye_a_photo_tells_the_colour(winking: FaceAnalysis) -> None:
-    _, told, _ = choose(winking, edited=EYES, finder=KnownFinder(Finding(iris=GREEN)))
-    assert np.allclose(iris_of(told), clear(winking, GREEN)) and rendered_of(told).is_iris_known
+    _, found, _ = choose(winking, edited=EYES, finder=KnownFinder(Finding(iris=GREEN)))
+    assert np.allclose(iris_of(found), clear(winking, GREEN)) and rendered_of(found).is_iris_known
+
+
+@pytest.mark.parametrize(
+    ("edited", "degrees", "options", "used"),
+    [
+        (EYES, 0.0, Options(), True),
+        (EYES, 0.0, Options(eyes=EyeOptions(color="blue")), False),
+        # The open other eye cannot be mirrored, but its colour is known.
+        ((CLOSED_EYE,), 25.0, Options(), False),
+    ],
+)
+def test_the_colour_of_a_photo_is_mentioned_only_where_it_is_used(
+    winking: FaceAnalysis, *, edited: tuple[Feature, ...], degrees: float, options: Options, used: bool
+) -> None:
+    why = Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": "them", "why": Cause(Reason.NO_FACE_THERE)})
+    face = turn(winking, degrees)
+    _, sources, no_donor = choose(face, edited=edited, options=options, finder=KnownFinder(Finding((), why, GREEN)))
+    assert rendered_of(sources).is_iris_known is used
+    assert no_donor is not None
+    start = "only the colour of the eyes comes from them" if used else "nothing comes from them"
+    assert explain(no_donor) == f"{start}: they show no face"
+    # The same where a donor was tried and dropped.
+    donor = Donor(winking, "first.jpg", {})
+    _, sources, _ = choose(face, edited=edited, options=options, finder=KnownFinder(Finding((donor,), None, GREEN)))
+    region = Region(Box(0, 0, 4, 4), np.ones((4, 4), np.float32))
+    edit = Edit(face, CLOSED_EYE, region, 0.9, CLOSED, 0.5, sources=sources)
+    (dropped,) = weaken([edit], [Outcome(False, 0.0, Cause(Reason.IDENTITY_LOST, {"similarity": 0.2}))])
+    assert dropped.no_donor is not None and dropped.sources == sources[1:]
+    assert ("only the colour of the eyes was kept" in explain(dropped.no_donor)) is used
 
 
 def test_a_colour_that_nobody_tells_is_a_dark_brown(winking: FaceAnalysis) -> None:
