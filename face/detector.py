@@ -126,7 +126,7 @@ def find_boxes(photo: Pyramid, side: int, wide_border: bool = False) -> list[Can
     level, scale = photo.scale_to(side - 2 * border)
     if border:
         level = cv2.copyMakeBorder(level, border, border, border, border, cv2.BORDER_CONSTANT, value=_MEAN)
-    network_index = sum(side > coarse for coarse in COARSE_SIDES)
+    network_index = int(side > COARSE_SIDES[1])
     found = []
     for left, top, right, bottom in _plan_tiles(level):
         for confidence, x0, y0, x1, y1 in _detect(level[top:bottom, left:right], network_index):
@@ -275,7 +275,10 @@ def _suppress(candidates: list[Candidate]) -> list[Candidate]:
 
 @lru_cache
 def _load_network(_network_index: int) -> cv2.dnn.Net:
-    """The network, loaded once for each index: one that gets inputs of changing sizes allocates its memory anew."""
+    """Return the network for small levels (0) or large ones (1). Raises MissingModel.
+
+    Given ever other sizes it lays out its memory anew, which takes time; one network for each level takes memory.
+    """
     layers, weights = _read_files()
     try:
         net = cv2.dnn.readNetFromCaffe(np.frombuffer(layers, np.uint8), np.frombuffer(weights, np.uint8))

@@ -237,18 +237,19 @@ def _hair_alpha(
     # What is not reduced afterwards would show the steps of its pixels.
     line = cv2.LINE_AA if is_fine else cv2.LINE_8
     # Denser to the temple.
-    for root_x in -0.97 + 1.7 * np.linspace(0, 1, 46) ** 1.25:
-        root = float(root_x + random.normal(0, 0.022))
-        outward = -(root + 0.15) * 0.55 + random.normal(0, 0.06)
-        length = (0.13 + 0.10 * np.clip(-root + 0.4, 0, 1.4)) * random.uniform(0.45, 1.1) * (0.5 + lashes.darkness)
-        hair_x = root + length * outward * steps
-        hair_y = float(evaluate_lid(lids.upper, root)) - 0.02 + length * (0.25 * steps + 0.75 * steps**2)
-        points = to_pixels[:, :2] @ np.stack([hair_x, hair_y]) + to_pixels[:, 2:]
-        for start, end, thickness in zip(
-            points.T[:-1], points.T[1:], np.linspace(0.020, 0.007, 7).tolist(), strict=True
-        ):
-            ends = [(round(float(point[0]) * 16), round(float(point[1]) * 16)) for point in (start, end)]
-            cv2.line(canvas, ends[0], ends[1], (255,), max(1, round(thickness * unit)), line, 4)
+    places = -0.97 + 1.7 * np.linspace(0, 1, 46) ** 1.25
+    draws = [(random.normal(0, 0.022), random.normal(0, 0.06), random.uniform(0.45, 1.1)) for _ in places]
+    shift, bend, stretch = np.array(draws).T
+    root = places + shift
+    outward = -(root + 0.15) * 0.55 + bend
+    length = (0.13 + 0.10 * np.clip(-root + 0.4, 0, 1.4)) * stretch * (0.5 + lashes.darkness)
+    hair_x = root[:, None] + (length * outward)[:, None] * steps
+    hair_y = (evaluate_lid(lids.upper, root) - 0.02)[:, None] + length[:, None] * (0.25 * steps + 0.75 * steps**2)
+    # Hairs, their 8 points, x and y; OpenCV counts in sixteenths of a pixel.
+    points = np.stack([hair_x, hair_y], axis=2) @ to_pixels[:, :2].T + to_pixels[:, 2]
+    ends = np.rint(16 * points).astype(np.int32)
+    for step, thickness in enumerate(np.linspace(0.020, 0.007, 7)):
+        cv2.polylines(canvas, ends[:, step : step + 2], False, (255,), max(1, round(thickness * unit)), line, 4)
     return canvas / np.float32(255) * np.float32(0.60 * visible)
 
 
