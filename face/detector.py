@@ -290,9 +290,8 @@ def _load_network(_network_index: int) -> cv2.dnn.Net:
         raise MissingModel(f"The face detector {_WEIGHTS} or {_LAYERS} is damaged.") from error
 
 
-@lru_cache(maxsize=1)
 def _read_files() -> tuple[bytes, bytes]:
-    """The corrected layers and the weights of the network, read and checked once. Raises MissingModel."""
+    """Return the corrected layers and the weights of the network, checked. Raises MissingModel."""
     layers = model_bytes(_LAYERS).decode("utf-8", errors="replace")
     for wrong in _WRONG_STEPS:
         layers = replace_once(layers, wrong, _RIGHT_STEP)

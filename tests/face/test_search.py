@@ -204,7 +204,7 @@ def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
 @pytest.fixture
 def fresh_models() -> Iterator[None]:
     """Models are loaded anew inside the test, and again after it."""
-    loaders = (detector._read_files, detector._load_network, landmarker._load_landmarker)
+    loaders = (detector._load_network, landmarker._load_landmarker)
     for loader in loaders:
         loader.cache_clear()
     yield
