@@ -229,9 +229,9 @@ def _progress_bar(quiet: bool) -> Iterator[Progress]:
     # None: off unless a person is watching.
     with tqdm(total=100, disable=quiet or None, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
 
-        def on_progress(words: str, share: float) -> None:
-            bar.set_description_str(words, refresh=False)
-            bar.update(100 * share - bar.n)
+        def on_progress(text: str, fraction: float) -> None:
+            bar.set_description_str(text, refresh=False)
+            bar.update(100 * fraction - bar.n)
 
         yield on_progress
 
@@ -337,10 +337,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_options(diffusion, DiffusionOptions)
     _add_page(parser.add_argument_group("the page in the browser"))
-    words = parser.add_argument_group("what is said")
-    words.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    words.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
-    words.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
+    output = parser.add_argument_group("what is said")
+    output.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    output.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
+    output.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     return parser
 
 

@@ -25,7 +25,7 @@ from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst,
 from retouch.drawing import draw_analysis, draw_contact_sheet
 from retouch.engines import choose_engine
 from retouch.pipeline import analyze_photo, fix_photo
-from retouch.progress import ignore_progress
+from retouch.progress import ignore_progress, scale_progress
 from retouch.report import analysis_to_json, describe, describe_analysis, to_json
 
 OUTPUT_FOLDER = Path("data/outputs")
@@ -36,7 +36,7 @@ Entry = dict[str, object]
 
 _DRAFT, *_MASKS = "draft.png", "eyes_mask.png", "mouth_mask.png"
 
-# The share of the work that finding the faces of all photos is.
+# Finding the faces of all photos is this fraction of the work.
 _READING = 0.6
 _SHEET = "--contact_sheet"
 
@@ -132,7 +132,7 @@ class FileJob:
         return planned
 
     def run_photo(self, files: PhotoFiles, on_progress: Progress) -> tuple[str, Entry]:
-        """Fix or analyze one photo and write what comes of it; return what was done, in words and for the report."""
+        """Fix or analyze one photo and write what comes of it; return what was done as text, and the entry of the report."""
         self._check_outputs(files)
         photo, original = load_photo(files.source), None
         # The photo itself may lie among the references: it has nothing to give.
@@ -255,17 +255,17 @@ class BurstFiles:
 def make_best_take(
     files: BurstFiles, options: Options, engine: Engine, on_progress: Progress, log: Callable[[str], None]
 ) -> tuple[str, Entry]:
-    """Write the best take of a burst, and its contact sheet; return the report in words and as JSON.
+    """Write the best take of a burst, and its contact sheet; return the report as text and as JSON.
 
     A photo that cannot be read is left out, and `log` told why, unless it is the one to keep. The sheet never replaces
     a photo that was read, the result only where `files.originals` allows it. Raises FixError.
     """
-    asked = _sort_out(files)
-    paths, frames = [], []
-    for number, path in enumerate(asked):
-        on_progress("looking at the photos", _READING * number / len(asked))
+    listed = _sort_out(files)
+    paths, shots = [], []
+    for number, path in enumerate(listed):
+        on_progress("looking at the photos", _READING * number / len(listed))
         try:
-            frames.append(read_burst_photo(load_photo(path)))
+            shots.append(read_burst_photo(load_photo(path)))
         except UnreadablePhoto as error:
             if path == files.kept:
                 raise
@@ -275,23 +275,21 @@ def make_best_take(
     if len(paths) < 2:
         left = "only one of these photos" if paths else "none of these photos"
         raise UnreadablePhoto(f"--burst takes two photos or more, and {left} can be read.")
-    base = choose_base(frames, options) if files.kept is None else 0
+    base = choose_base(shots, options) if files.kept is None else 0
     photo = load_photo(paths[base])
 
-    def tell(words: str, share: float) -> None:
-        on_progress(words, _READING + (1 - _READING) * share)
-
-    result = fix_burst(photo, frames, base, options, engine, tell)
+    rest = scale_progress(on_progress, _READING, 1 - _READING)
+    result = fix_burst(photo, shots, base, options, engine, rest)
     note = save_photo(result.pixels, photo, files.target, files.originals)
-    words = [describe_burst(result, frames), *([note] if note else []), f"Written: {files.target}"]
+    lines = [describe_burst(result, shots), *([note] if note else []), f"Written: {files.target}"]
     if files.sheet is not None:
-        picture = draw_contact_sheet(result, frames)
+        picture = draw_contact_sheet(result, shots)
         save_photo(picture, Photo(picture), files.sheet, files.originals.but_never_by(_SHEET))
-        words.append(f"Written: {files.sheet}")
-    data = burst_to_json(result, frames)
-    left_out = [str(path) for path in asked if path not in paths]
+        lines.append(f"Written: {files.sheet}")
+    data = burst_to_json(result, shots)
+    left_out = [str(path) for path in listed if path not in paths]
     entry = {"input": str(paths[base]), "output": str(files.target), "note": note, "left_out": left_out, **data}
-    return "\n".join(words), entry
+    return "\n".join(lines), entry
 
 
 def _sort_out(files: BurstFiles) -> list[Path]:
