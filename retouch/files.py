@@ -132,7 +132,7 @@ class FileJob:
         return planned
 
     def run_photo(self, files: PhotoFiles, on_progress: Progress) -> tuple[str, Entry]:
-        """Fix or analyze one photo and write what comes of it; return what was done as text, and the entry of the report."""
+        """Fix or analyze one photo, write what comes of it, and return what was done as text and as an entry."""
         self._check_outputs(files)
         photo, original = load_photo(files.source), None
         # The photo itself may lie among the references: it has nothing to give.
