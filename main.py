@@ -12,9 +12,11 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to 
     sys.exit(2)
 
 import argparse
+import difflib
 import io
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -50,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old console may have no arrow
-    parsed = build_parser().parse_args(arguments)
+    parser = build_parser()
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(_explain_unknown(unknown[0], parser))
     # Before numpy is loaded: its second thread helps with no matrix this small, but keeps a processor busy waiting.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Nor do OpenCV's threads turn in circles between two pieces of work: MediaPipe works beside them.
@@ -74,6 +79,8 @@ def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
     except ModuleNotFoundError as error:
         return BAD_INPUT, f"error: {explain_missing_package(error.name or 'it needs')}"
     except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
+        if isinstance(error, ImportError) and (library := _find_missing_library(error)):
+            return BAD_INPUT, f"error: {_explain_missing_library(library)}"
         if debug:
             raise
         reason = (str(error).strip().splitlines() or ["no further words"])[0]
@@ -258,6 +265,22 @@ class _Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"error: {message} (--help lists every option)\n")
 
 
+def _explain_unknown(word: str, parser: argparse.ArgumentParser) -> str:
+    """What is wrong with a word of the command line that belongs to no flag."""
+    if not word.startswith("-"):
+        return f"{word} belongs to no flag: name a photo with --input_path, in quotes where its name holds a space"
+    wrong = word.partition("=")[0]
+    known = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
+    # As people write them: a dash or an underscore, small letters or capitals, one dash or two.
+    alike = {_simplify(name): name for name in known}
+    near = difflib.get_close_matches(_simplify(wrong), alike, n=1)
+    return f"there is no flag {wrong}; did you mean {alike[near[0]]}?" if near else f"there is no flag {wrong}"
+
+
+def _simplify(flag: str) -> str:
+    return flag.lower().lstrip("-").replace("-", "_")
+
+
 class _ShowVersion(argparse.Action):
     """Shows the version; it is read only when somebody asks, so nothing else waits for it."""
 
@@ -298,6 +321,25 @@ def explain_missing_package(name: str, root: Path = ROOT, windows: bool = os.nam
     else:
         steps = f"make {'' if here else f'-C {shlex.quote(str(root))} '}demo, and after that {activate}"
     return f"this Python lacks the package {name}; make the program's environment first: {steps}"
+
+
+# Where Debian and Ubuntu keep the libraries that OpenCV takes from the system, by the beginnings of their names.
+_LIBRARY_PACKAGES = {"libGL.": "libgl1", "libglib-": "libglib2.0-0", "libgthread-": "libglib2.0-0"}
+
+
+def _find_missing_library(error: ImportError) -> str:
+    """The shared library of the system that Linux could not load for a package, such as libGL.so.1, or nothing."""
+    found = re.match(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file", str(error))
+    return found[1] if found else ""
+
+
+def _explain_missing_library(library: str) -> str:
+    """What to do where the system lacks a shared library."""
+    packages = (package for start, package in _LIBRARY_PACKAGES.items() if library.startswith(start))
+    package = next(packages, None)
+    if package is None:
+        return f"this system lacks the library {library}; install the package of your system that holds it."
+    return f"this system lacks the library {library}; on Debian or Ubuntu run: sudo apt-get install {package}"
 
 
 def _quote(path: str, windows: bool) -> str:

@@ -29,7 +29,7 @@ FORMATS = {
     ".tiff": "TIFF",
     ".webp": "WEBP",
 }
-"""Pillow's name of the format, by each file name ending that can be written."""
+"""Pillow's name of the format, by each file name ending: all of them are read and written."""
 
 
 def load_photo(path: Path) -> Photo:

@@ -31,7 +31,7 @@ from face.types import Feature
 from inpaint import StableDiffusionEngine
 from photo.blend import blend
 from photo.canvas import Canvas
-from photo.errors import MissingModel, MissingPackage
+from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.eye import open_eye
 from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
@@ -147,6 +147,8 @@ def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str
     draft = DraftEngine(seed=options.seed)
     if options.engine == "draft":
         return draft, ""
+    if options.engine not in ("stable-diffusion", "auto"):
+        raise BadOption(f"--engine {options.engine} is no engine that can paint.")
     set_up_hub(quiet=quiet)
     if options.engine == "stable-diffusion":
         return _make_diffusion_engine(options, draft), ""

@@ -139,7 +139,14 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
     [
         ((), "--input_path"),
         (("--input_path", ""), "names no file"),
-        (("--nonsense",), "--nonsense"),
+        (("--nonsense",), "there is no flag --nonsense"),
+        (("--qqq",), "there is no flag --qqq (--help lists every option)"),
+        (("--input-path", "scene.png"), "there is no flag --input-path; did you mean --input_path?"),
+        (("-i", "scene.png", "--smile_strenght=0.3"), "no flag --smile_strenght; did you mean --smile_strength?"),
+        (("-i", "scene.png", "--no_smile"), "did you mean --no-smile?"),
+        (("-i", "scene.png", "-Analyse"), "there is no flag -Analyse; did you mean --analyze?"),
+        (("scene.png",), "scene.png belongs to no flag: name a photo with --input_path"),
+        (("-i", "my", "scene.png"), "in quotes where its name holds a space"),
         (("--engine", "magic"), "magic"),
         (("--input_path", "scene.png", "--strength", "0"), "--strength must be above 0"),
         (("--input_path", "scene.png", "--strength", "1.1"), "--strength must lie between 0 and 1"),
@@ -221,6 +228,38 @@ def test_a_missing_package_says_what_to_do(
     assert main.main(["--input_path", str(tmp_path / "scene.png")]) == 2
     sentence = f"error: {main.explain_missing_package('retouch.files')}\n"  # test_project.py reads what it says
     assert capsys.readouterr().err == sentence
+
+
+@pytest.mark.parametrize(
+    ("library", "advice"),
+    [
+        ("libGL.so.1", "sudo apt-get install libgl1"),
+        ("libgthread-2.0.so.0", "sudo apt-get install libglib2.0-0"),
+        ("libfancy.so.7", "install the package of your system that holds it."),
+    ],
+)
+def test_a_missing_library_of_the_system_says_what_to_install(
+    library: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def miss(*_: object) -> None:
+        raise ImportError(f"{library}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr("retouch.files.load_photo", miss)
+    assert main.main(["--input_path", str(save_scene(tmp_path / "scene.png"))]) == 2
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 1 and shown[0].startswith(f"error: this system lacks the library {library}; ")
+    assert shown[0].endswith(advice)
+
+
+def test_another_import_error_stays_unexpected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def miss(*_: object) -> None:
+        raise ImportError("cannot import name 'nothing' from 'photo'")
+
+    monkeypatch.setattr("retouch.files.load_photo", miss)
+    assert main.main(["--input_path", str(save_scene(tmp_path / "scene.png"))]) == 1
+    assert "ImportError: cannot import name" in capsys.readouterr().err
 
 
 def test_stopping_is_one_line_and_exit_code_130(

@@ -70,6 +70,13 @@ def test_there_are_examples() -> None:
     assert len(COMMANDS) >= 5
 
 
+def test_the_example_of_a_few_tests_selects_some() -> None:
+    examples = re.findall(r"^python -m pytest (\S+) -k (\w+)", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert examples
+    for file, word in examples:
+        assert re.search(rf"^def test_\w*{word}", (ROOT / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
 def test_every_make_target_exists_and_is_explained() -> None:
     text = f"{TEXT}\n{GUIDE.read_text(encoding='utf-8')}"
     named = set(re.findall(r"\bmake ([a-z]+)", find_code(text))) | set(re.findall(r"`make ([a-z]+)`", text))

@@ -21,7 +21,7 @@ from PIL import Image
 import main
 from photo.encode import encode_photo, is_whole
 from photo.errors import UnwritablePhoto
-from photo.files import load_photo, save_photo
+from photo.files import FORMATS, load_photo, save_photo
 from photo.types import Photo
 from photo.writing import Originals, check_writable, write_whole
 
@@ -29,20 +29,16 @@ ROOT = Path(main.__file__).parent
 NOISE = np.random.default_rng(5).integers(0, 256, (96, 128, 3), np.uint8)
 DEEP = NOISE.astype(np.uint16) * np.uint16(257)
 ALPHA = np.full(NOISE.shape[:2], 200, np.uint8)
-# By the ending: a photo of 10 to 100 KB in every way there is to write it.
+ENDINGS = {format_name: ending for ending, format_name in FORMATS.items()}
+# By the ending: a photo of 10 to 100 KB in every way there is to write it; plain ones in every format of the program.
 WAYS = {
-    "plain.jpg": Photo(NOISE),
-    "plain.png": Photo(NOISE),
-    "plain.webp": Photo(NOISE),
-    "plain.tif": Photo(NOISE),
-    "plain.bmp": Photo(NOISE),
+    **{f"plain{ending}": Photo(NOISE) for ending in ENDINGS.values()},
     "alpha.png": Photo(NOISE, alpha=ALPHA),
     "gray.tif": Photo(NOISE, native=NOISE[..., 0]),
     "deep.png": Photo(NOISE, native=DEEP),
     "deep.tif": Photo(NOISE, native=DEEP),
     "deep_alpha.tif": Photo(NOISE, native=DEEP, alpha=ALPHA),
 }
-FORMATS = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".tif": "TIFF", ".bmp": "BMP"}
 every_way = pytest.mark.parametrize("name", WAYS)
 
 

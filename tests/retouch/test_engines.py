@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from diffusion import weights
-from edit.options import DiffusionOptions, Options
+from edit.options import ENGINES, DiffusionOptions, Options
 from edit.plan import EditPlan, Engine, RefiningEngine
 from inpaint import StableDiffusionEngine
 from photo.blend import count_changes
 from photo.canvas import Canvas
-from photo.errors import MissingModel, MissingPackage
+from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels
 from retouch import engines
 from retouch.engines import DraftEngine, choose_engine
@@ -39,6 +39,8 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, load
     name = request.param
     if name == "draft":
         return DraftEngine()
+    if not name.startswith("tiny"):
+        raise ValueError(f"no branch makes {name}")
     options = Options(
         diffusion=DiffusionOptions(
             steps=4,
@@ -144,6 +146,21 @@ def nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_draft_engine_needs_no_word() -> None:
     engine, why = choose_engine(Options(engine="draft"))
     assert (engine.name, why) == ("draft", "")
+
+
+@pytest.mark.usefixtures("nothing_here")
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_name_has_a_branch(name: str, tiny_model: Path) -> None:
+    engine, _ = choose_engine(Options(engine=name, diffusion=DiffusionOptions(model=str(tiny_model))))
+    assert engine.name == ("stable-diffusion" if name == "auto" else name)
+
+
+@pytest.mark.usefixtures("nothing_here")
+def test_a_name_without_a_branch_never_becomes_another_engine() -> None:
+    options = Options()
+    object.__setattr__(options, "engine", "magic")  # as if it were listed in ENGINES, and nothing made it
+    with pytest.raises(BadOption, match="--engine magic"):
+        choose_engine(options)
 
 
 @pytest.mark.usefixtures("nothing_here")
