@@ -31,7 +31,6 @@ HERE = Path(__file__).resolve().parent.parent
 _MODULES = "FACE_SCALE_MODULES"
 sys.path.insert(0, os.environ.get(_MODULES, str(HERE)))
 
-from benchmark.synthetic_blink import close_eyes  # noqa: E402
 from edit.options import Options  # noqa: E402
 from face.search import find_faces  # noqa: E402
 from photo.files import load_photo  # noqa: E402
@@ -40,7 +39,7 @@ from retouch.engines import DraftEngine  # noqa: E402
 from retouch.pipeline import fix_photo  # noqa: E402
 
 SIZES_PX = (400, 800, 1600, 3200, 6400)
-PORTRAITS = HERE / "data" / "inputs" / "image_1.jpg"
+PORTRAIT = HERE / "tests" / "photos" / "thompson_blink.jpg"
 # So much of the face's width and height is left around it.
 _AROUND = 0.22
 # A photo that is enlarged has none of its own any more.
@@ -51,9 +50,8 @@ Row = dict[str, Any]
 
 def make_close_up(width_px: int) -> NDArray[np.uint8]:
     """A head that fills the photo, its face `width_px` wide, the eyes closed, the mouth glum: uint8 (h, w, 3)."""
-    pixels = load_photo(PORTRAITS).pixels
-    face = min(find_faces(pixels), key=lambda found: found.smile)
-    pixels = close_eyes(pixels, face)
+    pixels = load_photo(PORTRAIT).pixels
+    (face,) = find_faces(pixels)
     around = face.box.padded(_AROUND).clipped(pixels.shape[1], pixels.shape[0])
     assert around is not None, "a face lies in its photo"
     scale = width_px / face.box.width
