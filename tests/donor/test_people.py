@@ -303,11 +303,13 @@ def test_the_analysis_names_the_donor(moments: Moments, reference: ReferencePhot
 def test_no_reference_changes_nothing(moments: Moments) -> None:
     for edit, usual in zip(choose(moments).edits, plan_edits((moments.analysis,), ONLY_EYES).edits, strict=True):
         assert edit.no_donor is None and edit.feature is usual.feature and edit.amount == usual.amount
-        assert edit.region.box == usual.region.box and np.array_equal(edit.region.alpha, usual.region.alpha)
+        # Where an array lies in memory decides how its last bit is rounded.
+        assert edit.region.box == usual.region.box
+        np.testing.assert_allclose(edit.region.alpha, usual.region.alpha, atol=1e-6)
         (source,), (usual_source,) = edit.sources, usual.sources
         assert isinstance(source, Rendered) and isinstance(usual_source, Rendered)
         assert source.iris is not None and usual_source.iris is not None and not source.is_iris_known
-        assert np.array_equal(source.iris, usual_source.iris)
+        np.testing.assert_allclose(source.iris, usual_source.iris, rtol=1e-6)
 
 
 def test_mouths_get_donors_only_when_asked_for(moments: Moments, reference: ReferencePhoto) -> None:
