@@ -158,11 +158,14 @@ class EditPlan:
     """The edits of a photo, complete before anything is painted, and the features left as they are.
 
     `attempt` counts the attempts at these edits from 0: an engine that uses random numbers draws new ones for each.
+    `painted` holds what the engine returned as `PaintResult.alone` for some of these edits in an earlier attempt, and
+    need not paint again.
     """
 
     edits: tuple[Edit, ...] = ()
     skips: tuple[Skip, ...] = ()
     attempt: int = 0
+    painted: Mapping[Edit, Pixels] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +173,13 @@ class PaintResult:
     """The output of an engine for a plan: a patch for each edit, in the order of `plan.edits`, and failures.
 
     Each patch is uint8 (h, w, 3) with the size of the box of the edit's region. `failures` maps the number of a face
-    whose patches are of no use to the cause.
+    whose patches are of no use to the cause. `alone` holds patches of single edits as they were before any other edit
+    of the same face was painted into them; another attempt at the same edit would paint them alike.
     """
 
     patches: tuple[Pixels, ...]
     failures: Mapping[int, Cause] = field(default_factory=dict)
+    alone: Mapping[Edit, Pixels] = field(default_factory=dict)
 
 
 class Engine(Protocol):

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from edit.plan import Change, Edit, EditPlan, Engine, RefiningEngine
 from edit.reasons import Cause
-from face.types import Face
+from face.types import Face, Feature
 from photo.blend import Patch, lay
 from photo.canvas import Canvas
-from photo.types import Progress
+from photo.types import Pixels, Progress
 from retouch.progress import Clock, scale_progress
 from retouch.quality import Outcome, check_face, has_real_source, judge_edit, note_changes, plan_next_try, weaken
 
@@ -127,14 +127,20 @@ class Runner:
 
         The results are in the attempts; the canvas is restored. Raises FixError, and whatever `on_progress` raises.
         """
+        apart = _find_apart(attempts)
+        painted_alone: dict[Edit, Pixels] = {}
         for number in range(rounds):
             pending = [attempt for attempt in attempts if attempt.pending]
             if not pending:
                 return
             on_round = scale_progress(on_progress, number / rounds, 1 / rounds)
-            plan = EditPlan(tuple(edit for attempt in pending for edit in attempt.pending), attempt=number)
+            edits = tuple(edit for attempt in pending for edit in attempt.pending)
+            plan = EditPlan(edits, attempt=number, painted=painted_alone)
             with self._clock("refine" if isinstance(engine, RefiningEngine) else "paint"):
                 painted = engine.paint(self.canvas, plan, on_round)
+            painted_alone = {
+                edit: patch for edit, patch in painted.alone.items() if (edit.face.number, edit.feature) in apart
+            }
             pairs = zip(plan.edits, painted.patches, strict=True)
             patches = {id(edit): Patch(edit.region, patch) for edit, patch in pairs}
             with self._clock("composite"):
@@ -161,3 +167,17 @@ class Runner:
         """The outcomes of the face as the canvas shows it now."""
         work, edits = self.canvas.work, attempt.pending
         return check_face(work, edits, self._least_similarity, aims_high=attempt.aims_high)
+
+
+def _find_apart(attempts: Sequence[FaceAttempt]) -> set[tuple[int, Feature]]:
+    """The edits, by face and feature, over which no other edit paints but one of the same face's mouth."""
+    edits = [edit for attempt in attempts for edit in attempt.pending]
+    return {
+        (edit.face.number, edit.feature)
+        for edit in edits
+        if not any(
+            edit.region.box.overlap_ratio(other.region.box) > 0
+            for other in edits
+            if other is not edit and not (other.face is edit.face and other.feature is Feature.MOUTH)
+        )
+    }

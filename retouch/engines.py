@@ -27,7 +27,7 @@ from donor.painter import paint_donor
 from edit.options import DiffusionOptions, Options
 from edit.plan import Donor, Edit, EditPlan, Engine, OtherEye, PaintResult, Rendered
 from face.appearance import measure_haze
-from face.types import Feature
+from face.types import EYES, Feature
 from inpaint import StableDiffusionEngine
 from photo.blend import blend
 from photo.canvas import Canvas
@@ -68,11 +68,14 @@ class DraftEngine:
         """Return a patch for every edit of `plan`, each painted from the first of its sources; see `Engine`."""
         # Eyes before mouths: a smile lifts the cheeks, and with them the lower lids that the eyes have by then.
         edits = sorted(plan.edits, key=lambda edit: (edit.face.number, edit.feature is Feature.MOUTH))
+        alone: dict[Edit, Pixels] = {}
         for index, edit in enumerate(edits):
             text = f"painting face {edit.face.number}: {edit.feature.value}"
             on_step = partial(on_progress, text, index / len(edits))
             on_step()
-            if isinstance(edit.source, Donor):
+            if edit in plan.painted:
+                canvas.put(edit.region.box, plan.painted[edit])
+            elif isinstance(edit.source, Donor):
                 canvas.put(edit.region.box, paint_donor(canvas.work, edit, edit.source))
             elif isinstance(edit.source, OtherEye):
                 canvas.put(edit.region.box, copy_other_eye(canvas.work, edit))
@@ -83,10 +86,12 @@ class DraftEngine:
             else:
                 shading = self._shade_eye(edit, edit.source)
                 canvas.put(edit.region.box, open_eye(canvas.work, edit, shading, on_step))
+            if edit.feature in EYES:
+                alone[edit] = canvas.work[edit.region.box.slices].copy()
         patches = tuple(canvas.work[edit.region.box.slices].copy() for edit in plan.edits)
         canvas.restore()
         on_progress("painted", 1.0)
-        return PaintResult(patches)
+        return PaintResult(patches, alone=alone)
 
     def _shade_eye(self, edit: Edit, source: Rendered) -> EyeShading:
         """The colours, light and gaze of the eyeball in this photo."""
