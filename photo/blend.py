@@ -47,12 +47,15 @@ def lay(canvas: Canvas, patches: Sequence[Patch]) -> None:
 
 def blend(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
     """Return a blend of two pictures uint8 (h, w, 3): at alpha 0 the bytes of `before`, at 1 those of `after`."""
-    blended = np.empty_like(before)
+    blended = before.copy()
     # In bands: float32 copies of a whole large face take a lot of memory, and exceed the processor cache.
     for top in range(0, len(before), _BAND_ROWS):
-        band = slice(top, top + _BAND_ROWS)
-        original = before[band].astype(np.float32)
-        blended[band] = np.rint(original + alpha[band, :, None] * (after[band] - original))
+        columns = np.flatnonzero(alpha[top : top + _BAND_ROWS].any(axis=0))
+        if not len(columns):
+            continue
+        part = slice(top, top + _BAND_ROWS), slice(int(columns[0]), int(columns[-1]) + 1)
+        original = before[part].astype(np.float32)
+        blended[part] = np.rint(original + alpha[part][..., None] * (after[part] - original))
     return blended
 
 
