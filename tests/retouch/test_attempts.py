@@ -130,6 +130,31 @@ def test_a_face_that_never_comes_out_is_given_up_when_there_is_no_further(judge:
     assert [(change.kept, change.note) for change in attempt.changes] == [(False, EYE_NOT_OPEN)] * 2
 
 
+class PaintAlone(Paint):
+    """Returns what it painted of each eye for the next attempt, too."""
+
+    def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
+        painted = super().paint(canvas, plan, on_progress)
+        pairs = zip(plan.edits, painted.patches, strict=True)
+        return PaintResult(painted.patches, alone={edit: patch for edit, patch in pairs if edit.feature in EYES})
+
+
+@pytest.mark.parametrize("neighbour_left, is_kept", [(200, True), (30, False)])
+def test_eyes_that_passed_are_not_painted_again_where_no_other_face_lies_over_them(
+    judge: Callable[..., list[bool]], neighbour_left: int, is_kept: bool
+) -> None:
+    judge((GOOD, GOOD, Outcome(False, 0.4, NO_SMILE)), GOOD)
+    eyes = make_eyes()
+    mouth = make_edit(eyes[0].analysis, Feature.MOUTH, eyes[0].region, amount=0.1)
+    box = Box(neighbour_left, 40, neighbour_left + 30, 60)
+    other = make_edit(make_analysis(make_face(2, box), PHOTO), Feature.MOUTH, Region(box, eyes[0].region.alpha))
+    tries, engine = [FaceAttempt(mouth.face, [*eyes, mouth]), FaceAttempt(other.face, [other])], PaintAlone()
+    Runner(Canvas(PHOTO), 0.6, Clock()).run(tries, engine, MAX_TRIES, ignore_progress)
+    first, second = engine.plans
+    assert not first.painted and second.edits[:2] == tuple(eyes) and second.edits[2] is not mouth
+    assert set(second.painted) == (set(eyes) if is_kept else {eyes[1]})
+
+
 def test_a_face_is_painted_no_more_often_than_allowed(judge: Callable[..., list[bool]]) -> None:
     """A smile that barely falls short each time is given up for the last try, which is for the eyes."""
     asked = judge((GOOD, GOOD, Outcome(False, 0.49, NO_SMILE)))

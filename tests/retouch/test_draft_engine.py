@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edit.options import EyeOptions, Options
+from edit.options import EyeOptions, Options, SmileOptions, Wish
 from edit.plan import EditPlan
 from face.analysis import FaceAnalysis
 from face.search import remeasure
@@ -13,6 +13,7 @@ from face.types import EYES, Feature
 from photo.canvas import Canvas
 from photo.measure import luma
 from photo.types import Pixels
+from retouch import engines
 from retouch.engines import DraftEngine
 from retouch.pipeline import plan_edits
 from retouch.progress import ignore_progress
@@ -49,6 +50,21 @@ def test_the_photo_is_not_written_to_and_the_canvas_left_as_it_was(sample: LoadP
     for edit, patch in zip(plan.edits, painted.patches, strict=True):
         assert patch.shape == (edit.region.box.height, edit.region.box.width, 3) and patch.dtype == np.uint8
         assert not np.array_equal(patch, pixels[edit.region.box.slices])
+
+
+def test_eyes_painted_before_are_taken_as_they_are_and_come_out_the_same(
+    sample: LoadPhoto, faces_of: FindFaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = sample("image_1.jpg")
+    analyses = [FaceAnalysis(pixels, face) for face in faces_of(pixels)]
+    plan = plan_edits(analyses, Options(smile=SmileOptions(wish=Wish.ALWAYS)))
+    eyes = {edit for edit in plan.edits if edit.feature in EYES}
+    assert eyes and len(plan.edits) > len(eyes)
+    first = ENGINE.paint(Canvas(pixels), plan, ignore_progress)
+    assert set(first.alone) == eyes
+    monkeypatch.setattr(engines, "open_eye", None)
+    again = ENGINE.paint(Canvas(pixels), replace(plan, painted=first.alone), ignore_progress)
+    assert all(np.array_equal(*pair) for pair in zip(first.patches, again.patches, strict=True))
 
 
 def test_no_old_lash_line_is_left_under_the_eye(sample: LoadPhoto, faces_of: FindFaces) -> None:
