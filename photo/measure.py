@@ -66,7 +66,7 @@ def _cut_middle(pixels: Pixels) -> Pixels:
 def _find_in_band(pixels: Pixels, noise: float, weight: float) -> FloatArray:
     """The grain of standard deviation `noise` in `pixels` uint8 (h, w, 3), times `weight` 0 … 1: float32 (h, w, 3)."""
     fine = pixels.astype(np.float32)
-    grain = cv2.GaussianBlur(fine, (0, 0), _GRAIN_SIZE_PX)
+    grain = np.asarray(cv2.GaussianBlur(fine, (0, 0), _GRAIN_SIZE_PX), np.float32)
     np.subtract(fine, grain, out=fine)
     calm = cv2.GaussianBlur(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (0, 0), _SLOPE_BLUR_PX)
     across, down = cv2.Sobel(calm, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(calm, cv2.CV_32F, 0, 1, scale=1 / 8)
@@ -77,7 +77,7 @@ def _find_in_band(pixels: Pixels, noise: float, weight: float) -> FloatArray:
     cv2.exp(grain, grain)
     grain *= fine
     grain *= flat[..., None]
-    return np.asarray(grain, np.float32)
+    return grain
 
 
 # calibration: dark. A view whose whites are darker than the first value is brightened until they reach the second.
