@@ -35,6 +35,7 @@ from edit.options import (
     options_from_flags,
 )
 from photo.errors import BadOption, FixError, MissingPackage
+from photo.tool import read_version
 from photo.writing import check_writable, write_whole
 
 if TYPE_CHECKING:
@@ -286,19 +287,11 @@ class _ShowVersion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         try:
-            version = read_version()
+            version = read_version(ROOT)
         except OSError as error:
             parser.exit(BAD_INPUT, f"error: {error.filename}, which tells the version, cannot be read.\n")
         print(f"{parser.prog} {version}")
         parser.exit()
-
-
-def read_version() -> str:
-    """Return the program's version, such as 0.2.0, from the one place where it is written: pyproject.toml."""
-    import tomllib
-
-    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    return version
 
 
 def explain_missing_package(name: str, root: Path = ROOT, windows: bool = os.name == "nt") -> str:
