@@ -284,7 +284,7 @@ def test_a_photo_without_a_face_is_kept_and_the_words_say_why(tmp_path: Path) ->
     result = tmp_path / "data" / "outputs" / "final_scene.png"
     assert done.stdout.splitlines() == [
         "Found no face.",
-        "Nothing was changed: the result is the photo as it was.",
+        "Nothing was changed: the photo stays as it was.",
         f"Written: {result.relative_to(tmp_path)}",
     ]
     assert done.stderr == ""
