@@ -11,12 +11,13 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to 
     print(f"error: Python 3.11 or newer is needed, and this is {sys.version.split()[0]}.", file=sys.stderr)
     sys.exit(2)
 if __name__ == "__main__":
-    # Ctrl+C may come while Python is still importing, when nobody is there yet to catch it.
-    _show_error = sys.excepthook
-    sys.excepthook = lambda kind, error, trace: (
-        print("stopped; no file was left half-written.", file=sys.stderr)
-        if issubclass(kind, KeyboardInterrupt)
-        else _show_error(kind, error, trace)
+    # The built-in half of the module signal, which itself takes a while to import.
+    import _signal  # type: ignore[import-not-found]
+    import os
+
+    # Ctrl+C during the imports below: there an exception would be lost, or shown with where it arose.
+    _signal.signal(
+        _signal.SIGINT, lambda *_: (os.write(2, b"stopped; no file was left half-written.\n"), os._exit(130))
     )
 
 import argparse
@@ -70,11 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("MAIN", "WORKER"):
         os.environ.setdefault(f"OPENCV_THREAD_POOL_ACTIVE_WAIT_{name}", "0")
     console = Console(quiet=parsed.quiet)
-    with note_interrupts() as interrupts:
-        try:
-            code, complaint = _guard(partial(_run, parsed, given, console, interrupts), parsed.debug, interrupts)
-        except KeyboardInterrupt:
-            code, complaint = _STOPPED, f"stopped; {_NOTHING_LOST}"
+    interrupts: list[int] = []
+    try:
+        code, complaint = _guard(partial(_run, parsed, given, console, interrupts), parsed.debug, interrupts)
+    except KeyboardInterrupt:
+        code, complaint = _STOPPED, f"stopped; {_NOTHING_LOST}"
     if complaint:
         console.complain(complaint)
     return code
@@ -105,18 +106,20 @@ def _guard(action: Callable[[], int], debug: bool, interrupts: Sequence[int]) ->
         )
 
 
-def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrupts: Sequence[int]) -> int:
+def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrupts: list[int]) -> int:
+    """Do what the arguments ask for; `interrupts` grows with each Ctrl+C, once there is something to be stopped."""
     options = options_from_flags(vars(parsed))
     sources = (*([parsed.input_path] if parsed.input_path else []), *parsed.photos)
     if parsed.gradio and sources:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     check_effects(given, vars(parsed))
     if parsed.gradio:
-        return _show_page(options, parsed, console)
+        return _show_page(options, parsed, console, interrupts)
     if parsed.download_model:
         from retouch.engines import download_model
 
-        download_model(options.diffusion, console.say, quiet=parsed.quiet)
+        with note_interrupts(interrupts):
+            download_model(options.diffusion, console.say, quiet=parsed.quiet)
         return _DONE
     if not sources and parsed.burst is None:
         raise BadOption("Name a photo, such as: python main.py photo.jpg; --help lists every option.")
@@ -131,19 +134,30 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
     )  # fmt: skip
     if parsed.recursive and not files.are_many:
         raise BadOption("--recursive has no effect without a folder.")
-    job = FileJob(
-        files, options, console.complain, analyze=parsed.analyze, quiet=parsed.quiet, verbose=parsed.verbose
-    )  # fmt: skip
+    with note_interrupts(interrupts):
+        job = FileJob(
+            files, options, console.complain, analyze=parsed.analyze, quiet=parsed.quiet, verbose=parsed.verbose
+        )  # fmt: skip
+        return _run_job(job, parsed, list_diffusion_flags(given), console, interrupts)
+
+
+def _run_job(
+    job: FileJob, parsed: argparse.Namespace, diffusion_flags: Sequence[str], console: Console, interrupts: list[int]
+) -> int:
+    """Work on the photos or the burst of a job, and write the report."""
     if parsed.report is not None:
         job.check_report(parsed.report)
-    _check_engine(job, list_diffusion_flags(given))
+    _check_engine(job, diffusion_flags)
     entries: list[Entry] = []
+    stopped = None
     if parsed.burst is not None:
-        code, stopped = _run_burst(job, parsed.contact_sheet, console, entries), None
-    elif files.are_many:
+        code = _run_burst(job, parsed.contact_sheet, console, entries)
+    elif job.files.are_many:
         code, stopped = _run_photos(job, parsed, console, entries, interrupts)
     else:
-        code, stopped = _run_photo(job, job.plan()[0], console.show_progress, console, entries), None
+        code = _run_photo(job, job.plan()[0], console.show_progress, console, entries)
+    if not job.files.are_many and (passed_over := job.describe_passed_over()):
+        console.say(passed_over)
     if parsed.report is not None:
         job.write_report(parsed.report, entries, stopped)
     return code
@@ -219,7 +233,7 @@ def _run_burst(job: FileJob, sheet: Path | None, console: Console, entries: list
     return _tell(summary, console, entries)
 
 
-def _show_page(options: Options, parsed: argparse.Namespace, console: Console) -> int:
+def _show_page(options: Options, parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
     """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
     # Before gradio is imported, and by it what else may report how it is used: they read this only then.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
@@ -231,7 +245,7 @@ def _show_page(options: Options, parsed: argparse.Namespace, console: Console) -
         text = "the package gradio is not installed; run: pip install -r requirements.txt"
         raise MissingPackage(text) from error
 
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), note_interrupts(interrupts):
         serve(options, parsed.host, parsed.port, parsed.auth, console.complain)
     return _DONE
 

@@ -13,14 +13,17 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import stat
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from photo.errors import UnwritablePhoto
@@ -40,8 +43,8 @@ class Originals:
     """The photos that a run reads, which must not be replaced: for each what to call it in an error, and its path.
 
     With `only_own` no other file is replaced either but what this program wrote: pictures with its mark, copies of
-    these photos, its reports, and what is called like its results in a folder data/outputs. `overwrite` allows replacing all of them, unless `never` names a flag: the files of
-    that flag may never replace a photo that is read.
+    these photos, its reports, and what is called like its results in a folder data/outputs. `overwrite` allows
+    replacing all of them, unless `never` names a flag: the files of that flag may never replace a photo that is read.
     """
 
     photos: tuple[tuple[str, Path], ...] = ()
@@ -124,7 +127,7 @@ def write_whole(path: Path, data: bytes, originals: Originals) -> None:
     behind in the folder are removed.
     """
     check_writable(path, originals)
-    with explain_write_errors(path):
+    with explain_write_errors(path), _hold_interrupts():
         # Through a link the file it points to is replaced, and the link stays.
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,9 +146,35 @@ def write_whole(path: Path, data: bytes, originals: Originals) -> None:
                 if sys.platform == "win32":
                     file.close()  # no open file can be renamed there; elsewhere closing gives up the lock
                 part.replace(target)
-        finally:  # also on Ctrl-C; after the replacement there is nothing left to remove
+        finally:  # after the replacement there is nothing left to remove
             part.unlink(missing_ok=True)
         _sync_folder(target.parent)
+
+
+@contextmanager
+def _hold_interrupts() -> Iterator[None]:
+    """Let Ctrl+C take effect after the block, as it could come between two steps of making and removing a file.
+
+    Whoever is tired of waiting, for a disk that does not answer, presses it again.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    held: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append(number)
+        if len(held) > 1 and callable(before):
+            before(number, frame)
+
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield  # nothing is interrupted here
+        return
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

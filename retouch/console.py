@@ -25,20 +25,25 @@ _PATIENCE, _BETWEEN_LINES = 1.0, 10.0
 
 
 @contextmanager
-def note_interrupts() -> Iterator[list[int]]:
-    """Yield a list that grows with each Ctrl+C, as a library may take the exception for an error of its own."""
-    interrupts: list[int] = []
+def note_interrupts(interrupts: list[int]) -> Iterator[None]:
+    """Stop the block at Ctrl+C as usual, and add each to `interrupts`: what is imported may take it for an error."""
 
     def interrupt(number: int, _: object) -> None:
         interrupts.append(number)
         raise KeyboardInterrupt
 
-    before = None
-    with suppress(ValueError):  # only the main thread may; another one is never interrupted
+    def report(lost: sys.UnraisableHookArgs) -> None:
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            report_before(lost)
+
+    before, report_before = None, sys.unraisablehook
+    with suppress(ValueError):  # only the main thread may set it, and no other one is interrupted
         before = signal.signal(signal.SIGINT, interrupt)
+    sys.unraisablehook = report
     try:
-        yield interrupts
+        yield
     finally:
+        sys.unraisablehook = report_before
         if before is not None:
             signal.signal(signal.SIGINT, before)
 
