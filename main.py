@@ -30,16 +30,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from edit.arguments import BAD_USAGE, Parser, read_ending, read_name, read_name_and_password, read_path, read_port
+from edit.arguments import (
+    BAD_USAGE,
+    Parser,
+    add_options,
+    read_ending,
+    read_name,
+    read_name_and_password,
+    read_path,
+    read_port,
+)
 from edit.effects import check_effects, list_diffusion_flags
-from edit.flags import list_flags
 from edit.options import (
     DiffusionOptions,
     EyeOptions,
     Options,
     ReferenceOptions,
     SmileOptions,
-    Wish,
     options_from_flags,
 )
 from photo.errors import BadOption, FixError, MissingPackage
@@ -147,7 +154,7 @@ def _run_job(
     """Work on the photos or the burst of a job, and write the report."""
     if parsed.report is not None:
         job.check_report(parsed.report)
-    _check_engine(job, diffusion_flags)
+    job.check_engine(diffusion_flags)
     entries: list[Entry] = []
     stopped = None
     if parsed.burst is not None:
@@ -161,12 +168,6 @@ def _run_job(
     if parsed.report is not None:
         job.write_report(parsed.report, entries, stopped)
     return code
-
-
-def _check_engine(job: FileJob, flags: Sequence[str]) -> None:
-    """Raise BadOption where flags tell Stable Diffusion how to paint, and the draft engine was chosen instead."""
-    if flags and job.options.engine == "auto" and (why := job.engine[1]):
-        raise BadOption(f"--{flags[0]} has no effect: {why[0].lower()}{why[1:]}")
 
 
 def _run_photo(
@@ -288,20 +289,20 @@ def build_parser() -> Parser:
         "--analyze", action="store_true",
         help="change nothing: list the faces and what would be done, and draw numbered boxes",
     )  # fmt: skip
-    _add_options(whole, Options)
-    _add_options(parser.add_argument_group("eyes"), EyeOptions)
-    _add_options(parser.add_argument_group("smiles"), SmileOptions)
+    add_options(whole, Options)
+    add_options(parser.add_argument_group("eyes"), EyeOptions)
+    add_options(parser.add_argument_group("smiles"), SmileOptions)
     references = parser.add_argument_group("other photos of the same people")
     references.add_argument(
         "--reference_path", type=read_path, nargs="+", action="extend", metavar="PHOTO",
         help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
     )  # fmt: skip
-    _add_options(references, ReferenceOptions)
+    add_options(references, ReferenceOptions)
     diffusion = parser.add_argument_group("Stable Diffusion")
     diffusion.add_argument(
         "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
     )
-    _add_options(diffusion, DiffusionOptions)
+    add_options(diffusion, DiffusionOptions)
     _add_page(parser.add_argument_group("the page in the browser"))
     output = parser.add_argument_group("what is said")
     output.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
@@ -309,26 +310,6 @@ def build_parser() -> Parser:
     output.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
     output.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     return parser
-
-
-def _add_options(group: argparse._ArgumentGroup, options: type[object]) -> None:
-    """Add the flag of every field of a dataclass; a wish has a second flag that says never."""
-    for _, flag, default in list_flags(options):
-        text = flag.describe(default)
-        if isinstance(default, bool):
-            group.add_argument(flag.name, action="store_true", help=text)
-            continue
-        is_wish = isinstance(default, Wish)
-        group.add_argument(
-            flag.name, type=flag.read, default=default, choices=flag.choices or None, metavar=flag.placeholder,
-            nargs="?" if is_wish else None, const=Wish.AUTO if is_wish else None, help=text,
-        )  # fmt: skip
-        if is_wish:
-            never = flag.name.replace("--", "--no-", 1)
-            group.add_argument(
-                never, dest=flag.dest, action="store_const", const=Wish.NEVER, default=default,
-                help=f"the same as {flag.name} never",
-            )  # fmt: skip
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:

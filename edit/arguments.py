@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from edit.flags import list_flags
+from edit.options import Wish
 from photo.names import show
 
 BAD_USAGE = 2
@@ -41,6 +43,26 @@ class Parser(argparse.ArgumentParser):
         alike = {_simplify(name): name for name in known}
         near = difflib.get_close_matches(_simplify(wrong), alike, n=1)
         return f"there is no flag {wrong}; did you mean {alike[near[0]]}?" if near else f"there is no flag {wrong}"
+
+
+def add_options(group: argparse._ArgumentGroup, options: type[object]) -> None:
+    """Add the flag of every field of a dataclass; a wish has a second flag that says never."""
+    for _, flag, default in list_flags(options):
+        text = flag.describe(default)
+        if isinstance(default, bool):
+            group.add_argument(flag.name, action="store_true", help=text)
+            continue
+        is_wish = isinstance(default, Wish)
+        group.add_argument(
+            flag.name, type=flag.read, default=default, choices=flag.choices or None, metavar=flag.placeholder,
+            nargs="?" if is_wish else None, const=Wish.AUTO if is_wish else None, help=text,
+        )  # fmt: skip
+        if is_wish:
+            never = flag.name.replace("--", "--no-", 1)
+            group.add_argument(
+                never, dest=flag.dest, action="store_const", const=Wish.NEVER, default=default,
+                help=f"the same as {flag.name} never",
+            )  # fmt: skip
 
 
 def read_name(text: str) -> str:

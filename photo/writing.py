@@ -208,8 +208,9 @@ def _is_report(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
     try:
-        photos = json.loads(path.read_bytes())["photos"]
-        return all({"input", "output"} <= set(photo) for photo in photos)
+        report = json.loads(path.read_bytes())
+        photos = report["photos"]
+        return bool(photos or report["stopped"]) and all({"input", "output"} <= set(photo) for photo in photos)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return False
 

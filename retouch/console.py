@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -84,16 +85,25 @@ class Console:
         from tqdm import tqdm
 
         form = "{desc} {percentage:3.0f} %|{bar}|"
+        start = time.monotonic()
         with tqdm(total=100, leave=False, bar_format=form, delay=_PATIENCE, file=sys.stderr) as bar:
             self._bar = bar
+            # One step alone may take longer than a person waits.
+            timer = threading.Timer(_PATIENCE, bar.refresh)
+            timer.daemon = True
+            timer.start()
 
             def on_progress(text: str, fraction: float) -> None:
                 bar.set_description_str(place + text, refresh=False)
-                bar.update(100 * fraction - bar.n)
+                bar.n = 100 * fraction
+                if time.monotonic() - start >= _PATIENCE:
+                    bar.refresh()
 
             try:
                 yield on_progress
             finally:
+                timer.cancel()
+                timer.join()
                 self._bar = None
 
     def _print_now_and_then(self, place: str) -> Progress:

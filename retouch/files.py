@@ -206,6 +206,11 @@ class FileJob:
         is_told = bool(why_draft) and (self.verbose or (not self._quiet and is_new("stable_diffusion")))
         return [why_draft] if is_told else []
 
+    def check_engine(self, flags: Sequence[str]) -> None:
+        """Raise BadOption where `flags` tell Stable Diffusion how to paint, and the draft engine was chosen instead."""
+        if flags and self.options.engine == "auto" and (why := self.engine[1]):
+            raise BadOption(f"--{flags[0]} has no effect: {why[0].lower()}{why[1:]}")
+
     def describe_passed_over(self) -> str:
         """Return what the folders hold beside the photos of this run, as lines; empty if nothing."""
         return describe_passed_over(self.listing.passed_over)

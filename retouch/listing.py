@@ -55,20 +55,20 @@ def list_inputs(sources: Sequence[Path], *, recursive: bool, results: Path, othe
     Results go into the folder `results`. Of a folder that is the same, earlier results are left out, and so are
     `results` and the folders `others` where they lie in a folder that is looked through. Raises UnreadablePhoto.
     """
-    listing, known = Listing(), set()
+    listing = Listing()
+    known: dict[str, Path] = {}
     written = [_identify(path) for path in (results, *others)]
     for source in sources:
         if not source.is_dir():
             found = Listing([Input(source, Path(source.name))])
         else:
             found = _list_folder(source, recursive, written, _identify(source) == written[0])
-        for photo in found.inputs:
-            real = os.path.realpath(photo.path)
-            if real in known:
-                listing.passed_over.append((photo.path, "the same photo as another one"))
-            else:
-                known.add(real)
-                listing.inputs.append(photo)
+        # The photo itself comes before links to it, whatever their names.
+        for photo in sorted(found.inputs, key=lambda photo: _holds(photo.path.is_symlink)):
+            first = known.setdefault(os.path.realpath(photo.path), photo.path)
+            if first is not photo.path:
+                listing.passed_over.append((photo.path, f"the same photo as {show(first)}"))
+        listing.inputs += [photo for photo in found.inputs if known[os.path.realpath(photo.path)] is photo.path]
         listing.passed_over += found.passed_over
     if not listing.inputs:
         raise UnreadablePhoto(_complain(sources, listing.passed_over))

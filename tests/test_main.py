@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,10 @@ from edit.options import (
     options_from_flags,
 )
 from face.search import find_faces
+from photo.errors import UnreadablePhoto
+from photo.files import load_photo
 from photo.missing import explain_missing_package
+from photo.types import Photo
 from render.eyeball import IRIS_COLORS
 from tests.support.donor_photos import make_moments
 
@@ -296,6 +300,66 @@ def test_stopping_is_one_line_and_exit_code_130(
     assert [path.name for path in tmp_path.iterdir()] == ["scene.png"]
 
 
+def test_a_folder_that_is_stopped_says_how_far_it_came_and_writes_its_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        save_scene(tmp_path / name)
+
+    def stop(path: Path) -> Photo:
+        if path.name == "b.png":
+            signal.raise_signal(signal.SIGINT)
+        return load_photo(path)
+
+    monkeypatch.setattr("retouch.files.load_photo", stop)
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGINT)
+    assert main.main([".", "-o", "out", "--copy_unchanged", "--report", "report.json", "-q"]) == 130
+    assert capsys.readouterr().err == "stopped: 1 of 3 photos are done; no file was left half-written.\n"
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [Path(entry["input"]).name for entry in report["photos"]] == ["a.png"]
+    assert report["stopped"] == {"done": 1, "of": 3}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("kind", [ImportError, RuntimeError, UnreadablePhoto])
+def test_a_library_that_takes_ctrl_c_for_an_error_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: type[Exception]
+) -> None:
+    def swallow(*_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise kind("it could not be loaded") from error
+
+    monkeypatch.setattr("retouch.files.load_photo", swallow)
+    assert main.main([str(save_scene(tmp_path / "scene.png"))]) == 130
+    assert capsys.readouterr().err == "stopped; no file was left half-written.\n"
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("seconds", [0.06, 0.1, 0.2, 0.4, 0.8])
+def test_ctrl_c_in_the_first_moments_shows_no_traceback(tmp_path: Path, seconds: float) -> None:
+    save_scene(tmp_path / "scene.png")
+    # It begins to count when the program itself runs: what Python says while it starts is not ours.
+    script = (
+        "import runpy, sys, threading, _thread\n"
+        "timer = threading.Timer(float(sys.argv.pop(1)), lambda: __import__('os').kill(__import__('os').getpid(), 2))\n"
+        "timer.daemon = True\n"
+        "sys.argv[0] = sys.argv.pop(1)\n"
+        "sys.path.insert(0, sys.argv[0].rpartition('/')[0])\n"
+        "timer.start()\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", script, str(seconds), str(ROOT / "main.py"), "scene.png", "-o", "out.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert done.returncode in (0, 130)
+    assert done.returncode == 0 or done.stderr == "stopped; no file was left half-written.\n"
+    assert not list(tmp_path.glob(".*"))
+
+
 # ---- one photo -------------------------------------------------------------------------------------------
 
 
@@ -493,9 +557,10 @@ def test_a_folder_is_done_photo_by_photo_and_a_bad_one_does_not_stop_it(tmp_path
 def test_a_photo_that_needs_nothing_is_not_copied_into_a_folder(tmp_path: Path) -> None:
     save_scene(tmp_path / "in.png")
     (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".0123abcd-0123456789abcdef.part").write_bytes(b"of a killed run")
     done = run("in.png", "-o", "out", "--report", "report.json", cwd=tmp_path)
     assert "Nothing was written; --copy_unchanged copies such photos, too." in done.stdout
-    assert not list((tmp_path / "out").iterdir())
+    assert not list((tmp_path / "out").iterdir()), "what a killed run left is removed, too"
     (entry,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["photos"]
     assert entry["output"] is None and "error" not in entry
     # A result that is named is asked for.
@@ -527,7 +592,7 @@ def test_folders_keep_their_folders_and_several_inputs_go_together(tmp_path: Pat
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     reasons = {file["input"]: file["reason"] for file in report["passed_over"]}
     assert reasons == {
-        str(Path("in/out")): "the folder that results go to", str(Path("else/a.png")): "the same photo as another one",
+        str(Path("in/out")): "the folder that results go to", str(Path("else/a.png")): f"the same photo as {Path('else/a.png')}",
     }  # fmt: skip
     assert "Photo 2 of 3: " in done.stdout
 
@@ -568,7 +633,63 @@ def test_a_folder_is_fixed_into_itself_only_where_that_is_allowed(tmp_path: Path
     assert scene.read_bytes() == before[scene] and (tmp_path / "b.jpg").read_bytes() != before[tmp_path / "b.jpg"]
 
 
+def test_quiet_names_a_bad_photo_once(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.jpg").write_text("this is no photo\n")
+    save_scene(tmp_path / "in" / "a.png")
+    words = run("in", "-o", "out", "-q", "--faces", "1", "--copy_unchanged", cwd=tmp_path, code=2).stderr
+    assert words.count("bad.jpg") == 1 and words.count("a.png") == 1
+
+
+@pytest.mark.posix
+def test_control_characters_in_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    name = "evil\x1b[31mred\nline.png"
+    save_scene(tmp_path / "plain.png").rename(tmp_path / name)
+    (tmp_path / "bad\x1b.jpg").write_text("no photo")
+    (tmp_path / "x\x1b.txt").touch()
+    for arguments in (
+        (".", "-o", "out", "--copy_unchanged"),
+        (name, "-o", "new\x1b.png"),
+        (f"{name}no",),
+        ("--x\x1b",),
+    ):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "main.py"), *arguments], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, **NO_HUB}, check=False,
+        )  # fmt: skip
+        assert "\x1b" not in done.stdout + done.stderr
+        assert "\\x1b" in done.stdout + done.stderr
+    assert (tmp_path / "out" / name).is_file()
+
+
 # ---- nothing is lost -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp", ".bmp"])
+def test_only_what_the_program_wrote_is_replaced(tmp_path: Path, ending: str) -> None:
+    photo = shutil.copy(SAMPLE, tmp_path / "in.jpg")
+    other = save_scene(tmp_path / f"other{ending}")
+    before = other.read_bytes()
+    arguments = ("--engine", "draft", "--no-eyes")
+    assert "nothing in it says that this program wrote it" in fail(photo, "-o", other, *arguments, cwd=tmp_path)
+    run(photo, "-o", other, "--overwrite", *arguments, cwd=tmp_path)
+    assert other.read_bytes() != before
+    # It knows its own by their mark, for which BMP has no place.
+    run(photo, "-o", other, *arguments, cwd=tmp_path, code=2 if ending == ".bmp" else 0)
+
+
+def test_reports_sheets_and_masks_of_others_stay_too(tmp_path: Path) -> None:
+    photo = save_scene(tmp_path / "in.png")
+    (tmp_path / "values.json").write_text('{"photos": [{"name": "of somebody else"}]}')
+    assert "values.json is there already" in fail(photo, "-o", "out.png", "--report", "values.json", cwd=tmp_path)
+    (tmp_path / "masks").mkdir()
+    save_scene(tmp_path / "masks" / "eyes_mask.png", 50)
+    assert "eyes_mask.png is there already" in fail(photo, "-o", "out.png", "--masks_dir", "masks", cwd=tmp_path)
+    save_scene(tmp_path / "analysis_in.png", 50)
+    assert "analysis_in.png is there already" in fail(photo, "--analyze", "-o", ".", cwd=tmp_path)
+    for _ in range(2):
+        run(photo, "-o", "new.png", "--report", "new.json", "--masks_dir", "new", cwd=tmp_path)
+        run(photo, "--analyze", "-o", "new_analysis.png", cwd=tmp_path)
 
 
 def test_masks_are_never_written_over_the_result_or_the_photo(tmp_path: Path) -> None:
