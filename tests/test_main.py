@@ -592,8 +592,9 @@ def test_folders_keep_their_folders_and_several_inputs_go_together(tmp_path: Pat
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     reasons = {file["input"]: file["reason"] for file in report["passed_over"]}
     assert reasons == {
-        str(Path("in/out")): "the folder that results go to", str(Path("else/a.png")): f"the same photo as {Path('else/a.png')}",
-    }  # fmt: skip
+        str(Path("in/out")): "the folder that results go to",
+        str(Path("else/a.png")): f"the same photo as {Path('else/a.png')}",
+    }
     assert "Photo 2 of 3: " in done.stdout
 
 

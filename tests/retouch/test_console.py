@@ -6,6 +6,7 @@ import io
 import signal
 import sys
 import threading
+import time
 
 import pytest
 
@@ -23,9 +24,9 @@ class Terminal(io.StringIO):
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A clock that goes as the test sets it."""
-    time = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: time[0])
-    return time
+    seconds = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    return seconds
 
 
 def test_a_quiet_console_says_mistakes_alone(capsys: pytest.CaptureFixture[str]) -> None:
