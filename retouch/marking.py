@@ -1,0 +1,27 @@
+"""Chooses the source type that an edited photo is marked with, from the sources of its edits."""
+
+from __future__ import annotations
+
+from edit.plan import Change, Rendered, Report
+from edit.reasons import Reason
+from photo.mark import SourceType
+from retouch.engines import DraftEngine
+
+
+def choose_source_type(report: Report, *, has_other_faces: bool = False) -> SourceType | None:
+    """Return the source type of a photo after the edits of `report`: of all kept edits the one that says most.
+
+    None if nothing was changed. `has_other_faces` says that whole faces come from other photos, as in a burst.
+    """
+    chosen = SourceType.CAPTURE if has_other_faces else None
+    for change in report.changes:
+        if change.kept:
+            chosen = _choose_for(change, report).or_more(chosen)
+    return chosen
+
+
+def _choose_for(change: Change, report: Report) -> SourceType:
+    is_draft = change.note is not None and change.note.reason is Reason.DRAFT_KEPT
+    if report.engine != DraftEngine.name and not is_draft:
+        return SourceType.TRAINED
+    return SourceType.SYNTHETIC if isinstance(change.source, Rendered) else SourceType.CAPTURE

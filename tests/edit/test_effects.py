@@ -1,0 +1,69 @@
+"""Flags that would do nothing are refused, and no others."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import main
+from edit.effects import check_effects, list_diffusion_flags
+from photo.errors import BadOption
+
+
+def check(arguments: str) -> None:
+    parsed, given = main.build_parser().read(arguments.split())
+    check_effects(given, vars(parsed))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "a.jpg",
+        "a.jpg --engine draft --offline --seed 3 --faces 1",
+        "a.jpg --steps 25 --strength 0.5",
+        "a.jpg --engine stable-diffusion --steps 9 --lora x --model y --device cpu",
+        "a.jpg --reference_path b.jpg --smile_from_reference --reference_face 2",
+        "--burst in --smile_from_reference --reference_face 1 --contact_sheet who.png",
+        "a.jpg --no-eyes --smile_strength 0.4",
+        "a.jpg --no-smile --no-eyes",
+        "a.jpg --analyze --masks_dir m --eye_opening 1",
+        "--gradio --port 7861 --smile_strength 0.4 --engine draft",
+        "--download_model --model x --engine draft",
+        "a.jpg --no-eyes --eyes --eye_color blue",
+    ],
+)
+def test_flags_that_do_something_are_taken(arguments: str) -> None:
+    check(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("a.jpg --smile_from_reference", "--smile_from_reference has no effect without other photos"),
+        ("a.jpg --reference_face 1", "--reference_face has no effect without other photos"),
+        ("a.jpg --engine draft --model x", "--model has no effect with --engine draft"),
+        # The default value, and yet it was asked for.
+        ("a.jpg --engine draft --retries 2", "--retries has no effect with --engine draft"),
+        ("a.jpg --engine draft --low_vram", "--low_vram has no effect with --engine draft"),
+        ("a.jpg --analyze --steps 5", "--steps has no effect with --analyze"),
+        ("a.jpg --no-eyes --eye_opening 0.5", "--eye_opening has no effect where no eyes are opened"),
+        ("a.jpg --smile never --smile_strength 0.5", "--smile_strength has no effect where nobody"),
+        ("a.jpg --host localhost", "--host has an effect with --gradio alone"),
+        ("--gradio --report x.json", "--report does not go with --gradio"),
+        ("--burst in --recursive", "--recursive does not go with --burst"),
+        ("--burst in --copy_unchanged", "--copy_unchanged does not go with --burst"),
+        ("a.jpg --contact_sheet x.png", "it goes with --burst"),
+    ],
+)
+def test_a_flag_without_effect_gets_one_sentence(arguments: str, words: str) -> None:
+    with pytest.raises(BadOption, match=re.escape(words)) as caught:
+        check(arguments)
+    assert str(caught.value).count(".") == 1 and str(caught.value).endswith(".")
+
+
+def test_what_was_given_is_told_from_what_is_a_default() -> None:
+    parsed, given = main.build_parser().read(["a.jpg", "b.jpg", "--no-smile", "-o", "out", "--seed", "0", "c.jpg"])
+    assert [str(path) for path in parsed.photos] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert given - {"photos"} == {"smile", "output_path", "seed"}
+    assert list_diffusion_flags({"steps", "offline", "seed"}) == ["steps"]
