@@ -29,6 +29,7 @@ from edit.options import (
     DiffusionOptions,
     EyeOptions,
     Options,
+    OutputOptions,
     ReferenceOptions,
     SmileOptions,
     Wish,
@@ -371,6 +372,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
     )
     _add_options(diffusion, DiffusionOptions)
+    _add_options(parser.add_argument_group("the file of the result"), OutputOptions)
     _add_page(parser.add_argument_group("the page in the browser"))
     output = parser.add_argument_group("what is said")
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")

@@ -19,11 +19,13 @@ from mouth_mask import mouth_mask
 from photo.canvas import Canvas
 from photo.errors import BadOption, UnreadablePhoto, UnwritablePhoto
 from photo.files import FORMATS, check_output, load_photo, save_photo
+from photo.saving import Saving
 from photo.types import Photo, Progress
 from photo.writing import Originals
 from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
 from retouch.drawing import draw_analysis, draw_contact_sheet
 from retouch.engines import choose_engine
+from retouch.marking import choose_saving
 from retouch.pipeline import analyze_photo, fix_photo
 from retouch.progress import ignore_progress, scale_progress
 from retouch.report import analysis_to_json, describe, describe_analysis, to_json
@@ -141,7 +143,7 @@ class FileJob:
             analyses, plan = analyze_photo(photo, self.options, on_progress, references)
             faces = tuple(analysis.face for analysis in analyses)
             text, data = describe_analysis(analyses, plan), analysis_to_json(analyses, plan)
-            pixels = draw_analysis(photo.pixels, faces, plan)
+            pixels, saving = draw_analysis(photo.pixels, faces, plan), Saving(is_marked=not self.options.output.no_mark)
         else:
             engine, why_draft = self.engine
             result = fix_photo(photo, self.options, engine, on_progress, references=references)
@@ -151,12 +153,13 @@ class FileJob:
                 self._has_told_why_draft = True
                 text += f"\n{why_draft}"
             pixels, original = result.pixels, photo
+            saving = choose_saving(self.options.output, result.report)
         unknown = [number for number in self.options.faces or () if number > len(faces)]
         if unknown:
             raise BadOption(
                 f"--faces names face {unknown[0]}, but {files.source} has {len(faces)}; --analyze shows the numbers."
             )
-        note = save_photo(pixels, original or Photo(pixels), files.target, self.originals)
+        note = save_photo(pixels, original or Photo(pixels), files.target, self.originals, saving)
         if files.masks_dir is not None:
             self._write_masks(files.masks_dir, photo, plan)
         entry = {"input": str(files.source), "output": str(files.target), "note": note, **data}
@@ -195,10 +198,11 @@ class FileJob:
         painted = draft.paint(canvas, plan, ignore_progress)
         for edit, patch in zip(plan.edits, painted.patches, strict=True):
             canvas.put(edit.region.box, patch)
-        save_photo(canvas.work, Photo(canvas.work), folder / _DRAFT, originals)
+        made = Saving(is_marked=not self.options.output.no_mark)
+        save_photo(canvas.work, Photo(canvas.work), folder / _DRAFT, originals, made)
         for name, mask in zip(_MASKS, (eyes_mask(shape, plan.edits), mouth_mask(shape, plan.edits)), strict=True):
             gray = mask[:, :, None].repeat(3, axis=2)
-            save_photo(gray, Photo(gray, native=mask), folder / name, originals)
+            save_photo(gray, Photo(gray, native=mask), folder / name, originals, made)
 
 
 def _list_originals(files: JobFiles, analyze: bool) -> Originals:
@@ -280,11 +284,14 @@ def make_best_take(
 
     rest = scale_progress(on_progress, _READING, 1 - _READING)
     result = fix_burst(photo, shots, base, options, engine, rest)
-    note = save_photo(result.pixels, photo, files.target, files.originals)
+    has_other_faces = any(source.photo is not None for source in result.sources)
+    saving = choose_saving(options.output, result.fix.report, has_other_faces=has_other_faces)
+    note = save_photo(result.pixels, photo, files.target, files.originals, saving)
     lines = [describe_burst(result, shots), *([note] if note else []), f"Written: {files.target}"]
     if files.sheet is not None:
         picture = draw_contact_sheet(result, shots)
-        save_photo(picture, Photo(picture), files.sheet, files.originals.but_never_by(_SHEET))
+        made = Saving(is_marked=not options.output.no_mark)
+        save_photo(picture, Photo(picture), files.sheet, files.originals.but_never_by(_SHEET), made)
         lines.append(f"Written: {files.sheet}")
     data = burst_to_json(result, shots)
     left_out = [str(path) for path in listed if path not in paths]

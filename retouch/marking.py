@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from edit.options import OutputOptions
 from edit.plan import Change, Rendered, Report
 from edit.reasons import Reason
 from photo.mark import SourceType
+from photo.saving import Saving
 from retouch.engines import DraftEngine
 
 
@@ -18,6 +20,13 @@ def choose_source_type(report: Report, *, has_other_faces: bool = False) -> Sour
         if change.kept:
             chosen = _choose_for(change, report).or_more(chosen)
     return chosen
+
+
+def choose_saving(options: OutputOptions, report: Report, *, has_other_faces: bool = False) -> Saving:
+    """Return how the photo of a report is saved as the user chose: with the mark of its edits, unless it has none."""
+    source_type = choose_source_type(report, has_other_faces=has_other_faces)
+    is_marked = source_type is not None and not options.no_mark
+    return Saving(options.quality, is_marked, source_type if is_marked else None)
 
 
 def _choose_for(change: Change, report: Report) -> SourceType:
