@@ -10,20 +10,28 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python must be able to read this file, and say so
     print(f"error: Python 3.11 or newer is needed, and this is {sys.version.split()[0]}.", file=sys.stderr)
     sys.exit(2)
+if __name__ == "__main__":
+    # The built-in half of the module signal, which itself takes a while to import.
+    import _signal  # type: ignore[import-not-found]
+    import os
+
+    # Ctrl+C during the imports below: there an exception would be lost, or shown with where it arose.
+    _signal.signal(
+        _signal.SIGINT, lambda *_: (os.write(2, b"stopped; no file was left half-written.\n"), os._exit(130))
+    )
 
 import argparse
-import difflib
 import io
-import json
 import os
-import re
-import shlex
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn
 
+from edit.arguments import BAD_USAGE, Parser, read_ending, read_name, read_name_and_password, read_path, read_port
+from edit.effects import check_effects, list_diffusion_flags
 from edit.flags import list_flags
 from edit.options import (
     DiffusionOptions,
@@ -36,15 +44,17 @@ from edit.options import (
     options_from_flags,
 )
 from photo.errors import BadOption, FixError, MissingPackage
+from photo.missing import ROOT, explain_missing_library, explain_missing_package, find_missing_library
+from photo.names import show
 from photo.tool import read_version
-from photo.writing import check_writable, write_whole
+from retouch.console import Console, note_interrupts
 
 if TYPE_CHECKING:
     from photo.types import Progress
-    from retouch.files import FileJob, PhotoFiles
-
+    from retouch.files import Entry, FileJob, PhotoFiles, Summary
 
 _DONE, _UNEXPECTED, _STOPPED = 0, 1, 130
+_NOTHING_LOST = "no file was left half-written."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,150 +65,177 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old console may have no arrow
     parser = build_parser()
-    parsed, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.error(_explain_unknown(unknown[0], parser))
+    parsed, given = parser.read(arguments)
     # Before numpy is loaded: its second thread helps with no matrix this small, but keeps a processor busy waiting.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Nor do OpenCV's threads turn in circles between two pieces of work: MediaPipe works beside them.
     for name in ("MAIN", "WORKER"):
         os.environ.setdefault(f"OPENCV_THREAD_POOL_ACTIVE_WAIT_{name}", "0")
+    console = Console(quiet=parsed.quiet)
+    interrupts: list[int] = []
     try:
-        code, complaint = _guard(lambda: _run(parsed), parsed.debug)
+        code, complaint = _guard(partial(_run, parsed, given, console, interrupts), parsed.debug, interrupts)
     except KeyboardInterrupt:
-        code, complaint = _STOPPED, "stopped; no file was left half-written."
+        code, complaint = _STOPPED, f"stopped; {_NOTHING_LOST}"
     if complaint:
-        _say(complaint, sys.stderr)
+        console.complain(complaint)
     return code
 
 
-def _guard(action: Callable[[], int], debug: bool) -> tuple[int, str]:
-    """Run `action`; return its exit code and no words, or the code and the one line that tells what went wrong."""
+def _guard(action: Callable[[], int], debug: bool, interrupts: Sequence[int]) -> tuple[int, str]:
+    """Run `action`; return its exit code and no words, or the code and the one line that tells what went wrong.
+
+    Raises KeyboardInterrupt when the person who waits has stopped it.
+    """
     try:
         return action(), ""
-    except FixError as error:
-        return BAD_INPUT, f"error: {error}"
-    except ModuleNotFoundError as error:
-        return BAD_INPUT, f"error: {explain_missing_package(error.name or 'it needs')}"
     except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
-        if isinstance(error, ImportError) and (library := _find_missing_library(error)):
-            return BAD_INPUT, f"error: {_explain_missing_library(library)}"
+        if interrupts:
+            raise KeyboardInterrupt from error
+        if isinstance(error, FixError):
+            return BAD_USAGE, f"error: {show(str(error))}"
+        if isinstance(error, ModuleNotFoundError):
+            return BAD_USAGE, f"error: {explain_missing_package(error.name or 'it needs')}"
+        if isinstance(error, ImportError) and (library := find_missing_library(error)):
+            return BAD_USAGE, f"error: {explain_missing_library(library)}"
         if debug:
             raise
         reason = (str(error).strip().splitlines() or ["no further words"])[0]
         return _UNEXPECTED, (
-            f"error: something unexpected went wrong ({type(error).__name__}: {reason}); "
+            f"error: something unexpected went wrong ({type(error).__name__}: {show(reason)}); "
             "run it again with --debug and report what it prints."
         )
 
 
-def _say(text: str, stream: TextIO) -> None:
-    """Print a line; above the progress bar, if there is one. When nobody reads any more the work goes on."""
-    try:
-        if "tqdm" in sys.modules:
-            from tqdm import tqdm
-
-            tqdm.write(text, file=stream)
-        else:
-            print(text, file=stream)
-        stream.flush()
-    except OSError:
-        # What is still in the buffer would fail once more at the end.
-        with Path(os.devnull).open("w") as nowhere, suppress(OSError, ValueError):
-            os.dup2(nowhere.fileno(), stream.fileno())
-
-
-def _run(parsed: argparse.Namespace) -> int:
+def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrupts: list[int]) -> int:
+    """Do what the arguments ask for; `interrupts` grows with each Ctrl+C, once there is something to be stopped."""
     options = options_from_flags(vars(parsed))
+    sources = (*([parsed.input_path] if parsed.input_path else []), *parsed.photos)
+    if parsed.gradio and sources:
+        raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
+    check_effects(given, vars(parsed))
     if parsed.gradio:
-        return _show_page(options, parsed)
+        return _show_page(options, parsed, console, interrupts)
     if parsed.download_model:
-        return _download_model(options.diffusion, parsed.quiet)
-    if parsed.input_path is None and parsed.burst is None:
-        raise BadOption("Name a photo with --input_path; --help lists every option.")
-    if parsed.report is not None and (parsed.report.suffix.lower() != ".json" or parsed.report.is_dir()):
-        raise BadOption(f"--report must name a file that ends in .json, not {parsed.report}.")
-    if parsed.contact_sheet is not None and parsed.burst is None:
-        raise BadOption("--contact_sheet shows who came from where; it goes with --burst.")
+        from retouch.engines import download_model
+
+        with note_interrupts(interrupts):
+            download_model(options.diffusion, console.say, quiet=parsed.quiet)
+        return _DONE
+    if not sources and parsed.burst is None:
+        raise BadOption("Name a photo, such as: python main.py photo.jpg; --help lists every option.")
     from retouch.files import FileJob, JobFiles
 
+    output = None if parsed.output_path is None else Path(parsed.output_path)
     files = JobFiles(
-        parsed.input_path, parsed.burst, tuple(parsed.reference_path or ()), parsed.output_path, parsed.masks_dir,
-        parsed.overwrite,
+        sources, parsed.burst, tuple(parsed.reference_path or ()), output,
+        is_folder=output is not None and parsed.output_path.endswith(("/", os.sep)), format=parsed.format,
+        recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
+        copy_unchanged=parsed.copy_unchanged,
     )  # fmt: skip
-    warn = partial(_say, stream=sys.stderr)
-    job = FileJob(files, options, warn, analyze=parsed.analyze, quiet=parsed.quiet)
+    if parsed.recursive and not files.are_many:
+        raise BadOption("--recursive has no effect without a folder.")
+    with note_interrupts(interrupts):
+        job = FileJob(
+            files, options, console.complain, analyze=parsed.analyze, quiet=parsed.quiet, verbose=parsed.verbose
+        )  # fmt: skip
+        return _run_job(job, parsed, list_diffusion_flags(given), console, interrupts)
+
+
+def _run_job(
+    job: FileJob, parsed: argparse.Namespace, diffusion_flags: Sequence[str], console: Console, interrupts: list[int]
+) -> int:
+    """Work on the photos or the burst of a job, and write the report."""
     if parsed.report is not None:
-        check_writable(parsed.report, job.originals.but_never_by("--report"))
-    entries: list[dict[str, object]] = []
+        job.check_report(parsed.report)
+    _check_engine(job, diffusion_flags)
+    entries: list[Entry] = []
+    stopped = None
     if parsed.burst is not None:
-        code = _run_burst(job, parsed, entries)
-    elif parsed.input_path.is_dir():
-        code = _run_folder(job, parsed, entries)
+        code = _run_burst(job, parsed.contact_sheet, console, entries)
+    elif job.files.are_many:
+        code, stopped = _run_photos(job, parsed, console, entries, interrupts)
     else:
-        code = _run_photo(job, job.plan_photo(parsed.input_path), parsed.quiet, entries)
+        code = _run_photo(job, job.plan()[0], console.show_progress, console, entries)
+    if not job.files.are_many and (passed_over := job.describe_passed_over()):
+        console.say(passed_over)
     if parsed.report is not None:
-        text = json.dumps({"photos": entries}, indent=2) + "\n"  # in ASCII: file names may hold what is no text
-        write_whole(parsed.report, text.encode("ascii"), job.originals.but_never_by("--report"))
+        job.write_report(parsed.report, entries, stopped)
     return code
 
 
-def _run_photo(job: FileJob, files: PhotoFiles, quiet: bool, entries: list[dict[str, object]]) -> int:
+def _check_engine(job: FileJob, flags: Sequence[str]) -> None:
+    """Raise BadOption where flags tell Stable Diffusion how to paint, and the draft engine was chosen instead."""
+    if flags and job.options.engine == "auto" and (why := job.engine[1]):
+        raise BadOption(f"--{flags[0]} has no effect: {why[0].lower()}{why[1:]}")
+
+
+def _run_photo(
+    job: FileJob,
+    files: PhotoFiles,
+    show_progress: Callable[[], AbstractContextManager[Progress]],
+    console: Console,
+    entries: list[Entry],
+) -> int:
     """Fix or analyze one photo, and say what came of it."""
-    with _progress_bar(quiet) as on_progress:
-        text, entry = job.run_photo(files, on_progress)
-    entries.append(entry)
-    if not quiet:
-        _say(text, sys.stdout)
+    with show_progress() as on_progress:
+        summary = job.run_photo(files, on_progress)
+    return _tell(summary, console, entries)
+
+
+def _tell(summary: Summary, console: Console, entries: list[Entry]) -> int:
+    entries.append(summary.entry)
+    console.say(summary.text)
     return _DONE
 
 
-def _run_folder(job: FileJob, parsed: argparse.Namespace, entries: list[dict[str, object]]) -> int:
-    """Run every photo of a folder; a bad one is reported and passed over."""
-    from tqdm import tqdm
+def _run_photos(
+    job: FileJob, parsed: argparse.Namespace, console: Console, entries: list[Entry], interrupts: Sequence[int]
+) -> tuple[int, dict[str, int] | None]:
+    """Run every photo; a bad one is reported and passed over. Stopped, say how many of how many are done."""
+    from retouch.files import count_photos
 
-    from retouch.files import OUTPUT_FOLDER
+    planned = job.plan()
+    codes, stopped = [], None
+    try:
+        for number, files in enumerate(planned, 1):
+            if interrupts:
+                raise KeyboardInterrupt
+            name = show(files.source)
+            console.say(f"Photo {number} of {len(planned)}: {name}")
+            show_progress = partial(console.show_progress, number, len(planned))
+            action = partial(_run_photo, job, files, show_progress, console, entries)
+            code, complaint = _guard(action, parsed.debug, interrupts)
+            codes.append(code)
+            if complaint:
+                is_named = name in complaint or not parsed.quiet
+                console.complain(complaint if is_named else f"{complaint} ({name})")
+                error = complaint.removeprefix("error: ")
+                entries.append({"input": str(files.source), "output": None, "error": error})
+            console.say("")
+    except KeyboardInterrupt:
+        stopped = {"done": len(entries), "of": len(planned)}
+        console.complain(f"stopped: {len(entries)} of {len(planned)} photos are done; {_NOTHING_LOST}")
+    if passed_over := job.describe_passed_over():
+        console.say(passed_over)
+    console.say(count_photos(entries, show(job.output_folder)))
+    if stopped is not None:
+        return _STOPPED, stopped
+    return _UNEXPECTED if _UNEXPECTED in codes else max(codes), None
 
-    quiet, output = parsed.quiet, parsed.output_path or OUTPUT_FOLDER
-    codes = []
-    for files in tqdm(job.plan_folder(parsed.input_path, output), unit="photo", disable=quiet or None, leave=False):
-        if not quiet:
-            _say(f"{files.source}", sys.stdout)
-        code, complaint = _guard(partial(_run_photo, job, files, quiet, entries), parsed.debug)
-        codes.append(code)
-        if complaint:
-            _say(f"{complaint} ({files.source})" if quiet else complaint, sys.stderr)
-            entries.append({"input": str(files.source), "output": None, "error": complaint.removeprefix("error: ")})
-        if not quiet:
-            _say("", sys.stdout)
-    failed = sum(code != _DONE for code in codes)
-    if not quiet:
-        what = "1 photo" if len(codes) == 1 else f"{len(codes)} photos"
-        _say(f"{what}: {len(codes) - failed} written to {output}, {failed} failed.", sys.stdout)
-    return _UNEXPECTED if _UNEXPECTED in codes else max(codes)
 
-
-def _run_burst(job: FileJob, parsed: argparse.Namespace, entries: list[dict[str, object]]) -> int:
+def _run_burst(job: FileJob, sheet: Path | None, console: Console, entries: list[Entry]) -> int:
     """Make the best of several photos of one group, and say what came of it."""
-    from retouch.files import make_best_take
+    from retouch.burst_files import make_best_take, plan_burst
 
-    for flag in ("analyze", "masks_dir", "reference_path"):
-        if getattr(parsed, flag):
-            raise BadOption(f"--{flag} does not go with --burst.")
-    files = job.plan_burst(parsed.burst, parsed.contact_sheet)
-    engine, why_draft = job.engine
-    with _progress_bar(parsed.quiet) as on_progress:
-        text, entry = make_best_take(files, job.options, engine, on_progress, partial(_say, stream=sys.stderr))
-    entries.append(entry)
-    if not parsed.quiet:
-        _say("\n".join(filter(None, [text, why_draft])), sys.stdout)
-    return _DONE
+    files = plan_burst(job, sheet)
+    with console.show_progress() as on_progress:
+        summary = make_best_take(job, files, on_progress, console.complain)
+    return _tell(summary, console, entries)
 
 
-def _show_page(options: Options, parsed: argparse.Namespace) -> int:
+def _show_page(options: Options, parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
     """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
-    if parsed.input_path is not None:
-        raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     # Before gradio is imported, and by it what else may report how it is used: they read this only then.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
     try:
@@ -209,78 +246,20 @@ def _show_page(options: Options, parsed: argparse.Namespace) -> int:
         text = "the package gradio is not installed; run: pip install -r requirements.txt"
         raise MissingPackage(text) from error
 
-    with suppress(KeyboardInterrupt):
-        serve(options, parsed.host, parsed.port, parsed.auth, lambda text: _say(text, sys.stderr))
+    with suppress(KeyboardInterrupt), note_interrupts(interrupts):
+        serve(options, parsed.host, parsed.port, parsed.auth, console.complain)
     return _DONE
 
 
-def _download_model(options: DiffusionOptions, quiet: bool) -> int:
-    """Fetch the weights that the options name, and do nothing else."""
-    from diffusion.weights import check_packages, describe_model, fetch_adapter, fetch_weights, find_weights, set_up_hub
-
-    check_packages(["huggingface_hub"])
-    set_up_hub(quiet=quiet)
-    if find_weights(options.model) is None and not (quiet or options.offline):
-        _say(f"Fetching {options.model}: {describe_model(options.model)}", sys.stdout)
-    weights = fetch_weights(options.model, offline=options.offline)
-    places = [weights.file or weights.folder]
-    if options.lora is not None:
-        places.append(fetch_adapter(options.lora, offline=options.offline))
-    if not quiet:
-        _say("\n".join(f"On this machine: {place}" for place in places), sys.stdout)
-    return _DONE
-
-
-@contextmanager
-def _progress_bar(quiet: bool) -> Iterator[Progress]:
-    from tqdm import tqdm
-
-    # None: off unless a person is watching.
-    with tqdm(total=100, disable=quiet or None, leave=False, bar_format="{desc} {percentage:3.0f} %|{bar}|") as bar:
-
-        def on_progress(text: str, fraction: float) -> None:
-            bar.set_description_str(text, refresh=False)
-            bar.update(100 * fraction - bar.n)
-
-        yield on_progress
-
-
-ROOT = Path(__file__).resolve().parent
-"""The folder that the program runs from."""
-
-BAD_INPUT = 2
-"""The exit code when the input or a flag is wrong."""
+# ---- the parser ----------------------------------------------------------------------------------------
 
 _EXAMPLES = """examples:
-  python main.py --input_path group.jpg --output_path group_fixed.jpg
-  python main.py --input_path group.jpg --analyze
-  python main.py --input_path group.jpg --faces 1,3 --no-smile
-  python main.py --input_path holiday/ --output_path holiday_fixed/
+  python main.py group.jpg --output_path group_fixed.jpg
+  python main.py group.jpg --analyze
+  python main.py group.jpg --faces 1,3 --no-smile
+  python main.py holiday/ beach.jpg --output_path fixed/
   python main.py --burst burst/ --output_path best.jpg --contact_sheet who.png
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    """An argument parser that says what is wrong in one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"error: {message} (--help lists every option)\n")
-
-
-def _explain_unknown(word: str, parser: argparse.ArgumentParser) -> str:
-    """What is wrong with a word of the command line that belongs to no flag."""
-    if not word.startswith("-"):
-        return f"{word} belongs to no flag: name a photo with --input_path, in quotes where its name holds a space"
-    wrong = word.partition("=")[0]
-    known = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
-    # As people write them: a dash or an underscore, small letters or capitals, one dash or two.
-    alike = {_simplify(name): name for name in known}
-    near = difflib.get_close_matches(_simplify(wrong), alike, n=1)
-    return f"there is no flag {wrong}; did you mean {alike[near[0]]}?" if near else f"there is no flag {wrong}"
-
-
-def _simplify(flag: str) -> str:
-    return flag.lower().lstrip("-").replace("-", "_")
 
 
 class _ShowVersion(argparse.Action):
@@ -290,62 +269,14 @@ class _ShowVersion(argparse.Action):
         try:
             version = read_version(ROOT)
         except OSError as error:
-            parser.exit(BAD_INPUT, f"error: {error.filename}, which tells the version, cannot be read.\n")
+            parser.exit(BAD_USAGE, f"error: {error.filename}, which tells the version, cannot be read.\n")
         print(f"{parser.prog} {version}")
         parser.exit()
 
 
-def explain_missing_package(name: str, root: Path = ROOT, windows: bool = os.name == "nt") -> str:
-    """Return what to do where Python lacks the package `name`, one that every run needs, without a full stop.
-
-    Mostly it is installed, but in the environment `.venv` in the folder `root`, which is not active. Packages that
-    only Stable Diffusion or the page needs are not for here: those say themselves what to install.
-    """
-    here = Path.cwd() == root
-    environment = Path(".venv") if here else root / ".venv"
-    if Path(sys.prefix).resolve() == (root / ".venv").resolve():
-        requirements = "requirements_draft.txt" if here else str(root / "requirements_draft.txt")
-        return f"{environment} lacks the package {name}; run: pip install -r {_quote(requirements, windows)}"
-    activate = f"{environment}\\Scripts\\activate" if windows else f"{environment}/bin/activate"
-    activate = ("" if windows else "source ") + _quote(activate, windows)
-    if (root / ".venv").is_dir():
-        return f"this Python lacks the package {name}; activate the program's environment first: {activate}"
-    if windows:
-        steps = f"python -m venv .venv, then {activate}, then pip install -r requirements_draft.txt"
-    else:
-        steps = f"make {'' if here else f'-C {shlex.quote(str(root))} '}demo, and after that {activate}"
-    return f"this Python lacks the package {name}; make the program's environment first: {steps}"
-
-
-# Where Debian and Ubuntu keep the libraries that OpenCV takes from the system, by the beginnings of their names.
-_LIBRARY_PACKAGES = {"libGL.": "libgl1", "libglib-": "libglib2.0-0", "libgthread-": "libglib2.0-0"}
-
-
-def _find_missing_library(error: ImportError) -> str:
-    """The shared library of the system that Linux could not load for a package, such as libGL.so.1, or nothing."""
-    found = re.match(r"(lib[\w.+-]+\.so[\w.]*): cannot open shared object file", str(error))
-    return found[1] if found else ""
-
-
-def _explain_missing_library(library: str) -> str:
-    """What to do where the system lacks a shared library."""
-    packages = (package for start, package in _LIBRARY_PACKAGES.items() if library.startswith(start))
-    package = next(packages, None)
-    if package is None:
-        return f"this system lacks the library {library}; install the package of your system that holds it."
-    return f"this system lacks the library {library}; on Debian or Ubuntu run: sudo apt-get install {package}"
-
-
-def _quote(path: str, windows: bool) -> str:
-    """As a shell takes it."""
-    if windows:
-        return f'"{path}"' if " " in path else path
-    return shlex.quote(path)
-
-
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the parser of the command line; what it knows of `Options` comes from their fields."""
-    parser = _Parser(
+    parser = Parser(
         prog="main.py",
         description="Opens closed eyes and makes unsmiling mouths smile in a photo; all else stays as it is.",
         epilog=_EXAMPLES,
@@ -363,7 +294,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_options(parser.add_argument_group("smiles"), SmileOptions)
     references = parser.add_argument_group("other photos of the same people")
     references.add_argument(
-        "--reference_path", type=_path, nargs="+", action="extend", metavar="PHOTO",
+        "--reference_path", type=read_path, nargs="+", action="extend", metavar="PHOTO",
         help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
     )  # fmt: skip
     _add_options(references, ReferenceOptions)
@@ -375,7 +306,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_options(parser.add_argument_group("the file of the result"), OutputOptions)
     _add_page(parser.add_argument_group("the page in the browser"))
     output = parser.add_argument_group("what is said")
-    output.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    output.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    output.add_argument("-v", "--verbose", action="store_true", help="also print what was measured")
     output.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
     output.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     return parser
@@ -402,27 +334,42 @@ def _add_options(group: argparse._ArgumentGroup, options: type[object]) -> None:
 
 
 def _add_files(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("photos", type=read_path, nargs="*", metavar="PHOTO", help="photos, or folders of them")
     group.add_argument(
-        "-i", "--input_path", "--input", type=_path, metavar="PHOTO", help="a photo, or a folder of them"
+        "-i", "--input_path", "--input", type=read_path, metavar="PHOTO", help="the same for a single photo or folder"
     )
     group.add_argument(
-        "-o", "--output_path", "--output", type=_path, metavar="PHOTO",
-        help="the result; its ending names its format (default: data/outputs/final_NAME.png); "
-        "a folder when the input is one",
+        "-o", "--output_path", "--output", type=read_name, metavar="PHOTO",
+        help="the result, whose ending names its format, or a folder for results (default: data/outputs); a name that "
+        "ends in a slash is a folder, and made where it is missing",
     )  # fmt: skip
     group.add_argument(
-        "--burst", type=_path, metavar="FOLDER",
+        "--format", type=read_ending, metavar="ENDING",
+        help="the format of results that are not named, such as png (default: that of the photo)",
+    )  # fmt: skip
+    group.add_argument("--recursive", action="store_true", help="of a folder also take the folders in it")
+    group.add_argument(
+        "--copy_unchanged", action="store_true", help="also write a result where nothing had to be changed"
+    )
+    group.add_argument(
+        "--burst", type=read_path, metavar="FOLDER",
         help="photos of one group, taken one after the other: the best one is kept, and each face that another one "
         "shows better is put right; --input_path names the one to keep",
     )  # fmt: skip
     group.add_argument(
-        "--contact_sheet", type=_path, metavar="PHOTO", help="with --burst, also write a picture of who came from where"
+        "--contact_sheet",
+        type=read_path,
+        metavar="PHOTO",
+        help="with --burst, also write a picture of who came from where",
     )
-    group.add_argument("--overwrite", action="store_true", help="allow the result to replace a photo that was read")
     group.add_argument(
-        "--masks_dir", type=_path, metavar="FOLDER", help="also write the masks and the engine's painting"
+        "--overwrite", action="store_true",
+        help="allow results to replace photos that were read, and files that this program did not write",
+    )  # fmt: skip
+    group.add_argument(
+        "--masks_dir", type=read_path, metavar="FOLDER", help="also write the masks and the engine's painting"
     )
-    group.add_argument("--report", type=_path, metavar="FILE.json", help="also write all measured values as JSON")
+    group.add_argument("--report", type=read_path, metavar="FILE.json", help="also write all measured values as JSON")
 
 
 def _add_page(group: argparse._ArgumentGroup) -> None:
@@ -431,28 +378,13 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
         "--host", default="127.0.0.1", metavar="ADDRESS",
         help="where it listens; 0.0.0.0 lets others in your network in (default: %(default)s, this computer alone)",
     )  # fmt: skip
-    group.add_argument("--port", type=_port, default=7860, metavar="N", help="its port (default: %(default)s)")
-    group.add_argument("--auth", type=_name_and_password, metavar="NAME:PASSWORD", help="let in only who gives these")
-
-
-def _path(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("names no file")
-    return Path(text)
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"takes a port between 1 and 65535, not {text!r}")
-
-
-def _name_and_password(text: str) -> tuple[str, str]:
-    name, colon, password = text.partition(":")
-    if not (name and colon and password):
-        raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
-    return name, password
+    group.add_argument("--port", type=read_port, default=7860, metavar="N", help="its port (default: %(default)s)")
+    group.add_argument(
+        "--auth", type=read_name_and_password, metavar="NAME:PASSWORD", help="let in only who gives these"
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C now ends what is left without a word
+    sys.exit(exit_code)

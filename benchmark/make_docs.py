@@ -55,7 +55,7 @@ def _list_places() -> Iterator[tuple[str, str]]:
 
 def _write_row(action: argparse.Action, places: dict[str, str]) -> str:
     value = _name_value(action)
-    flags = ", ".join(f"`{flag}{f' {value}' if value else ''}`" for flag in action.option_strings)
+    flags = ", ".join(f"`{flag}{f' {value}' if value else ''}`" for flag in action.option_strings) or f"`{value}`"
     words = (action.help or "") % {"default": action.default, "prog": "main.py"}
     place = f"`{places[action.dest]}`" if action.dest in places else ""
     return f"| {flags} | {words} | {place} |\n"
@@ -69,7 +69,7 @@ def _name_value(action: argparse.Action) -> str:
     name = str(action.metavar or choices or action.dest.upper())
     if action.nargs == "?":
         return f"[{name}]"
-    return f"{name} [{name} ...]" if action.nargs == "+" else name
+    return {"+": f"{name} [{name} ...]", "*": f"[{name} ...]"}.get(str(action.nargs), name)
 
 
 if __name__ == "__main__":

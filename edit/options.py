@@ -61,10 +61,15 @@ def _read_eye_color(text: str) -> str:
 
 
 def _read_face_numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError as error:
-        raise ArgumentTypeError(f"takes numbers of faces such as 1,3, not {text!r}") from error
+    """The numbers of a list such as 1,3-5, in order, each once."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,4})\s*(?:-\s*(\d{1,4})\s*)?", part, re.ASCII)
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if last < first:
+            raise ArgumentTypeError(f"takes numbers of faces such as 1,3 or 1-3, not {text!r}")
+        numbers.update(range(first, last + 1))
+    return tuple(sorted(numbers))
 
 
 @dataclass(frozen=True)
@@ -331,7 +336,7 @@ class Options:
                 lambda numbers: len(numbers) > 0 and min(numbers) >= 1,
                 "takes the numbers of faces, counted from 1, such as 1,3.",
             ),
-            unset="all", metavar="1,3",
+            unset="all", metavar="1,3-5",
         ).field_metadata,
     )  # fmt: skip
     # calibration: identity. The cosine of two descriptions, before and after; -1 … 1.

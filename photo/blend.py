@@ -23,13 +23,6 @@ class Patch:
     pixels: Pixels
 
 
-def composite(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
-    """Return a copy of `pixels` uint8 (H, W, 3) with the patches blended in; without patches `pixels` itself."""
-    canvas = Canvas(pixels)
-    lay(canvas, patches)
-    return canvas.work if patches else pixels
-
-
 def lay(canvas: Canvas, patches: Sequence[Patch]) -> None:
     """Blend patches into the working copy of a photo, each by the alpha of its region.
 

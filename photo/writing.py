@@ -1,4 +1,4 @@
-"""Write a file so that it appears whole or not at all, and never replaces a photo that was read.
+"""Write a file so that it appears whole or not at all, and never replaces a photo, or what somebody else wrote.
 
 Every result is written like this: the bytes are made in memory, written to a new file beside the target, flushed to the
 disk and read back; only then does the new file take the target's place.
@@ -7,52 +7,93 @@ disk and read back; only then does the new file take the target's place.
 from __future__ import annotations
 
 import errno
+import filecmp
+import json
 import os
+import re
 import secrets
 import shutil
+import signal
+import stat
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from photo.errors import UnwritablePhoto
+from photo.mark import is_marked
 
 # Bytes written and compared at a time, so that a large file is not in memory twice.
 _CHUNK = 1 << 20
+# What temporary files are called: nobody else's are.
+_PART = re.compile(r"\.[0-9a-f]{8}-[0-9a-f]{16}\.part")
+
+# Where results went before they were marked, and what they are called there.
+_OWN_FOLDER, _OWN_NAMES = ("data", "outputs"), ("final_", "analysis_", "best_")
 
 
 @dataclass(frozen=True)
 class Originals:
     """The photos that a run reads, which must not be replaced: for each what to call it in an error, and its path.
 
-    `overwrite` allows replacing them, unless `never` names a flag: the files of that flag may never do so.
+    With `only_own` no other file is replaced either but what this program wrote: pictures with its mark, copies of
+    these photos, its reports, and what is called like its results in a folder data/outputs. `overwrite` allows
+    replacing all of them, unless `never` names a flag: the files of that flag may never replace a photo that is read.
     """
 
     photos: tuple[tuple[str, Path], ...] = ()
     overwrite: bool = False
     never: str = ""
+    only_own: bool = False
 
     def but_never_by(self, flag: str) -> Originals:
         """The same photos for the files that `flag` writes, which may never replace them."""
         return replace(self, never=flag)
 
     def check(self, path: Path) -> None:
-        """Raise UnwritablePhoto when `path` is one of the photos, under any name or link, and may not replace it."""
+        """Raise UnwritablePhoto when `path`, under any name or link, is a file that may not be replaced."""
         found = _find(path)
         if found is None or (self.overwrite and not self.never):
             return
-        for what, photo in self.photos:
-            original = _find(photo)
-            if original is not None and os.path.samestat(found, original):
-                if self.never:
-                    raise UnwritablePhoto(
-                        f"{path} is {what}, which {self.never} never replaces, not even with --overwrite; "
-                        "name another place."
-                    )
-                raise UnwritablePhoto(f"{path} is {what}; name another file, or allow --overwrite.")
+        what = self._names.get((found.st_dev, found.st_ino))
+        if what is not None and self.never:
+            raise UnwritablePhoto(
+                f"{path} is {what}, which {self.never} never replaces, not even with --overwrite; name another place."
+            )
+        if what is not None:
+            raise UnwritablePhoto(f"{path} is {what}; name another file, or allow --overwrite.")
+        if self.only_own and not self.overwrite and not self._is_own(path, found):
+            raise UnwritablePhoto(
+                f"{path} is there already, and nothing in it says that this program wrote it; "
+                "name another file, or allow --overwrite."
+            )
+
+    @cached_property
+    def _found(self) -> list[tuple[str, Path, os.stat_result]]:
+        listed = ((what, path, _find(path)) for what, path in self.photos)
+        return [(what, path, found) for what, path, found in listed if found is not None]
+
+    @cached_property
+    def _names(self) -> dict[tuple[int, int], str]:
+        """What each photo is called, by the number of its file; the first name counts."""
+        return {(found.st_dev, found.st_ino): what for what, _, found in reversed(self._found)}
+
+    def _is_own(self, path: Path, found: os.stat_result) -> bool:
+        """Whether nothing is lost with the file at `path`, which is none of the photos."""
+        if not stat.S_ISREG(found.st_mode):
+            return True  # a folder or a device, which cannot be replaced anyway
+        if is_marked(path) or _is_report(path) or _is_in_own_place(path):
+            return True
+        alike = (photo for _, photo, other in self._found if other.st_size == found.st_size)
+        with suppress(OSError):
+            return any(filecmp.cmp(path, photo, shallow=False) for photo in alike)
+        return False
 
 
 def check_writable(path: Path, originals: Originals) -> None:
@@ -82,15 +123,15 @@ def check_writable(path: Path, originals: Originals) -> None:
 def write_whole(path: Path, data: bytes, originals: Originals) -> None:
     """Make `data` the content of `path`, or raise UnwritablePhoto and leave everything as it was.
 
-    Missing folders are made; an existing file is replaced and its mode kept. Temporary files that a killed run for the
-    same path left behind are removed.
+    Missing folders are made; an existing file is replaced and its mode kept. Temporary files that a killed run left
+    behind in the folder are removed.
     """
     check_writable(path, originals)
-    with explain_write_errors(path):
+    with explain_write_errors(path), _hold_interrupts():
         # Through a link the file it points to is replaced, and the link stays.
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target)
+        remove_leftovers(target.parent)
         file = _open_part(target)
         part = Path(file.name)
         try:
@@ -105,9 +146,35 @@ def write_whole(path: Path, data: bytes, originals: Originals) -> None:
                 if sys.platform == "win32":
                     file.close()  # no open file can be renamed there; elsewhere closing gives up the lock
                 part.replace(target)
-        finally:  # also on Ctrl-C; after the replacement there is nothing left to remove
+        finally:  # after the replacement there is nothing left to remove
             part.unlink(missing_ok=True)
         _sync_folder(target.parent)
+
+
+@contextmanager
+def _hold_interrupts() -> Iterator[None]:
+    """Let Ctrl+C take effect after the block, as it could come between two steps of making and removing a file.
+
+    Whoever is tired of waiting, for a disk that does not answer, presses it again.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    held: list[int] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append(number)
+        if len(held) > 1 and callable(before):
+            before(number, frame)
+
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield  # nothing is interrupted here
+        return
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
@@ -131,6 +198,22 @@ def describe_error(error: OSError | RuntimeError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def _is_in_own_place(path: Path) -> bool:
+    """Whether a file is called as only this program calls its results, in the folder where it has always put them."""
+    return path.absolute().parent.parts[-2:] == _OWN_FOLDER and path.name.startswith(_OWN_NAMES)
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file is a report of this program: a list of photos, each with its input and output."""
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        photos = json.loads(path.read_bytes())["photos"]
+        return all({"input", "output"} <= set(photo) for photo in photos)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
 def _find(path: Path) -> os.stat_result | None:
     """The status of a file; None when there is none."""
     try:
@@ -152,16 +235,23 @@ def _open_part(target: Path) -> IO[bytes]:
         file.close()
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Remove temporary files of killed runs for the same target; those of running ones are locked."""
-    for part in target.parent.glob(f"{_mark(target)}*.part"):
-        with suppress(OSError):
-            if sys.platform == "win32":
-                part.unlink()  # which fails while a process has it open
-            else:
-                with part.open("r+b") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    part.unlink()
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed runs left in a folder; those of running ones are locked."""
+    with suppress(OSError):
+        for part in folder.iterdir():
+            if _PART.fullmatch(part.name):
+                with suppress(OSError):
+                    _remove_leftover(part)
+
+
+def _remove_leftover(part: Path) -> None:
+    """Remove a temporary file. Raises OSError when it is in use."""
+    if sys.platform == "win32":
+        part.unlink()  # which fails while a process has it open
+        return
+    with part.open("r+b" if os.access(part, os.W_OK) else "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.unlink()
 
 
 def _mark(target: Path) -> str:

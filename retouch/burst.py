@@ -23,6 +23,7 @@ from face.search import remeasure
 from face.types import Face
 from photo.blend import count_changes
 from photo.errors import BadOption
+from photo.names import show
 from photo.types import Matrix, Photo, Pixels, Progress
 from retouch.pipeline import fix_photo
 from retouch.progress import ignore_progress, scale_progress
@@ -168,10 +169,10 @@ def fix_burst(
 
 def describe_burst(result: BurstResult, photos: Sequence[BurstPhoto]) -> str:
     """Return which photo was kept, where each face comes from, and what was edited, as lines of text."""
-    lines = [f"Kept {photos[result.base].reference.name} of {len(photos)} photos."]
+    lines = [f"Kept {show(photos[result.base].reference.name)} of {len(photos)} photos."]
     for source in result.sources:
         outcome = f" {source.outcome[0].upper()}{source.outcome[1:]}" if source.outcome else ""
-        lines.append(f"Face {source.face.number}: {source.reason}.{outcome}")
+        lines.append(f"Face {source.face.number}: {show(source.reason)}.{outcome}")
     if result.changed_outside:
         lines.append(f"Warning: {result.changed_outside:,} pixels outside the masks changed.")
     else:

@@ -161,6 +161,18 @@ def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str
     return draft, f"Painted by the draft engine, not by Stable Diffusion: {why}"
 
 
+def download_model(options: DiffusionOptions, log: Callable[[str], None], *, quiet: bool = False) -> None:
+    """Fetch the weights that the options name, and do nothing else; `log` is told what and where. Raises FixError."""
+    check_packages(["huggingface_hub"])
+    set_up_hub(quiet=quiet)
+    if find_weights(options.model) is None and not options.offline:
+        log(f"Fetching {options.model}: {describe_model(options.model)}")
+    weights = fetch_weights(options.model, offline=options.offline)
+    log(f"On this machine: {weights.file or weights.folder}")
+    if options.lora is not None:
+        log(f"On this machine: {fetch_adapter(options.lora, offline=options.offline)}")
+
+
 def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
     """The Stable Diffusion engine; its weights are downloaded if need be, and loaded when it first paints."""
     check_packages()

@@ -1,12 +1,14 @@
-"""From file to file: a photo, every photo of a folder, or the best take of a burst, with the masks beside them.
+"""From file to file: one photo or many, with the masks beside them.
 
-All that is read and written on the way of the command line goes through here. Nothing is printed: what a person should
-read comes back as text, what programs read as entries of the JSON report.
+All that is read and written on the way of the command line goes through here and through `retouch.burst_files`. Nothing
+is printed: what a person should read comes back as text, what programs read as entries of the JSON report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,15 +21,18 @@ from mouth_mask import mouth_mask
 from photo.canvas import Canvas
 from photo.errors import BadOption, UnreadablePhoto, UnwritablePhoto
 from photo.files import FORMATS, check_output, load_photo, save_photo
+from photo.mark import mark_photo
+from photo.names import show
 from photo.saving import Saving
-from photo.types import Photo, Progress
-from photo.writing import Originals
-from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
-from retouch.drawing import draw_analysis, draw_contact_sheet
+from photo.types import Photo, Pixels, Progress
+from photo.writing import Originals, check_writable, describe_error, remove_leftovers, write_whole
+from retouch.drawing import draw_analysis
 from retouch.engines import choose_engine
+from retouch.hints import is_new
+from retouch.listing import Listing, check_apart, describe_passed_over, list_inputs, list_photos, tell_apart
 from retouch.marking import choose_saving
 from retouch.pipeline import analyze_photo, fix_photo
-from retouch.progress import ignore_progress, scale_progress
+from retouch.progress import ignore_progress
 from retouch.report import analysis_to_json, describe, describe_analysis, to_json
 
 OUTPUT_FOLDER = Path("data/outputs")
@@ -37,52 +42,92 @@ Entry = dict[str, object]
 """What the JSON report says of one photo, or of one burst."""
 
 _DRAFT, *_MASKS = "draft.png", "eyes_mask.png", "mouth_mask.png"
-
-# Finding the faces of all photos is this fraction of the work.
-_READING = 0.6
-_SHEET = "--contact_sheet"
+# Photos from the one folder become results in the other under names of their own, as they always did.
+_SAMPLES = ("data", "inputs"), ("data", "outputs")
+_THE_INPUT = "the input photo itself"
 
 
 @dataclass(frozen=True)
 class JobFiles:
     """What a run reads and where it writes, as the user named it.
 
-    `source` is a photo or a folder of them; with a `burst`, a folder, it is the photo to keep. `references` are photos
-    and folders of photos. `output` names the result, or the folder of results; `masks_dir` takes the masks, too.
-    `overwrite` allows results to replace photos that are read.
+    `sources` are photos and folders of them, with `recursive` of those in them, too; with a `burst`, a folder, the
+    photo to keep. `references` are photos and folders of photos. `output` names the result, or the folder of results,
+    which it is in any case with `is_folder`; `format` is the ending of results that are not named, without its dot,
+    None for that of the photo. `masks_dir` takes the masks, too. `overwrite` allows results to replace photos that are
+    read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing.
     """
 
-    source: Path | None = None
+    sources: tuple[Path, ...] = ()
     burst: Path | None = None
     references: tuple[Path, ...] = ()
     output: Path | None = None
+    is_folder: bool = False
+    format: str | None = None
+    recursive: bool = False
     masks_dir: Path | None = None
     overwrite: bool = False
+    copy_unchanged: bool = False
+
+    @property
+    def are_many(self) -> bool:
+        """Whether the sources are more than a single photo, so that results need a folder."""
+        return len(self.sources) > 1 or any(source.is_dir() for source in self.sources)
 
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """One photo of a run: where it lies, where its result goes, and the folder of its masks, if they are wanted."""
+    """One photo of a run: where it lies, where its result goes, and the folder of its masks, if they are wanted.
+
+    `is_copied` says that the result is also written where nothing was changed.
+    """
 
     source: Path
     target: Path
     masks_dir: Path | None = None
+    is_copied: bool = True
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of one photo: text for people, an entry of the report, and whether a result was written."""
+
+    text: str
+    entry: Entry
+    is_written: bool = True
 
 
 class FileJob:
     """What one run does to each photo: fixes it, or only analyzes it and draws numbered boxes.
 
     Engine and reference photos are got when the first photo needs them, once. `log` is told what a person should know
-    meanwhile, `quiet` keeps the engine from showing its progress. Raises FixError.
+    meanwhile, `quiet` keeps the engine from showing its progress, `verbose` tells people what was measured, too.
+    Raises FixError.
     """
 
     def __init__(
-        self, files: JobFiles, options: Options, log: Callable[[str], None], *, analyze: bool, quiet: bool
+        self,
+        files: JobFiles,
+        options: Options,
+        log: Callable[[str], None],
+        *,
+        analyze: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
     ) -> None:
         self.files, self.options, self.analyze = files, options, analyze
-        self.originals = _list_originals(files, analyze)
+        self.verbose = verbose
         self._log, self._quiet = log, quiet
-        self._has_told_why_draft = False
+        if files.format is not None and f".{files.format}" not in FORMATS:
+            known = ", ".join(ending.removeprefix(".") for ending in FORMATS)
+            raise BadOption(f"--format must be one of {known}, not {files.format}.")
+        self.listing = self._list_sources()
+        self.originals = self._list_originals()
+
+    @property
+    def output_folder(self) -> Path:
+        """The folder that results go to where they are not named one by one."""
+        return self.files.output or OUTPUT_FOLDER
 
     @cached_property
     def engine(self) -> tuple[Engine, str]:
@@ -94,7 +139,7 @@ class FileJob:
         """The photos that may give eyes to others; in a folder a photo that cannot be read is passed over."""
         found: list[ReferencePhoto] = []
         for path in self.files.references:
-            for file in _list_photos(path, leave_out_results=True) if path.is_dir() else [path]:
+            for file in list_photos(path).paths if path.is_dir() else [path]:
                 try:
                     found.append(read_reference(load_photo(file)))
                 except UnreadablePhoto as error:
@@ -105,76 +150,169 @@ class FileJob:
             raise UnreadablePhoto("None of the reference photos can be read.")
         return found
 
-    def plan_photo(self, source: Path) -> PhotoFiles:
-        """Return where the result of a single photo goes: the path that was named, or a name made from the photo's."""
+    def plan(self) -> list[PhotoFiles]:
+        """Return every photo of the run with the place of its result; nothing that is written replaces an original.
+
+        No two photos have one place. What killed runs left behind in the folders of results is removed.
+        """
+        planned = self._plan_many() if self.files.are_many else [self._plan_one(self.listing.paths[0])]
+        for folder in {files.target.parent for files in planned}:
+            remove_leftovers(folder)
+        return planned
+
+    def run_photo(self, files: PhotoFiles, on_progress: Progress) -> Summary:
+        """Fix or analyze one photo, write what comes of it, and return what was done."""
+        self._check_outputs(files)
+        photo = load_photo(files.source)
+        # The photo itself may lie among the references: it has nothing to give.
+        references = [r for r in self.references if r.path is None or not _is_same(r.path, files.source)]
+        if self.analyze:
+            analyses, plan = analyze_photo(photo, self.options, on_progress, references)
+            face_count, is_changed = len(analyses), True
+            text = describe_analysis(analyses, plan, numbers=self.verbose)
+            data = analysis_to_json(analyses, plan)
+            pixels = draw_analysis(photo.pixels, tuple(analysis.face for analysis in analyses), plan)
+            result_photo, saving = make_picture(pixels), Saving()
+        else:
+            engine, why_draft = self.engine
+            result = fix_photo(photo, self.options, engine, on_progress, references=references)
+            report, plan, pixels = result.report, result.plan, result.pixels
+            face_count, is_changed = len(report.faces), any(change.kept for change in report.changes)
+            text, data = describe(report, numbers=self.verbose), to_json(report)
+            if report.changes:
+                text = "\n".join([text, *self.explain_draft(why_draft)])
+            result_photo, saving = photo, choose_saving(self.options.output, report)
+        unknown = [number for number in self.options.faces or () if number > face_count]
+        if unknown:
+            raise BadOption(
+                f"--faces names face {unknown[0]}, but {files.source} has {face_count}; --analyze shows the numbers."
+            )
+        is_written, note = is_changed or files.is_copied, None
+        if is_written:
+            note = save_photo(pixels, result_photo, files.target, self.originals, saving)
+        if files.masks_dir is not None:
+            self._write_masks(files.masks_dir, photo, plan)
+        lines = [text, *([note] if note and is_written else []), _tell_where(files.target, is_written)]
+        output = str(files.target) if is_written else None
+        entry = {"input": str(files.source), "output": output, "note": note if is_written else None, **data}
+        return Summary("\n".join(lines), entry, is_written)
+
+    def explain_draft(self, why_draft: str) -> list[str]:
+        """Return the line on why Stable Diffusion does not paint, once on a machine, or always where details are asked
+        for; else nothing."""
+        is_told = bool(why_draft) and (self.verbose or (not self._quiet and is_new("stable_diffusion")))
+        return [why_draft] if is_told else []
+
+    def describe_passed_over(self) -> str:
+        """Return what the folders hold beside the photos of this run, as lines; empty if nothing."""
+        return describe_passed_over(self.listing.passed_over)
+
+    def check_report(self, path: Path) -> None:
+        """Raise FixError when the report cannot be written to `path`."""
+        if path.suffix.lower() != ".json" or path.is_dir():
+            raise BadOption(f"--report must name a file that ends in .json, not {path}.")
+        check_writable(path, self.originals.but_never_by("--report"))
+
+    def write_report(self, path: Path, entries: list[Entry], stopped: Mapping[str, int] | None = None) -> None:
+        """Write the report of the run; `stopped` says how many photos were `done`, of how many, when it was stopped."""
+        report: dict[str, object] = {"photos": entries}
+        if self.listing.passed_over:
+            passed_over = [{"input": str(file), "reason": reason} for file, reason in self.listing.passed_over]
+            report["passed_over"] = passed_over
+        if stopped is not None:
+            report["stopped"] = dict(stopped)
+        text = json.dumps(report, indent=2) + "\n"  # in ASCII: file names may hold what is no text
+        write_whole(path, text.encode("ascii"), self.originals.but_never_by("--report"))
+
+    # ---- what is read ------------------------------------------------------------------------------------
+
+    def _list_sources(self) -> Listing:
+        """The photos to work on; with a burst all of its photos."""
+        files = self.files
+        if files.burst is not None:
+            if not files.burst.is_dir():
+                raise UnreadablePhoto(f"--burst takes a folder of photos; {files.burst} is none.")
+            return list_photos(files.burst)
+        if len(files.sources) > 1:
+            missing = next((path for path in files.sources if not os.path.lexists(path)), None)
+            if missing is not None:
+                raise UnreadablePhoto(
+                    f"{missing} does not exist; check the name, and put it in quotes where it holds a space."
+                )
+        others = [files.masks_dir] if files.masks_dir is not None else []
+        return list_inputs(files.sources, recursive=files.recursive, results=self.output_folder, others=others)
+
+    def _list_originals(self) -> Originals:
+        """All photos that the run reads, so that nothing it writes takes their place."""
+        files = self.files
+        found = [(_THE_INPUT, path) for path in (*(files.sources if files.burst else ()), *self.listing.paths)]
+        for path in files.references:
+            listed = list_photos(path) if path.is_dir() else None
+            found += [("a reference photo", file) for file in (listed.paths if listed else [path])]
+            known = {passed for passed, _ in self.listing.passed_over}
+            if listed and not any(source.is_dir() and _is_same(source, path) for source in files.sources):
+                self.listing.passed_over += [passed for passed in listed.passed_over if passed[0] not in known]
+        originals = Originals(tuple(found), files.overwrite, only_own=True)
+        return originals.but_never_by("--analyze") if self.analyze else originals
+
+    # ---- what is written ---------------------------------------------------------------------------------
+
+    def _plan_one(self, source: Path) -> PhotoFiles:
+        """The result of a single photo: the path that was named, or a name made from the photo's."""
         output = self.files.output
         try:
-            is_folder = output is None or output.is_dir()
+            is_folder = output is None or self.files.is_folder or output.is_dir()
         except OSError as error:
-            raise UnwritablePhoto(f"{output} cannot be written: {error.strerror}; name another file.") from error
-        if output is None or is_folder:
-            output = (output or OUTPUT_FOLDER) / self._name_result(source)
-        return PhotoFiles(source, output, self.files.masks_dir)
+            raise UnwritablePhoto(f"{output} cannot be written: {describe_error(error)}; name another file.") from error
+        if output is not None and not is_folder:
+            if self.files.format is not None:
+                raise BadOption(f"--format has no effect: the ending of {output} names the format.")
+            return PhotoFiles(source, output, self.files.masks_dir)
+        target = self.output_folder / self._name_result(source)
+        return PhotoFiles(source, target, self.files.masks_dir, self._is_copied(source))
 
-    def plan_folder(self, folder: Path, output: Path) -> list[PhotoFiles]:
-        """Return the photos of a folder with their places in `output`; none of what is written replaces an original."""
-        if output.exists() and not output.is_dir():
-            raise UnwritablePhoto(f"{output} is a file; --output_path must be a folder when --input_path is one.")
-        photos = _list_inputs(folder, output)
-        names = [Path(self._name_result(photo)) for photo in photos]
-        planned = []
-        for photo, name in zip(photos, names, strict=True):
-            # Two photos such as a.jpg and a.png would share a result: there the old ending stays in the name.
-            own = name.with_suffix(f"{photo.suffix}.png") if names.count(name) > 1 else name
-            masks_dir = self.files.masks_dir / photo.name if self.files.masks_dir else None
-            planned.append(PhotoFiles(photo, output / own, masks_dir))
+    def _plan_many(self) -> list[PhotoFiles]:
+        """The results of many photos, each in its place below the folder of results."""
+        output, is_folder = self.output_folder, self.files.is_folder
+        if os.path.lexists(output) and not output.is_dir():
+            raise UnwritablePhoto(f"{output} is a file; --output_path must be a folder for more than one photo.")
+        if not output.is_dir() and not is_folder and output.suffix.lower() in FORMATS:
+            raise UnwritablePhoto(
+                f"{output} names one photo; --output_path must be a folder for more than one: write {output}{os.sep} "
+                "if it is to be one."
+            )
+        sources, inputs = self.listing.paths, self.listing.inputs
+        names = [photo.place.parent / self._name_result(photo.path) for photo in inputs]
+        masks: list[Path | None] = [None] * len(inputs)
+        if self.files.masks_dir is not None:
+            folders = tell_apart([photo.place for photo in inputs], [Path()] * len(inputs))
+            masks = [self.files.masks_dir / folder for folder in folders]
+        planned = [
+            PhotoFiles(source, output / name, masks_dir, self._is_copied(source))
+            for source, name, masks_dir in zip(sources, tell_apart(names, sources), masks, strict=True)
+        ]
+        check_apart([files.target for files in planned], [folder for folder in masks if folder is not None])
         for files in planned:
             for path, originals in self._list_outputs(files):
                 originals.check(path)
         return planned
 
-    def run_photo(self, files: PhotoFiles, on_progress: Progress) -> tuple[str, Entry]:
-        """Fix or analyze one photo, write what comes of it, and return what was done as text and as an entry."""
-        self._check_outputs(files)
-        photo, original = load_photo(files.source), None
-        # The photo itself may lie among the references: it has nothing to give.
-        references = [r for r in self.references if r.path is None or not _is_same(r.path, files.source)]
-        if self.analyze:
-            analyses, plan = analyze_photo(photo, self.options, on_progress, references)
-            faces = tuple(analysis.face for analysis in analyses)
-            text, data = describe_analysis(analyses, plan), analysis_to_json(analyses, plan)
-            pixels, saving = draw_analysis(photo.pixels, faces, plan), Saving(is_marked=not self.options.output.no_mark)
-        else:
-            engine, why_draft = self.engine
-            result = fix_photo(photo, self.options, engine, on_progress, references=references)
-            faces, plan = result.report.faces, result.plan
-            text, data = describe(result.report), to_json(result.report)
-            if why_draft and result.report.changes and not self._has_told_why_draft:
-                self._has_told_why_draft = True
-                text += f"\n{why_draft}"
-            pixels, original = result.pixels, photo
-            saving = choose_saving(self.options.output, result.report)
-        unknown = [number for number in self.options.faces or () if number > len(faces)]
-        if unknown:
-            raise BadOption(
-                f"--faces names face {unknown[0]}, but {files.source} has {len(faces)}; --analyze shows the numbers."
-            )
-        note = save_photo(pixels, original or Photo(pixels), files.target, self.originals, saving)
-        if files.masks_dir is not None:
-            self._write_masks(files.masks_dir, photo, plan)
-        entry = {"input": str(files.source), "output": str(files.target), "note": note, **data}
-        return "\n".join([text, *([note] if note else []), f"Written: {files.target}"]), entry
+    def _is_from_samples(self, source: Path) -> bool:
+        """Whether a photo lies in a folder data/inputs, and its result goes into a folder data/outputs."""
+        folders = source.absolute().parent, self.output_folder.absolute()
+        return tuple(folder.parts[-2:] for folder in folders) == _SAMPLES
 
-    def plan_burst(self, folder: Path, sheet: Path | None) -> BurstFiles:
-        """Return the photos of the burst in a folder, and where the best take and its contact `sheet` go."""
-        if not folder.is_dir():
-            raise UnreadablePhoto(f"--burst takes a folder of photos; {folder} is none.")
-        target = self.files.output or OUTPUT_FOLDER / f"best_{folder.resolve().name}.png"
-        photos = tuple(_list_photos(folder, leave_out_results=True))
-        return BurstFiles(photos, self.files.source, target, sheet, self.originals)
+    def _is_copied(self, source: Path) -> bool:
+        return self.analyze or self.files.copy_unchanged or self._is_from_samples(source)
 
     def _name_result(self, source: Path) -> str:
-        return f"{'analysis' if self.analyze else 'final'}_{source.stem}.png"
+        if self.analyze:
+            return f"analysis_{source.stem}.png"
+        is_sample = self._is_from_samples(source)
+        ending = source.suffix if source.suffix.lower() in FORMATS and not is_sample else ".png"
+        if self.files.format is not None:
+            ending = f".{self.files.format}"
+        return f"final_{source.stem}{ending}" if is_sample else f"{source.stem}{ending}"
 
     def _list_outputs(self, files: PhotoFiles) -> list[tuple[Path, Originals]]:
         """What is written for one photo, each with the photos as they stand to it."""
@@ -198,119 +336,33 @@ class FileJob:
         painted = draft.paint(canvas, plan, ignore_progress)
         for edit, patch in zip(plan.edits, painted.patches, strict=True):
             canvas.put(edit.region.box, patch)
-        made = Saving(is_marked=not self.options.output.no_mark)
-        save_photo(canvas.work, Photo(canvas.work), folder / _DRAFT, originals, made)
+        save_photo(canvas.work, make_picture(canvas.work), folder / _DRAFT, originals)
         for name, mask in zip(_MASKS, (eyes_mask(shape, plan.edits), mouth_mask(shape, plan.edits)), strict=True):
             gray = mask[:, :, None].repeat(3, axis=2)
-            save_photo(gray, Photo(gray, native=mask), folder / name, originals, made)
+            save_photo(gray, mark_photo(Photo(gray, native=mask))[0], folder / name, originals)
 
 
-def _list_originals(files: JobFiles, analyze: bool) -> Originals:
-    """All photos that the run reads, so that nothing it writes takes their place."""
-    found: list[tuple[str, Path]] = []
-    if files.source is not None:
-        is_folder = files.source.is_dir()
-        inputs = _list_inputs(files.source, files.output or OUTPUT_FOLDER) if is_folder else [files.source]
-        found += [("the input photo itself", path) for path in inputs]
-    others = [("the input photo itself", files.burst)] if files.burst is not None else []
-    for what, path in [*others, *(("a reference photo", path) for path in files.references)]:
-        listed = _list_photos(path, leave_out_results=True) if path.is_dir() else [path]
-        found += [(what, file) for file in listed]
-    originals = Originals(tuple(found), files.overwrite)
-    return originals.but_never_by("--analyze") if analyze else originals
+def make_picture(pixels: Pixels) -> Photo:
+    """Return a picture of this program's own making, uint8 (H, W, 3), with its mark."""
+    return mark_photo(Photo(pixels))[0]
 
 
-def _list_inputs(folder: Path, output: Path) -> list[Path]:
-    """The photos of a folder whose results go to `output`; earlier results are none of them."""
-    return _list_photos(folder, leave_out_results=output.exists() and output.samefile(folder))
+def count_photos(entries: Sequence[Entry], output: str) -> str:
+    """Return how many photos were written into a folder, needed nothing, or failed, as a sentence."""
+    failed = sum("error" in entry for entry in entries)
+    written = sum(entry["output"] is not None for entry in entries)
+    unchanged = len(entries) - written - failed
+    what = "1 photo" if len(entries) == 1 else f"{len(entries)} photos"
+    parts = [f"{written} written to {output}", *([f"{unchanged} left unchanged"] if unchanged else [])]
+    return f"{what}: {', '.join(parts)}, {failed} failed."
 
 
-def _list_photos(folder: Path, *, leave_out_results: bool) -> list[Path]:
-    try:
-        files = sorted(folder.iterdir())
-    except OSError as error:
-        raise UnreadablePhoto(f"The folder {folder} cannot be read: {error.strerror}.") from error
-    photos = [
-        file
-        for file in files
-        if file.suffix.lower() in FORMATS and file.is_file() and not file.name.startswith(".")
-        if not (leave_out_results and file.name.startswith(("final_", "analysis_")))
-    ]
-    if not photos:
-        raise UnreadablePhoto(f"There is no photo in the folder {folder}.")
-    return photos
-
-
-@dataclass(frozen=True)
-class BurstFiles:
-    """The photos of a burst and what to write.
-
-    `kept` is the photo to keep, None means the best one; it need not be among `photos`. `sheet` may be None.
-    `originals` are all photos that the run reads.
-    """
-
-    photos: tuple[Path, ...]
-    kept: Path | None
-    target: Path
-    sheet: Path | None
-    originals: Originals
-
-
-def make_best_take(
-    files: BurstFiles, options: Options, engine: Engine, on_progress: Progress, log: Callable[[str], None]
-) -> tuple[str, Entry]:
-    """Write the best take of a burst, and its contact sheet; return the report as text and as JSON.
-
-    A photo that cannot be read is left out, and `log` told why, unless it is the one to keep. The sheet never replaces
-    a photo that was read, the result only where `files.originals` allows it. Raises FixError.
-    """
-    listed = _sort_out(files)
-    paths, shots = [], []
-    for number, path in enumerate(listed):
-        on_progress("looking at the photos", _READING * number / len(listed))
-        try:
-            shots.append(read_burst_photo(load_photo(path)))
-        except UnreadablePhoto as error:
-            if path == files.kept:
-                raise
-            log(f"warning: {error} It is left out.")
-        else:
-            paths.append(path)
-    if len(paths) < 2:
-        left = "only one of these photos" if paths else "none of these photos"
-        raise UnreadablePhoto(f"--burst takes two photos or more, and {left} can be read.")
-    base = choose_base(shots, options) if files.kept is None else 0
-    photo = load_photo(paths[base])
-
-    rest = scale_progress(on_progress, _READING, 1 - _READING)
-    result = fix_burst(photo, shots, base, options, engine, rest)
-    has_other_faces = any(source.photo is not None for source in result.sources)
-    saving = choose_saving(options.output, result.fix.report, has_other_faces=has_other_faces)
-    note = save_photo(result.pixels, photo, files.target, files.originals, saving)
-    lines = [describe_burst(result, shots), *([note] if note else []), f"Written: {files.target}"]
-    if files.sheet is not None:
-        picture = draw_contact_sheet(result, shots)
-        made = Saving(is_marked=not options.output.no_mark)
-        save_photo(picture, Photo(picture), files.sheet, files.originals.but_never_by(_SHEET), made)
-        lines.append(f"Written: {files.sheet}")
-    data = burst_to_json(result, shots)
-    left_out = [str(path) for path in listed if path not in paths]
-    entry = {"input": str(paths[base]), "output": str(files.target), "note": note, "left_out": left_out, **data}
-    return "\n".join(lines), entry
-
-
-def _sort_out(files: BurstFiles) -> list[Path]:
-    """The photos, the one to keep first where one is named; what cannot be written is found before any work."""
-    others = [path for path in files.photos if files.kept is None or not _is_same(path, files.kept)]
-    paths = others if files.kept is None else [files.kept, *others]
-    if len(paths) < 2:
-        raise BadOption("--burst takes a folder of two photos or more; there is one.")
-    check_output(files.target, files.originals)
-    if files.sheet is not None:
-        check_output(files.sheet, files.originals.but_never_by(_SHEET))
-    if files.sheet is not None and files.sheet.resolve() == files.target.resolve():
-        raise BadOption("--contact_sheet and --output_path name the same file; name two.")
-    return paths
+def _tell_where(target: Path, is_written: bool) -> str:
+    """Where the result is, or why there is none."""
+    if is_written:
+        return f"Written: {show(target)}"
+    earlier = f" {show(target)} is from an earlier run." if target.exists() else ""
+    return f"Nothing was written; --copy_unchanged copies such photos, too.{earlier}"
 
 
 def _is_same(one: Path, other: Path) -> bool:

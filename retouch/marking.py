@@ -23,10 +23,12 @@ def choose_source_type(report: Report, *, has_other_faces: bool = False) -> Sour
 
 
 def choose_saving(options: OutputOptions, report: Report, *, has_other_faces: bool = False) -> Saving:
-    """Return how the photo of a report is saved as the user chose: with the mark of its edits, unless it has none."""
+    """Return how the photo of a report is saved as the user chose: with the mark of its edits, unless it has none.
+
+    Where nothing was edited the mark names the program alone; a copy of the photo's file does not get even that.
+    """
     source_type = choose_source_type(report, has_other_faces=has_other_faces)
-    is_marked = source_type is not None and not options.no_mark
-    return Saving(options.quality, is_marked, source_type if is_marked else None)
+    return Saving(options.quality, not options.no_mark, None if options.no_mark else source_type)
 
 
 def _choose_for(change: Change, report: Report) -> SourceType:

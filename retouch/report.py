@@ -10,6 +10,7 @@ from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
 from face.expression import SMILE, name_eye
 from face.types import EYES, Face, Feature
+from photo.names import show
 from photo.types import Box
 
 JSON_SCHEMA_VERSION = 1
@@ -22,11 +23,11 @@ _STRAIGHT_DEGREES = 6.0  # a pose below this reads as looking straight at the ca
 _SENTENCES = {
     Reason.SWITCHED_OFF: "{what} is switched off",
     Reason.NOT_CHOSEN: "this face was not chosen",
-    Reason.TOO_SMALL: "the face is too small to tell: its outer eye corners are {distance:.0f} px apart, "
+    Reason.TOO_SMALL: "the face is too small to tell|: its outer eye corners are {distance:.0f} px apart, "
     "{least:.0f} px are needed",
     Reason.CUT_OFF: "it is cut off by the edge of the photo",
     Reason.OUTSIDE: "it lies outside the photo",
-    Reason.TURNED_AWAY: "the head is turned too far to the side ({degrees:.0f}°)",
+    Reason.TURNED_AWAY: "the head is turned too far to the side| ({degrees:.0f}°)",
     Reason.KEPT_BY_HAND: "everything there was painted over to be kept",
     Reason.OPEN: "open already",
     Reason.OPEN_BESIDE_CLOSED: "open already; the other eye is closed, as in a wink, and counts as a closed eye",
@@ -46,42 +47,53 @@ _SENTENCES = {
     Reason.DONOR_EYE_NOT_OPEN: "the eye from {name} did not come out clearly open",
     Reason.NO_CLEAR_SMILE: "the smile did not come out clearly",
     Reason.OTHER_EYE_FAILED: "the other eye did not come out, and one open eye would look like a wink",
-    Reason.IDENTITY_LOST: "it no longer looked like the same person (resemblance {similarity:.2f})",
+    Reason.IDENTITY_LOST: "it no longer looked like the same person| (resemblance {similarity:.2f})",
     Reason.PAINTER_FAILED: "{text}",
     Reason.NO_FACE_PAINTED: "something else than a face came out",
     Reason.DRAFT_KEPT: "the draft was kept: with {engine} {why}",
     Reason.NOTHING_FROM: "{what} comes from {among}: {why}",
     Reason.DROPPED: "taken from {name}, {why}{what}",
     Reason.NO_FACE_THERE: "they show no face",
-    Reason.NOBODY_ALIKE: "nobody in them is clearly this person (distance {distance:.2f}, below {most:.2f} is needed)",
+    Reason.NOBODY_ALIKE: "nobody in them is clearly this person| (distance {distance:.2f}, below {most:.2f} is needed)",
     Reason.SEVERAL_ALIKE: "nobody in them is clearly this person (several faces look alike)",
     Reason.THERE_EYES_CLOSED: "the eyes are not clearly open in {name}",
     Reason.THERE_EYES_CUT_OFF: "the eyes are cut off by the edge of the photo in {name}",
-    Reason.THERE_NO_SMILE: "the mouth does not smile clearly in {name} (smile score {smile:.2f})",
+    Reason.THERE_NO_SMILE: "the mouth does not smile clearly in {name}| (smile score {smile:.2f})",
     Reason.THERE_MOUTH_CUT_OFF: "the mouth is cut off by the edge of the photo in {name}",
     Reason.THERE_LOOKS_AWAY: "the eyes look away from the camera in {name}",
-    Reason.THERE_TURNED: "the head is turned too differently in {name} ({degrees:.0f}°)",
-    Reason.THERE_TOO_SMALL: "the face is too small in {name} ({ratio:.2f} of the size here)",
+    Reason.THERE_TURNED: "the head is turned too differently in {name}| ({degrees:.0f}°)",
+    Reason.THERE_TOO_SMALL: "the face is too small in {name}| ({ratio:.2f} of the size here)",
     Reason.THERE_TOO_PALE: "the colours are too pale in {name}",
     Reason.THERE_BLURRED: "the face is blurred in {name}",
-    Reason.THERE_LOOKS_DIFFERENT: "what surrounds the eyes looks different in {name}, as with other glasses or hair "
-    "({agreement:.2f}, {least:.2f} is needed)",
+    Reason.THERE_LOOKS_DIFFERENT: "what surrounds the eyes looks different in {name}, as with other glasses or hair"
+    "| ({agreement:.2f}, {least:.2f} is needed)",
 }
-"""The sentence of each reason, without its full stop."""
+"""The sentence of each reason, without its full stop; what follows a bar is what was measured."""
 
 
-def explain(cause: Cause) -> str:
-    """Return the sentence of a cause, without its full stop."""
-    values = {name: explain(value) if isinstance(value, Cause) else value for name, value in cause.values.items()}
-    return _SENTENCES[cause.reason].format(**values)
+def explain(cause: Cause, *, numbers: bool = True) -> str:
+    """Return the sentence of a cause, without its full stop, with or without the numbers that were measured."""
+    values = {
+        name: explain(value, numbers=numbers)
+        if isinstance(value, Cause)
+        else show(value)
+        if isinstance(value, str)
+        else value
+        for name, value in cause.values.items()
+    }
+    sentence, _, measured = _SENTENCES[cause.reason].partition("|")
+    return (sentence + measured if numbers else sentence).format(**values)
 
 
-def describe(report: Report) -> str:
-    """Return what was found, done and left alone, as lines of plain text without a final line break."""
+def describe(report: Report, *, numbers: bool = False) -> str:
+    """Return what was found, done and left alone, as lines of plain text without a final line break.
+
+    With `numbers` what was measured is told, too.
+    """
     lines = [_count_faces(report.faces)]
-    lines += [f"Face {face.number}: {describe_outcome(report, face)}" for face in report.faces]
+    lines += [f"Face {face.number}: {describe_outcome(report, face, numbers=numbers)}" for face in report.faces]
     if not any(change.kept for change in report.changes):
-        lines.append("Nothing was changed: the result is the photo as it was.")
+        lines.append("Nothing was changed: the photo stays as it was.")
     elif report.changed_outside:
         lines.append(f"Warning: {report.changed_outside:,} pixels outside the masks changed.")
     else:
@@ -89,15 +101,18 @@ def describe(report: Report) -> str:
     return "\n".join(lines)
 
 
-def describe_outcome(report: Report, face: Face) -> str:
+def describe_outcome(report: Report, face: Face, *, numbers: bool = False) -> str:
     """Return what was done to one face of the report and what was left alone, as sentences."""
     changes = [change for change in report.changes if change.face.number == face.number]
     skips = [skip for skip in report.skips if skip.face.number == face.number]
-    return _describe_face(changes, skips)
+    return _describe_face(changes, skips, numbers)
 
 
-def describe_analysis(analyses: Sequence[FaceAnalysis], plan: EditPlan) -> str:
-    """Return a table of the faces and what would be done to each, with the reasons below it, as plain text."""
+def describe_analysis(analyses: Sequence[FaceAnalysis], plan: EditPlan, *, numbers: bool = False) -> str:
+    """Return a table of the faces and what would be done to each, with the reasons below it, as plain text.
+
+    With `numbers` what was measured is told, too.
+    """
     faces = [analysis.face for analysis in analyses]
     if not faces:
         return _count_faces(faces)
@@ -111,17 +126,17 @@ def describe_analysis(analyses: Sequence[FaceAnalysis], plan: EditPlan) -> str:
             (
                 str(face.number),
                 f"{face.box.width} px",
-                *(_describe_eye(analysis, feature) for feature in EYES),
-                _describe_mouth(face, plan),
+                *(_describe_eye(analysis, feature, numbers) for feature in EYES),
+                _describe_mouth(face, plan, numbers),
                 _describe_pose(face),
                 _name_wanted(wanted) or "nothing",
             )
         )
-        for source, features in _group((_describe_source(edit), edit.feature) for edit in edits):
+        for source, features in _group((_describe_source(edit, numbers), edit.feature) for edit in edits):
             if source:
                 reasons.append(f"Face {face.number}, {_name_features(features)}: {source}.")
-        own_skips = ((explain(skip.cause), skip.feature) for skip in plan.skips if skip.face.number == face.number)
-        for reason, features in _group(own_skips):
+        own = [skip for skip in plan.skips if skip.face.number == face.number]
+        for reason, features in _group((explain(skip.cause, numbers=numbers), skip.feature) for skip in own):
             reasons.append(f"Face {face.number}, {_name_features(features)}: {reason}.")
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -145,7 +160,7 @@ def to_json(report: Report) -> dict[str, object]:
                 "after": _number(change.after),
                 "kept": change.kept,
                 "tries": change.tries,
-                "note": _explain_note(change.note),
+                "note": _explain_note(change.note, numbers=True),
                 "resemblance": _number(change.similarity),
                 "donor": _source_to_json(change, change.source),
             }
@@ -171,7 +186,7 @@ def analysis_to_json(analyses: Sequence[FaceAnalysis], plan: EditPlan) -> dict[s
                 "threshold": _number(edit.threshold),
                 "amount": _number(edit.amount),
                 "box": _box_to_json(edit.region.box),
-                "note": _explain_note(edit.no_donor),
+                "note": _explain_note(edit.no_donor, numbers=True),
                 "donor": _source_to_json(edit, edit.source),
             }
             for edit in plan.edits
@@ -186,67 +201,75 @@ def _count_faces(faces: Sequence[Face]) -> str:
     return "Found 1 face." if len(faces) == 1 else f"Found {len(faces)} faces."
 
 
-def _describe_face(changes: Sequence[Change], skips: Sequence[Skip]) -> str:
+def _describe_face(changes: Sequence[Change], skips: Sequence[Skip], numbers: bool) -> str:
     """What was done to one face and what was left alone, as sentences."""
-    done = [*_describe_eyes_done(changes), *_describe_smile_done(changes)]
+    done = [*_describe_eyes_done(changes, numbers), *_describe_smile_done(changes, numbers)]
     sentences = [" and ".join(done) or "left alone"]
-    given_up = ((_explain_note(change.note), change.feature) for change in changes if not change.kept)
+    given_up = ((_explain_note(change.note, numbers), change.feature) for change in changes if not change.kept)
     for note, features in _group(given_up):
         sentences.append(f"{_name_features(features).capitalize()} put back as before{': ' + note if note else ''}")
     alike = [change.similarity for change in changes if change.kept and change.similarity is not None]
-    if alike:
+    if alike and numbers:
         sentences.append(f"Resemblance to before {min(alike):.2f} of 1")
-    reasons = _group((explain(skip.cause), skip.feature) for skip in skips)
+    reasons = _group((explain(skip.cause, numbers=numbers), skip.feature) for skip in skips)
     if len(reasons) == 1 and len(sentences) == 1 and not done:
         return f"left alone: {reasons[0][0]}."
     sentences += [f"{_name_features(features).capitalize()}: {reason}" for reason, features in reasons]
     return ". ".join(sentences) + "."
 
 
-def _describe_eyes_done(changes: Sequence[Change]) -> list[str]:
+def _describe_eyes_done(changes: Sequence[Change], numbers: bool) -> list[str]:
     opened = [change for change in changes if change.kept and change.feature in EYES]
     if not opened:
         return []
     before = sum(change.before for change in opened) / len(opened)
     after = sum(change.after for change in opened) / len(opened)
-    sentences = dict.fromkeys(_explain_note(change.note) for change in opened)
-    notes = "".join(f"; {note}" for note in sentences if note)
-    what = _name_features([change.feature for change in opened]) + _describe_sources(opened)
-    return [f"opened {what} (eye aspect ratio {before:.2f} → {after:.2f}{notes})"]
+    sentences = dict.fromkeys(_explain_note(change.note, numbers) for change in opened)
+    measured = f"eye aspect ratio {before:.2f} → {after:.2f}" if numbers else ""
+    what = _name_features([change.feature for change in opened]) + _describe_sources(opened, numbers)
+    return [f"opened {what}{_put_in_brackets(measured, *sentences)}"]
 
 
-def _explain_note(cause: Cause | None) -> str:
+def _put_in_brackets(*parts: str) -> str:
+    """The parts that are not empty, after a space; nothing if all are."""
+    told = "; ".join(filter(None, parts))
+    return f" ({told})" if told else ""
+
+
+def _explain_note(cause: Cause | None, numbers: bool) -> str:
     """The sentence of a cause, empty without one."""
-    return "" if cause is None else explain(cause).rstrip(".")
+    return "" if cause is None else explain(cause, numbers=numbers).rstrip(".")
 
 
-def _describe_sources(changes: Sequence[Change]) -> str:
+def _describe_sources(changes: Sequence[Change], numbers: bool) -> str:
     """The sources of eyes or a smile, with the distance of that face from this one; empty where they are rendered."""
-    names = dict.fromkeys(name for change in changes if (name := _name_source(change, change.source)))
+    names = dict.fromkeys(name for change in changes if (name := _name_source(change, change.source, numbers)))
     return f" from {' and '.join(names)}" if names else ""
 
 
-def _name_source(change: Change | Edit, source: Source | None) -> str:
+def _name_source(change: Change | Edit, source: Source | None, numbers: bool) -> str:
     if isinstance(source, OtherEye):
         return f"the {change.feature.other_eye.value}"
     if not isinstance(source, Donor):
         return ""
-    return f"{source.name}, face {source.face.number}, distance {source.measured['distance']:.2f}"
+    distance = f", distance {source.measured['distance']:.2f}" if numbers else ""
+    return f"{show(source.name)}, face {source.face.number}{distance}"
 
 
-def _describe_source(edit: Edit) -> str:
+def _describe_source(edit: Edit, numbers: bool) -> str:
     """The source of a planned edit, or why it is rendered; empty if no other source was looked for."""
-    name = _name_source(edit, edit.source)
-    return f"would come from {name}" if name else _explain_note(edit.no_donor)
+    name = _name_source(edit, edit.source, numbers)
+    return f"would come from {name}" if name else _explain_note(edit.no_donor, numbers)
 
 
-def _describe_smile_done(changes: Sequence[Change]) -> list[str]:
-    return [
-        f"made the mouth smile{_describe_sources([change])} (smile score {change.before:.2f} → {change.after:.2f}"
-        f"{'; ' + _explain_note(change.note) if change.note else ''})"
-        for change in changes
-        if change.kept and change.feature is Feature.MOUTH
-    ]
+def _describe_smile_done(changes: Sequence[Change], numbers: bool) -> list[str]:
+    sentences = []
+    for change in changes:
+        if change.kept and change.feature is Feature.MOUTH:
+            measured = f"smile score {change.before:.2f} → {change.after:.2f}" if numbers else ""
+            details = _put_in_brackets(measured, _explain_note(change.note, numbers))
+            sentences.append(f"made the mouth smile{_describe_sources([change], numbers)}{details}")
+    return sentences
 
 
 def _name_wanted(features: Sequence[Feature]) -> str:
@@ -272,12 +295,12 @@ def _name_features(features: Sequence[Feature]) -> str:
     return " and ".join(names)
 
 
-def _describe_eye(analysis: FaceAnalysis, feature: Feature) -> str:
+def _describe_eye(analysis: FaceAnalysis, feature: Feature, numbers: bool) -> str:
     state = name_eye(analysis.closedness, feature)
-    return f"{state.value} {analysis.face.eye(feature).aspect_ratio:.2f}"
+    return f"{state.value} {analysis.face.eye(feature).aspect_ratio:.2f}" if numbers else state.value
 
 
-def _describe_mouth(face: Face, plan: EditPlan) -> str:
+def _describe_mouth(face: Face, plan: EditPlan, numbers: bool) -> str:
     decisions: list[Edit | Skip] = [*plan.edits, *plan.skips]
     thresholds = [
         decision.threshold
@@ -285,7 +308,8 @@ def _describe_mouth(face: Face, plan: EditPlan) -> str:
         if decision.face.number == face.number and decision.feature is Feature.MOUTH and decision.threshold is not None
     ]
     is_smiling = face.smile >= (thresholds[0] if thresholds else SMILE)
-    return f"{'smiling' if is_smiling else 'not smiling'} {face.smile:.2f}"
+    state = "smiling" if is_smiling else "not smiling"
+    return f"{state} {face.smile:.2f}" if numbers else state
 
 
 def _describe_pose(face: Face) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ SAMPLES = ROOT / "data" / "inputs"
 
 # One thread: the tiny models are slower with several, and far slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test takes the hints that were given on this machine for its own, or gives them.
+os.environ["XDG_STATE_HOME"] = os.environ["LOCALAPPDATA"] = tempfile.mkdtemp(prefix="open_eyes_tests_")
 
 LoadPhoto = photos.LoadPhoto
 FindFaces = Callable[[Pixels], tuple[Face, ...]]

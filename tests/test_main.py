@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from edit.options import (
     options_from_flags,
 )
 from face.search import find_faces
+from photo.missing import explain_missing_package
 from render.eyeball import IRIS_COLORS
 from tests.support.donor_photos import make_moments
 
@@ -137,7 +139,7 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "--input_path"),
+        ((), "Name a photo, such as: python main.py photo.jpg"),
         (("--input_path", ""), "names no file"),
         (("--nonsense",), "there is no flag --nonsense"),
         (("--qqq",), "there is no flag --qqq (--help lists every option)"),
@@ -145,8 +147,27 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("-i", "scene.png", "--smile_strenght=0.3"), "no flag --smile_strenght; did you mean --smile_strength?"),
         (("-i", "scene.png", "--no_smile"), "did you mean --no-smile?"),
         (("-i", "scene.png", "-Analyse"), "there is no flag -Analyse; did you mean --analyze?"),
-        (("scene.png",), "scene.png belongs to no flag: name a photo with --input_path"),
-        (("-i", "my", "scene.png"), "in quotes where its name holds a space"),
+        (("my", "scene.png"), "my does not exist; check the name, and put it in quotes where it holds a space"),
+        (("-i", "my", "scene.png"), "in quotes where it holds a space"),
+        (("scene.png", "--smile_strenght", "0.3"), "no flag --smile_strenght; did you mean --smile_strength?"),
+        (("scene.png", "--faces", "3-1"), "such as 1,3 or 1-3"),
+        (("scene.png", "--faces", "1-99999999999"), "such as 1,3 or 1-3"),
+        (("scene.png", "--format", "jpx"), "--format must be one of bmp, "),
+        (("scene.png", "-o", "out.png", "--format", "jpg"), "--format has no effect: the ending of out.png"),
+        (("scene.png", "--recursive"), "--recursive has no effect without a folder"),
+        (("scene.png", "scene.png", "-o", "out.png"), "out.png names one photo; --output_path must be a folder"),
+        ((".", "-o", "out.jpg"), "out.jpg names one photo; --output_path must be a folder"),
+        ((".", "-o", "scene.png"), "scene.png is a file; --output_path must be a folder"),
+        (("scene.png", "--smile_from_reference"), "--smile_from_reference has no effect without other photos"),
+        (("scene.png", "--reference_face", "1"), "--reference_face has no effect without other photos"),
+        (("scene.png", "--engine", "draft", "--steps", "25"), "--steps has no effect with --engine draft"),
+        (("scene.png", "--engine", "draft", "--strength", "0.5"), "--strength has no effect with --engine draft"),
+        (("scene.png", "--analyze", "--lora", "x"), "--lora has no effect with --analyze"),
+        (("scene.png", "--analyze", "--format", "jpg"), "--format has no effect with --analyze"),
+        (("scene.png", "--no-smile", "--smile_strength", "1"), "has no effect where nobody is made to smile"),
+        (("scene.png", "--no-eyes", "--eye_color", "blue"), "has no effect where no eyes are opened"),
+        (("scene.png", "--port", "7860"), "--port has an effect with --gradio alone"),
+        (("--gradio", "-o", "x.png"), "--output_path does not go with --gradio"),
         (("--engine", "magic"), "magic"),
         (("--input_path", "scene.png", "--strength", "0"), "--strength must be above 0"),
         (("--input_path", "scene.png", "--strength", "1.1"), "--strength must lie between 0 and 1"),
@@ -226,7 +247,7 @@ def test_a_missing_package_says_what_to_do(
 ) -> None:
     monkeypatch.setitem(sys.modules, "retouch.files", None)
     assert main.main(["--input_path", str(tmp_path / "scene.png")]) == 2
-    sentence = f"error: {main.explain_missing_package('retouch.files')}\n"  # test_project.py reads what it says
+    sentence = f"error: {explain_missing_package('retouch.files')}\n"  # test_project.py reads what it says
     assert capsys.readouterr().err == sentence
 
 
@@ -280,11 +301,11 @@ def test_stopping_is_one_line_and_exit_code_130(
 
 def test_a_photo_without_a_face_is_kept_and_the_words_say_why(tmp_path: Path) -> None:
     scene = save_scene(tmp_path / "scene.png")
-    done = run("--input_path", scene, cwd=tmp_path)
-    result = tmp_path / "data" / "outputs" / "final_scene.png"
+    done = run("--input_path", scene, "--copy_unchanged", cwd=tmp_path)
+    result = tmp_path / "data" / "outputs" / "scene.png"
     assert done.stdout.splitlines() == [
         "Found no face.",
-        "Nothing was changed: the result is the photo as it was.",
+        "Nothing was changed: the photo stays as it was.",
         f"Written: {result.relative_to(tmp_path)}",
     ]
     assert done.stderr == ""
@@ -305,8 +326,13 @@ def test_overwrite_lets_the_input_be_replaced(tmp_path: Path) -> None:
 
 def test_an_output_folder_gets_the_result_under_its_own_name(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
-    run("--input_path", save_scene(tmp_path / "scene.jpg"), "--output_path", "results", cwd=tmp_path)
-    assert [path.name for path in (tmp_path / "results").iterdir()] == ["final_scene.png"]
+    scene = save_scene(tmp_path / "scene.jpg")
+    run("--input_path", scene, "--output_path", "results", "--copy_unchanged", cwd=tmp_path)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["scene.jpg"]
+    assert (tmp_path / "results" / "scene.jpg").read_bytes() == scene.read_bytes()
+    run(scene, "--output_path", "new/", "--format", "PNG", "--copy_unchanged", cwd=tmp_path)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["scene.png"]
+    np.testing.assert_array_equal(read_rgb(tmp_path / "new" / "scene.png"), read_rgb(scene))
 
 
 def test_the_sample_is_fixed_with_masks_and_report(tmp_path: Path) -> None:
@@ -411,6 +437,7 @@ def test_without_weights_the_draft_engine_paints_and_one_line_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("retouch.engines.find_weights", lambda _: None)
+    monkeypatch.setenv("XDG_STATE_HOME" if sys.platform != "win32" else "LOCALAPPDATA", str(tmp_path / "state"))
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.jpg", "b.jpg"):
@@ -422,6 +449,13 @@ def test_without_weights_the_draft_engine_paints_and_one_line_says_so(
     assert main.main(arguments) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "draft engine" in line]
     assert len(lines) == 1 and "--download_model" in lines[0] and "2.1 GB" in lines[0]
+    # It was read once on this machine, and who wants details gets it again.
+    assert main.main(arguments) == 0
+    assert "draft engine" not in capsys.readouterr().out
+    assert main.main([*arguments, "--verbose"]) == 0
+    assert capsys.readouterr().out.count("draft engine") == 2
+    assert main.main([*arguments, "--steps", "5"]) == 2
+    assert "error: --steps has no effect: painted by the draft engine" in capsys.readouterr().err
 
 
 def test_the_draft_engine_asked_for_says_nothing_of_another(tmp_path: Path) -> None:
@@ -439,13 +473,63 @@ def test_a_folder_is_done_photo_by_photo_and_a_bad_one_does_not_stop_it(tmp_path
     save_scene(folder / "c.jpg")
     (folder / "notes.txt").write_text("not looked at\n")
     (folder / ".hidden.jpg").write_text("not looked at\n")
-    done = run("--input_path", "in", "--output_path", "out", "--report", "report.json", cwd=tmp_path, code=2)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["final_a.png", "final_c.png"]
+    (folder / "clip.gif").write_bytes(b"GIF89a")
+    (folder / "more").mkdir()
+    done = run("--input_path", "in", "-o", "out", "--report", "report.json", "--copy_unchanged", cwd=tmp_path, code=2)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.jpg"]
     assert done.stdout.splitlines()[-1] == "3 photos: 2 written to out, 1 failed."
     assert len(done.stderr.strip().splitlines()) == 1 and "b.jpg" in done.stderr
-    entries = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["photos"]
-    assert [entry["output"] for entry in entries] == [f"out{os.sep}final_a.png", None, f"out{os.sep}final_c.png"]
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    entries = report["photos"]
+    assert [entry["output"] for entry in entries] == [f"out{os.sep}a.png", None, f"out{os.sep}c.jpg"]
     assert "b.jpg" in entries[1]["error"]
+    # What is no photo to work on is named with its reason, for people and for programs.
+    reasons = {Path(file["input"]).name: file["reason"] for file in report["passed_over"]}
+    assert set(reasons) == {"notes.txt", ".hidden.jpg", "clip.gif", "more"}
+    assert "GIF" in reasons["clip.gif"] and "--recursive" in reasons["more"] and reasons["notes.txt"] == "no photo"
+    assert "Passed over 4:" in done.stdout and all(reason in done.stdout for reason in reasons.values())
+
+
+def test_a_photo_that_needs_nothing_is_not_copied_into_a_folder(tmp_path: Path) -> None:
+    save_scene(tmp_path / "in.png")
+    (tmp_path / "out").mkdir()
+    done = run("in.png", "-o", "out", "--report", "report.json", cwd=tmp_path)
+    assert "Nothing was written; --copy_unchanged copies such photos, too." in done.stdout
+    assert not list((tmp_path / "out").iterdir())
+    (entry,) = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["photos"]
+    assert entry["output"] is None and "error" not in entry
+    # A result that is named is asked for.
+    run("in.png", "-o", "out/in.png", cwd=tmp_path)
+    assert (tmp_path / "out" / "in.png").read_bytes() == (tmp_path / "in.png").read_bytes()
+
+
+def test_photos_of_data_inputs_become_final_pngs_in_data_outputs(tmp_path: Path) -> None:
+    inputs = tmp_path / "data" / "inputs"
+    inputs.mkdir(parents=True)
+    save_scene(inputs / "image_1.jpg")
+    save_scene(inputs / "image_2.png")
+    run(*inputs.iterdir(), cwd=tmp_path)
+    run(inputs, cwd=tmp_path)
+    run(inputs / "image_1.jpg", "-o", "data/outputs", cwd=tmp_path)
+    outputs = sorted(path.name for path in (tmp_path / "data" / "outputs").iterdir())
+    assert outputs == ["final_image_1.png", "final_image_2.png"]
+
+
+def test_folders_keep_their_folders_and_several_inputs_go_together(tmp_path: Path) -> None:
+    for name in ("in/a.png", "in/deep/er/a.png", "in/out/old.png", "else/a.png", "else/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        save_scene(tmp_path / name)
+    arguments = ("--copy_unchanged", "--report", "report.json")
+    done = run("in", "else/a.png", "else/a.png", "-o", "in/out", "--recursive", *arguments, cwd=tmp_path)
+    outputs = tmp_path / "in" / "out"
+    written = {path.relative_to(outputs).as_posix() for path in outputs.rglob("*.png")}
+    assert written == {"old.png", "a.png", "deep/er/a.png", "a_2.png"}
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    reasons = {file["input"]: file["reason"] for file in report["passed_over"]}
+    assert reasons == {
+        str(Path("in/out")): "the folder that results go to", str(Path("else/a.png")): "the same photo as another one",
+    }  # fmt: skip
+    assert "Photo 2 of 3: " in done.stdout
 
 
 def test_photos_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
@@ -453,17 +537,35 @@ def test_photos_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("a.png", "a.jpg", "b.png"):
         save_scene(folder / name)
-    run("--input_path", "in", "--output_path", "out", cwd=tmp_path)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "final_a.jpg.png", "final_a.png.png", "final_b.png",
-    ]  # fmt: skip
-
-
-def test_a_folder_fixed_into_itself_leaves_earlier_results_alone(tmp_path: Path) -> None:
-    save_scene(tmp_path / "a.png")
+    save_scene(folder / "a.jpg.png", 90)
     for _ in range(2):
-        run("--input_path", ".", "--output_path", ".", cwd=tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "final_a.png"]
+        run("--input_path", "in", "--output_path", "out", "--format", "png", "--copy_unchanged", cwd=tmp_path)
+        sizes = {path.name: read_rgb(path).shape[0] for path in (tmp_path / "out").iterdir()}
+        assert sizes == {"a.png": 120, "a.jpg.png": 90, "a.jpg_2.png": 120, "b.png": 120}
+    run("--input_path", "in", "--output_path", "own", "--copy_unchanged", cwd=tmp_path)
+    assert sorted(path.name for path in (tmp_path / "own").iterdir()) == ["a.jpg", "a.jpg.png", "a.png", "b.png"]
+
+
+def test_results_that_are_one_file_by_a_link_are_refused(tmp_path: Path) -> None:
+    for name in ("in/a.png", "in/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        save_scene(tmp_path / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.png").symlink_to("a.png")
+    assert "are the same file" in fail("in", "-o", "out", "--copy_unchanged", cwd=tmp_path)
+    assert "--masks_dir would make a folder" in fail("in", "-o", "new", "--masks_dir", "new", cwd=tmp_path)
+
+
+def test_a_folder_is_fixed_into_itself_only_where_that_is_allowed(tmp_path: Path) -> None:
+    scene = save_scene(tmp_path / "a.png")
+    shutil.copy(SAMPLE, tmp_path / "b.jpg")
+    save_scene(tmp_path / "final_old.png")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert "is the input photo itself" in fail(".", "-o", ".", cwd=tmp_path)
+    done = run(".", "-o", ".", "--overwrite", cwd=tmp_path)
+    assert "final_old.png: a result of an earlier run" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.jpg", "final_old.png"]
+    assert scene.read_bytes() == before[scene] and (tmp_path / "b.jpg").read_bytes() != before[tmp_path / "b.jpg"]
 
 
 # ---- nothing is lost -------------------------------------------------------------------------------------
@@ -623,7 +725,7 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_own_eyes_come_from_a_folder_of_photos(album: Path, tmp_path: Path) -> None:
     done = run(
         "-i", album / "blinking.png", "-o", "fixed.png", "--reference_path", album / "others", album / "blinking.png",
-        "--report", "report.json", "--engine", "draft", "--no-smile", cwd=tmp_path,
+        "--report", "report.json", "--engine", "draft", "--no-smile", "--verbose", cwd=tmp_path,
     )  # fmt: skip
     assert "broken.jpg" in done.stderr
     assert "opened both eyes from open.png, face 1, distance 0." in done.stdout

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import main
+from photo.missing import explain_missing_package
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -109,7 +110,7 @@ def test_outside_of_the_environment_one_sentence_says_how_to_get_in(tmp_path: Pa
 
 
 def explain(root: Path, windows: bool = False) -> str:
-    return main.explain_missing_package("numpy", root, windows)
+    return explain_missing_package("numpy", root, windows)
 
 
 def test_the_environment_is_to_be_activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,10 +175,10 @@ def test_the_installed_command_runs_from_another_folder(tmp_path: Path) -> None:
             encoding="utf-8", check=False,
         )  # fmt: skip
 
-    done = run("-i", "in/photo.jpg")
+    done = run("in/photo.jpg", "--copy_unchanged")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "Written: data/outputs/final_photo.png"
-    assert (elsewhere / "data" / "outputs" / "final_photo.png").is_file()
+    assert done.stdout.splitlines()[-1] == "Written: data/outputs/photo.jpg"
+    assert (elsewhere / "data" / "outputs" / "photo.jpg").is_file()
     assert run("-i", "in/photo.jpg", "-o", "a name.png").returncode == 0
     assert (elsewhere / "a name.png").is_file()
     assert run("-i", "missing.jpg").returncode == 2

@@ -16,7 +16,7 @@ from face.eye_geometry import IRIS_RADIUS, landmarks_in_frame
 from face.search import remeasure
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_region
-from photo.blend import Patch, composite
+from photo.blend import Patch
 from photo.canvas import Canvas
 from photo.measure import LUMA
 from photo.types import Box, Pixels
@@ -25,6 +25,7 @@ from retouch.pipeline import plan_edits
 from retouch.progress import ignore_progress
 from tests.conftest import LoadPhoto
 from tests.support.donor_photos import DIMMED, Moments, make_donor, make_moments
+from tests.support.painting import composite
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from face.expression import CLOSED
 from face.eye_geometry import IRIS_CENTER, find_iris
 from face.search import remeasure
 from face.types import EYES, Feature, Landmarks
-from photo.blend import Patch, composite
+from photo.blend import Patch
 from photo.canvas import Canvas
 from photo.types import FloatArray, Photo, Pixels
 from retouch.engines import DraftEngine
@@ -25,6 +25,7 @@ from retouch.quality import judge_edit
 from retouch.report import describe, describe_analysis, to_json
 from retouch.sources import choose_sources
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.painting import composite
 
 
 @pytest.fixture(scope="module")

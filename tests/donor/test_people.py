@@ -295,7 +295,7 @@ def test_eyes_that_do_not_come_out_open_come_from_the_next_photo_and_then_are_re
 
 def test_the_analysis_names_the_donor(moments: Moments, reference: ReferencePhoto) -> None:
     analyses, plan = analyze_photo(Photo(moments.blinking), ONLY_EYES, references=[reference])
-    words = describe_analysis(analyses, plan)
+    words = describe_analysis(analyses, plan, numbers=True)
     assert "Face 1, both eyes: would come from other.jpg, face 1, distance 0." in words
     assert {edit["donor"]["photo"] for edit in analysis_to_json(analyses, plan)["edits"]} == {"other.jpg"}  # type: ignore[attr-defined]
 

@@ -136,7 +136,7 @@ def test_a_nearly_shut_eye_is_closed_in_plan_and_table_and_fails_the_check(close
     shaped = shape_eyes(face, (0.12, 0.55))
     analysis, plan = plan_for(closed_photo, shaped)
     assert {edit.feature for edit in plan.edits} == set(EYES)
-    assert describe_analysis((analysis,), plan).count("closed 0.12") == 2
+    assert describe_analysis((analysis,), plan, numbers=True).count("closed 0.12") == 2
     assert not any(judge_edit(edit, shaped).good for edit in plan.edits)
 
 
@@ -146,7 +146,7 @@ def test_plan_table_and_check_agree(closed_photo: Pixels, face: Face, ratio: flo
     shaped = shape_eyes(face, (ratio, blink))
     analysis, plan = plan_for(closed_photo, shaped)
     planned = {edit.feature for edit in plan.edits}
-    words = describe_analysis((analysis,), plan)
+    words = describe_analysis((analysis,), plan, numbers=True)
     assert words.count(f"closed {ratio:.2f}") == len(planned)
     # The same eye, painted, passes only if nobody would call it anything but open.
     _, blinking = plan_for(closed_photo, shape_eyes(face, (0.04, 0.8)))

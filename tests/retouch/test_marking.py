@@ -55,4 +55,4 @@ def test_the_file_says_so_unless_it_must_not() -> None:
     edited, unedited = make_report("draft", OtherEye()), make_report("draft", None)
     assert choose_saving(OutputOptions(quality=70), edited) == Saving(70, True, SourceType.CAPTURE)
     assert choose_saving(OutputOptions(no_mark=True), edited) == Saving()
-    assert choose_saving(OutputOptions(), unedited) == Saving()
+    assert choose_saving(OutputOptions(), unedited) == Saving(is_marked=True)

@@ -36,6 +36,11 @@ def test_both_eyes_and_the_mouth_read_as_one_sentence() -> None:
     )
     assert report.describe(make_report(changes, (), (FIRST,))).splitlines() == [
         "Found 1 face.",
+        "Face 1: opened both eyes and made the mouth smile.",
+        "Edited 1,234 pixels and touched no other.",
+    ]
+    assert report.describe(make_report(changes, (), (FIRST,)), numbers=True).splitlines() == [
+        "Found 1 face.",
         "Face 1: opened both eyes (eye aspect ratio 0.04 → 0.29) and "
         "made the mouth smile (smile score 0.02 → 0.71).",
         "Edited 1,234 pixels and touched no other.",
@@ -45,7 +50,7 @@ def test_both_eyes_and_the_mouth_read_as_one_sentence() -> None:
 def test_one_eye_is_named_and_the_rest_gets_its_reasons() -> None:
     changes = (Change(FIRST, Feature.LEFT_EYE, 0.05, 0.30, True, 1),)
     skips = (Skip(FIRST, Feature.RIGHT_EYE, Cause(Reason.OPEN)), Skip(FIRST, Feature.MOUTH, SMILING))
-    assert report.describe(make_report(changes, skips, (FIRST,))).splitlines()[1] == (
+    assert report.describe(make_report(changes, skips, (FIRST,)), numbers=True).splitlines()[1] == (
         "Face 1: opened the left eye (eye aspect ratio 0.05 → 0.30). The right eye: open already. "
         "Mouth: already smiling."
     )  # fmt: skip
@@ -55,15 +60,18 @@ def test_the_resemblance_is_told_once_for_a_face() -> None:
     changes = tuple(Change(FIRST, feature, 0.1, 0.7, True, 1, similarity=0.8765) for feature in Feature)
     data = report.to_json(make_report(changes, (), (FIRST,)))
     assert [change["resemblance"] for change in data["changes"]] == [0.8765] * 3  # type: ignore[attr-defined]
-    assert report.describe(make_report(changes, (), (FIRST,))).count("Resemblance to before 0.88 of 1.") == 1
+    words = report.describe(make_report(changes, (), (FIRST,)), numbers=True)
+    assert words.count("Resemblance to before 0.88 of 1.") == 1
+    assert "Resemblance" not in report.describe(make_report(changes, (), (FIRST,)))
 
 
 def test_a_face_with_one_reason_for_all_says_it_once() -> None:
     skips = tuple(Skip(FIRST, feature, TOO_SMALL) for feature in Feature)
-    text = report.describe(make_report((), skips, (FIRST,)))
+    assert "Face 1: left alone: the face is too small to tell." in report.describe(make_report((), skips, (FIRST,)))
+    text = report.describe(make_report((), skips, (FIRST,)), numbers=True)
     words = "the face is too small to tell: its outer eye corners are 12 px apart, 16 px are needed"
     assert f"Face 1: left alone: {words}." in text.splitlines()
-    assert text.endswith("Nothing was changed: the result is the photo as it was.")
+    assert text.endswith("Nothing was changed: the photo stays as it was.")
 
 
 def test_an_edit_put_back_tells_why() -> None:
@@ -86,7 +94,9 @@ def test_pixels_changed_outside_are_a_warning() -> None:
 def test_the_analysis_table_has_a_row_for_each_face_and_the_reasons_below() -> None:
     edits = (make_edit(FIRST_ANALYSIS, Feature.LEFT_EYE),)
     plan = EditPlan(edits, (Skip(SECOND, Feature.MOUTH, SMILING, 0.8, 0.3),))
-    lines = report.describe_analysis((FIRST_ANALYSIS, SECOND_ANALYSIS), plan).splitlines()
+    plain = report.describe_analysis((FIRST_ANALYSIS, SECOND_ANALYSIS), plan)
+    assert "smiling" in plain and "closed" in plain and "0." not in plain
+    lines = report.describe_analysis((FIRST_ANALYSIS, SECOND_ANALYSIS), plan, numbers=True).splitlines()
     assert lines[0] == "Found 2 faces."
     assert lines[3].startswith("1 ") and lines[3].endswith("open the left eye") and "closed" in lines[3]
     assert lines[4].startswith("2 ") and lines[4].endswith("nothing")
@@ -108,11 +118,16 @@ def test_where_an_eye_comes_from_is_told_before_and_after() -> None:
         make_edit(FIRST_ANALYSIS, Feature.LEFT_EYE, sources=(donor,)),
         make_edit(FIRST_ANALYSIS, Feature.RIGHT_EYE, sources=(OtherEye(),)),
     )
-    text = report.describe_analysis((FIRST_ANALYSIS,), EditPlan(edits))
+    plain = report.describe_analysis((FIRST_ANALYSIS,), EditPlan(edits))
+    assert "Face 1, the left eye: would come from beach.jpg, face 2." in plain
+    text = report.describe_analysis((FIRST_ANALYSIS,), EditPlan(edits), numbers=True)
     assert "Face 1, the left eye: would come from beach.jpg, face 2, distance 0.50." in text
     assert "Face 1, the right eye: would come from the left eye." in text
     changes = tuple(Change(FIRST, edit.feature, 0.05, 0.3, True, 1, source=edit.source) for edit in edits)
-    after = report.describe(make_report(changes, (), (FIRST,)))
+    assert "opened both eyes from beach.jpg, face 2 and the left eye." in report.describe(
+        make_report(changes, (), (FIRST,))
+    )
+    after = report.describe(make_report(changes, (), (FIRST,)), numbers=True)
     assert "opened both eyes from beach.jpg, face 2, distance 0.50 and the left eye" in after
     data = report.to_json(make_report(changes, (), (FIRST,)))
     assert [change["donor"] for change in data["changes"]] == [  # type: ignore[attr-defined]

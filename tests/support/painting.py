@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edit.plan import EditPlan, Engine, PaintResult
-from photo.blend import Patch, composite
+from photo.blend import Patch, lay
 from photo.canvas import Canvas
 from photo.types import Pixels
 from retouch.progress import ignore_progress
@@ -18,6 +20,13 @@ def composite_with(engine: Engine, pixels: Pixels, plan: EditPlan) -> Pixels:
     """The photo uint8 (H, W, 3) as the program returns it, each edit in its soft region; no face may fail."""
     pairs = zip(plan.edits, _paint(engine, pixels, plan).patches, strict=True)
     return composite(pixels, [Patch(edit.region, patch) for edit, patch in pairs])
+
+
+def composite(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
+    """A copy of the photo uint8 (H, W, 3) with the patches blended in."""
+    canvas = Canvas(pixels)
+    lay(canvas, patches)
+    return canvas.work
 
 
 def put_in(pixels: Pixels, plan: EditPlan, painted: PaintResult) -> Pixels:

@@ -1,0 +1,79 @@
+"""A parser of the command line that says what is wrong in one sentence, and the types of its arguments."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from photo.names import show
+
+BAD_USAGE = 2
+"""The exit code when the input or a flag is wrong."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that takes photos and flags in any order, and leaves none that is unknown."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with one sentence."""
+        self.exit(BAD_USAGE, f"error: {show(message)} (--help lists every option)\n")
+
+    def read(self, arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, set[str]]:
+        """Return the values of all arguments, and the names of those that were given, without dashes.
+
+        What was given may have its default value all the same. A mistake ends the program.
+        """
+        parsed, unknown = self.parse_known_intermixed_args(arguments)
+        if unknown:
+            self.error(self._explain_unknown(unknown[0]))
+        nothing = argparse.Namespace(**{action.dest: None for action in self._actions})
+        given, _ = self.parse_known_args(arguments, nothing)
+        return parsed, {name for name, value in vars(given).items() if value is not None}
+
+    def _explain_unknown(self, word: str) -> str:
+        """What is wrong with a flag that there is not."""
+        wrong = word.partition("=")[0]
+        known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        # As people write them: a dash or an underscore, small letters or capitals, one dash or two.
+        alike = {_simplify(name): name for name in known}
+        near = difflib.get_close_matches(_simplify(wrong), alike, n=1)
+        return f"there is no flag {wrong}; did you mean {alike[near[0]]}?" if near else f"there is no flag {wrong}"
+
+
+def read_name(text: str) -> str:
+    """Return the name of a file as it was written, with the slash at its end."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("names no file")
+    return text
+
+
+def read_path(text: str) -> Path:
+    """Return the path of a file or folder."""
+    return Path(read_name(text))
+
+
+def read_ending(text: str) -> str:
+    """Return the ending of a file name in small letters and without its dot."""
+    return text.strip().lower().removeprefix(".")
+
+
+def read_port(text: str) -> int:
+    """Return the number of a port, 1 … 65535."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"takes a port between 1 and 65535, not {text!r}")
+
+
+def read_name_and_password(text: str) -> tuple[str, str]:
+    """Return a name and a password out of NAME:PASSWORD."""
+    name, colon, password = text.partition(":")
+    if not (name and colon and password):
+        raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
+    return name, password
+
+
+def _simplify(flag: str) -> str:
+    return flag.lower().lstrip("-").replace("-", "_")

@@ -1,0 +1,119 @@
+"""From file to file: the best take of a burst, and the sheet that shows who came from where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from photo.errors import BadOption, UnreadablePhoto
+from photo.files import check_output, load_photo, save_photo
+from photo.names import show
+from photo.types import Progress
+from photo.writing import Originals, remove_leftovers
+from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
+from retouch.drawing import draw_contact_sheet
+from retouch.files import OUTPUT_FOLDER, FileJob, Summary, make_picture
+from retouch.marking import choose_saving
+from retouch.progress import scale_progress
+from retouch.report import describe
+
+# Finding the faces of all photos is this fraction of the work.
+_READING = 0.6
+_SHEET = "--contact_sheet"
+
+
+@dataclass(frozen=True)
+class BurstFiles:
+    """The photos of a burst and what to write.
+
+    `kept` is the photo to keep, None means the best one; it need not be among `photos`. `sheet` may be None.
+    `originals` are all photos that the run reads.
+    """
+
+    photos: tuple[Path, ...]
+    kept: Path | None
+    target: Path
+    sheet: Path | None
+    originals: Originals
+
+
+def plan_burst(job: FileJob, sheet: Path | None) -> BurstFiles:
+    """Return the photos of the job's burst, and where the best take and its contact `sheet` go. Raises BadOption."""
+    files, burst = job.files, job.files.burst
+    assert burst is not None
+    if len(files.sources) > 1:
+        raise BadOption("With --burst one photo at most is named, the one to keep.")
+    target = files.output
+    if target is None or files.is_folder or target.is_dir():
+        target = (target or OUTPUT_FOLDER) / f"best_{burst.resolve().name}.{files.format or 'png'}"
+    elif files.format is not None:
+        raise BadOption(f"--format has no effect: the ending of {target} names the format.")
+    kept = next(iter(files.sources), None)
+    return BurstFiles(tuple(job.listing.paths), kept, target, sheet, job.originals)
+
+
+def make_best_take(job: FileJob, files: BurstFiles, on_progress: Progress, log: Callable[[str], None]) -> Summary:
+    """Write the best take of a burst, and its contact sheet; return what was done.
+
+    A photo that cannot be read is left out, and `log` told why, unless it is the one to keep. The sheet never replaces
+    a photo that was read, the result only where `files.originals` allows it. Raises FixError.
+    """
+    listed = _sort_out(files)
+    paths, shots = [], []
+    for number, path in enumerate(listed):
+        on_progress("looking at the photos", _READING * number / len(listed))
+        try:
+            shots.append(read_burst_photo(load_photo(path)))
+        except UnreadablePhoto as error:
+            if path == files.kept:
+                raise
+            log(f"warning: {error} It is left out.")
+        else:
+            paths.append(path)
+    if len(paths) < 2:
+        left = "only one of these photos" if paths else "none of these photos"
+        raise UnreadablePhoto(f"--burst takes two photos or more, and {left} can be read.")
+    base = choose_base(shots, job.options) if files.kept is None else 0
+    photo = load_photo(paths[base])
+
+    rest = scale_progress(on_progress, _READING, 1 - _READING)
+    engine, why_draft = job.engine
+    result = fix_burst(photo, shots, base, job.options, engine, rest)
+    has_other_faces = any(source.photo is not None for source in result.sources)
+    saving = choose_saving(job.options.output, result.fix.report, has_other_faces=has_other_faces)
+    note = save_photo(result.pixels, photo, files.target, files.originals, saving)
+    lines = [describe_burst(result, shots), *([note] if note else [])]
+    if job.verbose:
+        lines.append(describe(result.fix.report, numbers=True))
+    lines += [f"Written: {show(files.target)}"]
+    if files.sheet is not None:
+        picture = draw_contact_sheet(result, shots)
+        save_photo(picture, make_picture(picture), files.sheet, files.originals.but_never_by(_SHEET))
+        lines.append(f"Written: {show(files.sheet)}")
+    if result.fix.report.changes:
+        lines += job.explain_draft(why_draft)
+    data = burst_to_json(result, shots)
+    left_out = [str(path) for path in listed if path not in paths]
+    entry = {"input": str(paths[base]), "output": str(files.target), "note": note, "left_out": left_out, **data}
+    return Summary("\n".join(lines), entry)
+
+
+def _sort_out(files: BurstFiles) -> list[Path]:
+    """The photos, the one to keep first where one is named; what cannot be written is found before any work."""
+    others = [path for path in files.photos if files.kept is None or not _is_same(path, files.kept)]
+    paths = others if files.kept is None else [files.kept, *others]
+    if len(paths) < 2:
+        raise BadOption("--burst takes a folder of two photos or more; there is one.")
+    for folder in {path.parent for path in (files.target, files.sheet) if path is not None}:
+        remove_leftovers(folder)
+    check_output(files.target, files.originals)
+    if files.sheet is not None:
+        check_output(files.sheet, files.originals.but_never_by(_SHEET))
+    if files.sheet is not None and files.sheet.resolve() == files.target.resolve():
+        raise BadOption("--contact_sheet and --output_path name the same file; name two.")
+    return paths
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
