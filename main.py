@@ -124,6 +124,7 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         return _DONE
     if not sources and parsed.burst is None:
         raise BadOption("Name a photo, such as: python main.py photo.jpg; --help lists every option.")
+    from photo.credentials import Signature
     from retouch.files import FileJob, JobFiles
 
     output = None if parsed.output_path is None else Path(parsed.output_path)
@@ -131,7 +132,8 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         sources, parsed.burst, tuple(parsed.reference_path or ()), output,
         is_folder=output is not None and parsed.output_path.endswith(("/", os.sep)), format=parsed.format,
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
-        copy_unchanged=parsed.copy_unchanged,
+        copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
+        signature=None if parsed.sign is None else Signature(*parsed.sign),
     )  # fmt: skip
     if parsed.recursive and not files.are_many:
         raise BadOption("--recursive has no effect without a folder.")
@@ -369,6 +371,15 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--masks_dir", type=read_path, metavar="FOLDER", help="also write the masks and the engine's painting"
     )
+    group.add_argument(
+        "--layers", type=read_path, metavar="FILE.psd",
+        help="also write the untouched photo with every edit as a layer with its mask above it; .psd or .tif",
+    )  # fmt: skip
+    group.add_argument(
+        "--sign", type=read_path, nargs=2, metavar=("CERT", "KEY"),
+        help="sign results with Content Credentials that name the edited regions: files of a certificate chain and of "
+        "its key, both PEM",
+    )  # fmt: skip
     group.add_argument("--report", type=read_path, metavar="FILE.json", help="also write all measured values as JSON")
 
 

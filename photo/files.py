@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from photo.credentials import sign
 from photo.decode import decode_photo
 from photo.encode import encode_photo
 from photo.errors import UnreadablePhoto, UnwritablePhoto
@@ -84,6 +85,8 @@ def save_photo(
     if data is None:
         with explain_write_errors(path):
             data, note = _encode(format_name, pixels, photo, saving or Saving())
+        if saving is not None and saving.signature is not None:
+            data = sign(data, format_name, photo.path, saving.signature)
     write_whole(path, data, originals)
     return note
 

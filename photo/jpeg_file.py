@@ -137,6 +137,22 @@ def _move_further_pictures(source: JpegFile, made: JpegFile) -> JpegFile:
     return JpegFile(tuple(segments), made.scans, made.trailer)
 
 
+def foresee_growth(data: bytes, grown: bytes) -> bytes:
+    """Return a JPEG file whose index of further pictures will be right once it has grown as `grown` has.
+
+    `grown` is the same file with more segments. A file without such an index is returned as it is.
+    """
+    small, large = read_jpeg(data), read_jpeg(grown)
+    for at, segment in enumerate(small.segments):
+        if segment.marker == APP2 and segment.content.startswith(_MPF_NAME):
+            before, after = (_measure_to_trailer(jpeg, segment.content) for jpeg in (small, large))
+            if before is not None and after is not None:
+                content = _shift_entries(segment.content, after - before, len(grown) - len(large.trailer))
+                segments = (*small.segments[:at], Segment(APP2, content), *small.segments[at + 1 :])
+                return JpegFile(segments, small.scans, small.trailer).pack()
+    return data
+
+
 def _measure_to_trailer(jpeg: JpegFile, content: bytes) -> int | None:
     """The bytes from the header of the Multi-Picture segment, where its offsets count from, to the trailer."""
     at = 2

@@ -26,7 +26,10 @@ _TURN_BACK: dict[int, Callable[[Any], Any]] = {
     8: lambda a: np.rot90(a, -1),
 }
 _APP0, _APP11 = 0xE0, 0xEB
-_LOST_CREDENTIALS = "The photo's Content Credentials do not hold for an edited photo and were left out."
+_LOST_CREDENTIALS = (
+    "The photo's Content Credentials do not hold for an edited photo and were left out; --sign keeps them as those of "
+    "its source."
+)
 
 
 def keep_jpeg(pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str]:
@@ -80,7 +83,7 @@ def _keep_metadata(segments: tuple[Segment, ...], saving: Saving) -> tuple[tuple
             kept.append(Segment(APP1, unlink_thumbnail(segment.content)))
         elif segment.is_metadata:
             kept.append(segment)
-    if credentials:
+    if credentials and saving.signature is None:
         notes.append(_LOST_CREDENTIALS)
     if saving.is_marked:
         notes += _mark(kept, saving)
