@@ -27,7 +27,7 @@ BELOW = {
     "inpaint": {"photo", "face", "edit", "tiling", "mouth_mask", "diffusion"},
     "retouch": {"photo", "face", "edit", "eyes_mask", "mouth_mask", "render", "diffusion", "donor", "inpaint"},
     "page": {"photo", "face", "edit", "eyes_mask", "mouth_mask", "donor", "retouch"},
-    "main": {"photo", "edit", "diffusion", "retouch", "page"},
+    "main": {"photo", "edit", "retouch", "page"},
 }
 """For every room, a package or a file at the top, those that it may import."""
 OUTSIDE = {"tests", "benchmark", "docs", "data", "models", "training"}
