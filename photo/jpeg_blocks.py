@@ -9,8 +9,10 @@ reaches one pixel into its neighbours: where that would show, the neighbour coun
 from __future__ import annotations
 
 import io
+import struct
 import tempfile
 import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ _SEQUENTIAL, _PROGRESSIVE = "turbo210", "mozjpeg403"
 # The package has one library at a time for the whole process.
 _LIBRARY_LOCK = threading.Lock()
 
+# What Pillow raises on damaged files; it has no common class for them.
+_DAMAGES = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error)
 # Levels. Where colour differs by less than this at the rim of an edit, it is left as it was.
 _FAINT_COLOR = 1.5
 # What 8-bit Huffman coding can express.
@@ -71,9 +75,10 @@ def edit_jpeg(source: bytes, before: Samples8, after: Samples8, metadata: tuple[
         raise BlocksNotKept("the file is damaged") from error
     if not jpeg.is_common:
         raise BlocksNotKept("it is of a rare kind")
-    picture = _read_picture(source)
-    if before.shape != after.shape or not np.array_equal(_decode(source), before):
+    # Before the package sees it, which would make room for whatever size a damaged file claims.
+    if before.shape != after.shape or not np.array_equal(_decode(source, before.shape), before):
         raise BlocksNotKept("the file changed meanwhile")
+    picture = _read_picture(source)
     grid = _Grid(picture)
     touched = grid.find(before, after)
     while True:
@@ -145,10 +150,7 @@ class _Grid:
         touched = np.zeros((self.rows, self.columns), np.bool_)
         for row in range(self.rows):
             band = slice(row * self.height, (row + 1) * self.height)
-            differs = before[band] != after[band]
-            if differs.any():
-                columns = np.flatnonzero(differs.any(axis=(0, 2) if differs.ndim == 3 else 0))
-                touched[row, np.unique(columns // self.width)] = True
+            touched[row, _find_columns(before[band], after[band], self.width)] = True
         return touched
 
     def cut(self, samples: Samples8, touched: Mask) -> FloatArray:
@@ -158,6 +160,12 @@ class _Grid:
         rows, columns = np.nonzero(touched)
         picked = samples[down[rows][:, :, None], across.reshape(self.columns, self.width)[columns][:, None, :]]
         return picked.astype(np.float32).reshape(*picked.shape[:3], 1 if samples.ndim == 2 else samples.shape[2])
+
+
+def _find_columns(one: Samples8, other: Samples8, width: int) -> NDArray[np.intp]:
+    """The columns of blocks, `width` pixels each, in which two bands of samples differ."""
+    differs = (one != other).reshape(len(one), -1).any(axis=0)
+    return np.unique(np.flatnonzero(differs) // (width * (1 if one.ndim == 2 else one.shape[2])))
 
 
 @dataclass
@@ -309,25 +317,25 @@ def _widen(touched: Mask, needs_neighbours: Mask) -> Mask:
     return touched | (grown != 0)
 
 
-def _decode(data: bytes) -> Samples8:
-    """The samples of a JPEG file as Pillow decodes them; none where it cannot."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError):  # Pillow has no common class for damaged files
-        return np.empty((0, 0), np.uint8)
+def _decode(data: bytes, shape: tuple[int, ...]) -> Samples8:
+    """The samples of a JPEG file as Pillow decodes them; none where it cannot, or where their size is another."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of sizes that the photo was read with
+        try:
+            with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
+                if (image.height, image.width) == shape[:2]:
+                    return np.asarray(image)
+        except (*_DAMAGES, Image.DecompressionBombError):
+            pass
+    return np.empty((0, 0), np.uint8)
 
 
 def _check(data: bytes, before: Samples8, grid: _Grid, touched: Mask) -> None:
     """Raise BlocksNotKept unless the file decodes to `before` wherever no block was touched."""
-    after = _decode(data)
+    after = _decode(data, before.shape)
     is_kept = after.shape == before.shape
     for row in range(grid.rows if is_kept else 0):
         band = slice(row * grid.height, (row + 1) * grid.height)
-        differs = after[band] != before[band]
-        if not differs.any():
-            continue
-        columns = np.flatnonzero(differs.any(axis=(0, 2) if differs.ndim == 3 else 0))
-        is_kept = is_kept and bool(touched[row, np.unique(columns // grid.width)].all())
+        is_kept = is_kept and bool(touched[row, _find_columns(after[band], before[band], grid.width)].all())
     if not is_kept:
         raise BlocksNotKept("its other pixels would have changed")

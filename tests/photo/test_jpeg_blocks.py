@@ -210,7 +210,7 @@ def test_a_damaged_file_is_refused(damage: bytes) -> None:
 
 
 @given(st.integers(0, 3000), st.binary(min_size=1, max_size=4))
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=100)
 def test_a_corrupted_file_is_refused_or_edited(at: int, junk: bytes) -> None:
     source = bytearray(make_jpeg("4:2:0", 64, 64))
     before = decode(bytes(source))
