@@ -124,7 +124,6 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         return _DONE
     if not sources and parsed.burst is None:
         raise BadOption("Name a photo, such as: python main.py photo.jpg; --help lists every option.")
-    from photo.credentials import Signature
     from retouch.files import FileJob, JobFiles
 
     output = None if parsed.output_path is None else Path(parsed.output_path)
@@ -133,7 +132,7 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         is_folder=output is not None and parsed.output_path.endswith(("/", os.sep)), format=parsed.format,
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
         copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
-        signature=None if parsed.sign is None else Signature(*parsed.sign),
+        sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]),
     )  # fmt: skip
     if parsed.recursive and not files.are_many:
         raise BadOption("--recursive has no effect without a folder.")

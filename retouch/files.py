@@ -58,7 +58,7 @@ class JobFiles:
     which it is in any case with `is_folder`; `format` is the ending of results that are not named, without its dot,
     None for that of the photo. `masks_dir` takes the masks, too. `overwrite` allows results to replace photos that are
     read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing. `layers` takes the edits
-    of a single photo as layers; with a `signature` results are signed.
+    of a single photo as layers. `sign` are the files of a certificate chain and its key, to sign results with.
     """
 
     sources: tuple[Path, ...] = ()
@@ -72,7 +72,7 @@ class JobFiles:
     overwrite: bool = False
     copy_unchanged: bool = False
     layers: Path | None = None
-    signature: Signature | None = None
+    sign: tuple[Path, Path] | None = None
 
     @property
     def are_many(self) -> bool:
@@ -130,8 +130,9 @@ class FileJob:
             check_layers(files.layers)
             if files.are_many:
                 raise BadOption("--layers takes the edits of a single photo.")
-        if files.signature is not None:
-            check_signature(files.signature)
+        self._signature = None if files.sign is None else Signature(*files.sign)
+        if self._signature is not None:
+            check_signature(self._signature)
         self.listing = self._list_sources()
         self.originals = self._list_originals()
 
@@ -193,8 +194,8 @@ class FileJob:
             if report.changes:
                 text = "\n".join([text, *self.explain_draft(why_draft)])
             result_photo, saving = photo, choose_saving(self.options.output, report)
-            if self.files.signature is not None:
-                saving = replace(saving, signature=name_regions(self.files.signature, result))
+            if self._signature is not None:
+                saving = replace(saving, signature=name_regions(self._signature, result))
             if self.files.layers is not None and is_changed:
                 text += f"\n{self._write_layers(self.files.layers, photo, result, saving)}"
         unknown = [number for number in self.options.faces or () if number > face_count]
