@@ -45,6 +45,7 @@ from edit.options import (
     DiffusionOptions,
     EyeOptions,
     Options,
+    OutputOptions,
     ReferenceOptions,
     SmileOptions,
     options_from_flags,
@@ -137,7 +138,8 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         sources, parsed.burst, tuple(parsed.reference_path or ()), output,
         is_folder=output is not None and parsed.output_path.endswith(("/", os.sep)), format=parsed.format,
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
-        copy_unchanged=parsed.copy_unchanged,
+        copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
+        sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]),
     )  # fmt: skip
     if parsed.recursive and not files.are_many:
         raise BadOption("--recursive has no effect without a folder.")
@@ -303,6 +305,7 @@ def build_parser() -> Parser:
         "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
     )
     add_options(diffusion, DiffusionOptions)
+    add_options(parser.add_argument_group("the file of the result"), OutputOptions)
     _add_page(parser.add_argument_group("the page in the browser"))
     output = parser.add_argument_group("what is said")
     output.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
@@ -348,6 +351,15 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--masks_dir", type=read_path, metavar="FOLDER", help="also write the masks and the engine's painting"
     )
+    group.add_argument(
+        "--layers", type=read_path, metavar="FILE.psd",
+        help="also write the untouched photo with every edit as a layer with its mask above it; .psd or .tif",
+    )  # fmt: skip
+    group.add_argument(
+        "--sign", type=read_path, nargs=2, metavar=("CERT", "KEY"),
+        help="sign results with Content Credentials that name the edited regions: files of a certificate chain and of "
+        "its key, both PEM",
+    )  # fmt: skip
     group.add_argument("--report", type=read_path, metavar="FILE.json", help="also write all measured values as JSON")
 
 

@@ -14,9 +14,9 @@ _ALWAYS_KEPT = "offline"
 _PAGE = ("host", "port", "auth")
 _NOT_ON_THE_PAGE = (
     "output_path", "burst", "contact_sheet", "overwrite", "format", "copy_unchanged", "recursive", "masks_dir",
-    "report", "analyze", "reference_path",
+    "report", "analyze", "reference_path", "layers", "sign",
 )  # fmt: skip
-_NOT_WITH_A_BURST = ("analyze", "masks_dir", "reference_path", "copy_unchanged", "recursive")
+_NOT_WITH_A_BURST = ("analyze", "masks_dir", "reference_path", "copy_unchanged", "recursive", "layers", "sign")
 _OF_EYES = ("eye_opening", "eye_color")
 _OF_SMILES = ("smile_strength", "smile_from_reference")
 
@@ -56,7 +56,7 @@ def _find_idle(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tu
         why = "has no effect with --analyze, which writes a PNG with boxes for every photo"
         yield from ((flag, why) for flag in ("format", "copy_unchanged"))
         why = "has no effect with --analyze, which paints nothing"
-        yield from ((flag, why) for flag in list_diffusion_flags(given))
+        yield from ((flag, why) for flag in ("layers", "sign", "quality", *list_diffusion_flags(given)))
     if values["eyes"] is Wish.NEVER:
         yield from ((flag, "has no effect where no eyes are opened") for flag in _OF_EYES)
     if values["smile"] is Wish.NEVER:

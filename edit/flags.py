@@ -46,7 +46,7 @@ class Flag:
     @property
     def dest(self) -> str:
         """The name under which the parser keeps the value."""
-        return self.name.removeprefix("--")
+        return self.name.removeprefix("--").replace("-", "_")
 
     @property
     def placeholder(self) -> str | None:

@@ -158,6 +158,30 @@ class ReferenceOptions:
 
 
 @dataclass(frozen=True)
+class OutputOptions:
+    """How the result is written.
+
+    `quality` 1 … 100 is that of a JPEG; None keeps the one of the photo, and all blocks that no edit touches. With
+    `no_mark` the file does not say that it was edited. Raises BadOption.
+    """
+
+    quality: int | None = field(
+        default=None,
+        metadata=Flag(
+            "--quality", "encode a JPEG anew as a whole, at this quality", int, between=(1, 100),
+            unset="a JPEG keeps its own, and all blocks that no edit touches",
+        ).field_metadata,
+    )  # fmt: skip
+    no_mark: bool = field(
+        default=False,
+        metadata=Flag("--no-mark", "do not write into the result that it was edited, and how").field_metadata,
+    )
+
+    def __post_init__(self) -> None:
+        check_flags(self)
+
+
+@dataclass(frozen=True)
 class DiffusionOptions:
     """How Stable Diffusion paints.
 
@@ -303,6 +327,7 @@ class Options:
     smile: SmileOptions = field(default_factory=SmileOptions)
     reference: ReferenceOptions = field(default_factory=ReferenceOptions)
     diffusion: DiffusionOptions = field(default_factory=DiffusionOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
     faces: tuple[int, ...] | None = field(
         default=None,
         metadata=Flag(
@@ -346,6 +371,7 @@ GROUPS: Mapping[str, type[Any]] = {
     "smile": SmileOptions,
     "reference": ReferenceOptions,
     "diffusion": DiffusionOptions,
+    "output": OutputOptions,
 }
 """The groups by the names of their fields in `Options`."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from edit.reasons import Cause
 from face.analysis import FaceAnalysis
 from face.types import Face, Feature
+from photo.blend import Patch
 from photo.canvas import Canvas
 from photo.types import FloatArray, Matrix, Pixels, Progress, Region
 
@@ -252,8 +253,12 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class FixResult:
-    """The fixed pixels uint8 (H, W, 3), the plan whose edits were kept, and the report."""
+    """The fixed pixels uint8 (H, W, 3), the plan whose edits were kept, and the report.
+
+    `patches` are what was painted for the edits of the plan, in their order, before it was blended in.
+    """
 
     pixels: Pixels
     plan: EditPlan
     report: Report
+    patches: tuple[Patch, ...] = ()

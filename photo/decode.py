@@ -165,6 +165,8 @@ def _gather(image: Image.Image, file: IO[bytes], head: bytes) -> Photo:
         dpi=_read_dpi(image),
         text=_read_text(image),
         subsampling=subsampling if subsampling >= 0 else None,
+        quantization=_read_quantization(image),
+        is_progressive=bool(image.info.get("progressive")) and image.format in ("JPEG", "MPO"),
         format=str(image.format),
     )
 
@@ -275,6 +277,14 @@ def straighten_exif(exif: bytes | None) -> tuple[bytes | None, int]:
     except struct.error:
         return exif, 1
     return bytes(block), orientation if orientation in _UPRIGHT else 1
+
+
+def _read_quantization(image: Image.Image) -> tuple[tuple[int, ...], ...]:
+    """The quantization tables of a JPEG, in its order; none where they have numbers that an encoder cannot keep."""
+    tables: dict[int, list[int]] = getattr(image, "quantization", {}) if image.format in ("JPEG", "MPO") else {}
+    return (
+        tuple(tuple(tables[number]) for number in sorted(tables)) if sorted(tables) == list(range(len(tables))) else ()
+    )
 
 
 def _read_dpi(image: Image.Image) -> tuple[float, float] | None:

@@ -34,15 +34,18 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG and
 _SLAB_ROWS = 256
 
 
-def encode_photo(format_name: str, pixels: Pixels, photo: Photo) -> tuple[bytes, str | None]:
+def encode_photo(
+    format_name: str, pixels: Pixels, photo: Photo, quality: int | None = None
+) -> tuple[bytes, str | None]:
     """Return `pixels` uint8 (H, W, 3) as the bytes of a "JPEG", "PNG", "WEBP", "TIFF" or "BMP" file.
 
-    The second value is sentences on what the format could not keep, or None. Raises UnwritablePhoto when the format
-    cannot hold a photo of this size, and OSError when the encoder fails.
+    A JPEG gets the `quality` 1 … 100 of Pillow's scale; without one that of the photo, if it was a JPEG. The second
+    value is sentences on what the format could not keep, or None. Raises UnwritablePhoto when the format cannot hold a
+    photo of this size, and OSError when the encoder fails.
     """
     # Never straight into a file: on a full disk Pillow's encoders take an incomplete write for a complete one.
     file = io.BytesIO()
-    note = _encode(file, format_name, pixels, photo)
+    note = _encode(file, format_name, pixels, photo, quality)
     data = file.getvalue()
     if not is_whole(format_name, data):
         raise OSError(f"the {format_name} encoder stopped before the end")
@@ -75,7 +78,7 @@ def _holds_its_strips(tiff: bytes) -> bool:
         return False
 
 
-def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo) -> str | None:
+def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo, quality: int | None) -> str | None:
     """Write the photo to `file`; return sentences on what could not be kept, or None."""
     if max(photo.width, photo.height) > _LARGEST_SIDE.get(format_name, 2**31):
         limit = _LARGEST_SIDE[format_name]
@@ -94,6 +97,8 @@ def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo) -> 
             notes.append(f"{format_name} has no transparency: the photo was laid on white.")
         alpha = None
     extras = _collect_extras(samples, photo, format_name, notes)
+    if format_name == "JPEG":
+        extras.update(_choose_compression(photo, quality))
     is_deep = samples.dtype == np.uint16 and (samples.ndim == 3 or alpha is not None)
     if alpha is not None:
         alpha = to_8_bits(alpha) if samples.dtype == np.uint8 else _to_16_bits(alpha)
@@ -184,7 +189,6 @@ def _collect_extras(samples: Samples, photo: Photo, format_name: str, notes: lis
         extras["icc_profile"] = photo.icc_profile
     exif, xmp = photo.exif, photo.text.get(XMP_KEY, "").encode()
     if format_name == "JPEG":
-        extras.update(quality=JPEG_QUALITY, subsampling=photo.subsampling or 0)
         comment = photo.text.get("Comment", "").encode("latin-1", "replace")
         for name, block in (("EXIF", exif or b""), ("XMP", xmp), ("comment", comment)):
             if len(block) > _LARGEST_SEGMENT:
@@ -205,6 +209,15 @@ def _collect_extras(samples: Samples, photo: Photo, format_name: str, notes: lis
             tags = _select_tags(None, xmp) or b""
         extras["exif"] = tags
     return extras
+
+
+def _choose_compression(photo: Photo, quality: int | None) -> dict[str, Any]:
+    """Arguments of Pillow's `save` that make a JPEG like the one that the photo was, or as the user chose."""
+    extras: dict[str, Any] = {"subsampling": photo.subsampling or 0, "progressive": photo.is_progressive}
+    if quality is None and photo.quantization:
+        # Pillow encodes gray with one table, and has no place for a fourth.
+        return {**extras, "qtables": [list(table) for table in photo.quantization[:3]], "optimize": True}
+    return {**extras, "quality": quality or JPEG_QUALITY}
 
 
 def _fits_profile(samples: Samples, profile: bytes) -> bool:

@@ -12,9 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from photo.credentials import sign
 from photo.decode import decode_photo
 from photo.encode import encode_photo
 from photo.errors import UnreadablePhoto, UnwritablePhoto
+from photo.jpeg_blocks import BlocksNotKept
+from photo.jpeg_keeping import keep_jpeg
+from photo.mark import mark_photo
+from photo.saving import Saving
 from photo.types import Photo, Pixels
 from photo.writing import Originals, check_writable, describe_error, explain_write_errors, write_whole
 
@@ -57,14 +62,16 @@ def load_photo(path: Path) -> Photo:
         raise UnreadablePhoto(f"{path} cannot be read: {describe_error(error)}; check the name.") from error
 
 
-def save_photo(pixels: Pixels, photo: Photo, path: Path, originals: Originals | None = None) -> str | None:
+def save_photo(
+    pixels: Pixels, photo: Photo, path: Path, originals: Originals | None = None, saving: Saving | None = None
+) -> str | None:
     """Write `pixels` with all metadata of `photo`, in the format that the ending of `path` names.
 
     Returns sentences on what the format could not keep, or None. `pixels` uint8 (H, W, 3) is `photo.pixels` with
     edits. A photo without edits saved in its own format becomes a copy of the input file, byte for byte. The file
     appears whole or not at all; missing folders are made, and an existing file is replaced, but the input photo and
-    those of `originals` only where that allows it. Raises UnwritablePhoto, and ValueError when `pixels` does not fit
-    the photo.
+    those of `originals` only where that allows it. An edited JPEG keeps its blocks and metadata where `saving` allows
+    it and the file can be read once more. Raises UnwritablePhoto, and ValueError when `pixels` does not fit the photo.
     """
     if pixels.shape != photo.pixels.shape or pixels.dtype != np.uint8:
         raise ValueError(f"pixels {pixels.dtype} {pixels.shape} do not fit the photo, {photo.pixels.shape}")
@@ -73,12 +80,13 @@ def save_photo(pixels: Pixels, photo: Photo, path: Path, originals: Originals | 
         originals = replace(originals, photos=(("the input photo itself", photo.path), *originals.photos))
     check_output(path, originals)
     format_name = FORMATS[path.suffix.lower()]
-    own_format = "JPEG" if photo.format == "MPO" else photo.format
-    is_unedited = format_name == own_format and np.array_equal(pixels, photo.pixels)
+    is_unedited = format_name == own_format(photo) and np.array_equal(pixels, photo.pixels)
     data, note = _read_original(photo) if is_unedited else None, None
     if data is None:
         with explain_write_errors(path):
-            data, note = encode_photo(format_name, pixels, photo)
+            data, note = _encode(format_name, pixels, photo, saving or Saving())
+        if saving is not None and saving.signature is not None:
+            data = sign(data, format_name, photo.path, saving.signature)
     write_whole(path, data, originals)
     return note
 
@@ -89,6 +97,28 @@ def check_output(path: Path, originals: Originals) -> None:
     if path.suffix.lower() not in FORMATS:
         ending = f"the ending {path.suffix}" if path.suffix else "no ending"
         raise UnwritablePhoto(f"{path} has {ending}; name a file ending in {', '.join(FORMATS)}.")
+
+
+def _encode(format_name: str, pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str | None]:
+    """The bytes of the edited photo, and sentences on what could not be kept, or None."""
+    notes: list[str | None] = []
+    if format_name == own_format(photo) == "JPEG" and saving.quality is None:
+        try:
+            return keep_jpeg(pixels, photo, saving)
+        except BlocksNotKept as error:
+            notes.append(f"The blocks of the JPEG could not be kept, since {error}.")
+        except OSError:
+            notes.append("The blocks of the JPEG could not be kept, since its file is gone.")
+    if saving.is_marked:
+        photo, note = mark_photo(photo, saving.source_type)
+        notes.append(note)
+    data, note = encode_photo(format_name, pixels, photo, saving.quality)
+    return data, " ".join(filter(None, [*notes, note])) or None
+
+
+def own_format(photo: Photo) -> str:
+    """Return Pillow's name of the format that the photo is best saved in: its own; MPO is JPEG."""
+    return "JPEG" if photo.format == "MPO" else photo.format
 
 
 def _read_original(photo: Photo) -> bytes | None:

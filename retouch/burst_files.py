@@ -8,14 +8,13 @@ from pathlib import Path
 
 from photo.errors import BadOption, UnreadablePhoto
 from photo.files import check_output, load_photo, save_photo
-from photo.mark import mark_photo
 from photo.names import show
 from photo.types import Progress
 from photo.writing import Originals, remove_leftovers
 from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
 from retouch.drawing import draw_contact_sheet
 from retouch.files import OUTPUT_FOLDER, FileJob, Summary, make_picture
-from retouch.marking import choose_source_type
+from retouch.marking import choose_saving
 from retouch.progress import scale_progress
 from retouch.report import describe
 
@@ -82,10 +81,8 @@ def make_best_take(job: FileJob, files: BurstFiles, on_progress: Progress, log: 
     engine, why_draft = job.engine
     result = fix_burst(photo, shots, base, job.options, engine, rest)
     has_other_faces = any(source.photo is not None for source in result.sources)
-    marked, damage = mark_photo(photo, choose_source_type(result.fix.report, has_other_faces=has_other_faces))
-    note = save_photo(result.pixels, marked if result.changed_pixels else photo, files.target, files.originals)
-    if result.changed_pixels and damage is not None:
-        note = " ".join(filter(None, [damage, note]))
+    saving = choose_saving(job.options.output, result.fix.report, has_other_faces=has_other_faces)
+    note = save_photo(result.pixels, photo, files.target, files.originals, saving)
     lines = [describe_burst(result, shots), *([note] if note else [])]
     if job.verbose:
         lines.append(describe(result.fix.report, numbers=True))

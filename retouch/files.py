@@ -9,27 +9,30 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from donor.people import ReferencePhoto, read_reference
 from edit.options import Options
-from edit.plan import EditPlan, Engine, RefiningEngine
+from edit.plan import EditPlan, Engine, FixResult, RefiningEngine
 from eyes_mask import eyes_mask
 from mouth_mask import mouth_mask
 from photo.canvas import Canvas
+from photo.credentials import Signature, check_signature
 from photo.errors import BadOption, UnreadablePhoto, UnwritablePhoto
 from photo.files import FORMATS, check_output, load_photo, save_photo
+from photo.layers import NamedPatch, check_layers, encode_layers
 from photo.mark import mark_photo
 from photo.names import show
+from photo.saving import Saving
 from photo.types import Photo, Pixels, Progress
 from photo.writing import Originals, check_writable, describe_error, remove_leftovers, write_whole
 from retouch.drawing import draw_analysis
 from retouch.engines import choose_engine
 from retouch.hints import is_new
 from retouch.listing import Listing, check_apart, describe_passed_over, list_inputs, list_photos, tell_apart
-from retouch.marking import choose_source_type
+from retouch.marking import choose_saving, name_edit, name_regions
 from retouch.pipeline import analyze_photo, fix_photo
 from retouch.progress import ignore_progress
 from retouch.report import analysis_to_json, describe, describe_analysis, to_json
@@ -54,7 +57,8 @@ class JobFiles:
     photo to keep. `references` are photos and folders of photos. `output` names the result, or the folder of results,
     which it is in any case with `is_folder`; `format` is the ending of results that are not named, without its dot,
     None for that of the photo. `masks_dir` takes the masks, too. `overwrite` allows results to replace photos that are
-    read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing.
+    read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing. `layers` takes the edits
+    of a single photo as layers. `sign` are the files of a certificate chain and its key, to sign results with.
     """
 
     sources: tuple[Path, ...] = ()
@@ -67,6 +71,8 @@ class JobFiles:
     masks_dir: Path | None = None
     overwrite: bool = False
     copy_unchanged: bool = False
+    layers: Path | None = None
+    sign: tuple[Path, Path] | None = None
 
     @property
     def are_many(self) -> bool:
@@ -120,6 +126,13 @@ class FileJob:
         if files.format is not None and f".{files.format}" not in FORMATS:
             known = ", ".join(ending.removeprefix(".") for ending in FORMATS)
             raise BadOption(f"--format must be one of {known}, not {files.format}.")
+        if files.layers is not None:
+            check_layers(files.layers)
+            if files.are_many:
+                raise BadOption("--layers takes the edits of a single photo.")
+        self._signature = None if files.sign is None else Signature(*files.sign)
+        if self._signature is not None:
+            check_signature(self._signature)
         self.listing = self._list_sources()
         self.originals = self._list_originals()
 
@@ -171,7 +184,7 @@ class FileJob:
             text = describe_analysis(analyses, plan, numbers=self.verbose)
             data = analysis_to_json(analyses, plan)
             pixels = draw_analysis(photo.pixels, tuple(analysis.face for analysis in analyses), plan)
-            result_photo, note = make_picture(pixels), None
+            result_photo, saving = make_picture(pixels), Saving()
         else:
             engine, why_draft = self.engine
             result = fix_photo(photo, self.options, engine, on_progress, references=references)
@@ -180,19 +193,19 @@ class FileJob:
             text, data = describe(report, numbers=self.verbose), to_json(report)
             if report.changes:
                 text = "\n".join([text, *self.explain_draft(why_draft)])
-            # A copy of the file stays as it is.
-            is_copy = not is_changed and FORMATS.get(files.target.suffix.lower()) == photo.format
-            result_photo, note = (photo, None) if is_copy else mark_photo(photo, choose_source_type(report))
+            result_photo, saving = photo, choose_saving(self.options.output, report)
+            if self._signature is not None:
+                saving = replace(saving, signature=name_regions(self._signature, result))
+            if self.files.layers is not None and is_changed:
+                text += f"\n{self._write_layers(self.files.layers, photo, result, saving)}"
         unknown = [number for number in self.options.faces or () if number > face_count]
         if unknown:
             raise BadOption(
                 f"--faces names face {unknown[0]}, but {files.source} has {face_count}; --analyze shows the numbers."
             )
-        is_written = is_changed or files.is_copied
+        is_written, note = is_changed or files.is_copied, None
         if is_written:
-            note = (
-                " ".join(filter(None, [note, save_photo(pixels, result_photo, files.target, self.originals)])) or None
-            )
+            note = save_photo(pixels, result_photo, files.target, self.originals, saving)
         if files.masks_dir is not None:
             self._write_masks(files.masks_dir, photo, plan)
         lines = [text, *([note] if note and is_written else []), _tell_where(files.target, is_written)]
@@ -334,6 +347,19 @@ class FileJob:
             check_output(path, originals)
             if path is not files.target and path.resolve() == files.target.resolve():
                 raise BadOption(f"--masks_dir would write {path} over the result; name another folder.")
+        if (layers := self.files.layers) is not None:
+            check_writable(layers, self.originals.but_never_by("--layers"))
+            if layers.resolve() in (path.resolve() for path, _ in self._list_outputs(files)):
+                raise BadOption(f"--layers would write {show(layers)} over another result; name another file.")
+
+    def _write_layers(self, path: Path, photo: Photo, result: FixResult, saving: Saving) -> str:
+        """Write the photo with its edits as layers; return what to say of it."""
+        patches = [
+            NamedPatch(name_edit(edit), patch) for edit, patch in zip(result.plan.edits, result.patches, strict=True)
+        ]
+        data, note = encode_layers(path, result.pixels, photo, patches, saving)
+        write_whole(path, data, self.originals.but_never_by("--layers"))
+        return " ".join(filter(None, [f"Layers written: {show(path)}.", note]))
 
     def _write_masks(self, folder: Path, photo: Photo, plan: EditPlan) -> None:
         """Write the masks (white is repainted) and what the draft engine painted, before the two were put together."""

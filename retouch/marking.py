@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from edit.plan import Change, Rendered, Report
+from dataclasses import replace
+
+from edit.options import OutputOptions
+from edit.plan import Change, Edit, FixResult, Rendered, Report
 from edit.reasons import Reason
+from photo.credentials import EditedRegion, Signature
 from photo.mark import SourceType
+from photo.saving import Saving
 from retouch.engines import DraftEngine
 
 
@@ -18,6 +23,34 @@ def choose_source_type(report: Report, *, has_other_faces: bool = False) -> Sour
         if change.kept:
             chosen = _choose_for(change, report).or_more(chosen)
     return chosen
+
+
+def choose_saving(options: OutputOptions, report: Report, *, has_other_faces: bool = False) -> Saving:
+    """Return how the photo of a report is saved as the user chose: with the mark of its edits, unless it has none.
+
+    Where nothing was edited the mark names the program alone; a copy of the photo's file does not get even that.
+    """
+    source_type = choose_source_type(report, has_other_faces=has_other_faces)
+    return Saving(options.quality, not options.no_mark, None if options.no_mark else source_type)
+
+
+def name_edit(edit: Edit) -> str:
+    """Return what an edit is called in files: its face and its feature, such as "Face 1: right eye"."""
+    return f"Face {edit.face.number}: {edit.feature.value}"
+
+
+def name_regions(signature: Signature, result: FixResult) -> Signature:
+    """Return the signature with the edits of a result, as they are named in Content Credentials."""
+    kinds = {
+        (change.face.number, change.feature): _choose_for(change, result.report)
+        for change in result.report.changes
+        if change.kept
+    }
+    regions = [
+        EditedRegion(name_edit(edit), edit.region.box, kinds[edit.face.number, edit.feature])
+        for edit in result.plan.edits
+    ]
+    return replace(signature, regions=tuple(regions))
 
 
 def _choose_for(change: Change, report: Report) -> SourceType:

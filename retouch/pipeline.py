@@ -154,7 +154,8 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
     faces = tuple(analysis.face for analysis in analyses)
     changes.sort(key=lambda change: change.face.number)
     report = Report(faces, tuple(changes), plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds)
-    return FixResult(pixels, EditPlan(edits, plan.skips), report)
+    patches = tuple(patch for one in kept for patch in one.patches)
+    return FixResult(pixels, EditPlan(edits, plan.skips), report, patches)
 
 
 def _draft(runner: Runner, plan: EditPlan, engine: Engine, on_progress: Progress) -> list[FaceAttempt]:

@@ -55,7 +55,8 @@ def test_a_version_that_cannot_be_read_is_one_sentence(
 
 def test_the_extras_are_what_the_requirements_files_name() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"diffusion", "page"}
+    assert set(extras) == {"diffusion", "page", "sign"}
+    assert extras["sign"] == read_requirements("requirements_sign.txt")
     listed = read_requirements("requirements_torch.txt") + read_requirements("requirements.txt")
     assert len(listed) == 6
     assert sorted(extras["diffusion"] + extras["page"]) == sorted(listed)
@@ -69,7 +70,7 @@ def test_the_packages_of_the_draft_engine_have_one_list() -> None:
     # What setuptools cannot read from such a file: other files that it includes.
     text = (ROOT / "requirements_draft.txt").read_text(encoding="utf-8")
     assert not re.findall(r"^-", text, flags=re.MULTILINE)
-    assert len(read_requirements("requirements_draft.txt")) == 10
+    assert len(read_requirements("requirements_draft.txt")) == 11
 
 
 # ---- the right Python ----------------------------------------------------------------------------------------------

@@ -19,12 +19,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, JpegImagePlugin, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from photo import decode
 from photo.decode import MAX_MEGAPIXELS, XMP_KEY, straighten_exif
 from photo.errors import UnreadablePhoto, UnwritablePhoto
 from photo.files import check_output, load_photo, save_photo
+from photo.saving import Saving
 from photo.types import Photo, Pixels
 from photo.writing import Originals
 
@@ -268,9 +269,11 @@ def test_photos_are_loaded_upright(tmp_path: Path, ending: str, orientation: int
     assert np.abs(photo.pixels[28, 4].astype(int)).max() < 6
     save_photo(brighten(photo), photo, target)
     with Image.open(target) as image:
-        assert image.size == (64, 32)
-        assert image.getexif().get(0x0112, 1) == 1
+        assert ImageOps.exif_transpose(image).size == (64, 32)
+        # A JPEG keeps its blocks, and so its direction.
+        assert image.getexif().get(0x0112, 1) == (orientation if ending == ".jpg" else 1)
         assert image.getexif()[0x010F] == "Cam"
+    assert np.abs(load_photo(target).pixels.astype(int) - brighten(photo)).mean() < 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -582,7 +585,12 @@ def test_the_first_picture_of_a_phone_photo_is_used(tmp_path: Path) -> None:
     assert photo.pixels[8, 8, 0] > 250
     assert save_photo(photo.pixels, photo, tmp_path / "same.jpg") is None
     assert (tmp_path / "same.jpg").read_bytes() == path.read_bytes()
-    note = save_photo(brighten(photo), photo, tmp_path / "target.jpg")
+    save_photo(brighten(photo), photo, tmp_path / "target.jpg")
+    with Image.open(tmp_path / "target.jpg") as kept, Image.open(path) as image:
+        for picture in (kept, image):
+            picture.seek(1)
+        assert np.array_equal(np.asarray(kept), np.asarray(image))
+    note = save_photo(brighten(photo), photo, tmp_path / "target.jpg", saving=Saving(quality=80))
     assert note is not None
     assert "left out" in note
 

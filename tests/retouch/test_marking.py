@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from edit.options import OutputOptions
 from edit.plan import Change, OtherEye, Rendered, Report, Source
 from edit.reasons import Cause, Reason
 from face.types import Feature
 from photo.mark import SourceType
-from retouch.marking import choose_source_type
+from photo.saving import Saving
+from retouch.marking import choose_saving, choose_source_type
 from tests.support.faces import make_donor, make_face
 
 
@@ -47,3 +49,10 @@ def test_a_draft_that_was_kept_is_no_networks_work() -> None:
 def test_faces_of_other_photos_are_captures() -> None:
     assert choose_source_type(make_report("draft"), has_other_faces=True) is SourceType.CAPTURE
     assert choose_source_type(make_report("draft", Rendered()), has_other_faces=True) is SourceType.SYNTHETIC
+
+
+def test_the_file_says_so_unless_it_must_not() -> None:
+    edited, unedited = make_report("draft", OtherEye()), make_report("draft", None)
+    assert choose_saving(OutputOptions(quality=70), edited) == Saving(70, True, SourceType.CAPTURE)
+    assert choose_saving(OutputOptions(no_mark=True), edited) == Saving()
+    assert choose_saving(OutputOptions(), unedited) == Saving(is_marked=True)
