@@ -15,11 +15,16 @@ import numpy as np
 from photo.decode import decode_photo
 from photo.encode import encode_photo
 from photo.errors import UnreadablePhoto, UnwritablePhoto
+from photo.raw import ENDINGS as RAW_ENDINGS
 from photo.types import Photo, Pixels
 from photo.writing import Originals, check_writable, describe_error, explain_write_errors, write_whole
 
 FORMATS = {
+    ".avif": "AVIF",
     ".bmp": "BMP",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
+    ".hif": "HEIF",
     ".jfif": "JPEG",
     ".jpe": "JPEG",
     ".jpeg": "JPEG",
@@ -31,13 +36,17 @@ FORMATS = {
 }
 """Pillow's name of the format, by each file name ending: all of them are read and written."""
 
+INPUT_ENDINGS = (*FORMATS, *RAW_ENDINGS)
+"""The file name endings of all that is read: the formats above, and raw files, which are never written."""
+
 
 def load_photo(path: Path) -> Photo:
-    """Return the photo in a JPEG, PNG, WebP, TIFF or BMP file, upright, with all that is needed to save it back.
+    """Return the photo in a JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or raw file, upright, with all that is needed to save it back.
 
     Every array of the photo is read-only. `exif` has orientation 1 and no longer holds the thumbnail, which
     would show the old picture; XMP is in `text` under "XML:com.adobe.xmp", a JPEG comment under "Comment".
-    Raises UnreadablePhoto when the file is missing, damaged, of another kind, or too large.
+    Raises UnreadablePhoto when the file is missing, damaged, of another kind, or too large, and MissingPackage where
+    HEIC or raw files need a package that is not installed.
     """
     if "\0" in str(path):
         raise UnreadablePhoto(f"{str(path)!r} is no file name; check the name.")
@@ -80,7 +89,7 @@ def save_photo(pixels: Pixels, photo: Photo, path: Path, originals: Originals | 
         with explain_write_errors(path):
             data, note = encode_photo(format_name, pixels, photo)
     write_whole(path, data, originals)
-    return note
+    return " ".join(filter(None, [photo.warning, note])) or None
 
 
 def check_output(path: Path, originals: Originals) -> None:
