@@ -45,6 +45,7 @@ _DECODE_ERRORS = (
 _STRIP_ROWS = 64
 # The share of a JPEG's rows that may lack at its end.
 _MOST_ROWS_LACKING = 0.05
+_LARGEST_BLOCK = 16
 
 # Two threads that raise Pillow's limit at once could leave it raised.
 _LIMIT_LOCK = threading.Lock()
@@ -75,7 +76,7 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
         raise UnreadablePhoto(f"{path} is empty; get the photo again from where it came from.")
     if raw.is_raw(path):
         return _read_raw(file, path)
-    formats = _READABLE
+    formats: tuple[str, ...] = _READABLE
     if head[4:8] == b"ftyp" and not head[8:12].startswith(b"avi"):
         formats = (find_plugin(path),)
     with warnings.catch_warnings():
@@ -121,7 +122,8 @@ def _load(image: Image.Image, head: bytes) -> str | None:
         image.load()
         return None
     except OSError:
-        if not head.startswith(b"\xff\xd8"):
+        # A progressive JPEG would lack detail everywhere, and nobody can tell how much.
+        if not head.startswith(b"\xff\xd8") or image.info.get("progressive"):
             raise
     # The limit's lock is held here, so that no other thread decodes meanwhile.
     ImageFile.LOAD_TRUNCATED_IMAGES = True
@@ -132,21 +134,16 @@ def _load(image: Image.Image, head: bytes) -> str | None:
     rows = _count_lacking_rows(image)
     if rows > _MOST_ROWS_LACKING * image.height:
         raise ValueError("too much of the JPEG is missing")
-    lacking = f"the lowest {rows} rows of the picture are grey or black" if rows else "the picture seems complete"
-    return f"The JPEG lacks its last bytes: {lacking}; look for a better copy."
+    # One more row of blocks may hold grey ones, and colour that was smoothed with theirs.
+    rows = min(rows + _LARGEST_BLOCK + 1, image.height)
+    return f"The JPEG lacks its last bytes: parts of its lowest {rows} rows may be grey; look for a better copy."
 
 
 def _count_lacking_rows(image: Image.Image) -> int:
-    """The rows at the bottom that are of one colour throughout, which is what the decoder puts where nothing is."""
-    rows = 0
-    while rows < image.height:
-        row = image.crop((0, image.height - rows - 1, image.width, image.height - rows))
-        extrema = row.getextrema()
-        pairs = extrema if isinstance(extrema[0], tuple) else (extrema,)
-        if any(low != high for low, high in pairs):  # type: ignore[misc]
-            return rows
-        rows += 1
-    return rows
+    """The rows at the bottom, as stored, that are gray 128 throughout, which the decoder puts where nothing is."""
+    samples = np.asarray(image)
+    is_gray = (samples == 128).reshape(len(samples), -1).all(axis=1)
+    return int(np.argmin(is_gray[::-1])) if not is_gray.all() else len(samples)
 
 
 def to_8_bits(samples: Samples) -> NDArray[np.uint8]:
@@ -213,7 +210,7 @@ def _gather(image: Image.Image, file: IO[bytes], head: bytes, notes: list[str], 
     alpha = None if alpha is None else _turn_upright(alpha, orientation)
     profile = None if is_lab else image.info.get("icc_profile") or None
     if image.mode == "CMYK":
-        pixels = color.to_srgb(samples, profile) if color.is_usable(profile, "CMYK") else _to_rgb(samples)
+        pixels = _show_cmyk(np.asarray(samples, np.uint8), profile or b"")
     elif samples.ndim == 2:
         pixels = np.asarray(cv2.cvtColor(to_8_bits(samples), cv2.COLOR_GRAY2RGB), np.uint8)
     else:
@@ -243,8 +240,10 @@ def _gather(image: Image.Image, file: IO[bytes], head: bytes, notes: list[str], 
     )
 
 
-def _to_rgb(samples: Samples) -> NDArray[np.uint8]:
-    """CMYK samples (H, W, 4) without a profile as RGB, as Pillow shows them."""
+def _show_cmyk(samples: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
+    """CMYK samples (H, W, 4) as RGB, by their profile; without a usable one as Pillow shows them."""
+    if color.is_usable(profile, "CMYK"):
+        return color.to_srgb(samples, profile)
     size = (samples.shape[1], samples.shape[0])
     return np.asarray(Image.frombuffer("CMYK", size, np.ascontiguousarray(samples), "raw", "CMYK", 0, 1).convert("RGB"))
 
@@ -398,20 +397,21 @@ def _read_metadata(
     elif isinstance(image, TiffImagePlugin.TiffImageFile):
         resources, more = tiff_read.read_resources(image, file)
         notes += more
-    elif image.format == "HEIF":
-        notes += _tell_heif_parts(image)
-    elif image.format == "WEBP":
-        file.seek(0)
-        if b"C2PA" in file.read():
-            notes.append(LOST_CREDENTIALS)
+    else:
+        notes += _tell_parts(image, file)
     if XMP_KEY in text and image.format not in ("JPEG", "MPO"):
         text[XMP_KEY] = xmp.drop_promises(text[XMP_KEY])
     return text, resources, chunks
 
 
-def _tell_heif_parts(image: Image.Image) -> list[str]:
-    """Sentences on what else a HEIC file holds."""
+def _tell_parts(image: Image.Image, file: IO[bytes]) -> list[str]:
+    """Sentences on what else a HEIC, AVIF or WebP file holds."""
+    file.seek(0)
+    if image.format == "WEBP":
+        return [LOST_CREDENTIALS] if b"C2PA" in file.read() else []
     notes = []
+    if image.format == "AVIF" and _is_deep_avif(file):
+        notes.append("AVIF's 10 or 12 bits a sample were read as 8.")
     kinds = " ".join(image.info.get("aux", {}))
     if "gainmap" in kinds.lower():
         notes.append("The gain map, which brightens the photo on HDR screens, was left out.")
@@ -420,6 +420,14 @@ def _tell_heif_parts(image: Image.Image) -> list[str]:
     if getattr(image, "n_frames", 1) > 1:
         notes.append("Further pictures inside the file were left out.")
     return notes
+
+
+def _is_deep_avif(file: IO[bytes]) -> bool:
+    """Whether the samples of an AVIF file have more than 8 bits. Source: AV1 Codec ISO Media File Format Binding."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    at = head.find(b"av1C")
+    return at >= 0 and len(head) > at + 6 and bool(head[at + 6] & 0x40)
 
 
 def _decode_text(raw_text: bytes) -> str:

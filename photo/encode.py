@@ -39,7 +39,9 @@ _SLAB_ROWS = 256
 
 
 def encode_photo(format_name: str, pixels: Pixels, photo: Photo) -> tuple[bytes, str | None]:
-    """Return `pixels` uint8 (H, W, 3) as the bytes of a file of a format by Pillow's name: JPEG, PNG, WEBP, TIFF, BMP, AVIF, HEIF.
+    """Return `pixels` uint8 (H, W, 3) as the bytes of a file.
+
+    `format_name` is Pillow's: JPEG, PNG, WEBP, TIFF, BMP, AVIF or HEIF.
 
     The second value is sentences on what the format could not keep, or None. Raises UnwritablePhoto when the format
     cannot hold a photo of this size, and OSError when the encoder fails.
@@ -128,7 +130,8 @@ def _suit_format(
 ) -> tuple[Samples, Samples | None]:
     """The samples and the alpha as the format can hold them; sentences on what it cannot are added to `notes`."""
     alpha = photo.alpha
-    if samples.dtype == np.uint16 and format_name not in ("PNG", "TIFF"):
+    is_deep_heif = format_name == "HEIF" == photo.format and samples.ndim == 3 and alpha is None
+    if samples.dtype == np.uint16 and format_name not in ("PNG", "TIFF") and not is_deep_heif:
         samples = to_8_bits(samples) if samples.ndim == 2 else pixels
         notes.append(f"{format_name} holds 8 bits: the 16-bit samples were rounded.")
     if _is_cmyk(samples) and format_name not in ("JPEG", "TIFF"):
@@ -219,6 +222,7 @@ def _write(
             file.write(png_chunks.insert(made.getvalue(), chunks))
     elif format_name == "HEIF":
         mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[1 if samples.ndim == 2 else samples.shape[2]]
+        mode += ";16" if samples.dtype == np.uint16 else ""
         write_heif(file, samples, mode, extras)
     else:
         _to_image(samples, is_cmyk=is_cmyk).save(file, format_name, **extras)
@@ -318,10 +322,11 @@ def _collect_extras(photo: Photo, profile: bytes | None, format_name: str, notes
             extras["exif"] = exif
     elif format_name == "AVIF":
         # The best that the encoder has; its colours are not stored as RGB, so that it is not quite lossless.
-        extras.update(quality=100, subsampling="4:4:4", speed=8, exif=exif, xmp=packet.encode())
+        extras.update(quality=100, subsampling="4:4:4", speed=10, exif=exif, xmp=packet.encode())
         notes.append("AVIF is encoded anew as a whole, so other pixels may differ a little, too.")
     elif format_name == "HEIF":
         extras.update({name: value for name, value in (("exif", exif), ("xmp", packet.encode())) if value})
+        notes.append("HEIC is encoded anew as a whole, so other pixels may differ a little, too.")
     return extras
 
 

@@ -41,7 +41,9 @@ INPUT_ENDINGS = (*FORMATS, *RAW_ENDINGS)
 
 
 def load_photo(path: Path) -> Photo:
-    """Return the photo in a JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or raw file, upright, with all that is needed to save it back.
+    """Return the photo in a file, upright, with all that is needed to save it back.
+
+    It may be a JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or raw file.
 
     Every array of the photo is read-only. `exif` has orientation 1 and no longer holds the thumbnail, which
     would show the old picture; XMP is in `text` under "XML:com.adobe.xmp", a JPEG comment under "Comment".

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photo.errors import MissingPackage
+
+_QUALITY = 95
 
 
 def find_plugin(path: Path) -> str:
@@ -29,11 +32,23 @@ def read_deep_heif(file: IO[bytes]) -> NDArray[np.uint16]:
 
 
 def write_heif(file: IO[bytes], samples: NDArray[Any], mode: str, extras: dict[str, Any]) -> None:
-    """Write samples of 8 bits, or 16 bits of which HEIC keeps 10 or 12, without loss of their own depth."""
+    """Write samples of 8 bits, or of 16, of which HEIC keeps 10. Raises OSError when the result cannot be decoded.
+
+    Colour has half the resolution, as every phone reads it. The encoder also has a mode without loss, but its decoder
+    fails on pictures of 12 megapixels made so.
+    """
     package = _import(Path())
     height, width = samples.shape[:2]
     heif = package.from_bytes(mode=mode, size=(width, height), data=np.ascontiguousarray(samples).tobytes())
-    heif.save(file, format="HEIF", quality=-1, chroma=444, matrix_coefficients=0, **extras)
+    made = io.BytesIO()
+    heif.save(made, format="HEIF", quality=_QUALITY, **extras)
+    try:
+        decoded = np.asarray(package.open_heif(io.BytesIO(made.getvalue()), convert_hdr_to_8bit=False))
+    except (ValueError, OSError, RuntimeError) as error:
+        raise OSError("the HEIC encoder made a file that cannot be decoded") from error
+    if decoded.shape[:2] != (height, width):
+        raise OSError("the HEIC encoder made a picture of another size")
+    file.write(made.getvalue())
 
 
 def _import(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""What a JPEG file holds besides its picture: XMP that may be split, IPTC, comments, and what lies behind the picture."""
+"""What a JPEG file holds besides its picture: XMP that may be split, IPTC, comments, and what lies behind it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def tell_lost(chunks: Mapping[bytes, bytes], format_name: str, has_profile: bool
     strange += [kind.decode() for kind in (b"mDCV", b"cLLI") if kind in chunks]
     if strange:
         notes.append(
-            f"{format_name} cannot say what the PNG says of its colours ({', '.join(strange)}): they may look different."
+            f"{format_name} cannot keep what the PNG says of its colours ({', '.join(strange)}): they may change."
         )
     if b"tIME" in chunks:
         notes.append(f"{format_name} has no place for the PNG's time of change (tIME): it was left out.")

@@ -43,7 +43,7 @@ def develop(file: IO[bytes], path: Path, most_pixels: int) -> NDArray[np.uint16]
             developed: Any = raw.postprocess(use_camera_wb=True, output_bps=16, no_auto_bright=False)
     except (rawpy.LibRawError, OSError, ValueError, MemoryError) as error:
         raise UnreadablePhoto(
-            f"{path} is a raw file of an unknown camera, or damaged; develop it to TIFF with the camera's own program."
+            f"{path} is a camera raw file that cannot be read, or damaged; export it as TIFF."
         ) from error
     if developed.ndim == 2:
         developed = np.repeat(developed[..., None], 3, axis=2)

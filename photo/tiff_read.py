@@ -83,7 +83,7 @@ def read_deep(image: TiffImagePlugin.TiffImageFile, file: IO[bytes]) -> NDArray[
     is_inverted = tags.get(262) == _WHITE_IS_ZERO
     if image.mode.startswith("I;16"):
         samples = np.asarray(image).astype(np.uint16)
-        return 65535 - samples if is_inverted else samples
+        return np.uint16(65535) - samples if is_inverted else samples
     if len(depths) < 2 or set(depths) != {16} or image.mode == "CMYK":
         return None
     file.seek(0)

@@ -20,9 +20,9 @@ _MOST_PAGES, _MOST_ENTRIES, _DEEPEST = 64, 4096, 3
 # Tags on how samples are stored, and those that are kept elsewhere: size, depth, strips and tiles, resolution,
 # orientation, colour tables, thumbnails, JPEG tables, subsampling, reference black and white, raw sensor data.
 _STORAGE_TAGS = {
-    *range(254, 260), *range(262, 267), 273, 274, *range(277, 284), *range(288, 293), 296, 297, 301, *range(317, 326),
+    *range(254, 260), *range(262, 267), 273, 274, *range(277, 285), *range(288, 293), 296, 297, 301, *range(317, 326),
     330, *range(332, 348), *range(512, 522), *range(529, 533), XMP_TAG, *range(33421, 33424), IPTC_TAG, PHOTOSHOP_TAG,
-    ICC_TAG, CREDENTIALS_TAG, *range(50706, 51200), *range(51008, 51200),
+    ICC_TAG, CREDENTIALS_TAG, *range(50706, 51200),
 }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
@@ -78,12 +79,12 @@ def split(xmp: str) -> list[bytes] | None:
     try:
         document = _parse(xmp)
         more = _parse(_EMPTY)
-        target = more.getElementsByTagNameNS(RDF, "RDF")[0]
+        target: Any = more.getElementsByTagNameNS(RDF, "RDF")[0]
         properties = [child for node in _descriptions(document) for child in node.childNodes if _is_element(child)]
         for node in sorted(properties, key=lambda node: -len(node.toxml())):
             if len(_write(document).encode()) + 300 <= _ROOM:
                 break
-            parent = node.parentNode
+            parent: Any = node.parentNode
             description = more.createElementNS(RDF, "rdf:Description")
             description.setAttributeNS(RDF, "rdf:about", parent.getAttributeNS(RDF, "about"))
             description.appendChild(more.importNode(node, True))
@@ -213,7 +214,8 @@ def _elements(document: minidom.Document) -> Iterator[minidom.Element]:
 
 
 def _descriptions(document: minidom.Document) -> list[minidom.Element]:
-    return [node for node in document.getElementsByTagNameNS(RDF, "Description") if node.parentNode.localName == "RDF"]
+    found = document.getElementsByTagNameNS(RDF, "Description")
+    return [node for node in found if getattr(node.parentNode, "localName", None) == "RDF"]
 
 
 def _declare_prefixes(element: minidom.Element, scope: minidom.Element) -> None:
@@ -223,9 +225,8 @@ def _declare_prefixes(element: minidom.Element, scope: minidom.Element) -> None:
             element.setAttributeNS(_XMLNS, name, value)
 
 
-def _remove(document: minidom.Document, is_meant: object) -> bool:
+def _remove(document: minidom.Document, is_meant: Callable[[str | None, str], bool]) -> bool:
     """Remove all properties that are meant, by their namespace and name; return whether there were any."""
-    assert callable(is_meant)
     found = False
     for element in list(_elements(document)):
         for attribute in list(element.attributes.values()):
@@ -242,7 +243,7 @@ def _get(element: minidom.Element, uri: str, name: str) -> str | None:
     """The value of a property of a structure, an attribute or an element."""
     if element.hasAttributeNS(uri, name):
         return element.getAttributeNS(uri, name)
-    children = [node for node in element.childNodes if (node.namespaceURI, node.localName) == (uri, name)]
+    children: list[Any] = [node for node in element.childNodes if (node.namespaceURI, node.localName) == (uri, name)]
     return children[0].firstChild.data if children and children[0].firstChild else None
 
 
@@ -251,7 +252,8 @@ def _set(element: minidom.Element, uri: str, name: str, value: str) -> None:
     if element.hasAttributeNS(uri, name):
         element.getAttributeNodeNS(uri, name).value = value  # type: ignore[union-attr]
         return
-    for node in element.childNodes:
+    children: Any = element.childNodes
+    for node in children:
         if (node.namespaceURI, node.localName) == (uri, name):
             node.firstChild.data = value
 
@@ -290,9 +292,9 @@ def _turn_regions(regions: minidom.Element, orientation: int) -> None:
     size = (1.0, 1.0)
     for dimensions in regions.getElementsByTagNameNS(_REGIONS, "AppliedToDimensions"):
         holder = _find_structure(dimensions, _DIMENSIONS, "w")
-        width, height = _get(holder, _DIMENSIONS, "w"), _get(holder, _DIMENSIONS, "h")
-        if width and height:
-            size = (float(width), float(height))
+        wide, tall = _get(holder, _DIMENSIONS, "w"), _get(holder, _DIMENSIONS, "h")
+        if wide and tall:
+            size = (float(wide), float(tall))
         if orientation >= 5:
             _swap(holder, _DIMENSIONS, "w", "h")
     for area in regions.getElementsByTagNameNS(_REGIONS, "Area"):

@@ -54,10 +54,14 @@ def test_a_version_that_cannot_be_read_is_one_sentence(
 
 def test_the_extras_are_what_the_requirements_files_name() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"diffusion", "page"}
-    listed = read_requirements("requirements_torch.txt") + read_requirements("requirements.txt")
-    assert len(listed) == 6
-    assert sorted(extras["diffusion"] + extras["page"]) == sorted(listed)
+    assert set(extras) == {"diffusion", "formats", "page"}
+    listed = [
+        *read_requirements("requirements_torch.txt"),
+        *read_requirements("requirements.txt"),
+        *read_requirements("requirements_formats.txt"),
+    ]
+    assert len(listed) == 8
+    assert sorted(extras["diffusion"] + extras["page"] + extras["formats"]) == sorted(listed)
     assert [line for line in extras["page"] if line.startswith("gradio")] == extras["page"]
 
 
