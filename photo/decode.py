@@ -7,7 +7,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +29,9 @@ MAX_MEGAPIXELS = 250
 
 XMP_KEY = "XML:com.adobe.xmp"
 """The key of `Photo.text` that holds XMP; it is PNG's own name for it."""
+
+# The key of the text in which ImageMagick puts EXIF into a PNG: three lines, then hexadecimal digits.
+_RAW_EXIF = "Raw profile type exif"
 
 EXIF_HEADER = b"Exif\0\0"
 """The first bytes of `Photo.exif`, as in JPEG."""
@@ -118,6 +121,8 @@ def _read_raw(file: IO[bytes], path: Path) -> Photo:
 
 def _load(image: Image.Image, head: bytes) -> str | None:
     """Decode an image; a JPEG that lacks its last bytes too, for which a sentence is returned."""
+    # Pillow would turn a TIFF by an orientation that only the XMP names, which mostly is what an earlier turn left.
+    packet = image.info.pop("xmp", None)
     try:
         image.load()
         return None
@@ -125,6 +130,9 @@ def _load(image: Image.Image, head: bytes) -> str | None:
         # A progressive JPEG would lack detail everywhere, and nobody can tell how much.
         if not head.startswith(b"\xff\xd8") or image.info.get("progressive"):
             raise
+    finally:
+        if packet is not None:
+            image.info["xmp"] = packet
     # The limit's lock is held here, so that no other thread decodes meanwhile.
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
@@ -318,6 +326,9 @@ def _read_exif(image: Image.Image, file: IO[bytes]) -> bytes | None:
         file.seek(0)
         return _pack_tags(file.read(), image.tell())
     exif: bytes | None = image.info.get("exif")
+    if exif is None and _RAW_EXIF in image.info:
+        with suppress(ValueError):
+            exif = bytes.fromhex("".join(image.info[_RAW_EXIF].split("\n")[3:]))
     return EXIF_HEADER + exif.removeprefix(EXIF_HEADER) if exif else None
 
 
@@ -390,6 +401,8 @@ def _read_metadata(
             text["Comment"] = _decode_text(found.comment)
     elif isinstance(image, PngImagePlugin.PngImageFile):
         text |= image.text
+        if "exif" not in image.info:
+            text.pop(_RAW_EXIF, None)  # it is EXIF now
         file.seek(0)
         chunks = png_chunks.read_chunks(file.read())
         if chunks.pop(png_chunks.CREDENTIALS, None) is not None:

@@ -377,3 +377,37 @@ def test_damaged_tags_raise_nothing_but_value_errors(seed: int) -> None:
     except ValueError:
         return
     assert len(pages) <= 64
+
+
+def test_exif_as_imagemagick_puts_it_into_a_png(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274], exif[271] = 6, "Maker"
+    block = exif.tobytes()
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{block.hex()}\n")
+    noise().save(tmp_path / "source.png", pnginfo=info)
+    photo = load_photo(tmp_path / "source.png")
+    assert np.array_equal(photo.pixels, np.rot90(np.asarray(noise()), -1))
+    again, _ = save(photo, tmp_path / "target.png")
+    assert b"Maker" in (again.exif or b"")
+    assert again.pixels.shape == photo.pixels.shape
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif"])
+def test_an_orientation_that_only_the_xmp_names_turns_nothing(tmp_path: Path, ending: str) -> None:
+    packet = REGION.format(orientation=6)
+    path = tmp_path / f"source{ending}"
+    if ending == ".png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt(XMP_KEY, packet)
+        noise().save(path, pnginfo=info)
+    elif ending == ".tif":
+        tags = TiffImagePlugin.ImageFileDirectory_v2()
+        tags[tiff_tags.XMP_TAG], tags.tagtype[tiff_tags.XMP_TAG] = packet.encode(), 1
+        noise().save(path, tiffinfo=tags)
+    else:
+        noise().save(path, xmp=packet.encode())
+    photo = load_photo(path)
+    assert (photo.width, photo.height) == (40, 20)
+    assert 'tiff:Orientation="1"' in photo.text[XMP_KEY]
+    assert 'stArea:x="0.25"' in photo.text[XMP_KEY]
