@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 
 from photo.errors import FixError
 from photo.files import load_photo
+from photo.types import Pixels
 
 _TOLERANCE = 2
 
@@ -37,7 +38,7 @@ def read_one(path: Path) -> tuple[str, str]:
     return ("differs", f"by {largest}") if largest > _TOLERANCE else ("read", photo.warning or "")
 
 
-def _show_by_pillow(path: Path) -> np.ndarray | None:
+def _show_by_pillow(path: Path) -> Pixels | None:
     """The picture as Pillow alone shows it; None where it cannot, or where samples have 16 bits, which it rounds."""
     try:
         with warnings.catch_warnings(), Image.open(path) as image:

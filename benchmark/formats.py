@@ -31,7 +31,7 @@ def make_photo(megapixels: float, deep: bool) -> Photo:
     coarse = random.integers(20, 236, (24, 32, 3), np.uint8)
     pixels = cv2.resize(coarse, (width, width * 3 // 4), interpolation=cv2.INTER_CUBIC)
     pixels = cv2.add(pixels, random.integers(0, 6, pixels.shape, np.uint8))
-    return Photo(np.asarray(pixels), native=pixels.astype(np.uint16) * 257 if deep else None)
+    return Photo(np.asarray(pixels), native=np.asarray(pixels, np.uint16) * np.uint16(257) if deep else None)
 
 
 def time_format(folder: Path, ending: str, megapixels: float) -> list[float]:

@@ -19,6 +19,7 @@ _WHITE_IS_ZERO, _YCBCR, _LAB, _OTHER_LABS = 0, 6, 8, (9, 10)
 _RAW_SENSOR = (32803, 34892)
 _JPEG = (6, 7)
 _REDUCED, _MASK = 1, 4
+_MULTIPLIED = 1
 
 
 def choose_page(image: TiffImagePlugin.TiffImageFile) -> list[str]:
@@ -36,7 +37,9 @@ def choose_page(image: TiffImagePlugin.TiffImageFile) -> list[str]:
     )
     image.seek(largest)
     others = [page for page in range(pages) if page != largest]
-    if not all(kinds[page] & (_REDUCED | _MASK) or _is_small_copy(sizes[page], sizes[largest]) for page in others):
+    # Without a word on what a page is, only a single small one is taken for a thumbnail: others are pictures.
+    are_marked = all(kinds[page] & (_REDUCED | _MASK) for page in others)
+    if not are_marked and not (pages == 2 and _is_small_copy(sizes[others[0]], sizes[largest])):
         return []
     return ["The TIFF's thumbnail, which shows the old picture, was left out."]
 
@@ -60,6 +63,8 @@ def refuse_unfit(image: TiffImagePlugin.TiffImageFile, path: Path) -> None:
         name = "uncompressed YCbCr samples"
     elif len(set(bits)) > 1:
         name = "channels of different depths"
+    elif set(bits) == {16} and tags.get(338) == (_MULTIPLIED,):
+        name = "16-bit colours that are multiplied by their transparency"
     elif set(bits) == {16} and image.mode == "CMYK":
         name = "16-bit CMYK samples"
     if name:

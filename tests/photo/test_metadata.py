@@ -294,6 +294,38 @@ def test_a_thumbnail_page_is_passed_over_and_named(tmp_path: Path) -> None:
     assert np.array_equal(load_photo(tmp_path / "first.tif").pixels, np.asarray(image))
 
 
+def test_pages_of_several_pictures_are_no_thumbnails(tmp_path: Path) -> None:
+    image = noise(80, 60)
+    small = image.resize((16, 12))
+    small.save(tmp_path / "three.tif", save_all=True, append_images=[small, image])
+    with pytest.raises(UnreadablePhoto, match="holds 3 pictures"):
+        load_photo(tmp_path / "three.tif")
+
+
+def test_deep_colors_multiplied_by_transparency_are_refused(tmp_path: Path) -> None:
+    Image.new("RGBA", (2, 2)).save(tmp_path / "plain.tif")
+    tags = dict(tiff_tags.read_tags((tmp_path / "plain.tif").read_bytes()).pages[0])
+    tags[258], tags[338] = tiff_tags.shorts("<", *[16] * 4), tiff_tags.shorts("<", 1)
+    tags[279], tags[273] = tiff_tags.longs("<", 32), tiff_tags.longs("<", 0)
+    tags[273] = tiff_tags.longs("<", len(tiff_tags.pack("<", tags)))
+    (tmp_path / "deep.tif").write_bytes(tiff_tags.pack("<", tags) + bytes(32))
+    with pytest.raises(UnreadablePhoto, match="multiplied by their transparency"):
+        load_photo(tmp_path / "deep.tif")
+
+
+def make_cmyk_profile_photo(path: Path) -> None:
+    """A CMYK photo whose profile is no CMYK profile, and so cannot be used."""
+    Image.new("CMYK", (8, 8), (10, 200, 30, 40)).save(path, icc_profile=make_matrix_profile())
+
+
+def test_a_profile_that_does_not_fit_cmyk_is_named(tmp_path: Path) -> None:
+    make_cmyk_profile_photo(tmp_path / "source.tif")
+    photo = load_photo(tmp_path / "source.tif")
+    again, note = save(photo, tmp_path / "target.tif")
+    assert "profile is for another colour model" in note
+    assert again.icc_profile is None
+
+
 def test_a_jpeg_without_its_last_bytes_is_read_with_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "cut.jpg"
     noise(200, 320).save(path, quality=90)
