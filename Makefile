@@ -81,7 +81,9 @@ $(DRAFT_READY): requirements_draft.txt | $(RUN)
 	@touch $@
 
 # One pip command for all: so pip sees torch's pinned version before anything asks for a newer one.
-$(ALL_READY): requirements_torch.txt requirements.txt requirements_draft.txt requirements_sign.txt requirements_dev.txt | $(RUN)
+$(ALL_READY): requirements_torch.txt requirements.txt requirements_draft.txt requirements_formats.txt \
+		requirements_sign.txt requirements_dev.txt | $(RUN)
 	@echo "Installing everything, torch included, into $(VENV) (once, some minutes) ..."
-	@$(PIP) -r requirements_torch.txt -r requirements.txt -r requirements_sign.txt -r requirements_dev.txt
+	@$(PIP) -r requirements_torch.txt -r requirements.txt -r requirements_formats.txt -r requirements_sign.txt \
+		-r requirements_dev.txt
 	@touch $@ $(DRAFT_READY)

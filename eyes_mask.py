@@ -6,6 +6,8 @@ move as a pair, so a nearly closed eye beside a clearly closed one counts as clo
 cases:
 
 - Eyes narrowed by a laugh, half open or looking down stay as they are: they belong to the expression.
+- Eyes that may be closed or only lowered, narrowed by a laugh or half shut are left, and the report says that it is not
+  sure; `--eyes always` opens them.
 - One eye shut and the other open is opened. It may be a wink, but whoever runs this program wants open eyes; the report
   on the open eye says so, and `--no-eyes` or `--faces` keep a wink.
 - Eyes behind dark glasses or under a hand, eyes of a few pixels and those of a head in profile stay as they are: an
@@ -25,7 +27,7 @@ from edit.options import EyeOptions, Options, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, find_closed
+from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, Doubt, find_closed, find_doubt
 from face.eye_geometry import landmarks_in_frame
 from face.types import EYES, EyeFrame, Face, Feature
 from photo.blend import draw_mask, smoothstep
@@ -38,6 +40,12 @@ from photo.types import Box, Matrix, Region
 _LEAST_EYE_DISTANCE_PX = 24.0
 # calibration: head-turn. Beyond, the nose hides part of the far eye, and opening the near one alone would make a wink.
 _MOST_YAW_DEGREES = 36.0
+
+_DOUBTS = {
+    Doubt.LAUGHING: Reason.UNSURE_LAUGHING,
+    Doubt.LOWERED: Reason.UNSURE_LOWERED,
+    Doubt.ONE_EYE: Reason.UNSURE_HALF_SHUT,
+}
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner. Real
 # lashes, and a line drawn along them, reach further than rendered ones.
@@ -129,6 +137,9 @@ def _find_cause(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feat
         return Cause(Reason.CUT_OFF)
     if feature not in closed:
         return Cause(_name_openness(analysis, feature, closed))
+    doubt = find_doubt(face, analysis.closedness)
+    if doubt is not None and options.choose_for(face.number).eyes is not Wish.ALWAYS:
+        return Cause(_DOUBTS[doubt])
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return Cause(Reason.TURNED_AWAY, {"degrees": abs(face.yaw_degrees)})
     if eye.is_under_dark_glass:

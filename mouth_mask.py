@@ -14,7 +14,7 @@ from edit.options import FaceChoice, Options, SmileOptions, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLEAR_SMILE, SMILE, UNSURE_SMILE
+from face.expression import CLEAR_SMILE, SMILE, UNSURE_SMILE, bares_teeth
 from face.model_files import damaged_model, model_bytes
 from face.types import Face, Feature, Landmarks
 from photo.blend import draw_mask, smoothstep
@@ -264,6 +264,8 @@ def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, al
         return Cause(Reason.CUT_OFF)
     if _lip_gap(face.landmarks) > _TALKING_GAP and face.blendshapes["jawOpen"] > _TALKING_JAW:
         return Cause(Reason.MOUTH_OPEN)
+    if not always and bares_teeth(face):
+        return Cause(Reason.UNSURE_TEETH)
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return Cause(Reason.TURNED_AWAY, {"degrees": abs(face.yaw_degrees)})
     if not always and analysis.sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):

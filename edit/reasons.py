@@ -26,6 +26,9 @@ class Reason(enum.Enum):
     OPEN_BESIDE_CLOSED = "open-beside-a-closed-one"
     NARROWED_BY_SMILE = "narrowed-by-the-smile"
     LOWERED = "lowered-or-half-open"
+    UNSURE_LAUGHING = "unsure-laughing"
+    UNSURE_LOWERED = "unsure-lowered"
+    UNSURE_HALF_SHUT = "unsure-half-shut"
     UNDER_DARK_GLASS = "under-dark-glass"
     NO_LASH_LINE = "hidden"
     OTHER_STAYS_CLOSED = "other-eye-stays-closed"
@@ -34,6 +37,7 @@ class Reason(enum.Enum):
     SMILING = "smiling"
     SMILING_A_LITTLE = "smiling-a-little"
     MOUTH_OPEN = "mouth-wide-open"
+    UNSURE_TEETH = "unsure-teeth"
     OUT_OF_FOCUS = "out-of-focus"
     MOUTH_COVERED = "mouth-covered"
     # An edit did not do what it should.

@@ -29,6 +29,15 @@ CLOSE_CALL = 0.42
 # calibration: closedness. The aspect ratio of an open eye at rest.
 _RESTING_ASPECT_RATIO = 0.3
 
+# calibration: doubt. Closed eyes of these kinds are only taken for a blink where both are shut further, on average: a
+# laugh narrows them, and who looks down lowers the lids.
+SURELY_CLOSED_LAUGHING, SURELY_CLOSED_BENT = 0.58, 0.65
+# calibration: doubt. A head bent forward by more degrees looks down.
+_BENT_DEGREES = 15.0
+# calibration: doubt. Beside a single closed eye the other one is wide open if somebody winks or blinks with one; where
+# it is more closed than this, both lids are lowered, and one of them was taken for closed by chance.
+_WIDE_OPEN = 0.28
+
 # ---- eyes as they come out, or are to be copied ---------------------------------------------------------
 
 # calibration: open-eye. A painted eye with a larger aspect ratio and a smaller blink score than these is open. Best
@@ -54,11 +63,22 @@ CLEAR_SMILE = 0.6
 PAINTED_SMILE, AIMED_SMILE = 0.50, 0.53
 # calibration: smile. Such a smile narrows the eyes; a fainter one leaves the cause to lowered lids.
 NARROWING_SMILE = 0.50
+# calibration: teeth. An upper lip that is raised by this score bares the teeth: in a smile that is not scored as one,
+# in crying, rage and speech. A gentle smile is no match for any of them.
+BARED_TEETH = 0.20
 # calibration: smile. A smile that is taken from another photo loses some on its way.
 DONOR_SMILE = 0.55
 # calibration: burst. Among photos of one moment a fainter smile than SMILE counts in part, from the first on and fully
 # at the sum of both.
 FAINT_SMILE, FAINT_SMILE_SPAN = 0.15, 0.40
+
+
+class Doubt(enum.Enum):
+    """Why closed eyes may be no blink."""
+
+    LAUGHING = "narrowed by laughing"
+    LOWERED = "lowered"
+    ONE_EYE = "half shut, both"
 
 
 class EyeState(enum.Enum):
@@ -67,6 +87,7 @@ class EyeState(enum.Enum):
     OPEN = "open"
     NARROW = "narrow"
     CLOSED = "closed"
+    UNSURE = "unsure"
 
 
 def measure_closedness(face: Face, feature: Feature) -> float:
@@ -85,11 +106,29 @@ def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
     return frozenset(feature for feature in EYES if closedness[feature] >= NEARLY_CLOSED)
 
 
-def name_eye(closedness: Mapping[Feature, float], feature: Feature) -> EyeState:
+def find_doubt(face: Face, closedness: Mapping[Feature, float]) -> Doubt | None:
+    """Return why closed eyes of a face, with this closedness of both, may be no blink; None if they surely are one."""
+    closed = find_closed(closedness)
+    mean = sum(closedness.values()) / len(closedness)
+    if len(closed) == 1:
+        return Doubt.ONE_EYE if min(closedness.values()) > _WIDE_OPEN else None
+    if not closed:
+        return None
+    if face.pitch_degrees > _BENT_DEGREES and mean < SURELY_CLOSED_BENT:
+        return Doubt.LOWERED
+    return Doubt.LAUGHING if face.smile > NARROWING_SMILE and mean < SURELY_CLOSED_LAUGHING else None
+
+
+def name_eye(face: Face, closedness: Mapping[Feature, float], feature: Feature) -> EyeState:
     """Return the state of one eye of a face, by the closedness of both."""
     if feature in find_closed(closedness):
-        return EyeState.CLOSED
+        return EyeState.CLOSED if find_doubt(face, closedness) is None else EyeState.UNSURE
     return EyeState.NARROW if closedness[feature] >= NARROW else EyeState.OPEN
+
+
+def bares_teeth(face: Face) -> bool:
+    """Return whether the upper lip is raised, as it is in a laugh, in crying, in rage and in speech."""
+    return max(face.blendshapes["mouthUpperUpLeft"], face.blendshapes["mouthUpperUpRight"]) > BARED_TEETH
 
 
 def is_fit_to_copy(face: Face, feature: Feature) -> bool:

@@ -285,6 +285,10 @@ def _found(opened: OpenPhoto, face: Face) -> str:
 _SHORT = {
     Reason.OPEN: "eyes open",
     Reason.OPEN_BESIDE_CLOSED: "eyes open",
+    Reason.UNSURE_LAUGHING: "not sure",
+    Reason.UNSURE_LOWERED: "not sure",
+    Reason.UNSURE_HALF_SHUT: "not sure",
+    Reason.UNSURE_TEETH: "not sure",
     Reason.SMILING: "smiling",
     Reason.SMILING_A_LITTLE: "smiling",
     Reason.TOO_SMALL: "too small",

@@ -16,7 +16,7 @@ from page.html import BRUSH_HINT, TOP, draw_samples
 from page.parts import EngineSettings, FaceSettings, Panel, Parts, Stage
 from page.session import shrink
 from page.theme import PICK_SCRIPT, make_brush
-from photo.files import FORMATS, load_photo
+from photo.files import FORMATS, INPUT_ENDINGS, load_photo
 from photo.types import Pixels
 
 SAMPLES = Path(__file__).parents[1] / "data" / "inputs"
@@ -56,7 +56,7 @@ def _lay_out(options: Options, samples: Mapping[str, Path]) -> Parts:
     gr.HTML(TOP, padding=False)
     with gr.Column(elem_id="start") as start:
         drop = gr.File(
-            label="Photos", file_count="multiple", file_types=list(FORMATS), type="filepath", elem_id="drop",
+            label="Photos", file_count="multiple", file_types=list(INPUT_ENDINGS), type="filepath", elem_id="drop",
             height=300,
         )  # fmt: skip
         pictures = {name: _load_sample(path) for name, path in samples.items()}
@@ -65,7 +65,8 @@ def _lay_out(options: Options, samples: Mapping[str, Path]) -> Parts:
         with gr.Row(elem_id="bar"):
             photos = gr.HTML(js_on_load=PICK_SCRIPT)
             more = gr.UploadButton(
-                "Open other photos", file_count="multiple", file_types=list(FORMATS), type="filepath", elem_id="more",
+                "Open other photos", file_count="multiple", file_types=list(INPUT_ENDINGS), type="filepath",
+                elem_id="more",
                 size="md",
             )  # fmt: skip
         with gr.Row(elem_id="desk"):
@@ -138,7 +139,7 @@ def _lay_out_panel(options: Options) -> Panel:
         face = _lay_out_face_settings(options)
         with gr.Column(elem_id="own"):
             references = gr.File(
-                label="Other photos of the same people", file_count="multiple", file_types=list(FORMATS),
+                label="Other photos of the same people", file_count="multiple", file_types=list(INPUT_ENDINGS),
                 type="filepath", elem_id="references", height=84,
             )  # fmt: skip
             smile_too = gr.Checkbox(

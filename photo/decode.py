@@ -7,16 +7,19 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
+from photo import color, png_chunks, raw, tiff_read, tiff_tags, xmp
 from photo.errors import UnreadablePhoto
+from photo.heif import find_plugin, read_deep_heif
+from photo.jpeg_metadata import LOST_CREDENTIALS, decode_xmp, read_metadata
 from photo.types import Photo
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
@@ -27,25 +30,25 @@ MAX_MEGAPIXELS = 250
 XMP_KEY = "XML:com.adobe.xmp"
 """The key of `Photo.text` that holds XMP; it is PNG's own name for it."""
 
+# The key of the text in which ImageMagick puts EXIF into a PNG: three lines, then hexadecimal digits.
+_RAW_EXIF = "Raw profile type exif"
+
 EXIF_HEADER = b"Exif\0\0"
 """The first bytes of `Photo.exif`, as in JPEG."""
 
-# The tags of a TIFF file that describe the photo, not how its samples are stored: description, maker, model,
-# software, date, artist, host computer and copyright.
-_DESCRIBING_TAGS = (270, 271, 272, 305, 306, 315, 316, 33432)
-EXIF_IFD, GPS_IFD, XMP_TAG = 34665, 34853, 700
-
 # Little- and big-endian, each with 32- or 64-bit offsets.
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
-_RAW_ENDINGS = {".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw"}
-_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L"}
+_READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF")
+_MODES = {"1", "L", "LA", "LAB", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L"}
 # What Pillow's decoders raise on damaged files; it has no common class for them.
 _DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error,
 )  # fmt: skip
 
 _STRIP_ROWS = 64
+# The share of a JPEG's rows that may lack at its end.
+_MOST_ROWS_LACKING = 0.05
+_LARGEST_BLOCK = 16
 
 # Two threads that raise Pillow's limit at once could leave it raised.
 _LIMIT_LOCK = threading.Lock()
@@ -65,34 +68,35 @@ _UPRIGHT: dict[int, tuple[Callable[[Any], Any], ...]] = {
 
 
 def decode_photo(file: IO[bytes], path: Path) -> Photo:
-    """Return the photo in an open JPEG, PNG, WebP, TIFF or BMP file; `path` is only used in errors.
+    """Return the photo in an open JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or camera raw file; `path` is for errors.
 
     The arrays of the photo are read-only. Raises UnreadablePhoto when the file is empty, damaged, of another kind, or
-    larger than `MAX_MEGAPIXELS`.
+    larger than `MAX_MEGAPIXELS`, and MissingPackage where HEIC or raw files need a package that is not installed.
     """
     head = file.read(32)
     file.seek(0)
     if not head:
         raise UnreadablePhoto(f"{path} is empty; get the photo again from where it came from.")
-    if head[4:8] == b"ftyp":
-        raise UnreadablePhoto(f"{path} is a HEIC or AVIF file, which cannot be read; export it as JPEG first.")
-    if path.suffix.lower() in _RAW_ENDINGS:
-        raise UnreadablePhoto(f"{path} is a camera raw file, which cannot be read; export it as JPEG or TIFF first.")
+    if raw.is_raw(path):
+        return _read_raw(file, path)
+    formats: tuple[str, ...] = _READABLE
+    if head[4:8] == b"ftyp" and not head[8:12].startswith(b"avi"):
+        formats = (find_plugin(path),)
     with warnings.catch_warnings():
         # Pillow warns of odd metadata, which does not concern the user, and of sizes, which are checked below.
         warnings.simplefilter("ignore")
         try:
-            with _pillow_limit(), Image.open(file, formats=_READABLE) as image:
-                _refuse_unfit(image, path)
-                image.load()
-                return _gather(image, file, head)
+            with _pillow_limit(), Image.open(file, formats=formats) as image:
+                notes = _refuse_unfit(image, path)
+                warning = _load(image, head)
+                return _gather(image, file, head, notes, warning)
         except UnidentifiedImageError as error:
             if head[:4] in _TIFF_STARTS:
                 raise UnreadablePhoto(
                     f"{path} is a kind of TIFF that cannot be read, or damaged; export it as plain 8- or 16-bit RGB."
                 ) from error
             raise UnreadablePhoto(
-                f"{path} is no photo that can be read; use a JPEG, PNG, WebP, TIFF or BMP file."
+                f"{path} is no photo that can be read; use a JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP or raw file."
             ) from error
         except Image.DecompressionBombError as error:
             raise UnreadablePhoto(f"{path} is larger than {MAX_MEGAPIXELS} megapixels; make it smaller.") from error
@@ -100,6 +104,54 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
             raise UnreadablePhoto(
                 f"{path} is damaged or incomplete; get the file again from where it came from."
             ) from error
+
+
+def _read_raw(file: IO[bytes], path: Path) -> Photo:
+    """The photo in a camera's raw file, developed to 16 bits, with its Exif where it lies as in TIFF."""
+    developed = raw.develop(file, path, MAX_MEGAPIXELS * 1_000_000)
+    file.seek(0)
+    data = file.read()
+    exif = _pack_tags(data, 0)
+    notes = [raw.NOTE] if exif else [raw.NOTE, raw.NO_EXIF]
+    pixels = to_8_bits(developed)
+    for array in (pixels, developed):
+        array.setflags(write=False)
+    return Photo(pixels=pixels, native=developed, exif=exif, notes=tuple(notes), format="RAW")
+
+
+def _load(image: Image.Image, head: bytes) -> str | None:
+    """Decode an image; a JPEG that lacks its last bytes too, for which a sentence is returned."""
+    # Pillow would turn a TIFF by an orientation that only the XMP names, which mostly is what an earlier turn left.
+    packet = image.info.pop("xmp", None)
+    try:
+        image.load()
+        return None
+    except OSError:
+        # A progressive JPEG would lack detail everywhere, and nobody can tell how much.
+        if not head.startswith(b"\xff\xd8") or image.info.get("progressive"):
+            raise
+    finally:
+        if packet is not None:
+            image.info["xmp"] = packet
+    # The limit's lock is held here, so that no other thread decodes meanwhile.
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        image.load()
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    rows = _count_lacking_rows(image)
+    if rows > _MOST_ROWS_LACKING * image.height:
+        raise ValueError("too much of the JPEG is missing")
+    # One more row of blocks may hold grey ones, and colour that was smoothed with theirs.
+    rows = min(rows + _LARGEST_BLOCK + 1, image.height)
+    return f"The JPEG lacks its last bytes: parts of its lowest {rows} rows may be grey; look for a better copy."
+
+
+def _count_lacking_rows(image: Image.Image) -> int:
+    """The rows at the bottom, as stored, that are gray 128 throughout, which the decoder puts where nothing is."""
+    samples = np.asarray(image)
+    is_gray = (samples == 128).reshape(len(samples), -1).all(axis=1)
+    return int(np.argmin(is_gray[::-1])) if not is_gray.all() else len(samples)
 
 
 def to_8_bits(samples: Samples) -> NDArray[np.uint8]:
@@ -124,46 +176,73 @@ def _pillow_limit() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = kept
 
 
-def _refuse_unfit(image: Image.Image, path: Path) -> None:
-    """Raise UnreadablePhoto for an image that is too large, has several pictures or a mode that is not supported."""
+def _refuse_unfit(image: Image.Image, path: Path) -> list[str]:
+    """Raise UnreadablePhoto for an image that is too large, has several pictures or a mode that is not supported.
+
+    Returns sentences on thumbnails, which are no photos of their own; of a TIFF the page of the photo is chosen.
+    """
+    notes = []
+    pictures = getattr(image, "n_frames", 1)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        notes = tiff_read.choose_page(image)
+        pictures = 1 if notes else pictures
+        tiff_read.refuse_unfit(image, path)
     if image.width * image.height > MAX_MEGAPIXELS * 1_000_000:
         raise UnreadablePhoto(f"{path} is larger than {MAX_MEGAPIXELS} megapixels; make it smaller.")
     if image.mode not in _MODES:
         raise UnreadablePhoto(f"{path} holds {image.mode} samples, which cannot be read; export it as 16-bit TIFF.")
     # MPO is what phones write: a JPEG with a depth or brightness map behind the photo; its first picture is meant.
-    pictures = getattr(image, "n_frames", 1)
-    if pictures > 1 and image.format != "MPO":
+    # HEIC marks the one to show.
+    if pictures > 1 and image.format not in ("MPO", "HEIF"):
         raise UnreadablePhoto(f"{path} holds {pictures} pictures; export the one to fix as a file of its own.")
+    return notes
 
 
-def _gather(image: Image.Image, file: IO[bytes], head: bytes) -> Photo:
+def _gather(image: Image.Image, file: IO[bytes], head: bytes, notes: list[str], warning: str | None) -> Photo:
     """Return the Photo of a decoded image."""
-    samples, alpha = _split_alpha(image, _read_samples(image, file, head))
-    exif, orientation = straighten_exif(_read_exif(image))
-    if image.format == "TIFF":
-        orientation = 1  # both decoders have already turned it
+    is_lab = image.mode == "LAB"
+    if is_lab:
+        notes.append("Lab colours were converted to sRGB.")
+        samples, alpha = _copy_samples(color.lab_to_srgb(image)), None
+    else:
+        samples, alpha = _split_alpha(image, _read_samples(image, file, head))
+    exif, orientation = straighten_exif(_read_exif(image, file))
+    shown = orientation
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        shown = tiff_read.read_orientation(image, file)
+    elif image.format == "HEIF":
+        shown = int(image.info.get("original_orientation") or 1)
+    if image.format in ("TIFF", "HEIF"):
+        orientation = 1  # their decoders have already turned it
     samples = _turn_upright(samples, orientation)
     alpha = None if alpha is None else _turn_upright(alpha, orientation)
-    is_cmyk = image.mode == "CMYK"
-    if is_cmyk:
-        pixels = to_8_bits(_turn_upright(np.asarray(image.convert("RGB")), orientation))
+    profile = None if is_lab else image.info.get("icc_profile") or None
+    if image.mode == "CMYK":
+        pixels = _show_cmyk(np.asarray(samples, np.uint8), profile or b"")
     elif samples.ndim == 2:
         pixels = np.asarray(cv2.cvtColor(to_8_bits(samples), cv2.COLOR_GRAY2RGB), np.uint8)
     else:
         pixels = to_8_bits(samples)
-    native = samples if is_cmyk or samples.ndim == 2 or samples.dtype == np.uint16 else None
+    native = samples if image.mode == "CMYK" or samples.ndim == 2 or samples.dtype == np.uint16 else None
     for array in (pixels, alpha, native):
         if array is not None:
             array.setflags(write=False)
+    text, resources, chunks = _read_metadata(image, file, notes)
+    if XMP_KEY in text:
+        text[XMP_KEY] = xmp.turn(text[XMP_KEY], shown)
     subsampling = JpegImagePlugin.get_sampling(image) if image.format in ("JPEG", "MPO") else -1
     return Photo(
         pixels=pixels,
         alpha=alpha,
         native=native,
         exif=exif,
-        icc_profile=image.info.get("icc_profile") or None,
+        icc_profile=profile,
         dpi=_read_dpi(image),
-        text=_read_text(image),
+        text=text,
+        resources=resources,
+        chunks=chunks,
+        notes=tuple(notes),
+        warning=warning,
         subsampling=subsampling if subsampling >= 0 else None,
         quantization=_read_quantization(image),
         is_progressive=bool(image.info.get("progressive")) and image.format in ("JPEG", "MPO"),
@@ -171,17 +250,29 @@ def _gather(image: Image.Image, file: IO[bytes], head: bytes) -> Photo:
     )
 
 
+def _show_cmyk(samples: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
+    """CMYK samples (H, W, 4) as RGB, by their profile; without a usable one as Pillow shows them."""
+    if color.is_usable(profile, "CMYK"):
+        return color.to_srgb(samples, profile)
+    size = (samples.shape[1], samples.shape[0])
+    return np.asarray(Image.frombuffer("CMYK", size, np.ascontiguousarray(samples), "raw", "CMYK", 0, 1).convert("RGB"))
+
+
 def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
     """All samples of the loaded image, (H, W) or (H, W, 2 … 4), at the depth of the file."""
-    is_deep_png = image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6)
-    depths = image.tag_v2.get(258, ()) if isinstance(image, TiffImagePlugin.TiffImageFile) else ()
-    if is_deep_png or (len(depths) > 1 and set(depths) == {16} and image.mode != "CMYK"):
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        deep_tiff = tiff_read.read_deep(image, file)
+        if deep_tiff is not None:
+            return deep_tiff
+    if image.format == "HEIF" and int(image.info.get("bit_depth", 8)) > 8:
+        return read_deep_heif(file)
+    if image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6):
         # Pillow keeps 8 bits of these; it has decoded them before all the same, as only it reports damaged files.
         file.seek(0)
         deep = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
         if deep is None or deep.dtype != np.uint16 or deep.shape[:2] != (image.height, image.width):
             raise ValueError("16-bit samples cannot be decoded")
-        if is_deep_png and head[25] == 4:
+        if head[25] == 4:
             return np.ascontiguousarray(deep[..., ::3])  # gray and alpha, which comes as B = G = R and alpha
         order = cv2.COLOR_BGRA2RGBA if deep.shape[2] == 4 else cv2.COLOR_BGR2RGB
         return np.asarray(cv2.cvtColor(deep, order), np.uint16)
@@ -231,24 +322,26 @@ def _turn_upright(samples: Samples, orientation: int) -> Samples:
     return samples
 
 
-def _read_exif(image: Image.Image) -> bytes | None:
+def _read_exif(image: Image.Image, file: IO[bytes]) -> bytes | None:
     """`EXIF_HEADER` and the EXIF block of the file; of a TIFF, whose EXIF is part of its tags, a new block."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        exif: bytes | None = image.info.get("exif")
-        return EXIF_HEADER + exif.removeprefix(EXIF_HEADER) if exif else None
-    block = Image.Exif()
-    copy_describing_tags(image.getexif(), block)
-    return block.tobytes() if len(block) else None
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        file.seek(0)
+        return _pack_tags(file.read(), image.tell())
+    exif: bytes | None = image.info.get("exif")
+    if exif is None and _RAW_EXIF in image.info:
+        with suppress(ValueError):
+            exif = bytes.fromhex("".join(image.info[_RAW_EXIF].split("\n")[3:]))
+    return EXIF_HEADER + exif.removeprefix(EXIF_HEADER) if exif else None
 
 
-def copy_describing_tags(source: Image.Exif, target: Image.Exif) -> None:
-    """Copy the tags that describe the photo, including those of the camera and of the place."""
-    for tag in _DESCRIBING_TAGS:
-        if tag in source:
-            target[tag] = source[tag]
-    for ifd in (EXIF_IFD, GPS_IFD):
-        if values := source.get_ifd(ifd):
-            target[ifd] = dict(values)
+def _pack_tags(tiff: bytes, page: int) -> bytes | None:
+    """The describing tags of a page of a TIFF file as an EXIF block; None where there are none."""
+    try:
+        tags = tiff_tags.read_tags(tiff)
+        described = tiff_tags.select_describing(tags.pages[page])
+        return EXIF_HEADER + tiff_tags.pack(tags.order, described) if described else None
+    except (ValueError, IndexError):
+        return None
 
 
 def straighten_exif(exif: bytes | None) -> tuple[bytes | None, int]:
@@ -297,12 +390,71 @@ def _read_dpi(image: Image.Image) -> tuple[float, float] | None:
     return (across, down) if all(1 < value < 65535 for value in (across, down)) else None
 
 
-def _read_text(image: Image.Image) -> dict[str, str]:
-    """The text chunks of a PNG, the comment of a JPEG, and XMP of any format, by key."""
-    text: dict[str, str] = dict(image.text) if isinstance(image, PngImagePlugin.PngImageFile) else {}
-    comment, xmp = image.info.get("comment"), image.info.get("xmp")
-    if isinstance(comment, bytes) and comment:
-        text["Comment"] = comment.decode("latin-1")
-    if isinstance(xmp, bytes) and xmp and XMP_KEY not in text:
-        text[XMP_KEY] = xmp.decode("utf-8", "replace").rstrip("\0")
-    return text
+def _read_metadata(
+    image: Image.Image, file: IO[bytes], notes: list[str]
+) -> tuple[dict[str, str], bytes, dict[bytes, bytes]]:
+    """Texts by key, XMP and comment among them, Photoshop's resources, and a PNG's chunks on colour and time.
+
+    Sentences on what a newly encoded file will not hold are added to `notes`.
+    """
+    text: dict[str, str] = {}
+    resources, chunks = b"", {}
+    block = image.info.get("xmp")
+    if isinstance(block, (bytes, str)) and block:
+        text[XMP_KEY] = decode_xmp(block) if isinstance(block, bytes) else block
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        found = read_metadata(image.applist, image.format == "MPO")
+        notes += found.notes
+        resources = found.resources
+        text = {XMP_KEY: found.xmp} if found.xmp else {}
+        if found.comment:
+            text["Comment"] = _decode_text(found.comment)
+    elif isinstance(image, PngImagePlugin.PngImageFile):
+        text |= image.text
+        if "exif" not in image.info:
+            text.pop(_RAW_EXIF, None)  # it is EXIF now
+        file.seek(0)
+        chunks = png_chunks.read_chunks(file.read())
+        if chunks.pop(png_chunks.CREDENTIALS, None) is not None:
+            notes.append(LOST_CREDENTIALS)
+    elif isinstance(image, TiffImagePlugin.TiffImageFile):
+        resources, more = tiff_read.read_resources(image, file)
+        notes += more
+    else:
+        notes += _tell_parts(image, file)
+    if XMP_KEY in text and image.format not in ("JPEG", "MPO"):
+        text[XMP_KEY] = xmp.drop_promises(text[XMP_KEY])
+    return text, resources, chunks
+
+
+def _tell_parts(image: Image.Image, file: IO[bytes]) -> list[str]:
+    """Sentences on what else a HEIC, AVIF or WebP file holds."""
+    file.seek(0)
+    if image.format == "WEBP":
+        return [LOST_CREDENTIALS] if b"C2PA" in file.read() else []
+    notes = []
+    if image.format == "AVIF" and _is_deep_avif(file):
+        notes.append("AVIF's 10 or 12 bits a sample were read as 8.")
+    kinds = " ".join(image.info.get("aux", {}))
+    if "gainmap" in kinds.lower():
+        notes.append("The gain map, which brightens the photo on HDR screens, was left out.")
+    if image.info.get("depth_images"):
+        notes.append("The depth map was left out.")
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append("Further pictures inside the file were left out.")
+    return notes
+
+
+def _is_deep_avif(file: IO[bytes]) -> bool:
+    """Whether the samples of an AVIF file have more than 8 bits. Source: AV1 Codec ISO Media File Format Binding."""
+    file.seek(0)
+    head = file.read(1 << 16)
+    at = head.find(b"av1C")
+    return at >= 0 and len(head) > at + 6 and bool(head[at + 6] & 0x40)
+
+
+def _decode_text(raw_text: bytes) -> str:
+    try:
+        return raw_text.decode()
+    except UnicodeDecodeError:
+        return raw_text.decode("latin-1")

@@ -10,14 +10,20 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from photo.decode import EXIF_IFD, GPS_IFD, XMP_KEY, XMP_TAG, Samples, copy_describing_tags, to_8_bits
+from photo import color, iptc, jpeg_metadata, png_chunks, xmp
+from photo.decode import XMP_KEY, Samples, to_8_bits
 from photo.errors import UnwritablePhoto
+from photo.heif import write_heif
+from photo.png_chunks import make_chunk
+from photo.tiff_write import collect_tags, write_tiff
 from photo.types import Photo, Pixels
 
 JPEG_QUALITY = 95
@@ -26,9 +32,7 @@ JPEG_QUALITY = 95
 PNG_COMPRESSION = 1
 """zlib's level, 0 … 9. On photos, whose low bits are noise, 6 saves a tenth of the size in three times the time."""
 
-_LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
-# Bytes. A JPEG segment holds 65533 of them; XMP needs 29 for its name.
-_LARGEST_SEGMENT = 65533 - 29
+_LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536, "HEIF": 16384}
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG and Pillow use
 # Rows processed at a time, so that a 16-bit photo is not in memory twice.
 _SLAB_ROWS = 256
@@ -37,7 +41,9 @@ _SLAB_ROWS = 256
 def encode_photo(
     format_name: str, pixels: Pixels, photo: Photo, quality: int | None = None
 ) -> tuple[bytes, str | None]:
-    """Return `pixels` uint8 (H, W, 3) as the bytes of a "JPEG", "PNG", "WEBP", "TIFF" or "BMP" file.
+    """Return `pixels` uint8 (H, W, 3) as the bytes of a file.
+
+    `format_name` is Pillow's: JPEG, PNG, WEBP, TIFF, BMP, AVIF or HEIF.
 
     A JPEG gets the `quality` 1 … 100 of Pillow's scale; without one that of the photo, if it was a JPEG. The second
     value is sentences on what the format could not keep, or None. Raises UnwritablePhoto when the format cannot hold a
@@ -57,9 +63,11 @@ def is_whole(format_name: str, data: bytes) -> bool:
     if format_name == "JPEG":
         return data.endswith(b"\xff\xd9")
     if format_name == "PNG":
-        return data.endswith(_make_chunk(b"IEND", b""))
+        return data.endswith(make_chunk(b"IEND", b""))
     if format_name == "TIFF":
         return _holds_its_strips(data)
+    if format_name in ("AVIF", "HEIF"):
+        return _holds_its_boxes(data)
     start, beyond = {"WEBP": (4, 8), "BMP": (2, 0)}[format_name]
     return len(data) > start and len(data) == int.from_bytes(data[start : start + 4], "little") + beyond
 
@@ -78,45 +86,151 @@ def _holds_its_strips(tiff: bytes) -> bool:
         return False
 
 
+def _holds_its_boxes(data: bytes) -> bool:
+    """Whether the boxes of a file of the ISO base media format fill it exactly."""
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        at += size if size > 1 else int.from_bytes(data[at + 8 : at + 16], "big") if size else len(data) - at
+    return at == len(data) > 0
+
+
 def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo, quality: int | None) -> str | None:
     """Write the photo to `file`; return sentences on what could not be kept, or None."""
     if max(photo.width, photo.height) > _LARGEST_SIDE.get(format_name, 2**31):
         limit = _LARGEST_SIDE[format_name]
         raise UnwritablePhoto(f"A {format_name} file holds at most {limit} pixels a side; choose .png instead.")
-    notes: list[str] = []
-    samples, alpha = fold_back(pixels, photo), photo.alpha
-    if samples.dtype == np.uint16 and format_name not in ("PNG", "TIFF"):
+    notes = list(photo.notes)
+    samples, alpha = _suit_format(fold_back(pixels, photo), pixels, photo, format_name, notes)
+    photo = _suit_metadata(photo, format_name, notes)
+    profile = photo.icc_profile if photo.icc_profile and _fits_profile(samples, photo.icc_profile) else None
+    if profile and format_name == "BMP":
+        samples = _drop_profile(samples, profile, notes)
+        profile = None
+    elif photo.icc_profile and not profile and not _was_cmyk(photo, samples):
+        notes.append("The colour profile is for another colour model and was left out.")
+    is_cmyk = _is_cmyk(samples)
+    if alpha is not None:
+        alpha = to_8_bits(alpha) if samples.dtype == np.uint8 else _to_16_bits(alpha)
+        joined: Any = np.dstack([samples, alpha])
+        samples = joined
+    if format_name == "TIFF":
+        tags = collect_tags(photo.text.get(XMP_KEY, "").encode(), photo.resources, profile)
+        damage = write_tiff(file, samples, is_cmyk=is_cmyk, exif=photo.exif, tags=tags, dpi=photo.dpi)
+        notes += [damage] if damage else []
+    else:
+        extras = _collect_extras(photo, profile, format_name, notes)
+        if format_name == "JPEG":
+            extras.update(_choose_compression(photo, quality))
+        _write(file, samples, is_cmyk, format_name, extras, photo.chunks)
+    if format_name == "JPEG" and photo.format in ("JPEG", "MPO"):
+        notes.append(
+            "A JPEG is encoded anew as a whole, so other pixels differ a little, too; a PNG keeps them exactly."
+        )
+    return " ".join(dict.fromkeys(notes)) or None
+
+
+def _suit_format(
+    samples: Samples, pixels: Pixels, photo: Photo, format_name: str, notes: list[str]
+) -> tuple[Samples, Samples | None]:
+    """The samples and the alpha as the format can hold them; sentences on what it cannot are added to `notes`."""
+    alpha = photo.alpha
+    is_deep_heif = format_name == "HEIF" == photo.format and samples.ndim == 3 and alpha is None
+    if samples.dtype == np.uint16 and format_name not in ("PNG", "TIFF") and not is_deep_heif:
         samples = to_8_bits(samples) if samples.ndim == 2 else pixels
         notes.append(f"{format_name} holds 8 bits: the 16-bit samples were rounded.")
     if _is_cmyk(samples) and format_name not in ("JPEG", "TIFF"):
         samples = pixels
-        notes.append(f"{format_name} has no CMYK: the colours were converted to RGB.")
+        how = "by the photo's profile to sRGB" if color.is_usable(photo.icc_profile, "CMYK") else "to RGB"
+        notes.append(f"{format_name} has no CMYK: the colours were converted {how}.")
     if alpha is not None and format_name in ("JPEG", "BMP"):
         if int(alpha.min()) < np.iinfo(alpha.dtype).max:
             samples = _flatten(samples, to_8_bits(alpha))
             notes.append(f"{format_name} has no transparency: the photo was laid on white.")
         alpha = None
-    extras = _collect_extras(samples, photo, format_name, notes)
-    if format_name == "JPEG":
-        extras.update(_choose_compression(photo, quality))
-    is_deep = samples.dtype == np.uint16 and (samples.ndim == 3 or alpha is not None)
-    if alpha is not None:
-        alpha = to_8_bits(alpha) if samples.dtype == np.uint8 else _to_16_bits(alpha)
-        joined: Any = np.dstack([samples, alpha])
-        samples = joined
-    if is_deep and format_name == "PNG":
-        _write_deep_png(file, samples, extras)
-    elif is_deep:
-        _write_deep_tiff(file, samples, extras)
+    return samples, alpha
+
+
+def _was_cmyk(photo: Photo, samples: Samples) -> bool:
+    """Whether samples came from CMYK by the profile, which has done its work then."""
+    return photo.native is not None and _is_cmyk(photo.native) and not _is_cmyk(samples)
+
+
+def _drop_profile(samples: Samples, profile: bytes, notes: list[str]) -> Samples:
+    """Samples as sRGB, for a format that holds no profile."""
+    mode = "L" if samples.ndim == 2 else "RGB"
+    model_fits = color.is_usable(profile, mode) and samples.dtype == np.uint8
+    if not model_fits or (mode == "RGB" and color.is_srgb(profile)):
+        return samples
+    notes.append("BMP holds no colour profile: the colours were converted to sRGB.")
+    converted = color.to_srgb(np.asarray(samples, np.uint8), profile)
+    return converted[..., 1] if mode == "L" else converted
+
+
+def _suit_metadata(photo: Photo, format_name: str, notes: list[str]) -> Photo:
+    """The photo with its metadata as the format holds it; sentences on what it cannot hold are added to `notes`."""
+    if format_name == "BMP":
+        lost = [
+            name
+            for name, value in (
+                ("EXIF", photo.exif), ("XMP", photo.text.get(XMP_KEY)), ("IPTC", photo.resources),
+                ("comment", photo.text.get("Comment")),
+            )
+            if value
+        ]  # fmt: skip
+        if lost:
+            notes.append(f"BMP has no place for {', '.join(lost)}: left out.")
+    elif photo.resources and format_name not in ("JPEG", "TIFF"):
+        photo = _move_iptc(photo, format_name, notes)
+    if format_name != "PNG":
+        notes += png_chunks.tell_lost(photo.chunks, format_name, bool(photo.icc_profile))
+    if format_name not in ("PNG", "JPEG"):
+        keys = [key for key in photo.text if key != XMP_KEY and not (format_name == "BMP" and key == "Comment")]
+        if keys:
+            names = ", ".join("".join(c if c.isprintable() else "?" for c in key) for key in keys)
+            notes.append(f"{format_name} has no place for the texts {names}: left out.")
+    if photo.dpi is not None and format_name in ("WEBP", "AVIF", "HEIF"):
+        notes.append(f"{format_name} has no place for the resolution ({photo.dpi[0]:g} dpi): left out.")
+    return photo
+
+
+def _move_iptc(photo: Photo, format_name: str, notes: list[str]) -> Photo:
+    """The photo with its IPTC records as XMP properties, where it lacks them."""
+    properties, unknown = iptc.to_properties(iptc.unwrap(photo.resources))
+    moved = xmp.add_properties(photo.text.get(XMP_KEY, ""), properties) if properties else photo.text.get(XMP_KEY, "")
+    if moved is None:
+        notes.append(f"{format_name} has no place for IPTC, and the XMP is damaged: IPTC was left out.")
+        return photo
+    if properties:
+        notes.append(f"{format_name} has no place for IPTC: it was put into the XMP.")
+    if unknown:
+        notes.append(f"IPTC records without an XMP property were left out: {', '.join(unknown)}.")
+    return replace(photo, text={**photo.text, XMP_KEY: moved}) if moved else photo
+
+
+def _write(
+    file: IO[bytes],
+    samples: Samples,
+    is_cmyk: bool,
+    format_name: str,
+    extras: dict[str, Any],
+    chunks: Mapping[bytes, bytes],
+) -> None:
+    """Write samples in a format other than TIFF."""
+    if format_name == "PNG":
+        made = io.BytesIO() if chunks else file
+        if samples.dtype == np.uint16 and samples.ndim == 3:
+            _write_deep_png(made, samples, extras)
+        else:
+            Image.fromarray(np.ascontiguousarray(samples)).save(made, "PNG", **extras)
+        if isinstance(made, io.BytesIO) and made is not file:
+            file.write(png_chunks.insert(made.getvalue(), chunks))
+    elif format_name == "HEIF":
+        mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[1 if samples.ndim == 2 else samples.shape[2]]
+        mode += ";16" if samples.dtype == np.uint16 else ""
+        write_heif(file, samples, mode, extras)
     else:
-        _to_image(samples, has_alpha=alpha is not None).save(file, format_name, **extras)
-    if format_name == "JPEG" and photo.format in ("JPEG", "MPO"):
-        notes.append(
-            "A JPEG is encoded anew as a whole, so other pixels differ a little, too; a PNG keeps them exactly."
-        )
-    if photo.format == "MPO":
-        notes.append("Further pictures inside the file (such as a depth or brightness map) were left out.")
-    return " ".join(notes) or None
+        _to_image(samples, is_cmyk=is_cmyk).save(file, format_name, **extras)
 
 
 def fold_back(pixels: Pixels, photo: Photo) -> Samples:
@@ -131,6 +245,8 @@ def fold_back(pixels: Pixels, photo: Photo) -> Samples:
     samples = native.copy()
     scale = 257 if native.dtype == np.uint16 else 1
     highest = int(np.iinfo(native.dtype).max)
+    profile = photo.icc_profile or b""
+    by_profile = _is_cmyk(native) and color.is_usable(profile, "CMYK")
     for top in range(0, photo.height, _SLAB_ROWS):
         rows = slice(top, top + _SLAB_ROWS)
         changed = (pixels[rows] != photo.pixels[rows]).any(axis=2)
@@ -138,7 +254,14 @@ def fold_back(pixels: Pixels, photo: Photo) -> Samples:
             continue
         new = pixels[rows][changed]
         if _is_cmyk(native):
-            samples[rows][changed] = _to_cmyk(new, native[rows][changed])
+            old = native[rows][changed]
+            if by_profile:
+                # The way to CMYK and back is not exact, so only the difference that it makes is taken.
+                before = color.srgb_to_cmyk(photo.pixels[rows][changed], profile).astype(np.int16)
+                inks = old + (color.srgb_to_cmyk(new, profile) - before)
+                samples[rows][changed] = inks.clip(0, 255).astype(np.uint8)
+            else:
+                samples[rows][changed] = _to_cmyk(new, old)
             continue
         difference = (new.astype(np.float32) - photo.pixels[rows][changed]) * scale
         if native.ndim == 2:
@@ -173,41 +296,41 @@ def _flatten(samples: Samples, alpha: NDArray[np.uint8]) -> Samples:
     return ((samples * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 
 
-def _to_image(samples: Samples, *, has_alpha: bool) -> Image.Image:
-    if _is_cmyk(samples) and not has_alpha:
+def _to_image(samples: Samples, *, is_cmyk: bool) -> Image.Image:
+    if is_cmyk:
         size = (samples.shape[1], samples.shape[0])
         return Image.frombuffer("CMYK", size, np.ascontiguousarray(samples), "raw", "CMYK", 0, 1)
     return Image.fromarray(np.ascontiguousarray(samples))
 
 
-def _collect_extras(samples: Samples, photo: Photo, format_name: str, notes: list[str]) -> dict[str, Any]:
+def _collect_extras(photo: Photo, profile: bytes | None, format_name: str, notes: list[str]) -> dict[str, Any]:
     """Arguments of Pillow's `save` for the metadata; a sentence on each part that does not fit is added to `notes`."""
     extras: dict[str, Any] = {}
-    if photo.dpi is not None and format_name != "WEBP":
+    if photo.dpi is not None and format_name in ("JPEG", "PNG", "BMP"):
         extras["dpi"] = photo.dpi
-    if photo.icc_profile and format_name != "BMP" and _fits_profile(samples, photo.icc_profile):
-        extras["icc_profile"] = photo.icc_profile
-    exif, xmp = photo.exif, photo.text.get(XMP_KEY, "").encode()
+    if profile:
+        extras["icc_profile"] = profile
+    exif, packet = photo.exif or b"", photo.text.get(XMP_KEY, "")
     if format_name == "JPEG":
-        comment = photo.text.get("Comment", "").encode("latin-1", "replace")
-        for name, block in (("EXIF", exif or b""), ("XMP", xmp), ("comment", comment)):
-            if len(block) > _LARGEST_SEGMENT:
-                notes.append(f"The {name} block is too long for JPEG and was left out.")
-            elif block:
-                extras[name.lower()] = block
+        if len(exif) > jpeg_metadata.LARGEST_CONTENT:
+            notes.append("The EXIF block is too long for JPEG and was left out.")
+        elif exif:
+            extras["exif"] = exif
+        extras["extra"] = _collect_segments(photo, packet, notes)
     elif format_name == "WEBP":
         # Lossless, so that unedited pixels stay exact; method 0 is the only one that takes seconds, not minutes.
-        extras.update(lossless=True, quality=0, method=0, exact=True, exif=exif or b"", xmp=xmp)
+        extras.update(lossless=True, quality=0, method=0, exact=True, exif=exif, xmp=packet.encode())
     elif format_name == "PNG":
         extras.update(compress_level=PNG_COMPRESSION, pnginfo=_collect_png_text(photo))
         if exif:
             extras["exif"] = exif
-    elif format_name == "TIFF":
-        tags = _select_tags(exif, xmp)
-        if tags is None:
-            notes.append("The EXIF block is damaged and was left out.")
-            tags = _select_tags(None, xmp) or b""
-        extras["exif"] = tags
+    elif format_name == "AVIF":
+        # The best that the encoder has; its colours are not stored as RGB, so that it is not quite lossless.
+        extras.update(quality=100, subsampling="4:4:4", speed=10, exif=exif, xmp=packet.encode())
+        notes.append("AVIF is encoded anew as a whole, so other pixels may differ a little, too.")
+    elif format_name == "HEIF":
+        extras.update({name: value for name, value in (("exif", exif), ("xmp", packet.encode())) if value})
+        notes.append("HEIC is encoded anew as a whole, so other pixels may differ a little, too.")
     return extras
 
 
@@ -218,6 +341,30 @@ def _choose_compression(photo: Photo, quality: int | None) -> dict[str, Any]:
         # Pillow encodes gray with one table, and has no place for a fourth.
         return {**extras, "qtables": [list(table) for table in photo.quantization[:3]], "optimize": True}
     return {**extras, "quality": quality or JPEG_QUALITY}
+
+
+def _collect_segments(photo: Photo, packet: str, notes: list[str]) -> bytes:
+    """The segments of a JPEG with XMP, IPTC and comments."""
+    segments = b""
+    parts = xmp.split(packet) if packet else []
+    if parts is None:
+        notes.append("The XMP block is too long for JPEG and was left out.")
+    for part in parts or []:
+        segments += jpeg_metadata.pack_segment(jpeg_metadata.XMP_MARKER, part)
+    segments += jpeg_metadata.pack_resources(photo.resources)
+    texts = [
+        value.encode() if key == "Comment" else f"{key}: {value}".encode()
+        for key, value in photo.text.items()
+        if key != XMP_KEY
+    ]
+    for text in texts:
+        if len(text) > jpeg_metadata.LARGEST_CONTENT:
+            notes.append("The comment block is too long for JPEG and was left out.")
+        elif text:
+            segments += jpeg_metadata.pack_segment(jpeg_metadata.COMMENT_MARKER, text)
+    if any(key not in (XMP_KEY, "Comment") for key in photo.text):
+        notes.append("The PNG's texts became comments of the JPEG.")
+    return segments
 
 
 def _fits_profile(samples: Samples, profile: bytes) -> bool:
@@ -242,21 +389,6 @@ def _collect_png_text(photo: Photo) -> PngImagePlugin.PngInfo:
     return info
 
 
-def _select_tags(exif: bytes | None, xmp: bytes) -> bytes | None:
-    """An EXIF block of only the tags that suit any TIFF file, or None when `exif` cannot be parsed."""
-    source, tags = Image.Exif(), Image.Exif()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow warns of damaged tags and leaves them out
-            source.load(exif or b"")
-            copy_describing_tags(source, tags)
-            if xmp:
-                tags[XMP_TAG] = xmp
-            return tags.tobytes()
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, AttributeError, struct.error, UserWarning):
-        return None
-
-
 def _write_deep_png(file: IO[bytes], samples: Samples, extras: dict[str, Any]) -> None:
     """Write 16-bit samples (H, W, 2 … 4), which Pillow cannot. Source: PNG specification, third edition."""
     height, width, channels = samples.shape
@@ -267,7 +399,7 @@ def _write_deep_png(file: IO[bytes], samples: Samples, extras: dict[str, Any]) -
     metadata = [chunk for kind, chunk in chunks if kind not in (b"IHDR", b"IDAT", b"IEND")]
     color_type = {2: 4, 3: 2, 4: 6}[channels]
     file.write(b"\x89PNG\r\n\x1a\n")
-    file.write(_make_chunk(b"IHDR", struct.pack(">2L5B", width, height, 16, color_type, 0, 0, 0)))
+    file.write(make_chunk(b"IHDR", struct.pack(">2L5B", width, height, 16, color_type, 0, 0, 0)))
     file.writelines(metadata)
     compressor = zlib.compressobj(PNG_COMPRESSION)
     above = np.zeros((1, width * channels * 2), np.uint8)
@@ -278,13 +410,9 @@ def _write_deep_png(file: IO[bytes], samples: Samples, extras: dict[str, Any]) -
         filtered[:, 0] = 2
         np.subtract(slab, np.concatenate([above, slab[:-1]]), out=filtered[:, 1:])
         above = slab[-1:]
-        file.write(_make_chunk(b"IDAT", compressor.compress(filtered.tobytes())))
-    file.write(_make_chunk(b"IDAT", compressor.flush()))
-    file.write(_make_chunk(b"IEND", b""))
-
-
-def _make_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data))
+        file.write(make_chunk(b"IDAT", compressor.compress(filtered.tobytes())))
+    file.write(make_chunk(b"IDAT", compressor.flush()))
+    file.write(make_chunk(b"IEND", b""))
 
 
 def _split_png(png: bytes) -> list[tuple[bytes, bytes]]:
@@ -295,26 +423,3 @@ def _split_png(png: bytes) -> list[tuple[bytes, bytes]]:
         chunks.append((png[start + 4 : start + 8], png[start : start + size]))
         start += size
     return chunks
-
-
-def _write_deep_tiff(file: IO[bytes], samples: Samples, extras: dict[str, Any]) -> None:
-    """Write 16-bit samples (H, W, 2 … 4) uncompressed, which Pillow cannot. Source: TIFF 6.0."""
-    height, width, channels = samples.shape
-    tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
-    described = Image.Exif()
-    described.load(extras["exif"])
-    for tag in described:
-        tags[tag] = described.get_ifd(tag) if tag in (EXIF_IFD, GPS_IFD) else described[tag]
-    tags[256], tags[257], tags[258] = width, height, (16,) * channels
-    tags[259], tags[262], tags[277] = 1, 2 if channels > 2 else 1, channels
-    tags[273], tags[278], tags[279] = 0, height, samples.nbytes
-    if channels in (2, 4):
-        tags[338] = 2  # the last channel is alpha, and the colours are not multiplied by it
-    if "dpi" in extras:
-        across, down = extras["dpi"]
-        tags[282], tags[283], tags[296] = across, down, 2
-    if "icc_profile" in extras:
-        tags[34675] = extras["icc_profile"]
-    tags.save(file)
-    for top in range(0, height, _SLAB_ROWS):
-        file.write(samples[top : top + _SLAB_ROWS].astype("<u2").tobytes())

@@ -19,12 +19,17 @@ from photo.errors import UnreadablePhoto, UnwritablePhoto
 from photo.jpeg_blocks import BlocksNotKept
 from photo.jpeg_keeping import keep_jpeg
 from photo.mark import mark_photo
+from photo.raw import ENDINGS as RAW_ENDINGS
 from photo.saving import Saving
 from photo.types import Photo, Pixels
 from photo.writing import Originals, check_writable, describe_error, explain_write_errors, write_whole
 
 FORMATS = {
+    ".avif": "AVIF",
     ".bmp": "BMP",
+    ".heic": "HEIF",
+    ".heif": "HEIF",
+    ".hif": "HEIF",
     ".jfif": "JPEG",
     ".jpe": "JPEG",
     ".jpeg": "JPEG",
@@ -36,13 +41,19 @@ FORMATS = {
 }
 """Pillow's name of the format, by each file name ending: all of them are read and written."""
 
+INPUT_ENDINGS = (*FORMATS, *RAW_ENDINGS)
+"""The file name endings of all that is read: the formats above, and raw files, which are never written."""
+
 
 def load_photo(path: Path) -> Photo:
-    """Return the photo in a JPEG, PNG, WebP, TIFF or BMP file, upright, with all that is needed to save it back.
+    """Return the photo in a file, upright, with all that is needed to save it back.
+
+    It may be a JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or raw file.
 
     Every array of the photo is read-only. `exif` has orientation 1 and no longer holds the thumbnail, which
     would show the old picture; XMP is in `text` under "XML:com.adobe.xmp", a JPEG comment under "Comment".
-    Raises UnreadablePhoto when the file is missing, damaged, of another kind, or too large.
+    Raises UnreadablePhoto when the file is missing, damaged, of another kind, or too large, and MissingPackage where
+    HEIC or raw files need a package that is not installed.
     """
     if "\0" in str(path):
         raise UnreadablePhoto(f"{str(path)!r} is no file name; check the name.")
@@ -88,7 +99,7 @@ def save_photo(
         if saving is not None and saving.signature is not None:
             data = sign(data, format_name, photo.path, saving.signature)
     write_whole(path, data, originals)
-    return note
+    return " ".join(filter(None, [photo.warning, note])) or None
 
 
 def check_output(path: Path, originals: Originals) -> None:

@@ -11,6 +11,7 @@ from photo.decode import straighten_exif
 from photo.encode import fold_back
 from photo.jpeg_blocks import BlocksNotKept, edit_jpeg
 from photo.jpeg_file import APP1, EXIF_NAME, LARGEST_CONTENT, XMP_NAME, Segment, read_jpeg, unlink_thumbnail
+from photo.jpeg_metadata import LOST_CREDENTIALS
 from photo.mark import mark_xmp
 from photo.saving import Saving
 from photo.types import Photo, Pixels
@@ -26,10 +27,6 @@ _TURN_BACK: dict[int, Callable[[Any], Any]] = {
     8: lambda a: np.rot90(a, -1),
 }
 _APP0, _APP11 = 0xE0, 0xEB
-_LOST_CREDENTIALS = (
-    "The photo's Content Credentials do not hold for an edited photo and were left out; --sign keeps them as those of "
-    "its source."
-)
 
 
 def keep_jpeg(pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str]:
@@ -84,7 +81,7 @@ def _keep_metadata(segments: tuple[Segment, ...], saving: Saving) -> tuple[tuple
         elif segment.is_metadata:
             kept.append(segment)
     if credentials and saving.signature is None:
-        notes.append(_LOST_CREDENTIALS)
+        notes.append(LOST_CREDENTIALS)
     if saving.is_marked:
         notes += _mark(kept, saving)
     return tuple(kept), notes

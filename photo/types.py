@@ -120,6 +120,8 @@ class Photo:
     16 bits, uint8 (H, W) for grayscale, uint8 (H, W, 4) for CMYK; else None.
     `alpha` is uint8 or uint16 (H, W), None for an opaque photo. `exif` starts with `decode.EXIF_HEADER`. `dpi` is dots
     per inch across and down. `text` maps the keys of PNG text chunks, "Comment" and `decode.XMP_KEY` to their values.
+    `resources` are Photoshop's resources, IPTC among them, and `chunks` those of a PNG on colour and time.
+    `notes` are sentences on what the file holds and a newly encoded one will not; `warning` one on a damaged file.
     `subsampling` is the chroma subsampling of a JPEG as Pillow numbers it, 0 … 2, `quantization` its tables of 64 steps
     each, and `is_progressive` whether it comes in several passes. `format` is Pillow's name of the file
     format, `path` the file it was read from. Raises ValueError when `pixels` has another type or shape.
@@ -132,6 +134,10 @@ class Photo:
     icc_profile: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    resources: bytes = b""
+    chunks: Mapping[bytes, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warning: str | None = None
     subsampling: int | None = None
     quantization: tuple[tuple[int, ...], ...] = ()
     is_progressive: bool = False

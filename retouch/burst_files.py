@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from photo.errors import BadOption, UnreadablePhoto
+from photo.errors import BadOption, MissingPackage, UnreadablePhoto
 from photo.files import check_output, load_photo, save_photo
 from photo.names import show
 from photo.types import Progress
@@ -65,7 +65,7 @@ def make_best_take(job: FileJob, files: BurstFiles, on_progress: Progress, log: 
         on_progress("looking at the photos", _READING * number / len(listed))
         try:
             shots.append(read_burst_photo(load_photo(path)))
-        except UnreadablePhoto as error:
+        except (UnreadablePhoto, MissingPackage) as error:
             if path == files.kept:
                 raise
             log(f"warning: {error} It is left out.")

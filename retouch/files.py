@@ -20,11 +20,12 @@ from eyes_mask import eyes_mask
 from mouth_mask import mouth_mask
 from photo.canvas import Canvas
 from photo.credentials import Signature, check_signature
-from photo.errors import BadOption, UnreadablePhoto, UnwritablePhoto
+from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
 from photo.files import FORMATS, check_output, load_photo, save_photo
 from photo.layers import NamedPatch, check_layers, encode_layers
 from photo.mark import mark_photo
 from photo.names import show
+from photo.raw import is_raw
 from photo.saving import Saving
 from photo.types import Photo, Pixels, Progress
 from photo.writing import Originals, check_writable, describe_error, remove_leftovers, write_whole
@@ -154,7 +155,7 @@ class FileJob:
             for file in list_photos(path).paths if path.is_dir() else [path]:
                 try:
                     found.append(read_reference(load_photo(file)))
-                except UnreadablePhoto as error:
+                except (UnreadablePhoto, MissingPackage) as error:
                     if not path.is_dir():
                         raise
                     self._log(f"warning: {error} It is left out.")
@@ -331,6 +332,8 @@ class FileJob:
             return f"analysis_{source.stem}.png"
         is_sample = self._is_from_samples(source)
         ending = source.suffix if source.suffix.lower() in FORMATS and not is_sample else ".png"
+        if is_raw(source) and not is_sample:
+            ending = ".tif"  # it holds 16 bits, as the developed photo does
         if self.files.format is not None:
             ending = f".{self.files.format}"
         return f"final_{source.stem}{ending}" if is_sample else f"{source.stem}{ending}"

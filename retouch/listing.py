@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from photo.errors import BadOption, UnreadablePhoto, UnwritablePhoto
-from photo.files import FORMATS
+from photo.files import INPUT_ENDINGS
 from photo.names import show
 from photo.writing import describe_error
 
@@ -22,8 +22,7 @@ _MOVING = "a GIF or a video, of which no single picture is edited"
 # What a person would call a photo, and finds passed over.
 _KINDS = {
     **dict.fromkeys(_RAW.split(), "a RAW photo, which cannot be read here; develop it first"),
-    **dict.fromkeys(["heic", "heif", "hif"], "HEIC, which cannot be read here; convert it first"),
-    **dict.fromkeys(["avif", "jxl", "jp2", "j2k", "psd", "psb", "xcf"], "a format that cannot be read here"),
+    **dict.fromkeys(["jxl", "jp2", "j2k", "psd", "psb", "xcf"], "a format that cannot be read here"),
     **dict.fromkeys(["gif", "mp4", "mov", "m4v", "avi", "mkv", "webm", "mts"], _MOVING),
 }
 
@@ -185,7 +184,7 @@ def _find_reason(path: Path, recursive: bool, leave_out_results: bool) -> str:
         return "a link to a folder" if recursive else "a folder; --recursive looks into it"
     if _holds(path.is_symlink) and not _holds(path.exists):
         return "a link to nothing"
-    if ending not in FORMATS:
+    if ending not in INPUT_ENDINGS:
         return _KINDS.get(ending.removeprefix("."), "no photo")
     if not _holds(path.is_file):
         return "no file that can be read"

@@ -33,6 +33,9 @@ _SENTENCES = {
     Reason.OPEN_BESIDE_CLOSED: "open already; the other eye is closed, as in a wink, and counts as a closed eye",
     Reason.NARROWED_BY_SMILE: "not closed, only narrowed by the smile",
     Reason.LOWERED: "not closed, only lowered or half open",
+    Reason.UNSURE_LAUGHING: "closed, or only narrowed by laughing: that is not sure enough; --eyes always opens it",
+    Reason.UNSURE_LOWERED: "closed, or only looking down: that is not sure enough; --eyes always opens it",
+    Reason.UNSURE_HALF_SHUT: "closed, or half shut like the other eye: that is not sure enough; --eyes always opens it",
     Reason.UNDER_DARK_GLASS: "it is covered by something dark, such as sunglasses",
     Reason.NO_LASH_LINE: "no lash line is seen there: a hand or hair may lie over it",
     Reason.OTHER_STAYS_CLOSED: "the other eye has to stay closed, and one open eye would look like a wink",
@@ -40,6 +43,7 @@ _SENTENCES = {
     Reason.SMILING: "already smiling",
     Reason.SMILING_A_LITTLE: "already smiling a little",
     Reason.MOUTH_OPEN: "the mouth is wide open, as in talking or singing",
+    Reason.UNSURE_TEETH: "its teeth show, so it may smile, cry or speak: not sure enough; --smile always edits it",
     Reason.OUT_OF_FOCUS: "the face is too blurred beside the others to tell whether it smiles",
     Reason.MOUTH_COVERED: "the mouth is covered, or cannot be told from what is around it",
     Reason.NOT_RECOGNIZED: "the face was no longer recognised",
@@ -296,7 +300,7 @@ def _name_features(features: Sequence[Feature]) -> str:
 
 
 def _describe_eye(analysis: FaceAnalysis, feature: Feature, numbers: bool) -> str:
-    state = name_eye(analysis.closedness, feature)
+    state = name_eye(analysis.face, analysis.closedness, feature)
     return f"{state.value} {analysis.face.eye(feature).aspect_ratio:.2f}" if numbers else state.value
 
 

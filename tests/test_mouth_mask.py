@@ -32,7 +32,7 @@ from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto, ReplaceModel
 from tests.support.photos import development, portraits
 
-NO_SMILE = {"mouthSmileLeft": 0.0, "mouthSmileRight": 0.0}
+NO_SMILE = {"mouthSmileLeft": 0.0, "mouthSmileRight": 0.0, "mouthUpperUpLeft": 0.0, "mouthUpperUpRight": 0.0}
 SMILING = portraits(smile="leave") + development(
     "smiling/vv_020106.jpg", "smiling/vv_020527.jpg", "smiling/vv_021300.jpg", "smiling/vv_021736.jpg",
     "smiling/vv_021741.jpg", "smiling/vv_021946.jpg", "smiling/vv_022122.jpg", "smiling/vv_029317.jpg",

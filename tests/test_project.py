@@ -55,8 +55,9 @@ def test_a_version_that_cannot_be_read_is_one_sentence(
 
 def test_the_extras_are_what_the_requirements_files_name() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {"diffusion", "page", "sign"}
+    assert set(extras) == {"diffusion", "formats", "page", "sign"}
     assert extras["sign"] == read_requirements("requirements_sign.txt")
+    assert extras["formats"] == read_requirements("requirements_formats.txt")
     listed = read_requirements("requirements_torch.txt") + read_requirements("requirements.txt")
     assert len(listed) == 6
     assert sorted(extras["diffusion"] + extras["page"]) == sorted(listed)

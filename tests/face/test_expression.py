@@ -22,8 +22,11 @@ from face.expression import (
     REAL_OPEN_BLINK,
     SHUT_ASPECT_RATIO_SPAN,
     SHUT_BLINK_SPAN,
+    Doubt,
     EyeState,
+    bares_teeth,
     find_closed,
+    find_doubt,
     is_fit_to_copy,
     measure_closedness,
     measure_openness,
@@ -36,6 +39,7 @@ from retouch.pipeline import plan_edits
 from retouch.quality import judge_edit
 from retouch.report import describe_analysis
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.faces import make_face
 
 RIGHT, LEFT = EYES
 A_BIT = 0.005
@@ -103,12 +107,16 @@ def test_a_turned_head_closes_no_eye_and_opens_none(face: Face) -> None:
 # ---- states ---------------------------------------------------------------------------------------------
 
 
+SHUT = (EyeState.CLOSED, EyeState.UNSURE)
+
+
 @pytest.mark.parametrize(
     ("more", "less", "states"),
     [
         (CLOSED, NEARLY_CLOSED, (EyeState.CLOSED, EyeState.CLOSED)),
-        (CLOSED, NEARLY_CLOSED - A_BIT, (EyeState.CLOSED, EyeState.NARROW)),
-        (CLOSED, NARROW - A_BIT, (EyeState.CLOSED, EyeState.OPEN)),
+        (CLOSED, NEARLY_CLOSED - A_BIT, (EyeState.UNSURE, EyeState.NARROW)),
+        (CLOSED, NARROW - A_BIT, (EyeState.UNSURE, EyeState.OPEN)),
+        (CLOSED, 0.2, (EyeState.CLOSED, EyeState.OPEN)),
         (CLOSED - A_BIT, CLOSED - A_BIT, (EyeState.NARROW, EyeState.NARROW)),
         (CLOSED - A_BIT, NARROW, (EyeState.NARROW, EyeState.NARROW)),
         (NARROW, NARROW - A_BIT, (EyeState.NARROW, EyeState.OPEN)),
@@ -119,8 +127,8 @@ def test_a_turned_head_closes_no_eye_and_opens_none(face: Face) -> None:
 def test_states_change_at_their_thresholds(more: float, less: float, states: tuple[EyeState, EyeState]) -> None:
     for worse, better in (EYES, EYES[::-1]):
         closedness = {worse: more, better: less}
-        assert (name_eye(closedness, worse), name_eye(closedness, better)) == states
-        called = {feature for feature in EYES if name_eye(closedness, feature) is EyeState.CLOSED}
+        assert (name_eye(make_face(), closedness, worse), name_eye(make_face(), closedness, better)) == states
+        called = {feature for feature in EYES if name_eye(make_face(), closedness, feature) in SHUT}
         assert find_closed(closedness) == called
 
 
@@ -133,6 +141,8 @@ def plan_for(pixels: Pixels, face: Face) -> tuple[FaceAnalysis, EditPlan]:
 
 
 def test_a_nearly_shut_eye_is_closed_in_plan_and_table_and_fails_the_check(closed_photo: Pixels, face: Face) -> None:
+    # Laughing like this, the same eyes might only be narrowed.
+    face = replace(face, blendshapes={**face.blendshapes, "mouthSmileLeft": 0.1, "mouthSmileRight": 0.1})
     shaped = shape_eyes(face, (0.12, 0.55))
     analysis, plan = plan_for(closed_photo, shaped)
     assert {edit.feature for edit in plan.edits} == set(EYES)
@@ -194,3 +204,30 @@ def test_a_faint_smile_counts_in_part(face: Face) -> None:
 def test_the_mouth_has_no_closedness(face: Face) -> None:
     with pytest.raises(ValueError, match="mouth"):
         measure_closedness(face, Feature.MOUTH)
+
+
+# ---- doubts ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "right, left, smile, pitch_degrees, doubt",
+    [
+        (0.80, 0.82, 0.9, 25.0, None),
+        (0.60, 0.62, 0.1, 0.0, None),
+        (0.50, 0.58, 0.9, 0.0, Doubt.LAUGHING),
+        (0.60, 0.62, 0.1, 20.0, Doubt.LOWERED),
+        (0.10, 0.70, 0.1, 0.0, None),
+        (0.34, 0.66, 0.1, 0.0, Doubt.ONE_EYE),
+        (0.10, 0.20, 0.9, 20.0, None),
+    ],
+)
+def test_only_what_is_surely_a_blink_is_without_doubt(
+    right: float, left: float, smile: float, pitch_degrees: float, doubt: Doubt | None
+) -> None:
+    face = replace(make_face(smile=smile), pitch_degrees=pitch_degrees)
+    assert find_doubt(face, dict(zip(EYES, (right, left), strict=True))) is doubt
+
+
+@pytest.mark.parametrize("score, bares", [(0.1, False), (0.3, True)])
+def test_one_raised_side_of_the_upper_lip_bares_the_teeth(score: float, bares: bool) -> None:
+    assert bares_teeth(make_face(blendshapes={"mouthUpperUpLeft": score})) is bares

@@ -506,7 +506,14 @@ def test_a_cut_file_is_refused_or_whole(tmp_path: Path, ending: str, share: floa
     except UnreadablePhoto as error:
         assert str(path) in str(error)
     else:
-        assert np.array_equal(cut.pixels, whole.pixels)
+        rows = len(whole.pixels)
+        if cut.warning is not None:  # only a JPEG: the rows that it calls doubtful are not compared, all others are
+            assert ending == ".jpg"
+            doubtful = re.search(r"lowest (\d+) rows", cut.warning)
+            assert doubtful is not None
+            rows -= int(doubtful[1])
+            assert rows > 0.5 * len(whole.pixels)
+        assert np.array_equal(cut.pixels[:rows], whole.pixels[:rows])
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".deep.png", ".webp"])

@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with photos and other files in it and below it."""
     monkeypatch.chdir(tmp_path)
     for name in (
-        "in/b.jpg", "in/a.PNG", "in/notes.txt", "in/.hidden.jpg", "in/clip.gif", "in/raw.CR2", "in/phone.heic",
+        "in/b.jpg", "in/a.PNG", "in/notes.txt", "in/.hidden.jpg", "in/clip.gif", "in/raw.RAW", "in/phone.jxl",
         "in/final_a.png", "in/deep/c.tif", "in/deep/er/c.tif", "in/.git/d.jpg", "in/out/e.jpg", "in/masks/a.PNG/m.png",
     ):  # fmt: skip
         path = tmp_path / name
@@ -42,7 +42,7 @@ def test_every_file_of_a_folder_is_a_photo_or_has_a_reason() -> None:
     assert [path.as_posix() for path in listing.paths] == ["in/a.PNG", "in/b.jpg", "in/final_a.png"]
     reasons = {path.name: reason for path, reason in listing.passed_over}
     assert {*reasons, "a.PNG", "b.jpg", "final_a.png"} == {path.name for path in Path("in").iterdir()}
-    assert "GIF" in reasons["clip.gif"] and "RAW" in reasons["raw.CR2"] and "HEIC" in reasons["phone.heic"]
+    assert "GIF" in reasons["clip.gif"] and "RAW" in reasons["raw.RAW"] and "cannot be read" in reasons["phone.jxl"]
     assert reasons["notes.txt"] == "no photo" and reasons[".hidden.jpg"] == "hidden"
     assert "--recursive" in reasons["deep"]
     lines = describe_passed_over(listing.passed_over).splitlines()

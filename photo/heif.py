@@ -1,0 +1,60 @@
+"""HEIC files, by the package pillow-heif where it is installed; Pillow itself reads AVIF."""
+
+from __future__ import annotations
+
+import importlib
+import io
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photo.errors import MissingPackage
+
+_QUALITY = 95
+
+
+def find_plugin(path: Path) -> str:
+    """Return Pillow's name of the format HEIC, once the plug-in is registered. Raises MissingPackage without it."""
+    _import(path).register_heif_opener()
+    return "HEIF"
+
+
+def read_deep_heif(file: IO[bytes]) -> NDArray[np.uint16]:
+    """Return the samples of a HEIC file of 10 or 12 bits, stretched to 16 bits, (H, W, 3 or 4) or (H, W)."""
+    file.seek(0)
+    opened = _import(Path()).open_heif(file, convert_hdr_to_8bit=False)
+    samples: Any = np.asarray(opened)
+    if samples.dtype != np.uint16:
+        raise ValueError("deep samples cannot be decoded")
+    return np.ascontiguousarray(samples)
+
+
+def write_heif(file: IO[bytes], samples: NDArray[Any], mode: str, extras: dict[str, Any]) -> None:
+    """Write samples of 8 bits, or of 16, of which HEIC keeps 10. Raises OSError when the result cannot be decoded.
+
+    Colour has half the resolution, as every phone reads it. The encoder also has a mode without loss, but its decoder
+    fails on pictures of 12 megapixels made so.
+    """
+    package = _import(Path())
+    height, width = samples.shape[:2]
+    heif = package.from_bytes(mode=mode, size=(width, height), data=np.ascontiguousarray(samples).tobytes())
+    made = io.BytesIO()
+    heif.save(made, format="HEIF", quality=_QUALITY, **extras)
+    try:
+        decoded = np.asarray(package.open_heif(io.BytesIO(made.getvalue()), convert_hdr_to_8bit=False))
+    except (ValueError, OSError, RuntimeError) as error:
+        raise OSError("the HEIC encoder made a file that cannot be decoded") from error
+    if decoded.shape[:2] != (height, width):
+        raise OSError("the HEIC encoder made a picture of another size")
+    file.write(made.getvalue())
+
+
+def _import(path: Path) -> Any:
+    try:
+        return importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise MissingPackage(
+            f"{path} is a HEIC file, which needs the package pillow-heif; run: pip install -r requirements_formats.txt"
+        ) from error
