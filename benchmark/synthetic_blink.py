@@ -15,7 +15,6 @@ import numpy as np
 from face.types import EYES, EyeLandmarks, Face, Feature
 from photo.types import Box, FloatArray, Pixels
 
-# Lids and lashes are drawn this much finer than the photo, and then averaged.
 _FINER = 6
 # How far the new lid reaches past the rims of the open eye: above it the old lashes must go, below it the waterline.
 _REACH_ABOVE, _REACH_BELOW, _REACH_ASIDE = 0.65, 0.22, 0.55
@@ -37,18 +36,18 @@ class _EyeFrame:
     half_width_px: float
 
 
-def close_eyes(pixels: Pixels, face: Face, features: tuple[Feature, ...] = EYES) -> Pixels:
+def close_eyes(pixels: Pixels, face: Face, features: tuple[Feature, ...] = EYES, *, finer: int = _FINER) -> Pixels:
     """Return a copy of the photo, uint8 (H, W, 3), with the open eyes of `face` named in `features` closed.
 
-    Raises ValueError for the mouth.
+    Lids and lashes are drawn `finer` times finer than the photo, and then averaged. Raises ValueError for the mouth.
     """
     result = pixels.copy()
     for number, feature in enumerate(features):
-        _close_eye(result, face.eye(feature), np.random.default_rng(number))
+        _close_eye(result, face.eye(feature), np.random.default_rng(number), finer)
     return result
 
 
-def _close_eye(pixels: Pixels, eye: EyeLandmarks, random: np.random.Generator) -> None:
+def _close_eye(pixels: Pixels, eye: EyeLandmarks, random: np.random.Generator, finer: int) -> None:
     """Close one eye in place."""
     height, width = pixels.shape[:2]
     center = eye.center
@@ -61,7 +60,7 @@ def _close_eye(pixels: Pixels, eye: EyeLandmarks, random: np.random.Generator) -
     frame = _measure_frame(eye, box, 1)
     luma = patch @ _LUMA
     lid = _fill_lid(patch, frame)
-    fine = _measure_frame(eye, box, _FINER)
+    fine = _measure_frame(eye, box, finer)
     size = (box.width, box.height)
     light = cv2.resize(_shade_lid(fine), size, interpolation=cv2.INTER_AREA)
     lashes = cv2.resize(_draw_lashes(fine, eye, box, random), size, interpolation=cv2.INTER_AREA)

@@ -47,11 +47,11 @@ class Tone:
     weight: float
     curve: Matrix
 
-    def apply(self, color: FloatArray) -> FloatArray:
-        """Return the colour float32 (3,), 0 … 255, blended by `weight` toward that of its luma in the toned photo."""
-        level = float(color @ LUMA)
-        toned = level + self.curve @ (1.0, level, level * level)
-        return np.asarray(np.clip(color + self.weight * (toned - color), 0, 255), np.float32)
+    def apply(self, colors: FloatArray) -> FloatArray:
+        """Return colours float32 (…, 3), 0 … 255, blended by `weight` toward those of their luma in the toned photo."""
+        level = np.asarray(colors @ LUMA, np.float64)[..., None]
+        toned = level + np.concatenate([np.ones_like(level), level, level * level], axis=-1) @ self.curve.T
+        return np.asarray(np.clip(colors + self.weight * (toned - colors), 0, 255), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ stretched upward over the place where the closed lashes lay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ from face.occlusion import find_hair_strand, find_rim_height, visible_alpha
 from photo.blend import smoothstep
 from photo.measure import LUMA, luma
 from photo.types import FloatArray, Pixels
-from render.eyeball import EyeShading, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
+from render.eyeball import EyeGeometry, EyeShading, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
 from render.lashes import Lashes, measure_lashes, remove_lash_tail, remove_lower_lashes
 
 # All lengths below are in units of the eye frame: half the width of the eye.
@@ -51,16 +51,26 @@ FINE_UNIT_PX = 144.0
 """… but from this many on, where its softest edge is many pixels wide, as it stands."""
 
 
+@dataclass(frozen=True, eq=False)
+class OpenedEye:
+    """A rendered eye: the box of its region as painted, uint8 (h, w, 3) RGB, and where its parts are."""
+
+    pixels: Pixels
+    geometry: EyeGeometry
+
+
 def open_eye(
     pixels: Pixels,
     edit: Edit,
     shading: EyeShading,
     on_step: Callable[[], None] = lambda: None,
-) -> Pixels:
-    """Return the box of `edit.region` of a photo with the eye open, uint8 (h, w, 3) RGB.
+    *,
+    lids: Lids | None = None,
+) -> OpenedEye:
+    """Return the box of `edit.region` of a photo with the eye open.
 
     `pixels` uint8 (H, W, 3) is not written to. `shading` gives the colours and the gaze of the eyeball. `on_step` is
-    called between the steps; what it raises ends the work.
+    called between the steps; what it raises ends the work. `lids` are planned from the face unless they are given.
     """
     frame, appearance = edit.face.eye_frame(edit.feature), edit.analysis.appearance
     view = EyeView(edit.region.box, frame, *frame.grid(edit.region.box))
@@ -69,7 +79,8 @@ def open_eye(
     small = shrink_view(view)
     gray = luma(fit_to(small, source))
 
-    lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
+    if lids is None:
+        lids = plan_lids(frame, edit.face.eye(edit.feature), edit.amount, edit.face.smile)
     original = source
     hair_strand = find_hair_strand(gray, small.frame, small.box, lids, small.x, small.y)
     if hair_strand is not None:
@@ -98,7 +109,9 @@ def open_eye(
     if hair_strand is not None:
         visible = visible * (1 - hair_strand)
     painted = original + visible * (painted - original)
-    return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
+    result = np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
+    center = IRIS_CENTER[0] + shading.gaze[0], IRIS_CENTER[1] + shading.gaze[1]
+    return OpenedEye(result, EyeGeometry(frame, lids, center, shading.roundness, shading.light_x))
 
 
 def _keep_below(lids: Lids, rim_height: FloatArray, view: EyeView) -> Lids:

@@ -7,11 +7,12 @@ skin around it, and that, more than any detail, keeps a rendered eye from being 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from face.eye_geometry import IRIS_RADIUS, Lids, evaluate_lid
+from face.types import EyeFrame
 from photo.blend import smoothstep
 from photo.measure import LUMA
 from photo.types import FloatArray
@@ -91,6 +92,21 @@ class EyeShading:
     def clear_skin(self) -> FloatArray:
         """`skin` without the haze, RGB float32 (3,)."""
         return np.asarray(np.maximum(self.skin - self.haze, _LEAST_CLEAR * self.skin), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class EyeGeometry:
+    """Where the parts of a rendered eye are: its frame and lids, and of its iris the centre and the roundness.
+
+    `center` (x, y) is in the eye frame, `roundness` is the iris' width over its height there. `light_x` -1 … 1 is the
+    direction of the light along the frame's x.
+    """
+
+    frame: EyeFrame
+    lids: Lids
+    center: tuple[float, float]
+    roundness: float
+    light_x: float
 
 
 def tint(color: FloatArray, strength: float) -> FloatArray:
@@ -177,6 +193,11 @@ def choose_catchlight(skin: FloatArray, highlight: float) -> FloatArray:
     level = float(np.clip(1.10 * highlight, 1.40 * float(skin @ LUMA), 240))
     neutral = tint(skin, 0.25)
     return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * level, 0, 250), np.float32)
+
+
+def dim_catchlight(shading: EyeShading, fraction: float) -> EyeShading:
+    """Return the same shading with a catchlight of `fraction` 0 … 1 of its contrast: a refined eye gets its own."""
+    return replace(shading, catchlight=shading.black + np.float32(fraction) * (shading.catchlight - shading.black))
 
 
 def aperture_alpha(x: FloatArray, y: FloatArray, lids: Lids, softness: float) -> FloatArray:

@@ -34,7 +34,13 @@ from photo.canvas import Canvas
 from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.eye import open_eye
-from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
+from render.eyeball import (
+    PUPIL_BLACK_RATIO,
+    EyeShading,
+    blend_into_shadow,
+    choose_catchlight,
+    choose_sclera,
+)
 from render.smile import paint_smile
 
 if TYPE_CHECKING:
@@ -84,8 +90,7 @@ class DraftEngine:
                 smile = _paint_smile(canvas, edit, eyes, on_step)
                 canvas.put(edit.region.box, smile, where=edit.region.alpha > 0)
             else:
-                shading = self._shade_eye(edit, edit.source)
-                canvas.put(edit.region.box, open_eye(canvas.work, edit, shading, on_step))
+                canvas.put(edit.region.box, self.render_eye(canvas.work, edit, on_step))
             if edit.feature in EYES:
                 alone[edit] = canvas.work[edit.region.box.slices].copy()
         patches = tuple(canvas.work[edit.region.box.slices].copy() for edit in plan.edits)
@@ -93,8 +98,15 @@ class DraftEngine:
         on_progress("painted", 1.0)
         return PaintResult(patches, alone=alone)
 
-    def _shade_eye(self, edit: Edit, source: Rendered) -> EyeShading:
-        """The colours, light and gaze of the eyeball in this photo."""
+    def render_eye(self, pixels: Pixels, edit: Edit, on_step: Callable[[], None]) -> Pixels:
+        """Return the box of an eye's region, opened by rendering, uint8 (h, w, 3)."""
+        return open_eye(pixels, edit, self.shade_eye(edit), on_step).pixels
+
+    def shade_eye(self, edit: Edit) -> EyeShading:
+        """Return the colours, light and gaze of a rendered eye in this photo. Raises ValueError for any other."""
+        source = edit.source
+        if not isinstance(source, Rendered):
+            raise ValueError("this eye is not rendered")
         appearance, frame = edit.analysis.appearance, edit.face.eye_frame(edit.feature)
         skin = edit.analysis.eye(edit.feature).skin
         low, high = _DETAIL_HALF_WIDTH_PX

@@ -1,0 +1,72 @@
+"""The refiner trains, its weights are written and read again, and they refine an eye in a photo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from edit.options import Options, SmileOptions, Wish
+from photo.files import load_photo
+from retouch.engines import DraftEngine
+from retouch.pipeline import fix_photo
+from tests.support.photos import PORTRAITS
+from training.eyes import train as training
+from training.eyes.augment import Augmentation, draw_remains
+from training.eyes.canonical import MAP_COUNT, patch_size
+from training.eyes.make_pairs import make_pairs
+from training.eyes.networks import REFINER_CHANNELS, WIDTHS, Critic, Refiner
+from training.eyes.pairs import load_pairs, save_pairs
+from training.eyes.refine import RefiningDraft
+
+
+@pytest.mark.parametrize("unit_px", sorted(WIDTHS))
+def test_the_networks_take_patches_of_their_scale(unit_px: int) -> None:
+    size = patch_size(unit_px)
+    change = Refiner(WIDTHS[unit_px])(torch.zeros(1, REFINER_CHANNELS, *size))
+    assert change.shape == (1, 3, *size)
+    answers, features = Critic()(torch.zeros(1, 3 + MAP_COUNT, *size))
+    assert len(answers) == 3 and len(features) == 4
+
+
+def test_remains_of_closed_lids_lie_on_the_rendered_eye_alone_and_not_on_the_eyeball() -> None:
+    torch.manual_seed(0)
+    remains = draw_remains(24, 12, 0)
+    assert remains.shape == (12, *patch_size(24)) and remains.min() >= 0 and 0.05 < remains.max() <= 1
+    augmentation = Augmentation(torch.from_numpy(remains))
+    light = torch.full((8, 3, *patch_size(24)), 0.6)
+    maps = torch.zeros(8, MAP_COUNT, *patch_size(24))
+    maps[:, 1] = 1
+    maps[:, 0, :, 40:56] = 1
+    mask = torch.ones(8, 1, *patch_size(24))
+    rendered, real, _, _ = augmentation(light, light, mask, maps)
+    assert rendered.min() >= 0 and real.max() <= 1
+    difference = (rendered - real).abs()
+    assert difference[..., :30].max() > 0.03 and difference[..., 44:52].mean() < difference[..., :30].mean()
+
+
+def test_training_writes_weights_that_refine_an_eye(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    why, made = make_pairs(PORTRAITS / "takano.jpg")
+    assert not why
+    other = np.roll(made[24][0].person, 7)
+    save_pairs(tmp_path / "one_24.npz", 24, made[24])
+    save_pairs(tmp_path / "two_24.npz", 24, [replace(pair, person=other, name="other.jpg") for pair in made[24]])
+    pairs = load_pairs(sorted(tmp_path.glob("*_24.npz")))
+    monkeypatch.setattr(training, "HELD_OUT", 0.5)
+    monkeypatch.setattr(training, "_STEPS_ALONE", 1)
+    training.train(pairs, 24, tmp_path, 4.0, 4, None, np.zeros((0, 192), np.float32))
+    assert (tmp_path / "24.png").stat().st_size > 1000 and "done" in (tmp_path / "24.log").read_text()
+    from training.eyes.export import load_refiner
+
+    refiner, unit_px = load_refiner(tmp_path / "24.pt")
+    assert unit_px == 24
+    photo = load_photo(PORTRAITS / "takano_blink.jpg")
+    options = Options(smile=SmileOptions(wish=Wish.NEVER))
+    rendered = fix_photo(photo, options, DraftEngine())
+    refined = fix_photo(photo, options, RefiningDraft({24: refiner}))
+    assert refined.report.changed_outside == 0 and refined.report.changes
+    assert not np.array_equal(rendered.pixels, refined.pixels)

@@ -1,0 +1,1 @@
+"""How the networks in models/ that were trained for this program were made."""
