@@ -15,7 +15,7 @@ from benchmark import blind_test
 from benchmark.blind_test import UNTOUCHED, Entry
 from benchmark.people import Sighting, group_people
 from photo.errors import BadOption
-from photo.types import Box, FloatArray
+from photo.types import Box, FloatArray, Pixels
 from tests.support.faces import make_face
 
 PHOTOS = Path(__file__).parents[1] / "photos"
@@ -75,7 +75,7 @@ def test_of_an_edited_photo_the_face_that_differs_is_taken() -> None:
 
 
 def test_sheets_hold_all_heads_and_the_key_numbers_them_alike() -> None:
-    heads = [np.full((420, 420, 3), index, np.uint8) for index in range(14)]
+    heads: list[Pixels] = [np.full((420, 420, 3), index, np.uint8) for index in range(14)]
     sheets = blind_test.draw_sheets(heads)
     assert len(sheets) == 2
     found = [sorted(set(np.unique(sheet)) & set(range(14))) for sheet in sheets]
@@ -84,7 +84,7 @@ def test_sheets_hold_all_heads_and_the_key_numbers_them_alike() -> None:
     assert (key[0].sheet, key[0].number) == ("sheet_01", 1)
     assert (key[11].sheet, key[11].number) == ("sheet_01", 12)
     assert (key[12].sheet, key[12].number) == ("sheet_02", 1)
-    assert len(blind_test.draw_sheets([cv2.resize(head, (840, 840)) for head in heads])) == 7
+    assert len(blind_test.draw_sheets([np.asarray(cv2.resize(head, (840, 840)), np.uint8) for head in heads])) == 7
 
 
 def test_the_auc_is_the_share_of_pairs_in_the_right_order() -> None:
@@ -164,8 +164,8 @@ def test_a_test_from_photos_to_figures(tmp_path: Path, capsys: pytest.CaptureFix
     assert blind_test.main(inside) == 2 and not sheets.exists()
     assert blind_test.main(command) == 0
     entries = blind_test.read_key(key)
-    names = [Path(entry.file).stem.partition("_")[0] for entry in entries]
-    assert sorted(names) == ["bera", "kennedy", "meng", "payne"], "one person was shown twice, or left out"
+    shown = [Path(entry.file).stem.partition("_")[0] for entry in entries]
+    assert sorted(shown) == ["bera", "kennedy", "meng", "payne"], "one person was shown twice, or left out"
     assert [path.name for path in sorted(sheets.iterdir())] == ["sheet_01.png"]
     assert blind_test.main(command) == 2, "a test was overwritten"
     lines = [f"{entry.sheet},{entry.number},{2 if entry.kind == UNTOUCHED else 8}" for entry in entries]
