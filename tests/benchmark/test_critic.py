@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 from benchmark import critic
 from benchmark.critic import EyePatches
 from benchmark.people import sight_faces
+from face.types import EYES
 from photo.errors import BadOption
 from retouch.engines import DraftEngine
 from tests.support.faces import make_face
@@ -67,16 +68,16 @@ def test_one_person_is_never_both_learnt_from_and_judged() -> None:
 
 def test_a_patch_shows_the_eye_upright_with_the_nose_on_the_right() -> None:
     face = make_face(1)
-    for eye in critic.EYES:
+    for eye in EYES:
         frame = face.eye_frame(eye)
         pixels = np.zeros((300, 300, 3), np.uint8)
         for value, (x, y) in ((250, (1.0, 0.0)), (120, (0.0, 0.9))):
-            column, row = (round(float(part)) for part in frame.to_photo(np.float32(x), np.float32(y)))
+            column, row = (round(float(part[0])) for part in frame.to_photo(*np.array([[x], [y]], np.float32)))
             pixels[row - 1 : row + 2, column - 1 : column + 2] = value
         patch = critic.cut_patch(pixels, frame, 24).astype(int)[..., 0]
-        row, column = np.unravel_index(int(patch.argmax()), patch.shape)
+        row, column = divmod(int(patch.argmax()), patch.shape[1])
         assert column > patch.shape[1] / 2, "the inner corner is not on the right"
-        above = patch[: int(row) - 8]
+        above = patch[: row - 8]
         assert above.max() > 60, "the brow is not on top"
 
 
