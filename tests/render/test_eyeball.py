@@ -154,3 +154,37 @@ def test_shadows_are_as_warm_as_the_skin_and_gray_in_a_gray_photo() -> None:
     assert warm[0] > warm[1] > warm[2]
     gray = cast_shadow(white, half, np.full(3, 130, np.float32))[0, 0]
     np.testing.assert_allclose(gray, 100, rtol=1e-5)
+
+
+def test_a_pupil_mirrors_the_surroundings_and_is_no_black_hole() -> None:
+    pale = replace(LOOK, iris=choose_iris("blue", SKIN, 0.5))
+    eye = render_eyeball(X, Y, LIDS, IRIS_CENTER, pale)
+    pupil = luma_at(eye, IRIS_CENTER[0], IRIS_CENTER[1] - 0.03)
+    assert 0.12 < pupil / float(SKIN @ LUMA) < 0.40, "in photos a pupil has a quarter to a third of the skin's luma"
+
+
+def test_the_upper_half_of_the_eye_mirrors_a_bright_scene_and_the_lower_does_not() -> None:
+    # All of one colour, so that only light and shadow differ.
+    plain = replace(LOOK, iris=SKIN, sclera=SKIN, light_x=-1.0, detail=0.0)
+    dim = replace(plain, catchlight=plain.black)
+    mirrored = (render_eyeball(X, Y, LIDS, IRIS_CENTER, plain) - render_eyeball(X, Y, LIDS, IRIS_CENTER, dim)) @ LUMA
+    places = [(IRIS_CENTER[0] + 0.15, IRIS_CENTER[1] + dy) for dy in (0.10, -0.25)]
+    above, below = (mirrored[np.unravel_index(np.argmin((X - x) ** 2 + (Y - y) ** 2), X.shape)] for x, y in places)
+    assert above > 4 and abs(below) < 0.5
+    outside = np.hypot(X - IRIS_CENTER[0], Y - IRIS_CENTER[1]) > 0.5
+    np.testing.assert_allclose(mirrored[outside], 0, atol=1e-3)
+
+
+def test_both_eyes_mirror_the_same_light() -> None:
+    # Eye frames are mirrored, and so is the light in them: in the photo it lies on the same side.
+    right, left = (render_eyeball(X, Y, LIDS, (0.0, IRIS_CENTER[1]), replace(LOOK, light_x=x, detail=0.0)) @ LUMA
+                   for x in (0.6, -0.6))  # fmt: skip
+    disc = np.hypot(X, Y - IRIS_CENTER[1]) < 0.35
+    column = [int(np.argmax(np.where(disc, eye, 0).max(axis=0))) for eye in (right, left)]
+    assert abs((column[0] + column[1]) - (X.shape[1] - 1)) <= 3
+
+
+def test_whites_of_dark_skin_are_brighter_than_the_skin() -> None:
+    dark, pale = (np.array(color, np.float32) for color in ((95, 65, 55), (230, 190, 170)))
+    assert choose_sclera(dark) @ LUMA > 1.2 * float(dark @ LUMA)
+    assert choose_sclera(pale) @ LUMA < 1.05 * float(pale @ LUMA)
