@@ -156,7 +156,7 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("scene.png", "--smile_strenght", "0.3"), "no flag --smile_strenght; did you mean --smile_strength?"),
         (("scene.png", "--faces", "3-1"), "such as 1,3 or 1-3"),
         (("scene.png", "--faces", "1-99999999999"), "such as 1,3 or 1-3"),
-        (("scene.png", "--format", "jpx"), "--format must be one of bmp, "),
+        (("scene.png", "--format", "jpx"), "--format must be one of avif, bmp, "),
         (("scene.png", "-o", "out.png", "--format", "jpg"), "--format has no effect: the ending of out.png"),
         (("scene.png", "--recursive"), "--recursive has no effect without a folder"),
         (("scene.png", "scene.png", "-o", "out.png"), "out.png names one photo; --output_path must be a folder"),
