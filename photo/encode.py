@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
-from photo import color, iptc, jpeg_metadata, png_chunks, xmp
+from photo import color, iptc, png_chunks, xmp
 from photo.decode import XMP_KEY, Samples, to_8_bits
 from photo.errors import UnwritablePhoto
 from photo.heif import write_heif
+from photo.jpeg_file import APP1, COMMENT, LARGEST_CONTENT, Segment
+from photo.jpeg_metadata import pack_resources
 from photo.png_chunks import make_chunk
 from photo.tiff_write import collect_tags, write_tiff
 from photo.types import Photo, Pixels
@@ -312,7 +314,7 @@ def _collect_extras(photo: Photo, profile: bytes | None, format_name: str, notes
         extras["icc_profile"] = profile
     exif, packet = photo.exif or b"", photo.text.get(XMP_KEY, "")
     if format_name == "JPEG":
-        if len(exif) > jpeg_metadata.LARGEST_CONTENT:
+        if len(exif) > LARGEST_CONTENT:
             notes.append("The EXIF block is too long for JPEG and was left out.")
         elif exif:
             extras["exif"] = exif
@@ -350,18 +352,18 @@ def _collect_segments(photo: Photo, packet: str, notes: list[str]) -> bytes:
     if parts is None:
         notes.append("The XMP block is too long for JPEG and was left out.")
     for part in parts or []:
-        segments += jpeg_metadata.pack_segment(jpeg_metadata.XMP_MARKER, part)
-    segments += jpeg_metadata.pack_resources(photo.resources)
+        segments += Segment(APP1, part).pack()
+    segments += pack_resources(photo.resources)
     texts = [
         value.encode() if key == "Comment" else f"{key}: {value}".encode()
         for key, value in photo.text.items()
         if key != XMP_KEY
     ]
     for text in texts:
-        if len(text) > jpeg_metadata.LARGEST_CONTENT:
+        if len(text) > LARGEST_CONTENT:
             notes.append("The comment block is too long for JPEG and was left out.")
         elif text:
-            segments += jpeg_metadata.pack_segment(jpeg_metadata.COMMENT_MARKER, text)
+            segments += Segment(COMMENT, text).pack()
     if any(key not in (XMP_KEY, "Comment") for key in photo.text):
         notes.append("The PNG's texts became comments of the JPEG.")
     return segments

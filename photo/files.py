@@ -86,7 +86,7 @@ def save_photo(
     """
     if pixels.shape != photo.pixels.shape or pixels.dtype != np.uint8:
         raise ValueError(f"pixels {pixels.dtype} {pixels.shape} do not fit the photo, {photo.pixels.shape}")
-    originals = originals or Originals()
+    originals, saving = originals or Originals(), saving or Saving()
     if photo.path is not None:
         originals = replace(originals, photos=(("the input photo itself", photo.path), *originals.photos))
     check_output(path, originals)
@@ -95,8 +95,8 @@ def save_photo(
     data, note = _read_original(photo) if is_unedited else None, None
     if data is None:
         with explain_write_errors(path):
-            data, note = _encode(format_name, pixels, photo, saving or Saving())
-        if saving is not None and saving.signature is not None:
+            data, note = _encode(format_name, pixels, photo, saving)
+        if saving.signature is not None:
             data = sign(data, format_name, photo.path, saving.signature)
     write_whole(path, data, originals)
     return " ".join(filter(None, [photo.warning, note])) or None

@@ -10,13 +10,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 EXIF_NAME = b"Exif\0\0"
 _MPF_NAME = b"MPF\0"
 LARGEST_CONTENT = 65533
 """The most bytes that a segment holds."""
 
-APP0, APP1, APP2, COMMENT = 0xE0, 0xE1, 0xE2, 0xFE
+APP0, APP1, APP2, APP13, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
 _SOI, _EOI, _SCAN = b"\xff\xd8", 0xD9, 0xDA
 _PROGRESSIVE = (0xC2,)
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))

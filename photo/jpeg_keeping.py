@@ -10,11 +10,12 @@ import numpy as np
 from photo.decode import straighten_exif
 from photo.encode import fold_back
 from photo.jpeg_blocks import BlocksNotKept, edit_jpeg
-from photo.jpeg_file import APP1, EXIF_NAME, LARGEST_CONTENT, XMP_NAME, Segment, read_jpeg, unlink_thumbnail
+from photo.jpeg_file import APP0, APP1, EXIF_NAME, LARGEST_CONTENT, Segment, read_jpeg, unlink_thumbnail
 from photo.jpeg_metadata import LOST_CREDENTIALS
 from photo.mark import mark_xmp
 from photo.saving import Saving
 from photo.types import Photo, Pixels
+from photo.xmp import XMP_NAME
 
 # The steps from an upright picture back to how it lies in the file, by EXIF orientation.
 _TURN_BACK: dict[int, Callable[[Any], Any]] = {
@@ -26,7 +27,7 @@ _TURN_BACK: dict[int, Callable[[Any], Any]] = {
     7: lambda a: np.rot90(a.swapaxes(0, 1), 2),
     8: lambda a: np.rot90(a, -1),
 }
-_APP0, _APP11 = 0xE0, 0xEB
+_APP11 = 0xEB
 
 
 def keep_jpeg(pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str]:
@@ -102,9 +103,7 @@ def _mark(segments: list[Segment], saving: Saving) -> list[str]:
     segment = Segment(APP1, XMP_NAME + xmp)
     if at is None:
         # JFIF and Exif both want to be first.
-        first = (
-            index for index, other in enumerate(segments) if other.marker != _APP0 and not _holds(other, EXIF_NAME)
-        )
+        first = (index for index, other in enumerate(segments) if other.marker != APP0 and not _holds(other, EXIF_NAME))
         segments.insert(next(first, len(segments)), segment)
     else:
         segments[at] = segment

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 
 from photo import iptc, xmp
-
-COMMENT_MARKER, IPTC_MARKER, XMP_MARKER = 0xFE, 0xED, 0xE1
-_CREDENTIALS_MARKER = 0xEB
-LARGEST_CONTENT = 65533
+from photo.jpeg_file import APP13, LARGEST_CONTENT, Segment
 
 LOST_CREDENTIALS = (
     "The photo's Content Credentials do not hold for an edited photo and were left out; --sign keeps them as those of "
@@ -79,15 +75,9 @@ def decode_xmp(block: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
-def pack_segment(marker: int, content: bytes) -> bytes:
-    """Return a segment as it lies in a file; its content has at most `LARGEST_CONTENT` bytes."""
-    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
-
-
 def pack_resources(resources: bytes) -> bytes:
     """Return the segments that hold Photoshop's resources, as many as they need."""
     room = LARGEST_CONTENT - len(iptc.RESOURCES_NAME)
     return b"".join(
-        pack_segment(IPTC_MARKER, iptc.RESOURCES_NAME + resources[at : at + room])
-        for at in range(0, len(resources), room)
+        Segment(APP13, iptc.RESOURCES_NAME + resources[at : at + room]).pack() for at in range(0, len(resources), room)
     )

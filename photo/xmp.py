@@ -13,6 +13,8 @@ from typing import Any
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
 
+from photo.jpeg_file import LARGEST_CONTENT
+
 XMP_NAME = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION_NAME = b"http://ns.adobe.com/xmp/extension/\0"
 """What the content of a JPEG segment begins with that holds XMP, or a piece of extended XMP."""
@@ -33,7 +35,7 @@ _DAMAGED = (ExpatError, ValueError, RecursionError, LookupError, TypeError, Attr
 
 # Bytes. What extended XMP may need at most; a file can claim 4 GB.
 _LARGEST = 64 << 20
-_ROOM = 65533 - len(XMP_NAME)
+_ROOM = LARGEST_CONTENT - len(XMP_NAME)
 _PIECE = 65400
 _EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"></rdf:RDF></x:xmpmeta>'
 

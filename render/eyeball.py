@@ -7,7 +7,7 @@ skin around it, and that, more than any detail, keeps a rendered eye from being 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -198,11 +198,6 @@ def choose_catchlight(skin: FloatArray, highlight: float) -> FloatArray:
     level = float(np.clip(1.10 * highlight, 1.40 * float(skin @ LUMA), 240))
     neutral = tint(skin, 0.25)
     return np.asarray(np.clip(neutral / max(float(neutral @ LUMA), 1.0) * level, 0, 250), np.float32)
-
-
-def dim_catchlight(shading: EyeShading, fraction: float) -> EyeShading:
-    """Return the same shading with a catchlight of `fraction` 0 … 1 of its contrast: a refined eye gets its own."""
-    return replace(shading, catchlight=shading.black + np.float32(fraction) * (shading.catchlight - shading.black))
 
 
 def aperture_alpha(x: FloatArray, y: FloatArray, lids: Lids, softness: float) -> FloatArray:

@@ -6,10 +6,10 @@ result. `FaceAttempt` holds the state of one face, `Runner` is the loop over all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edit.plan import Change, Edit, EditPlan, Engine, RefiningEngine
+from edit.plan import Change, Edit, EditPlan, Engine, PaintResult, RefiningEngine
 from edit.reasons import Cause
 from face.types import Face, Feature
 from photo.blend import Patch, lay
@@ -127,20 +127,16 @@ class Runner:
 
         The results are in the attempts; the canvas is restored. Raises FixError, and whatever `on_progress` raises.
         """
-        apart = _find_apart(attempts)
-        painted_alone: dict[Edit, Pixels] = {}
+        plan, painted = EditPlan(), PaintResult(())
         for number in range(rounds):
             pending = [attempt for attempt in attempts if attempt.pending]
             if not pending:
                 return
             on_round = scale_progress(on_progress, number / rounds, 1 / rounds)
             edits = tuple(edit for attempt in pending for edit in attempt.pending)
-            plan = EditPlan(edits, attempt=number, painted=painted_alone)
+            plan = EditPlan(edits, attempt=number, painted=_find_apart(plan, painted.alone))
             with self._clock("refine" if isinstance(engine, RefiningEngine) else "paint"):
                 painted = engine.paint(self.canvas, plan, on_round)
-            painted_alone = {
-                edit: patch for edit, patch in painted.alone.items() if (edit.face.number, edit.feature) in apart
-            }
             pairs = zip(plan.edits, painted.patches, strict=True)
             patches = {id(edit): Patch(edit.region, patch) for edit, patch in pairs}
             with self._clock("composite"):
@@ -169,15 +165,14 @@ class Runner:
         return check_face(work, edits, self._least_similarity, aims_high=attempt.aims_high)
 
 
-def _find_apart(attempts: Sequence[FaceAttempt]) -> set[tuple[int, Feature]]:
-    """The edits, by face and feature, over which no other edit paints but one of the same face's mouth."""
-    edits = [edit for attempt in attempts for edit in attempt.pending]
+def _find_apart(plan: EditPlan, patches: Mapping[Edit, Pixels]) -> dict[Edit, Pixels]:
+    """Those patches over which no other edit of the plan was painted but one of the same face's mouth."""
     return {
-        (edit.face.number, edit.feature)
-        for edit in edits
+        edit: patch
+        for edit, patch in patches.items()
         if not any(
             edit.region.box.overlap_ratio(other.region.box) > 0
-            for other in edits
+            for other in plan.edits
             if other is not edit and not (other.face is edit.face and other.feature is Feature.MOUTH)
         )
     }

@@ -13,7 +13,7 @@ from photo.types import Progress
 from photo.writing import Originals, remove_leftovers
 from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
 from retouch.drawing import draw_contact_sheet
-from retouch.files import OUTPUT_FOLDER, FileJob, Summary, make_picture
+from retouch.files import OUTPUT_FOLDER, FileJob, Summary, is_same, make_picture
 from retouch.marking import choose_saving
 from retouch.progress import scale_progress
 from retouch.report import describe
@@ -101,7 +101,7 @@ def make_best_take(job: FileJob, files: BurstFiles, on_progress: Progress, log: 
 
 def _sort_out(files: BurstFiles) -> list[Path]:
     """The photos, the one to keep first where one is named; what cannot be written is found before any work."""
-    others = [path for path in files.photos if files.kept is None or not _is_same(path, files.kept)]
+    others = [path for path in files.photos if files.kept is None or not is_same(path, files.kept)]
     paths = others if files.kept is None else [files.kept, *others]
     if len(paths) < 2:
         raise BadOption("--burst takes a folder of two photos or more; there is one.")
@@ -113,7 +113,3 @@ def _sort_out(files: BurstFiles) -> list[Path]:
     if files.sheet is not None and files.sheet.resolve() == files.target.resolve():
         raise BadOption("--contact_sheet and --output_path name the same file; name two.")
     return paths
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)

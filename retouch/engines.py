@@ -34,13 +34,7 @@ from photo.canvas import Canvas
 from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.eye import open_eye
-from render.eyeball import (
-    PUPIL_BLACK_RATIO,
-    EyeShading,
-    blend_into_shadow,
-    choose_catchlight,
-    choose_sclera,
-)
+from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
 from render.smile import paint_smile
 
 if TYPE_CHECKING:

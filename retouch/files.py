@@ -178,7 +178,7 @@ class FileJob:
         self._check_outputs(files)
         photo = load_photo(files.source)
         # The photo itself may lie among the references: it has nothing to give.
-        references = [r for r in self.references if r.path is None or not _is_same(r.path, files.source)]
+        references = [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
         if self.analyze:
             analyses, plan = analyze_photo(photo, self.options, on_progress, references)
             face_count, is_changed = len(analyses), True
@@ -272,7 +272,7 @@ class FileJob:
             listed = list_photos(path) if path.is_dir() else None
             found += [("a reference photo", file) for file in (listed.paths if listed else [path])]
             known = {passed for passed, _ in self.listing.passed_over}
-            if listed and not any(source.is_dir() and _is_same(source, path) for source in files.sources):
+            if listed and not any(source.is_dir() and is_same(source, path) for source in files.sources):
                 self.listing.passed_over += [passed for passed in listed.passed_over if passed[0] not in known]
         originals = Originals(tuple(found), files.overwrite, only_own=True)
         return originals.but_never_by("--analyze") if self.analyze else originals
@@ -402,5 +402,6 @@ def _tell_where(target: Path, is_written: bool) -> str:
     return f"Nothing was written; --copy_unchanged copies such photos, too.{earlier}"
 
 
-def _is_same(one: Path, other: Path) -> bool:
+def is_same(one: Path, other: Path) -> bool:
+    """Return whether two paths name one file that exists."""
     return one.exists() and other.exists() and one.samefile(other)

@@ -17,7 +17,8 @@ from photo import iptc, tiff_tags, xmp
 from photo.decode import XMP_KEY
 from photo.errors import MissingPackage, UnreadablePhoto
 from photo.files import load_photo, save_photo
-from photo.jpeg_metadata import pack_resources, pack_segment
+from photo.jpeg_file import Segment
+from photo.jpeg_metadata import pack_resources
 from photo.saving import Saving
 from photo.types import Photo, Pixels
 
@@ -207,7 +208,7 @@ def test_deeply_nested_xmp_raises_nothing() -> None:
 
 def test_content_credentials_that_are_lost_are_named(tmp_path: Path) -> None:
     noise().save(tmp_path / "source.jpg")
-    insert_segments(tmp_path / "source.jpg", pack_segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x20jumb....c2pa"))
+    insert_segments(tmp_path / "source.jpg", Segment(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x20jumb....c2pa").pack())
     _, note = save(load_photo(tmp_path / "source.jpg"), tmp_path / "target.png")
     assert "Content Credentials" in note
 

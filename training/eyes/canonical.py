@@ -6,13 +6,15 @@ as narrow as it is seen. The refining network sees and changes nothing but such 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from face.eye_geometry import IRIS_RADIUS, evaluate_lid
 from face.types import EyeFrame
 from photo.types import Box, FloatArray, Matrix, Pixels
-from render.eyeball import EyeGeometry, aperture_alpha
+from render.eyeball import EyeGeometry, EyeShading, aperture_alpha
 
 SPAN = (4.0, 3.0)
 """Width and height of a patch, in half eye widths."""
@@ -113,3 +115,8 @@ def draw_maps(eye: EyeGeometry, unit_px: int) -> FloatArray:
         ],
         axis=2,
     ).astype(np.float32)
+
+
+def dim_catchlight(shading: EyeShading, fraction: float) -> EyeShading:
+    """Return the same shading with a catchlight of `fraction` 0 … 1 of its contrast: a refined eye gets its own."""
+    return replace(shading, catchlight=shading.black + np.float32(fraction) * (shading.catchlight - shading.black))

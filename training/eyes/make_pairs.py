@@ -35,10 +35,10 @@ from photo.canvas import Canvas
 from photo.measure import LUMA
 from photo.types import Box, Pixels
 from render.eye import open_eye
-from render.eyeball import EyeGeometry, dim_catchlight
+from render.eyeball import EyeGeometry
 from retouch.engines import DraftEngine
 from retouch.pipeline import plan_edits
-from training.eyes.canonical import cut_patch, patch_box
+from training.eyes.canonical import cut_patch, dim_catchlight, patch_box
 from training.eyes.pairs import EyePair, save_pairs
 
 SCALES: dict[int, float] = {24: 13.0, 48: 32.0}

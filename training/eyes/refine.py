@@ -26,10 +26,10 @@ from photo.files import load_photo
 from photo.measure import LUMA
 from photo.types import Box, FloatArray, Pixels, Region
 from render.eye import OpenedEye, open_eye
-from render.eyeball import EyeGeometry, dim_catchlight
+from render.eyeball import EyeGeometry
 from retouch.engines import DraftEngine
 from retouch.pipeline import fix_photo
-from training.eyes.canonical import SPAN, cut_patch, draw_maps, lay_patch, patch_box, patch_size
+from training.eyes.canonical import SPAN, cut_patch, dim_catchlight, draw_maps, lay_patch, patch_box, patch_size
 from training.eyes.export import load_refiner
 from training.eyes.networks import Refiner
 
