@@ -463,7 +463,7 @@ def calibrate_muzzle(samples: Sequence[Sample]) -> list[Side]:
 
 
 def calibrate_detector_confidence(samples: Sequence[Sample]) -> list[Side]:
-    """Confidence of the SSD, 0 … 1; what it takes for a face below its threshold is not looked for here."""
+    """Confidence of the detectors, 0 … 1; what one takes for a face below its threshold is not looked for here."""
     return [Side("people", [s.face.confidence for s in samples if s.is_person])]
 
 

@@ -18,7 +18,7 @@ from face.model_files import damaged_model, model_bytes
 from face.types import Landmarks
 from photo.errors import MissingPackage
 from photo.geometry import scale_down, shift_matrix, turn_matrix, wrap_degrees
-from photo.measure import clear_up
+from photo.measure import clear_up, smooth_more
 from photo.types import Box, Matrix, Pixels, Points
 
 # ---- the network ----------------------------------------------------------------------------------------
@@ -186,7 +186,11 @@ def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDE
     # Half a pixel: the origin of warpAffine is the centre of the first pixel, that of landmarks its corner.
     matrix = shift_matrix(-0.5, -0.5) @ to_crop @ np.linalg.inv(to_part) @ shift_matrix(0.5, 0.5)
     view = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
-    reading = read_landmarks(clear_up(np.ascontiguousarray(view).astype(np.uint8, copy=False)))
+    view = np.ascontiguousarray(view).astype(np.uint8, copy=False)
+    cleared = clear_up(view)
+    reading = read_landmarks(cleared)
+    if reading is None and cleared is not view:
+        reading = read_landmarks(smooth_more(cleared))
     if reading is None:
         return None
     points, (yaw, pitch, roll) = reading.points, reading.pose

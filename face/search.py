@@ -1,56 +1,52 @@
 """Find every face of a photo, with its landmarks, expression and pose.
 
-`face.detector` says where faces may be. MediaPipe's FaceLandmarker (`face.landmarker`) looks at each box twice, the
-second time at an upright crop that the face fills; where it sees no face, or not the same one twice, there is none.
+Three networks have to agree. `face.yunet` proposes boxes, in one quick look, whichever way round the faces are;
+`face.res10` is the second witness, and says which way up they are; MediaPipe's FaceLandmarker (`face.landmarker`) reads
+each one twice, the second time in an upright crop that the face fills: where it sees no face, or not the same one
+twice, there is none.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum, auto
-from functools import cache
 
-import cv2
 import numpy as np
 
-from face.detector import (
-    COARSE_SIDES,
-    FINE_SIDES,
-    SMALLEST_FACE_PX,
-    Candidate,
-    Corners,
-    Pyramid,
-    find_boxes,
-    find_cut_boxes,
-    fraction_inside,
-    has_boxes,
-    overlap_ratio,
-    plan_levels,
-)
+from face.boxes import Candidate, Corners, fraction_inside, overlap_ratio, suppress
 from face.landmarker import BORDERS, Crop, LandmarkReading, borders_in, crop_of, read_crop, shift_ratio
+from face.pyramid import Pyramid
+from face.res10 import LEAST_CONFIDENCE, find_cut_boxes, witness
 from face.types import Face, Landmarks
-from photo.geometry import scale_down, shift_matrix, turn_matrix, wrap_degrees
-from photo.measure import lift_dark
-from photo.types import Box, Matrix, Pixels, Points, Progress
+from face.yunet import FIRST_SIDE_PX, LIKELY, plan_levels, propose
+from photo.geometry import scale_down, wrap_degrees
+from photo.measure import clear_up
+from photo.types import Box, Pixels, Points, Progress
 
-# Finer levels are not searched once they can only add faces smaller than this ratio to the largest one found:
-# bystanders, too small to be edited.
-_BYSTANDER_RATIO = 0.4
+# Two boxes of two levels that share so much of both show the same.
+_SAME_BOX = 0.6
 # A box with this fraction of its area on a face already found shows a part of that face.
 _PART_OF_FACE = 0.5
-# As the photo stands, on its left side, on its right side, upside down; for photos that lost their EXIF tag.
-_QUARTER_TURNS = (0, 1, 3, 2)
-# Heads tilted by more than the SSD was trained on; tried only where nobody was seen.
-_TILTS_DEGREES = (-40.0, 40.0)
-# The number of faces that are checked for which way is up; the first clear one decides.
-_WITNESSES = 3
+# calibration: witness. From here on the second witness is sure of a face that stands upright; of faces on their side or
+# head it never is.
+_SURELY_UPRIGHT = 0.97
+# calibration: witness. A box that the first network is so sure of needs no second witness.
+_SURELY_FACE = 0.8
+# Which way up a face may stand: degrees clockwise, the likely ones and those between them.
+_QUARTER_ROLLS, _ROLLS_BETWEEN = (-90.0, 90.0, 180.0), (-45.0, 45.0, -135.0, 135.0)
+# Bystanders, smaller than this ratio to the largest face found so far, are looked at only as they stand.
+_BYSTANDER_RATIO = 0.6
+# Of mere hints only so many are looked into, with their surroundings in this size.
+_MOST_HINTS, _CLOSER_SIDE_PX = 6, 320
+# A reading whose roll differs by more than this from that of its crop is of a face that stands otherwise.
+_MOST_TURN_IN_CROP = 70.0
 # Two readings whose rolls differ by more than this many degrees disagree about which way is up.
 _ON_ITS_HEAD = 150.0
-# calibration: crop-size. Sides of the first crops in proportion to the box of the SSD. The narrow one keeps the
+# calibration: crop-size. Sides of the first crops in proportion to the proposed box. The narrow one keeps the
 # neighbours out; some faces are only seen with more around them.
 _BOX_TO_CROP = (1.25, 1.9)
 # calibration: crop-size. Half a face is seen in one crop and not in the next: these sides, moved inward by these ratios
@@ -62,11 +58,14 @@ _SECOND_CROP = 1.15
 # calibration: crop-agreement. The two readings of one face may differ by this ratio to the eye distance; on things that
 # are no face they differ more.
 _SAME_READING_RATIO = 0.15
+# calibration: crop-agreement. Landmarks that moved more than this from one crop to the next are read once more: half of
+# all move by 0.004, few by more.
+_SETTLED_RATIO = 0.01
 _SAME_FACE_RATIO = 0.5
 # calibration: muzzle. From the tip of the nose to the lip, in widths of the face: people have 0.14 … 0.24, even seen
 # from below or with a mask on; less is a muzzle (a dog's: 0.11).
 _MUZZLE_RATIO = 0.125
-# calibration: crop-agreement. The landmarks must lie about where the SSD saw the face: by 0.40 of both at least, if
+# calibration: crop-agreement. The landmarks must lie about where the box lies: by 0.40 of both at least, if
 # half of it is cut off, and more; on a nose and a mouth taken for a small face they share 0.34.
 _LEAST_AGREEMENT = 0.36
 
@@ -74,20 +73,20 @@ _LEAST_AGREEMENT = 0.36
 def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Face, ...]:
     """Return the faces of an upright photo, numbered in reading order; maybe none.
 
-    `pixels` uint8 (H, W, 3) RGB. `on_progress` gets the fraction done of this search, 0 … 1. When no face stands
-    upright, the photo is also tried lying on either side and upside down.
-    Raises MissingModel, MissingPackage.
+    `pixels` uint8 (H, W, 3) RGB. `on_progress` gets the fraction done of this search, 0 … 1. Faces are found whichever
+    way round they are, in case that the photo lost its EXIF tag. Raises MissingModel, MissingPackage.
     """
     report = on_progress or (lambda _text, _done: None)
     report("looking for faces", 0.0)
-    pyramid, turns, readings = _search_coarsely(pixels)
+    photo = Pyramid(np.ascontiguousarray(pixels))
+    readings, hints, refused = _search(photo)
+    report("looking for faces", 0.6)
     if not readings:
-        readings = _search_harder(pixels)
-    report("looking for faces", 0.5)
-    readings = _search_edges(pyramid, readings)
-    readings = _search(pyramid, _choose_fine_level(pyramid.pixels, readings), readings)
+        readings = _search_harder(photo, hints, refused)
+    report("looking for faces", 0.8)
+    readings = _search_edges(photo, readings)
     report("looking for faces", 1.0)
-    readings = [_turn_back(reading, turns, pyramid.pixels.shape) for reading in readings if not _is_animal(reading)]
+    readings = [reading for reading in readings if not _is_animal(reading)]
     return tuple(
         replace(_to_face(reading, pixels), number=n) for n, reading in enumerate(_in_reading_order(readings), 1)
     )
@@ -140,98 +139,89 @@ class _Upright(Enum):
 # ---- boxes ----------------------------------------------------------------------------------------------
 
 
-def _search_coarsely(pixels: Pixels) -> tuple[Pyramid, int, list[LandmarkReading]]:
-    """The photo turned so that its faces stand upright, the number of quarter turns, and the faces found so far."""
-    first = Pyramid(np.ascontiguousarray(pixels))
-    search_harder = cache(lambda: _search_harder(pixels))
-    best: tuple[Pyramid, int, list[LandmarkReading]] = (first, 0, [])
-    for turns in _QUARTER_TURNS:
-        if turns and not has_boxes(pixels, turns):
-            continue
-        pyramid = Pyramid(np.ascontiguousarray(np.rot90(pixels, turns))) if turns else first
-        readings = _search(pyramid, plan_levels(pyramid.pixels, COARSE_SIDES), [])
-        if not readings and turns == 0:
-            readings = _examine(pyramid.pixels, find_boxes(pyramid, COARSE_SIDES[0], wide_border=True), [])
-        if readings and len(readings) >= len(best[2]):
-            upright = _judge_upright(pyramid.pixels, readings)
-            if upright is _Upright.UNSURE and turns:
-                # A dark face is sometimes found only in the photo upside down, and then wrongly.
-                hidden = search_harder()
-                if _outdo(readings, hidden, _judge_upright(pixels, hidden)):
-                    return first, 0, hidden
-            if _outdo(best[2], readings, upright):
-                return pyramid, turns, readings
-        best = (pyramid, turns, readings) if len(readings) > len(best[2]) else best
-    return best
-
-
-def _outdo(readings: list[LandmarkReading], others: list[LandmarkReading], upright: _Upright) -> bool:
-    """Whether to prefer `others`, of which `upright` was judged, to `readings`."""
-    best, other_best = (max((reading.confidence for reading in some), default=0.0) for some in (readings, others))
-    return upright is _Upright.YES or (upright is _Upright.UNSURE and other_best > best)
-
-
-def _search_harder(pixels: Pixels) -> list[LandmarkReading]:
-    """The faces of a photo where the coarse search found none: dark ones, and heads tilted far to one side."""
-    height, width = pixels.shape[:2]
-    scale = min(COARSE_SIDES[1] / max(height, width), 1.0)
-    small = lift_dark(scale_down(pixels, scale))
-    to_small = np.diag([small.shape[1] / width, small.shape[0] / height, 1.0])
-    side = math.ceil(math.hypot(*small.shape[:2]))
+def _search(photo: Pyramid) -> tuple[list[LandmarkReading], list[Candidate], list[Candidate]]:
+    """The readings of the faces of a photo; boxes that are mere hints, the likeliest first; boxes without a face."""
     readings: list[LandmarkReading] = []
-    for tilt in (0.0, *_TILTS_DEGREES):
-        # Turned like this, a head with this tilt stands upright.
-        to_middle = shift_matrix(-small.shape[1] / 2, -small.shape[0] / 2)
-        turn = shift_matrix(side / 2, side / 2) @ turn_matrix(tilt) @ to_middle
-        level = cv2.warpAffine(small, turn[:2], (side, side), borderMode=cv2.BORDER_REPLICATE)
-        view = Pyramid(level.astype(np.uint8, copy=False))
-        back = np.linalg.inv(turn @ to_small)
-        for level_side in plan_levels(small, COARSE_SIDES):
-            found = find_boxes(view, level_side)
-            readings = _examine(pixels, [_place(candidate, back) for candidate in found], readings, tilt)
-    return readings
-
-
-def _place(candidate: Candidate, to_photo: Matrix) -> Candidate:
-    """The upright box in the photo with the centre and the size of a box found in a turned level."""
-    left, top, right, bottom = candidate.corners
-    x, y, _ = to_photo @ ((left + right) / 2, (top + bottom) / 2, 1.0)
-    reach = 0.5 * max(right - left, bottom - top) * math.sqrt(abs(np.linalg.det(to_photo[:2, :2])))
-    return replace(candidate, corners=(x - reach, y - reach, x + reach, y + reach))
-
-
-def _judge_upright(pixels: Pixels, readings: list[LandmarkReading]) -> _Upright:
-    """Whether the faces with these readings stand upright in `pixels`, or on their heads.
-
-    The landmarker finds the top of a face turned by 90 degrees, but sometimes not of one upside down.
-    """
-    witnesses = sorted(readings, key=lambda item: -item.confidence)[:_WITNESSES]
-    wrong = 0
-    for reading in witnesses:
-        crop = crop_of(reading.points)
-        contradicts = False
-        for angle in (90.0, -90.0):
-            other = read_crop(pixels, replace(crop, roll=crop.roll + angle), reading.confidence)
-            if other is None:
-                continue
-            if shift_ratio(other.points, reading.points) <= _SAME_READING_RATIO:
-                return _Upright.YES
-            contradicts |= abs(wrap_degrees(other.pose[2] - reading.pose[2])) > _ON_ITS_HEAD
-        wrong += contradicts
-    return _Upright.NO if 2 * wrong > len(witnesses) else _Upright.UNSURE
-
-
-def _is_animal(reading: LandmarkReading) -> bool:
-    return Landmarks(reading.points).muzzle_ratio < _MUZZLE_RATIO
-
-
-def _search(photo: Pyramid, sides: Sequence[int], readings: list[LandmarkReading]) -> list[LandmarkReading]:
-    """The given readings and those of faces found on the levels of these sides, from coarse to fine."""
+    hints: list[Candidate] = []
+    refused: list[Candidate] = []
     with ThreadPoolExecutor(1) as pool:
         # While the landmarks of one level are read, the next level is searched.
-        for candidates in pool.map(lambda side: find_boxes(photo, side), sides):
-            readings = _examine(photo.pixels, candidates, readings)
-    return readings
+        for candidates in pool.map(lambda side: propose(photo, side), plan_levels(photo.longest)):
+            hints += [candidate for candidate in candidates if candidate.confidence < LIKELY]
+            likely = [candidate for candidate in candidates if candidate.confidence >= LIKELY]
+            readings = _examine(photo.pixels, likely, readings, refused)
+    return readings, sorted(hints, key=lambda hint: -hint.confidence)[:_MOST_HINTS], refused
+
+
+def _search_harder(photo: Pyramid, hints: Sequence[Candidate], refused: list[Candidate]) -> list[LandmarkReading]:
+    """The faces of a photo in which none were found: small, larger than the picture, turned, or in noise and dark."""
+    scale = min(FIRST_SIDE_PX / photo.longest, 1.0)
+    small = scale_down(photo.pixels, scale)
+    searches = (
+        lambda: [box for hint in hints for box in _look_closer(photo.pixels, hint)],
+        lambda: propose(photo, FIRST_SIDE_PX, wide_border=True),
+        lambda: [_enlarge(box, 1 / scale) for box in _propose_turned(small)],
+        lambda: [_enlarge(box, 1 / scale) for box in _propose_in_noise(small)],
+    )
+    for search in searches:
+        likely = [candidate for candidate in search() if candidate.confidence >= LIKELY]
+        readings = _examine(photo.pixels, likely, [], refused)
+        if readings:
+            return readings
+    return []
+
+
+def _look_closer(pixels: Pixels, hint: Candidate) -> list[Candidate]:
+    """What a hint turns into when it is looked at larger or smaller, with its surroundings; maybe nothing."""
+    (x, y), reach = hint.center, 2.0 * hint.side
+    around = Box(round(x - reach), round(y - reach), round(x + reach), round(y + reach)).clipped(
+        pixels.shape[1], pixels.shape[0]
+    )
+    if around is None:
+        return []
+    view = Pyramid(np.ascontiguousarray(pixels[around.slices]))
+    return [
+        replace(box, corners=_shift(box.corners, around.left, around.top)) for box in propose(view, _CLOSER_SIDE_PX)
+    ]
+
+
+def _propose_turned(small: Pixels) -> list[Candidate]:
+    """The boxes of faces that are only seen in a photo on its side or head."""
+    found: list[Candidate] = []
+    for turns in (1, 3, 2):
+        turned = np.ascontiguousarray(np.rot90(small, turns))
+        found += [_turn_back(box, turns, turned.shape) for box in propose(Pyramid(turned), max(small.shape[:2]))]
+    return suppress(found)
+
+
+def _propose_in_noise(small: Pixels) -> list[Candidate]:
+    """The boxes of faces in a dark or noisy photo."""
+    cleared = clear_up(small)
+    if cleared is small:
+        return []
+    view = Pyramid(cleared)
+    # Noise goes with the size.
+    return suppress([box for side in (view.longest, view.longest // 2) for box in propose(view, side)])
+
+
+def _turn_back(candidate: Candidate, turns: int, turned_shape: tuple[int, ...]) -> Candidate:
+    """A box of a photo turned counter-clockwise by quarter turns, in pixels of the photo itself."""
+    left, top, right, bottom = candidate.corners
+    height, width = turned_shape[:2]
+    for _ in range(turns):
+        left, top, right, bottom = height - bottom, left, height - top, right
+        height, width = width, height
+    return replace(candidate, corners=(left, top, right, bottom))
+
+
+def _shift(corners: Corners, x: float, y: float) -> Corners:
+    left, top, right, bottom = corners
+    return left + x, top + y, right + x, bottom + y
+
+
+def _enlarge(candidate: Candidate, factor: float) -> Candidate:
+    left, top, right, bottom = (factor * value for value in candidate.corners)
+    return replace(candidate, corners=(left, top, right, bottom))
 
 
 def _search_edges(photo: Pyramid, readings: list[LandmarkReading]) -> list[LandmarkReading]:
@@ -240,64 +230,120 @@ def _search_edges(photo: Pyramid, readings: list[LandmarkReading]) -> list[Landm
         left, top, right, bottom = candidate.corners
         inward = right - left if left < 0 else left - right
         aims = [(left + ratio * inward, top, right + ratio * inward, bottom) for ratio in _CUT_INWARD]
-        cut = [replace(candidate, corners=aim) for aim in aims]
-        readings = _examine(photo.pixels, cut, readings, crops=_CUT_BOX_TO_CROP)
+        for aim in aims:
+            cut = replace(candidate, corners=aim)
+            if _is_new(cut, readings):
+                reading = _read_twice(photo.pixels, cut, 0.0, _CUT_BOX_TO_CROP)
+                readings = readings if reading is None else _merge(readings, reading)
     return readings
-
-
-def _choose_fine_level(pixels: Pixels, readings: list[LandmarkReading]) -> list[int]:
-    """The coarsest level that shows all but bystanders, as a list of one, or of none where a coarse level does."""
-    longest = max(pixels.shape[:2])
-    enough_px = _BYSTANDER_RATIO * max((_extent(reading.points) for reading in readings), default=0.0)
-    chosen: list[int] = []
-    for side in (COARSE_SIDES[-1], *plan_levels(pixels, FINE_SIDES)):
-        chosen = [side] if side > COARSE_SIDES[-1] else []
-        if SMALLEST_FACE_PX * longest / side <= enough_px:
-            break
-    return chosen
 
 
 def _examine(
-    pixels: Pixels,
-    candidates: list[Candidate],
-    readings: list[LandmarkReading],
-    tilt: float = 0.0,
-    crops: Sequence[float] = _BOX_TO_CROP,
+    pixels: Pixels, candidates: Sequence[Candidate], readings: list[LandmarkReading], refused: list[Candidate]
 ) -> list[LandmarkReading]:
     """The given readings and those of boxes that show no part of a face already found.
 
-    `tilt` of the heads in degrees, `crops` as for `_confirm`.
+    Boxes without a face are added to `refused`; the same box is not looked at again in another level.
     """
     for candidate in candidates:
-        if any(fraction_inside(candidate.corners, _bounds(reading.points)) > _PART_OF_FACE for reading in readings):
+        if any(_is_same(candidate, old) for old in refused) or not _is_new(candidate, readings):
             continue
-        reading = _confirm(pixels, candidate, tilt, crops)
-        if reading is not None:
+        largest = max((_extent(reading.points) for reading in readings), default=0.0)
+        reading = _confirm(pixels, candidate, is_bystander=candidate.side < _BYSTANDER_RATIO * largest)
+        if reading is None:
+            refused.append(candidate)
+        else:
             readings = _merge(readings, reading)
     return readings
+
+
+def _is_same(candidate: Candidate, refused: Candidate) -> bool:
+    """Whether a box would be refused as the other one was, which is not so when it is a surer one."""
+    surer = candidate.confidence >= _SURELY_FACE > refused.confidence
+    return not surer and overlap_ratio(candidate.corners, refused.corners) >= _SAME_BOX
+
+
+def _is_new(candidate: Candidate, readings: list[LandmarkReading]) -> bool:
+    return all(fraction_inside(candidate.corners, _bounds(reading.points)) <= _PART_OF_FACE for reading in readings)
+
+
+def _confirm(pixels: Pixels, candidate: Candidate, *, is_bystander: bool) -> LandmarkReading | None:
+    """The landmarks of a candidate, with the way up that the witnesses agree on; None where they see no face."""
+    doubtful: LandmarkReading | None = None
+    for roll, seen in _ask_witness(pixels, candidate, is_bystander=is_bystander):
+        reading = _read_twice(pixels, replace(candidate, confidence=seen or candidate.confidence), roll, _BOX_TO_CROP)
+        if reading is None or abs(wrap_degrees(reading.pose[2] - roll)) > _MOST_TURN_IN_CROP:
+            continue
+        upright = _Upright.YES if seen >= _SURELY_UPRIGHT else _judge_upright(pixels, reading)
+        if upright is _Upright.YES:
+            return reading
+        if upright is _Upright.UNSURE:
+            doubtful = doubtful or reading
+    return doubtful
+
+
+def _ask_witness(pixels: Pixels, candidate: Candidate, *, is_bystander: bool) -> Iterator[tuple[float, float]]:
+    """The ways up in which a candidate may be a face, the likeliest first: degrees clockwise, and how surely so."""
+    seen = {0.0: witness(pixels, candidate, 0.0)}
+    asked: set[float] = set()
+    for rolls in ((), *(() if is_bystander else (_QUARTER_ROLLS, _ROLLS_BETWEEN))):
+        seen |= {roll: witness(pixels, candidate, roll) for roll in rolls}
+        sure = sorted((roll for roll in seen if seen[roll] >= _SURELY_UPRIGHT), key=lambda roll: -seen[roll])
+        for roll in sure:
+            if roll not in asked:
+                asked.add(roll)
+                yield roll, seen[roll]
+    for roll in sorted(seen, key=lambda roll: -seen[roll]):
+        is_possible = seen[roll] >= LEAST_CONFIDENCE or (roll == 0 and candidate.confidence >= _SURELY_FACE)
+        if is_possible and roll not in asked:
+            yield roll, seen[roll]
+
+
+def _judge_upright(pixels: Pixels, reading: LandmarkReading) -> _Upright:
+    """Whether the face of a reading stands as it was read, or on its head, by crops turned to either side.
+
+    The landmarker finds the top of a face turned by 90 degrees, but sometimes not of one upside down.
+    """
+    crop = crop_of(reading.points)
+    contradicts = False
+    for angle in (90.0, -90.0):
+        other = read_crop(pixels, replace(crop, roll=crop.roll + angle), reading.confidence)
+        if other is None:
+            continue
+        if shift_ratio(other.points, reading.points) <= _SAME_READING_RATIO:
+            return _Upright.YES
+        contradicts |= abs(wrap_degrees(other.pose[2] - reading.pose[2])) > _ON_ITS_HEAD
+    return _Upright.NO if contradicts else _Upright.UNSURE
+
+
+def _is_animal(reading: LandmarkReading) -> bool:
+    return Landmarks(reading.points).muzzle_ratio < _MUZZLE_RATIO
 
 
 # ---- landmarks ------------------------------------------------------------------------------------------
 
 
-def _confirm(pixels: Pixels, candidate: Candidate, tilt: float, crops: Sequence[float]) -> LandmarkReading | None:
-    """Landmarks in a box of the SSD, measured again in an upright crop that the face fills; None if implausible.
+def _read_twice(pixels: Pixels, candidate: Candidate, roll: float, crops: Sequence[float]) -> LandmarkReading | None:
+    """Landmarks in a box, of a head turned clockwise by `roll` degrees; None if implausible.
 
+    They are measured again in an upright crop that the face fills.
     `crops` are the sides of the first crops to try, in proportion to the box. Both readings have the same border, as
     half a face is measured somewhat wider beside one type of border than beside the other.
     """
-    left, top, right, bottom = candidate.corners
-    center = (left + right) / 2, (top + bottom) / 2
     for border, ratio in itertools.product(BORDERS, crops):
-        crop = Crop(center, ratio * max(right - left, bottom - top), tilt)
+        crop = Crop(candidate.center, ratio * candidate.side, roll)
         if border not in borders_in(pixels, crop):
             continue
         reading = read_crop(pixels, crop, candidate.confidence, border)
         if reading is None or overlap_ratio(_bounds(reading.points), candidate.corners) < _LEAST_AGREEMENT:
             continue
         again = read_crop(pixels, crop_of(reading.points), candidate.confidence, border)
-        if again is not None and shift_ratio(again.points, reading.points) <= _SAME_READING_RATIO:
-            return again
+        if again is None or (shift := shift_ratio(again.points, reading.points)) > _SAME_READING_RATIO:
+            continue
+        settled = None
+        if shift > _SETTLED_RATIO:
+            settled = read_crop(pixels, crop_of(again.points), candidate.confidence, border)
+        return settled or again
     return None
 
 
@@ -322,17 +368,6 @@ def _merge(readings: list[LandmarkReading], new: LandmarkReading) -> list[Landma
 
 
 # ---- order and conversion -------------------------------------------------------------------------------
-
-
-def _turn_back(reading: LandmarkReading, quarter_turns: int, turned_shape: tuple[int, ...]) -> LandmarkReading:
-    """A reading of a photo turned counter-clockwise by quarter turns, in pixels of the photo itself."""
-    points = reading.points.copy()
-    height, width = turned_shape[:2]
-    for _ in range(quarter_turns):
-        points[:, 0], points[:, 1] = height - points[:, 1], points[:, 0].copy()
-        height, width = width, height
-    yaw, pitch, roll = reading.pose
-    return replace(reading, points=points, pose=(yaw, pitch, wrap_degrees(roll + 90.0 * quarter_turns)))
 
 
 def _in_reading_order(readings: list[LandmarkReading]) -> list[LandmarkReading]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from face import detector
+from face import res10
 from face.model_files import MODELS, model_bytes
 from photo.errors import MissingModel
 from tests.conftest import ROOT
@@ -45,18 +45,18 @@ def test_a_folder_in_the_place_of_a_file_cannot_be_read(tmp_path: Path, monkeypa
 
 
 def test_what_stands_once_is_replaced() -> None:
-    assert detector.replace_once("a: 1\nb: 2\n", "b: 2\n", "b: 3\n") == "a: 1\nb: 3\n"
+    assert res10.replace_once("a: 1\nb: 2\n", "b: 2\n", "b: 3\n") == "a: 1\nb: 3\n"
 
 
 @pytest.mark.parametrize(("text", "count"), [("a: 1\n", 0), ("b: 2\nb: 2\n", 2)])
 def test_what_does_not_stand_there_once_is_no_known_file(text: str, count: int) -> None:
     with pytest.raises(MissingModel, match=re.escape(f"'b: 2' {count} times")):
-        detector.replace_once(text, "b: 2\n", "b: 3\n")
+        res10.replace_once(text, "b: 2\n", "b: 3\n")
 
 
 def test_the_layers_of_the_detector_are_mended() -> None:
-    layers = detector._read_files()[0].decode()
+    layers = res10._read_files()[0].decode()
     assert layers.count("step: 64\n") == 3
     assert "step: 100" not in layers and "step: 300" not in layers
     assert layers.count("confidence_threshold") == 1
-    assert f"confidence_threshold: {detector._LEAST_CONFIDENCE}\n" in layers
+    assert f"confidence_threshold: {res10.LEAST_CONFIDENCE}\n" in layers

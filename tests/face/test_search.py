@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from face import detector, landmarker
+from face import landmarker, res10, yunet
 from face.search import find_faces, remeasure
 from face.types import Face, Feature
 from photo.errors import MissingModel
@@ -204,7 +204,7 @@ def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
 @pytest.fixture
 def fresh_models() -> Iterator[None]:
     """Models are loaded anew inside the test, and again after it."""
-    loaders = (detector._load_network, landmarker._load_landmarker)
+    loaders = (yunet._load_detector, res10._load_network, landmarker._load_landmarker)
     for loader in loaders:
         loader.cache_clear()
     yield
@@ -213,7 +213,7 @@ def fresh_models() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_models")
-@pytest.mark.parametrize("name", [detector._LAYERS, detector._WEIGHTS, landmarker._MODEL])
+@pytest.mark.parametrize("name", [yunet._MODEL, res10._LAYERS, res10._WEIGHTS, landmarker._MODEL])
 @pytest.mark.parametrize("content", [None, b"", b"not a model"])
 @pytest.mark.parametrize("is_sum_right", [False, True])
 def test_missing_or_damaged_model_is_named(

@@ -1,6 +1,6 @@
 """Trains the refiner of one scale: rendered eyes are to become such as the critic cannot tell from photographed ones.
 
-    python -m training.eyes.train PAIRS UNIT_PX OUT --minutes M [--batch COUNT] [--start FILE] [--apart EMBEDDINGS]
+    python -m training.eyes.train PAIRS UNIT_PX OUT --minutes M [--batch COUNT] [--apart EMBEDDINGS]
 
 After Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial Training" (2017): the
 refiner changes what was rendered, a critic compares with what was photographed, and remembers what it was shown before.
@@ -8,7 +8,7 @@ Where both are of the same eye, the change is also held to it: closely in what i
 each batch is rendered with the lids, the gaze and the colour that the program would plan; those meet the critic alone.
 
 In OUT, every few minutes and at the end: UNIT.pt (the averaged weights at several moments), UNIT.png (held-out people:
-rendered, refined, real) and UNIT.log.
+rendered, refined, real), UNIT.log, and UNIT.state, from which the same command goes on for so many minutes more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import argparse
 import copy
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,8 @@ _COARSE_WEIGHT, _FINE_WEIGHT, _FEATURE_WEIGHT, _CRITIC_WEIGHT = 12.0, 2.0, 4.0, 
 _STEPS_ALONE = 300
 _PLANNED_FRACTION = 0.25
 _HISTORY = 4096
-_SNAPSHOTS = (0.35, 0.5, 0.65, 0.8, 0.9, 1.0)
+# Seconds between two savings, and how many averaged weights are kept of them.
+_SAVED_EVERY, _KEPT = 600.0, 6
 _AVERAGING = 0.999
 _SHOWN = 36
 # No source makes up more of what is drawn than this times its number of eyes: many eyes of few kinds teach little.
@@ -207,6 +207,25 @@ class Trainer:
         self._optimizer.step()
         return {name: loss.detach() for name, loss in losses.items()}
 
+    def state(self) -> dict[str, Any]:
+        """Return all from which training goes on, but for what the critic remembers."""
+        return {
+            "step_count": self.step_count,
+            **{name: part.state_dict() for name, part in self._parts().items()},
+        }
+
+    def go_on_from(self, state: dict[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.step_count = state["step_count"]
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "refiner": self.refiner, "critic": self.critic, "average": self.average,
+            "optimizer": self._optimizer, "critic_optimizer": self._critic_optimizer,
+        }  # fmt: skip
+
     def snapshot(self) -> dict[str, Tensor]:
         """Return the averaged weights in half precision."""
         return {name: value.detach().half().cpu().clone() for name, value in self.average.state_dict().items()}
@@ -227,13 +246,8 @@ def draw_sheet(refiner: torch.nn.Module, batch: Batch) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(sheet[..., ::-1], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _moments(seconds: float, saving: float) -> Iterator[float]:
-    """When to save, in seconds from the start."""
-    yield from sorted({*(seconds * part for part in _SNAPSHOTS[:-1]), saving})
-
-
-def train(  # noqa: PLR0913, PLR0915 the settings of a run, and the run
-    pairs: PairArrays, unit_px: int, out: Path, seconds: float, batch_size: int, start: Path | None, apart: Any
+def train(  # noqa: PLR0915 the settings of a run, and the run
+    pairs: PairArrays, unit_px: int, out: Path, seconds: float, batch_size: int, apart: Any
 ) -> None:
     """Train for so many seconds, and write the results."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -244,13 +258,13 @@ def train(  # noqa: PLR0913, PLR0915 the settings of a run, and the run
     held_out = np.flatnonzero(split == 1)
     shown = Batches(pairs, np.random.default_rng(3).permutation(held_out)[:_SHOWN], unit_px, device).take(_SHOWN)
     trainer = Trainer(unit_px, device)
-    if start is not None:
-        weights = {name: value.float() for name, value in torch.load(start, map_location=device)["weights"][-1].items()}
-        trainer.refiner.load_state_dict(weights)
-        trainer.average.load_state_dict(weights)
     snapshots: list[dict[str, Tensor]] = []
-    moments = _moments(seconds, 30.0)
-    next_moment = next(moments)
+    kept = out / f"{unit_px}.state"
+    if kept.exists():
+        trainer.go_on_from(torch.load(kept, map_location=device))
+        snapshots = torch.load(out / f"{unit_px}.pt")["weights"]
+        torch.manual_seed(trainer.step_count)
+    first_step, next_saving = trainer.step_count, _SAVED_EVERY
     sums: dict[str, Tensor] = {}
     log = (out / f"{unit_px}.log").open("a", encoding="utf-8")
 
@@ -259,7 +273,9 @@ def train(  # noqa: PLR0913, PLR0915 the settings of a run, and the run
         print(text, flush=True)
 
     def save() -> None:
-        snapshots.append(trainer.snapshot())
+        snapshots[:] = [*snapshots, trainer.snapshot()][-_KEPT:]
+        torch.save(trainer.state(), kept.with_suffix(".part"))
+        kept.with_suffix(".part").replace(kept)
         torch.save({"unit_px": unit_px, "steps": trainer.step_count, "weights": snapshots}, out / f"{unit_px}.pt")
         cv2.imwrite(str(out / f"{unit_px}.png"), draw_sheet(trainer.average, shown))
 
@@ -271,16 +287,16 @@ def train(  # noqa: PLR0913, PLR0915 the settings of a run, and the run
     began = time.monotonic()
     while (passed := time.monotonic() - began) < seconds:
         # Full speed at first, a tenth at the end.
-        rate = min(1.0, trainer.step_count / 100 + 0.05) * min(1.0, 0.1 + 2.0 * (1 - passed / seconds))
+        rate = min(1.0, (trainer.step_count - first_step) / 100 + 0.05) * min(1.0, 0.1 + 2.0 * (1 - passed / seconds))
         for name, loss in trainer.step(batches.draw(batch_size), rate).items():
             sums[name] = sums.get(name, torch.zeros((), device=device)) + loss
         if trainer.step_count % 200 == 0:
             shares = ", ".join(f"{name} {float(value) / 200:.4f}" for name, value in sums.items())
             say(f"step {trainer.step_count}, {passed:.0f} s: {shares}")
             sums.clear()
-        if passed > next_moment:
+        if passed > next_saving:
             save()
-            next_moment = next(moments, seconds * 2)
+            next_saving = passed + _SAVED_EVERY
     save()
     say(f"done: {trainer.step_count} steps of {batch_size}")
     log.close()
@@ -294,13 +310,12 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--batch", type=int, default=64, metavar="COUNT")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="go on from the last weights of this file")
     parser.add_argument("--apart", type=Path, metavar="FILE", help="embeddings (n, 192) of people to leave out, .npy")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     pairs = load_pairs(sorted(chosen.pairs.glob(f"*_{chosen.unit_px}.npz")))
     apart = np.load(chosen.apart) if chosen.apart is not None else np.zeros((0, 192), np.float32)
-    train(pairs, chosen.unit_px, chosen.out, 60 * chosen.minutes, chosen.batch, chosen.start, apart)
+    train(pairs, chosen.unit_px, chosen.out, 60 * chosen.minutes, chosen.batch, apart)
     return 0
 
 
