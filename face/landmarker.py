@@ -185,8 +185,8 @@ def read_crop(pixels: Pixels, crop: Crop, confidence: float, border: int = BORDE
     )
     # Half a pixel: the origin of warpAffine is the centre of the first pixel, that of landmarks its corner.
     matrix = shift_matrix(-0.5, -0.5) @ to_crop @ np.linalg.inv(to_part) @ shift_matrix(0.5, 0.5)
-    view = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
-    view = np.ascontiguousarray(view).astype(np.uint8, copy=False)
+    warped = cv2.warpAffine(part, matrix[:2], (_CROP_PX, _CROP_PX), flags=cv2.INTER_CUBIC, borderMode=border)
+    view: Pixels = np.ascontiguousarray(warped).astype(np.uint8, copy=False)
     cleared = clear_up(view)
     reading = read_landmarks(cleared)
     if reading is None and cleared is not view:

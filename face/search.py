@@ -155,20 +155,22 @@ def _search(photo: Pyramid) -> tuple[list[LandmarkReading], list[Candidate], lis
 
 def _search_harder(photo: Pyramid, hints: Sequence[Candidate], refused: list[Candidate]) -> list[LandmarkReading]:
     """The faces of a photo in which none were found: small, larger than the picture, turned, or in noise and dark."""
-    scale = min(FIRST_SIDE_PX / photo.longest, 1.0)
-    small = scale_down(photo.pixels, scale)
-    searches = (
-        lambda: [box for hint in hints for box in _look_closer(photo.pixels, hint)],
-        lambda: propose(photo, FIRST_SIDE_PX, wide_border=True),
-        lambda: [_enlarge(box, 1 / scale) for box in _propose_turned(small)],
-        lambda: [_enlarge(box, 1 / scale) for box in _propose_in_noise(small)],
-    )
-    for search in searches:
-        likely = [candidate for candidate in search() if candidate.confidence >= LIKELY]
+    for candidates in _propose_harder(photo, hints):
+        likely = [candidate for candidate in candidates if candidate.confidence >= LIKELY]
         readings = _examine(photo.pixels, likely, [], refused)
         if readings:
             return readings
     return []
+
+
+def _propose_harder(photo: Pyramid, hints: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+    """Boxes from one look after the other, each made only if those before showed no face."""
+    yield [box for hint in hints for box in _look_closer(photo.pixels, hint)]
+    yield propose(photo, FIRST_SIDE_PX, wide_border=True)
+    scale = min(FIRST_SIDE_PX / photo.longest, 1.0)
+    small = scale_down(photo.pixels, scale)
+    yield [_enlarge(box, 1 / scale) for box in _propose_turned(small)]
+    yield [_enlarge(box, 1 / scale) for box in _propose_in_noise(small)]
 
 
 def _look_closer(pixels: Pixels, hint: Candidate) -> list[Candidate]:

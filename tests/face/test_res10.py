@@ -46,7 +46,8 @@ def test_the_witness_takes_no_neighbour_for_the_candidate(sample: LoadPhoto, fac
     pixels = sample("image_3.jpg")
     (face,) = faces_of(pixels)
     size = face.box.width
-    room = cv2.copyMakeBorder(pixels, size, size, 2 * size, size, cv2.BORDER_CONSTANT, value=(128, 128, 128))
+    around = (size, size, 2 * size, size)
+    room = np.asarray(cv2.copyMakeBorder(pixels, *around, cv2.BORDER_CONSTANT, value=(128, 128, 128)), np.uint8)
     own = Candidate(
         (face.box.left + 2 * size, face.box.top + size, face.box.right + 2 * size, face.box.bottom + size), 1.0
     )

@@ -58,7 +58,12 @@ def test_training_writes_weights_that_refine_an_eye(tmp_path: Path, monkeypatch:
     pairs = load_pairs(sorted(tmp_path.glob("*_24.npz")))
     monkeypatch.setattr(training, "HELD_OUT", 0.5)
     monkeypatch.setattr(training, "_STEPS_ALONE", 1)
-    training.train(pairs, 24, tmp_path, 4.0, 4, None, np.zeros((0, 192), np.float32))
+    apart = np.zeros((0, 192), np.float32)
+    training.train(pairs, 24, tmp_path, 4.0, 4, apart)
+    steps = torch.load(tmp_path / "24.pt")["steps"]
+    training.train(pairs, 24, tmp_path, 2.0, 4, apart)
+    kept = torch.load(tmp_path / "24.pt")
+    assert kept["steps"] > steps and len(kept["weights"]) == 2
     assert (tmp_path / "24.png").stat().st_size > 1000 and "done" in (tmp_path / "24.log").read_text()
     from training.eyes.export import load_refiner
 
