@@ -1,0 +1,210 @@
+"""Reads folders of photos into the library: only what is new or changed, in several processes, stopped at any moment.
+
+The processes only read; this one writes, a photo at a time, as they come. A photo that was moved is recognised by its
+content, one that was deleted is forgotten.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from library.reading import read_digest, read_photo
+from library.store import Library, PhotoRecord
+from photo.errors import UnreadablePhoto
+from photo.files import FORMATS
+
+# So many photos wait for each process: none is ever idle, and little is thrown away when the run is stopped.
+_AHEAD = 3
+
+OnPhoto = Callable[[int, int, Path], None]
+"""Told after each photo: how many are done, how many there are, and its path."""
+
+
+@dataclass(eq=False)
+class IndexResult:
+    """What a run over folders did, as numbers of photos; `faces` are those of the photos it read.
+
+    `unreadable` are the paths of photos that cannot be read, with the reason. `is_stopped` tells that it did not get to
+    the end; `left` photos were not read then.
+    """
+
+    read: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    gone: int = 0
+    faces: int = 0
+    left: int = 0
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    is_stopped: bool = False
+
+
+def index_folders(library: Library, folders: Iterable[Path], workers: int, on_photo: OnPhoto) -> IndexResult:
+    """Bring the library up to date with all photos in and below `folders`, and return what was done.
+
+    `workers` is the number of processes, 0 reads in this one. Ctrl+C ends the run with what was read by then in the
+    library. Raises UnreadablePhoto when a folder cannot be read, MissingModel and MissingPackage.
+    """
+    result = IndexResult()
+    files = {path: path.stat() for folder in folders for path in _walk(folder)}
+    known = library.list_files()
+    wanted = []
+    for path, status in files.items():
+        if known.get(path) == (status.st_size, status.st_mtime_ns):
+            result.unchanged += 1
+        else:
+            wanted.append(path)
+    gone = {
+        path
+        for path in known
+        # A folder that is not there may be on a disk that is not plugged in.
+        if path not in files and any(path.is_relative_to(folder) for folder in folders) and path.parent.is_dir()
+    }
+    wanted = [path for path in wanted if not _note_move(library, path, files[path], known, gone, result)]
+    result.gone = library.forget(gone)
+    result.left = len(wanted)
+    try:
+        for number, record in enumerate(_read_all(wanted, workers), start=1):
+            library.add(record)
+            result.left -= 1
+            result.read += 1
+            result.faces += len(record.faces)
+            if record.error is not None:
+                result.unreadable.append((record.path, record.error))
+            on_photo(number, len(wanted), record.path)
+    except KeyboardInterrupt:
+        result.is_stopped = True
+    return result
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All photos in and below a folder, in the order of their names; hidden ones and their folders are passed over."""
+
+    def fail(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise UnreadablePhoto(f"The folder {folder} cannot be read: {error.strerror}.") from error
+
+    if not folder.is_dir():
+        raise UnreadablePhoto(f"{folder} is no folder; name one that holds photos.")
+    for place, inner, names in os.walk(folder, onerror=fail):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix.lower() in FORMATS and not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _note_move(
+    library: Library,
+    path: Path,
+    status: os.stat_result,
+    known: dict[Path, tuple[int, int]],
+    gone: set[Path],
+    result: IndexResult,
+) -> bool:
+    """Whether a new path holds a photo that is known under a path where it no longer is; the library then knows."""
+    if path in known:
+        return False
+    lost = {old: digest for old, digest in library.find_digests(status.st_size).items() if not old.exists()}
+    if not lost:
+        return False
+    try:
+        digest = read_digest(path)
+    except OSError:
+        return False
+    for old, old_digest in lost.items():
+        if old_digest == digest:
+            library.move(old, path, status.st_mtime_ns)
+            gone.discard(old)
+            result.moved += 1
+            return True
+    return False
+
+
+def _read_all(paths: list[Path], workers: int) -> Iterator[PhotoRecord]:
+    """The records of photos as they become ready; those that vanish meanwhile are left out."""
+    if workers == 0:
+        for path in paths:
+            record = _read(path)
+            if record is not None:
+                yield record
+        return
+    # Spawned: a copy of this process would share its database and the threads of its networks.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    waiting: dict[Future[PhotoRecord | None], Path] = {}
+    todo = iter(paths)
+    try:
+        while True:
+            for path in todo:
+                waiting[pool.submit(_read, path)] = path
+                if len(waiting) >= _AHEAD * workers:
+                    break
+            if not waiting:
+                return
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                path = waiting.pop(future)
+                try:
+                    record = future.result()
+                except BrokenProcessPool:
+                    # Which photo it was cannot be told: those that waited are read one by one, each by itself.
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    yield from _read_apart([path, *waiting.values(), *todo])
+                    return
+                if record is not None:
+                    yield record
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read_apart(paths: list[Path]) -> Iterator[PhotoRecord]:
+    """The records of photos, each read in a process that it may bring down; that photo then counts as damaged."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_ignore_interrupts)
+    try:
+        for path in paths:
+            try:
+                record = pool.submit(_read, path).result()
+            except BrokenProcessPool:
+                pool.shutdown(wait=False)
+                pool = ProcessPoolExecutor(1, mp_context=context, initializer=_ignore_interrupts)
+                record = _note_crash(path)
+            if record is not None:
+                yield record
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(path: Path) -> PhotoRecord | None:
+    """The record of a photo; None when its file is gone."""
+    try:
+        return read_photo(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _note_error(path, f"{path} cannot be read: {error.strerror or error}.")
+
+
+def _note_crash(path: Path) -> PhotoRecord | None:
+    return _note_error(path, f"{path} cannot be read: it brings the program down.")
+
+
+def _note_error(path: Path, error: str) -> PhotoRecord | None:
+    """The record of a photo of which nothing but its failure is known."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return PhotoRecord(path, status.st_size, status.st_mtime_ns, b"", error=error)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl+C is for the process that writes: it lets the others end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

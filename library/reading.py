@@ -1,0 +1,132 @@
+"""Reads one photo for the library: its file, when it was taken, and every face in it, at a reduced size.
+
+A face that can lend its eyes is not small, so a photo is looked at with its long side shortened; a JPEG is then not
+even decoded in full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from donor.choose import measure_gaze, measure_iris_ratio
+from face.analysis import FaceAnalysis
+from face.expression import measure_closedness
+from face.search import find_faces
+from face.types import EYES
+from library.store import FaceRecord, PhotoRecord
+from photo.errors import UnreadablePhoto
+from photo.files import load_photo
+from photo.measure import LUMA
+from photo.types import Pixels
+
+LONG_SIDE_PX = 1600
+"""Photos are looked at with a long side of no more than this."""
+
+_EXIF_FOLDER, _TAKEN, _TAKEN_FRACTION, _CHANGED, _MAKE, _MODEL = 0x8769, 0x9003, 0x9291, 0x0132, 0x010F, 0x0110
+
+
+def read_photo(path: Path) -> PhotoRecord:
+    """Return all that the library keeps of a photo; for one that cannot be read, why.
+
+    Raises OSError when the file is gone, MissingModel and MissingPackage.
+    """
+    status = path.stat()
+    digest = read_digest(path)
+    taken, camera = read_moment(path)
+    try:
+        pixels, (width, height) = _read_reduced(path)
+    except UnreadablePhoto as error:
+        return PhotoRecord(path, status.st_size, status.st_mtime_ns, digest, taken, camera, error=str(error))
+    scale = max(width, height) / max(pixels.shape[:2])
+    faces = tuple(_describe(FaceAnalysis(pixels, face), scale) for face in find_faces(pixels))
+    return PhotoRecord(
+        path, status.st_size, status.st_mtime_ns, digest, taken, camera, width, height, None, faces
+    )  # fmt: skip
+
+
+def read_digest(path: Path) -> bytes:
+    """Return the BLAKE2b digest of a file's content, 32 bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest()
+
+
+def read_moment(path: Path) -> tuple[float | None, str]:
+    """Return when a photo was taken, in seconds since 1970 by the camera's clock, and the camera's name.
+
+    None and "" where the file does not tell, or cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            exif = image.getexif()
+            inner = exif.get_ifd(_EXIF_FOLDER)
+    except Exception:  # whatever is wrong with the file, it is for those to say who read its picture
+        return None, ""
+    camera = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)).strip()
+    text = str(inner.get(_TAKEN) or exif.get(_CHANGED) or "").strip("\0 ")
+    try:
+        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        fraction = str(inner.get(_TAKEN_FRACTION, "")).strip("\0 ")
+        return moment + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0), camera
+    except (ValueError, OverflowError):
+        return None, camera
+
+
+def _read_reduced(path: Path) -> tuple[Pixels, tuple[int, int]]:
+    """The upright photo uint8 (h, w, 3) with a long side of `LONG_SIDE_PX` at the most, and its full width and height.
+
+    Raises UnreadablePhoto.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.format == "JPEG" and image.mode in ("RGB", "L"):
+                return _read_jpeg(image)
+    except Exception:  # the reader of all formats finds the words for what is wrong
+        pass
+    pixels = load_photo(path).pixels
+    height, width = pixels.shape[:2]
+    scale = LONG_SIDE_PX / max(width, height)
+    if scale < 1:
+        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    return pixels, (width, height)
+
+
+def _read_jpeg(image: Image.Image) -> tuple[Pixels, tuple[int, int]]:
+    """`_read_reduced` for an ordinary JPEG: decoded at 1/2, 1/4 or 1/8 of its size where that will do."""
+    size = image.size
+    image.draft("RGB", (LONG_SIDE_PX, LONG_SIDE_PX))
+    upright = ImageOps.exif_transpose(image.convert("RGB"))
+    if (upright.width > upright.height) != (image.width > image.height):
+        size = size[1], size[0]
+    upright.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX), Image.Resampling.BOX)
+    return np.array(upright), size
+
+
+def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:
+    """The record of a face in a photo that is `scale` times larger than the one looked at."""
+    face = analysis.face
+    height, width = analysis.pixels.shape[:2]
+    aside, up = measure_gaze(face)
+    return FaceRecord(
+        number=face.number,
+        box=(face.box.left / width, face.box.top / height, face.box.right / width, face.box.bottom / height),
+        eye_distance_px=face.landmarks.eye_distance_px * scale,
+        yaw_degrees=face.yaw_degrees,
+        pitch_degrees=face.pitch_degrees,
+        roll_degrees=face.roll_degrees,
+        sharpness=analysis.sharpness,
+        closedness=max(measure_closedness(face, eye) for eye in EYES),
+        opening=sum(face.eye(eye).aspect_ratio for eye in EYES) / 2,
+        gaze_aside=aside,
+        gaze_up=up,
+        smile=face.smile,
+        light=analysis.light_from_right,
+        brightness=float(analysis.appearance.skin @ LUMA),
+        iris=measure_iris_ratio(analysis),
+        embedding=analysis.embedding,
+    )

@@ -1,0 +1,502 @@
+"""The library file: one SQLite database with what is known of every photo and every face in it.
+
+It holds biometric data, so only its owner may read it. Every photo is committed by itself: whatever ends the program,
+the file is whole and holds all photos that were finished. Embeddings are searched in two steps: the sign of each of
+their numbers, a bit each, in blobs of many faces that are quick to read; then the exact distance of the best.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from face.identity import Embedding
+from photo.errors import FixError
+from photo.types import FloatArray
+
+SCHEMA_VERSION = 1
+"""Raised when the tables change; a file of another version is refused, since it can be made anew from the photos."""
+
+EMBEDDING_SIZE = 192
+# One bit for each number of an embedding, and so many faces in one blob.
+_CODE_BYTES = EMBEDDING_SIZE // 8
+_FACES_PER_BLOB = 4096
+# Among so many faces with the most alike signs the nearest ones are looked for exactly.
+_SHORTLIST = 4000
+# The number of bits set in each value of 16 bits.
+_BITS_SET = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1).sum(
+    axis=1, dtype=np.uint8
+)
+# SQLite takes so many values in one statement, whatever it was built with.
+_MOST_VALUES = 900
+
+_SCHEMA = """
+CREATE TABLE photos (
+    id INTEGER PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    changed_ns INTEGER NOT NULL,
+    digest BLOB,
+    taken REAL,
+    camera TEXT NOT NULL DEFAULT '',
+    width INTEGER NOT NULL DEFAULT 0,
+    height INTEGER NOT NULL DEFAULT 0,
+    error TEXT
+);
+CREATE INDEX photos_by_digest ON photos (digest);
+CREATE INDEX photos_by_size ON photos (size);
+CREATE INDEX photos_by_time ON photos (taken);
+CREATE TABLE people (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE faces (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    left REAL NOT NULL, top REAL NOT NULL, right REAL NOT NULL, bottom REAL NOT NULL,
+    eye_distance_px REAL NOT NULL,
+    yaw REAL NOT NULL, pitch REAL NOT NULL, roll REAL NOT NULL,
+    sharpness REAL NOT NULL,
+    closedness REAL NOT NULL,
+    opening REAL NOT NULL,
+    gaze_aside REAL NOT NULL, gaze_up REAL NOT NULL,
+    smile REAL NOT NULL,
+    light REAL NOT NULL, brightness REAL NOT NULL,
+    iris_red REAL, iris_green REAL, iris_blue REAL,
+    embedding BLOB NOT NULL,
+    person INTEGER REFERENCES people (id) ON DELETE SET NULL,
+    is_stranger INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX faces_by_photo ON faces (photo);
+CREATE INDEX faces_by_person ON faces (person);
+CREATE TABLE codes (
+    number INTEGER PRIMARY KEY,
+    bits BLOB NOT NULL
+);
+"""
+
+
+class DamagedLibrary(FixError):
+    """The library file is damaged, of another version, or no library."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceRecord:
+    """What the library knows of one face.
+
+    `box` is left, top, right, bottom as fractions 0 … 1 of the photo. `eye_distance_px` is that in the full photo.
+    `closedness` 0 … 1 is that of the eye that is more closed, `opening` the mean eye aspect ratio. `gaze_aside` and
+    `gaze_up` are as ratios to what still counts as looking at the camera. `light` -1 left … 1 right, `brightness` the
+    mean luma of the skin, 0 … 255. `iris` float32 (3,) is the RGB of the irises relative to the skin; None where
+    unknown. `embedding` float32 (192,).
+    """
+
+    number: int
+    box: tuple[float, float, float, float]
+    eye_distance_px: float
+    yaw_degrees: float
+    pitch_degrees: float
+    roll_degrees: float
+    sharpness: float
+    closedness: float
+    opening: float
+    gaze_aside: float
+    gaze_up: float
+    smile: float
+    light: float
+    brightness: float
+    iris: FloatArray | None
+    embedding: Embedding
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoRecord:
+    """What the library knows of one photo.
+
+    `size` in bytes and `changed_ns` are those of the file, `digest` is of its content. `taken` is the camera's local
+    time in seconds since 1970, None where the photo does not tell. `error` is why it cannot be read, else None.
+    """
+
+    path: Path
+    size: int
+    changed_ns: int
+    digest: bytes
+    taken: float | None = None
+    camera: str = ""
+    width: int = 0
+    height: int = 0
+    error: str | None = None
+    faces: tuple[FaceRecord, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """A face of the library: its id, the photo it is in, when that was taken, and the face itself.
+
+    `person` is the id of the group of faces it belongs to, None where it is in none.
+    """
+
+    face_id: int
+    path: Path
+    taken: float | None
+    face: FaceRecord
+    person: int | None = None
+
+
+@dataclass(frozen=True)
+class Person:
+    """A group of faces: its id, the name that was given to it, else "", and the number of faces."""
+
+    person_id: int
+    name: str
+    faces: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How much a library holds; `unreadable` photos are among `photos`."""
+
+    photos: int
+    unreadable: int
+    faces: int
+    people: int
+    file_bytes: int
+
+
+class Library:
+    """An open library file; made if it does not exist, unless `must_exist`. Close it, or use it in a `with` statement.
+
+    Raises DamagedLibrary, and FixError where the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
+        self.path = path
+        if not path.exists():
+            if must_exist:
+                raise FixError(f"There is no library at {path}; make one with --index FOLDER.")
+            _make_private(path)
+        try:
+            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._set_up()
+        except sqlite3.DatabaseError as error:
+            raise DamagedLibrary(
+                f"{path} is no library, or it is damaged ({error}); delete it and run --index again."
+            ) from error
+
+    def _set_up(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = NORMAL")
+        execute("PRAGMA foreign_keys = ON")
+        execute("PRAGMA secure_delete = ON")  # what is forgotten does not linger in the file
+        execute("PRAGMA mmap_size = 1073741824")
+        (version,) = execute("PRAGMA user_version").fetchone()
+        if version == 0 and not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise DamagedLibrary(
+                f"{self.path} was written by another version of this program, or is no library; "
+                "delete it and run --index again, or name another file with --library."
+            )
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the object is of no use afterwards."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All changes within are made, or none."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    # ---- photos ----------------------------------------------------------------------------------------
+
+    def add(self, photo: PhotoRecord) -> None:
+        """Write all that is known of a photo in place of what was known of its path before."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM photos WHERE path = ?", (os.fsencode(photo.path),))
+            cursor = connection.execute(
+                "INSERT INTO photos (path, size, changed_ns, digest, taken, camera, width, height, error) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    os.fsencode(photo.path), photo.size, photo.changed_ns, photo.digest, photo.taken, photo.camera,
+                    photo.width, photo.height, photo.error,
+                ),
+            )  # fmt: skip
+            for face in photo.faces:
+                self._add_face(connection, cursor.lastrowid, face)
+
+    def _add_face(self, connection: sqlite3.Connection, photo_id: int | None, face: FaceRecord) -> None:
+        iris = (None, None, None) if face.iris is None else tuple(float(value) for value in face.iris)
+        cursor = connection.execute(
+            "INSERT INTO faces (photo, number, left, top, right, bottom, eye_distance_px, yaw, pitch, roll, sharpness, "
+            "closedness, opening, gaze_aside, gaze_up, smile, light, brightness, iris_red, iris_green, iris_blue, "
+            f"embedding) VALUES ({', '.join('?' * 22)})",
+            (
+                photo_id, face.number, *face.box, face.eye_distance_px, face.yaw_degrees, face.pitch_degrees,
+                face.roll_degrees, face.sharpness, face.closedness, face.opening, face.gaze_aside, face.gaze_up,
+                face.smile, face.light, face.brightness, *iris, face.embedding.astype(np.float16).tobytes(),
+            ),
+        )  # fmt: skip
+        assert cursor.lastrowid is not None
+        number, place = divmod(cursor.lastrowid, _FACES_PER_BLOB)
+        connection.execute(
+            "INSERT OR IGNORE INTO codes (number, bits) VALUES (?, zeroblob(?))",
+            (number, _FACES_PER_BLOB * _CODE_BYTES),
+        )
+        # Written in place: a page of the file changes, not the whole blob.
+        with connection.blobopen("codes", "bits", number) as blob:
+            blob.seek(place * _CODE_BYTES)
+            blob.write(_encode(face.embedding[None])[0].tobytes())
+
+    def list_files(self) -> dict[Path, tuple[int, int]]:
+        """Return size and time of change of every photo that is known, by its path."""
+        rows = self._connection.execute("SELECT path, size, changed_ns FROM photos")
+        return {Path(os.fsdecode(path)): (size, changed_ns) for path, size, changed_ns in rows}
+
+    def find_digests(self, size: int) -> dict[Path, bytes]:
+        """Return the digests of all known photos of `size` bytes, by path."""
+        rows = self._connection.execute("SELECT path, digest FROM photos WHERE size = ?", (size,))
+        return {Path(os.fsdecode(path)): digest for path, digest in rows}
+
+    def move(self, old: Path, new: Path, changed_ns: int) -> None:
+        """Note that a photo lies elsewhere now; what was known of the new path before is forgotten."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM photos WHERE path = ?", (os.fsencode(new),))
+            connection.execute(
+                "UPDATE photos SET path = ?, changed_ns = ? WHERE path = ?",
+                (os.fsencode(new), changed_ns, os.fsencode(old)),
+            )
+
+    def forget(self, paths: Iterable[Path]) -> int:
+        """Delete all that is known of these photos, and return how many were known."""
+        with self._transaction() as connection:
+            deleted = 0
+            for path in paths:
+                ids = connection.execute(
+                    "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE photos.path = ?",
+                    (os.fsencode(path),),
+                ).fetchall()
+                for (face_id,) in ids:
+                    number, place = divmod(face_id, _FACES_PER_BLOB)
+                    with connection.blobopen("codes", "bits", number) as blob:
+                        blob.seek(place * _CODE_BYTES)
+                        blob.write(bytes(_CODE_BYTES))
+                deleted += connection.execute("DELETE FROM photos WHERE path = ?", (os.fsencode(path),)).rowcount
+            connection.execute("DELETE FROM people WHERE id NOT IN (SELECT person FROM faces WHERE person NOT NULL)")
+        return deleted
+
+    def forget_folder(self, folder: Path) -> int:
+        """Delete all that is known of the photos below a folder, and return how many there were.
+
+        What was deleted is no longer in the file, nor in the one beside it that SQLite keeps.
+        """
+        deleted = self.forget([path for path in self.list_files() if path.is_relative_to(folder)])
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return deleted
+
+    # ---- faces -----------------------------------------------------------------------------------------
+
+    def find_nearest(self, embedding: Embedding, count: int, within: float) -> list[tuple[float, Sighting]]:
+        """Return up to `count` faces with a distance below `within` from `embedding`, the nearest first.
+
+        Distances are Euclidean, 0 … 2, as in `face.identity`. A face whose signs differ from those of the embedding
+        in more places than those of thousands of others is overlooked, however near it is.
+        """
+        ids = self._shortlist(embedding)
+        found: list[tuple[float, int]] = []
+        for start in range(0, len(ids), _MOST_VALUES):
+            part = ids[start : start + _MOST_VALUES]
+            rows = self._connection.execute(
+                f"SELECT id, embedding FROM faces WHERE is_stranger = 0 AND id IN ({', '.join('?' * len(part))})", part
+            ).fetchall()
+            if rows:
+                known = np.stack([np.frombuffer(blob, np.float16) for _, blob in rows]).astype(np.float32)
+                distances = np.linalg.norm(known - embedding, axis=1)
+                found += [
+                    (float(distance), row[0])
+                    for distance, row in zip(distances, rows, strict=True)
+                    if distance < within
+                ]
+        found.sort()
+        sightings = {sighting.face_id: sighting for sighting in self.read_faces([key for _, key in found[:count]])}
+        return [(distance, sightings[key]) for distance, key in found[:count]]
+
+    def _shortlist(self, embedding: Embedding) -> list[int]:
+        """The ids of the faces whose signs are most alike those of `embedding`."""
+        wanted = _encode(embedding[None])[0].view(np.uint16)
+        best_ids: list[NDArray[np.int64]] = []
+        best_differences: list[NDArray[np.uint16]] = []
+        for number, bits in self._connection.execute("SELECT number, bits FROM codes"):
+            codes = np.frombuffer(bits, np.uint16).reshape(_FACES_PER_BLOB, -1)
+            differences = _BITS_SET[codes ^ wanted].sum(axis=1, dtype=np.uint16)
+            # Where there is no face, or no longer, all bits are 0.
+            places = np.flatnonzero((differences < EMBEDDING_SIZE // 2) & codes.any(axis=1))
+            best_ids.append(places + number * _FACES_PER_BLOB)
+            best_differences.append(differences[places])
+        if not best_ids:
+            return []
+        ids, all_differences = np.concatenate(best_ids), np.concatenate(best_differences)
+        if len(ids) > _SHORTLIST:
+            ids = ids[np.argpartition(all_differences, _SHORTLIST)[:_SHORTLIST]]
+        return [int(key) for key in ids]
+
+    def find_taken_between(self, first: float, last: float) -> list[Sighting]:
+        """Return all faces of photos that were taken in this span of seconds since 1970, in the camera's time."""
+        rows = self._connection.execute(
+            "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo "
+            "WHERE photos.taken BETWEEN ? AND ? AND is_stranger = 0",
+            (first, last),
+        ).fetchall()
+        return self.read_faces([key for (key,) in rows])
+
+    def read_faces(self, face_ids: Sequence[int]) -> list[Sighting]:
+        """Return the faces with these ids, in no particular order."""
+        sightings = []
+        for start in range(0, len(face_ids), _MOST_VALUES):
+            part = face_ids[start : start + _MOST_VALUES]
+            rows = self._connection.execute(
+                f"SELECT {_COLUMNS} FROM faces JOIN photos ON photos.id = faces.photo "
+                f"WHERE faces.id IN ({', '.join('?' * len(part))})",
+                part,
+            )
+            sightings += [_read_sighting(row) for row in rows]
+        return sightings
+
+    def list_embeddings(self) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+        """Return the ids of all faces, int64 (n,), and their embeddings, float16 (n, 192)."""
+        rows = self._connection.execute("SELECT id, embedding FROM faces ORDER BY id").fetchall()
+        ids = np.array([key for key, _ in rows], np.int64)
+        embeddings = np.frombuffer(b"".join(blob for _, blob in rows), np.float16).reshape(-1, EMBEDDING_SIZE)
+        return ids, embeddings
+
+    # ---- people ----------------------------------------------------------------------------------------
+
+    def list_people(self) -> list[Person]:
+        """Return all groups of faces, the largest first."""
+        rows = self._connection.execute(
+            "SELECT people.id, people.name, count(faces.id) FROM people JOIN faces ON faces.person = people.id "
+            "WHERE is_stranger = 0 GROUP BY people.id ORDER BY count(faces.id) DESC, people.id"
+        )
+        return [Person(*row) for row in rows]
+
+    def set_people(self, groups: Sequence[Sequence[int]]) -> None:
+        """Make each sequence of ids of faces one person, in place of all groups there were.
+
+        A name that was given stays with the group that holds most of its faces. Faces that were taken out of a group
+        by hand belong to none.
+        """
+        with self._transaction() as connection:
+            named = connection.execute(
+                "SELECT faces.id, name FROM faces JOIN people ON people.id = faces.person WHERE name != ''"
+            ).fetchall()
+            name_of: dict[int, str] = dict(named)
+            connection.execute("UPDATE faces SET person = NULL")
+            connection.execute("DELETE FROM people")
+            votes = [_count_names(group, name_of) for group in groups]
+            for number, group in enumerate(groups):
+                name = max(votes[number], key=lambda key: votes[number][key], default="")
+                if any(vote.get(name, 0) > votes[number].get(name, 0) for vote in votes):
+                    name = ""
+                key = connection.execute("INSERT INTO people (name) VALUES (?)", (name,)).lastrowid
+                connection.executemany(
+                    "UPDATE faces SET person = ? WHERE id = ? AND is_stranger = 0", [(key, face) for face in group]
+                )
+
+    def name_person(self, person_id: int, name: str) -> None:
+        """Give a group of faces a name. Raises FixError when there is no such group."""
+        with self._transaction() as connection:
+            if not connection.execute("UPDATE people SET name = ? WHERE id = ?", (name, person_id)).rowcount:
+                raise FixError(f"The library has no person {person_id}; --people lists them.")
+
+    def take_out(self, face_id: int) -> None:
+        """Take a face out of its group, for good: it is never used for anybody. Raises FixError when there is none."""
+        with self._transaction() as connection:
+            if not connection.execute(
+                "UPDATE faces SET person = NULL, is_stranger = 1 WHERE id = ?", (face_id,)
+            ).rowcount:
+                raise FixError(f"The library has no face {face_id}.")
+
+    def list_faces_of(self, person_id: int) -> list[Sighting]:
+        """Return all faces of a group."""
+        rows = self._connection.execute("SELECT id FROM faces WHERE person = ?", (person_id,)).fetchall()
+        return self.read_faces([key for (key,) in rows])
+
+    # ---- the whole -------------------------------------------------------------------------------------
+
+    def summarize(self) -> Summary:
+        """Return how much the library holds."""
+        photos, unreadable, faces, people = (
+            self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("photos", "photos WHERE error NOT NULL", "faces", "people")
+        )
+        return Summary(photos, unreadable, faces, people, self.path.stat().st_size)
+
+    def find_damage(self) -> str:
+        """Return what SQLite finds wrong with the file, empty if it is whole; this reads all of it."""
+        lines = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
+        return "" if lines == ["ok"] else "; ".join(lines)
+
+
+_COLUMNS = (
+    "faces.id, photos.path, photos.taken, faces.person, number, left, top, right, bottom, eye_distance_px, yaw, pitch, "
+    "roll, sharpness, closedness, opening, gaze_aside, gaze_up, smile, light, brightness, iris_red, iris_green, "
+    "iris_blue, embedding"
+)
+
+
+def _read_sighting(row: tuple[Any, ...]) -> Sighting:
+    """A row of `_COLUMNS` as an object."""
+    face_id, path, taken, person, number, *measures, red, green, blue, embedding = row
+    iris = None if red is None else np.array([red, green, blue], np.float32)
+    vector = np.frombuffer(embedding, np.float16).astype(np.float32)
+    left, top, right, bottom, *others = measures
+    known: list[Any] = [number, (left, top, right, bottom), *others, iris, vector]
+    face = FaceRecord(*known)
+    return Sighting(face_id, Path(os.fsdecode(path)), taken, face, person)
+
+
+def _encode(embeddings: FloatArray) -> NDArray[np.uint8]:
+    """The signs of embeddings (n, 192), uint8 (n, 24)."""
+    return np.packbits(embeddings > 0, axis=1)
+
+
+def _count_names(group: Sequence[int], name_of: dict[int, str]) -> dict[str, int]:
+    """How many faces of a group had each name."""
+    votes: dict[str, int] = {}
+    for face in group:
+        if face in name_of:
+            votes[name_of[face]] = votes.get(name_of[face], 0) + 1
+    return votes
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that only its owner may read, in folders that only the owner may enter where they are new."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return  # another process was quicker
+    except OSError as error:
+        raise FixError(f"The library {path} cannot be made: {error.strerror}.") from error
