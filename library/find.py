@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from donor.choose import LEAST_SIZE_RATIO, MOST_TURNED_DEGREES
@@ -16,7 +17,8 @@ from face.expression import NARROW, NEARLY_CLOSED
 from face.identity import SAME_PERSON, measure_distance
 from library.reading import read_moment
 from library.store import Library, Sighting
-from photo.files import FORMATS
+from photo.files import INPUT_ENDINGS
+from photo.mark import is_marked
 
 MOMENT_S = 10.0
 """Photos taken within so many seconds show the same light, the same place and the same clothes."""
@@ -46,13 +48,24 @@ def choose_photos(library: Library, analyses: Sequence[FaceAnalysis], path: Path
     """
     chosen: dict[Path, int] = {}
     for analysis in analyses:
-        if max(analysis.closedness.values()) < NARROW:
+        if not has_narrow_eyes(analysis):
             continue
-        for rank, candidate in enumerate(rank_candidates(library, analysis, path, taken)[:_MOST_FOR_A_FACE]):
-            place = candidate.sighting.path
+        ranked = rank_candidates(library, analysis, path, taken)
+        places = (place for place in dict.fromkeys(one.sighting.path for one in ranked) if _is_untouched(place))
+        for rank, place in enumerate(islice(places, _MOST_FOR_A_FACE)):
             chosen[place] = min(rank, chosen.get(place, rank))
     # The best photo of every face before the second best of any.
     return sorted(chosen, key=lambda place: chosen[place])[:MOST_PHOTOS]
+
+
+def has_narrow_eyes(analysis: FaceAnalysis) -> bool:
+    """Return whether an eye of the face is closed, half shut or narrow, so that others of the person may be of use."""
+    return max(analysis.closedness.values()) >= NARROW
+
+
+def _is_untouched(place: Path) -> bool:
+    """Whether a photo is there, and no result of this program, whose eyes may be rendered."""
+    return place.is_file() and not is_marked(place)
 
 
 def rank_candidates(library: Library, analysis: FaceAnalysis, path: Path, taken: float | None) -> list[Candidate]:
@@ -69,7 +82,7 @@ def rank_candidates(library: Library, analysis: FaceAnalysis, path: Path, taken:
     candidates = [
         Candidate(sighting, distance, _measure_penalty(analysis, sighting, distance, taken))
         for distance, sighting in found
-        if sighting.path != here and _is_usable(analysis, sighting) and sighting.path.is_file()
+        if sighting.path != here and _is_usable(analysis, sighting)
     ]
     return sorted(candidates, key=lambda candidate: (candidate.penalty, candidate.sighting.path))
 
@@ -110,7 +123,7 @@ def find_neighbours(path: Path, taken: float | None) -> list[Path]:
     if taken is None:
         return []
     try:
-        names = sorted(place for place in path.resolve().parent.iterdir() if place.suffix.lower() in FORMATS)
+        names = sorted(place for place in path.resolve().parent.iterdir() if place.suffix.lower() in INPUT_ENDINGS)
     except OSError:
         return []
     here = path.resolve()
@@ -121,6 +134,6 @@ def find_neighbours(path: Path, taken: float | None) -> list[Path]:
     apart = {}
     for place in around:
         moment = None if place == here else read_moment(place)[0]
-        if moment is not None and abs(moment - taken) <= MOMENT_S:
+        if moment is not None and abs(moment - taken) <= MOMENT_S and _is_untouched(place):
             apart[place] = abs(moment - taken)
-    return sorted(apart, key=lambda place: apart[place])[:MOST_PHOTOS]
+    return sorted(apart, key=lambda place: apart[place])

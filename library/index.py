@@ -12,13 +12,15 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from library.reading import read_digest, read_photo
 from library.store import Library, PhotoRecord
 from photo.errors import UnreadablePhoto
-from photo.files import FORMATS
+from photo.files import INPUT_ENDINGS
 
 # So many photos wait for each process: none is ever idle, and little is thrown away when the run is stopped.
 _AHEAD = 3
@@ -49,10 +51,11 @@ def index_folders(library: Library, folders: Iterable[Path], workers: int, on_ph
     """Bring the library up to date with all photos in and below `folders`, and return what was done.
 
     `workers` is the number of processes, 0 reads in this one. Ctrl+C ends the run with what was read by then in the
-    library. Raises UnreadablePhoto when a folder cannot be read, MissingModel and MissingPackage.
+    library. Raises UnreadablePhoto when a folder cannot be read, and MissingModel.
     """
     result = IndexResult()
-    files = {path: path.stat() for folder in folders for path in _walk(folder)}
+    roots = [folder.resolve() for folder in folders]
+    files = dict(found for root in roots for found in _walk(root))
     known = library.list_files()
     wanted = []
     for path, status in files.items():
@@ -63,8 +66,7 @@ def index_folders(library: Library, folders: Iterable[Path], workers: int, on_ph
     gone = {
         path
         for path in known
-        # A folder that is not there may be on a disk that is not plugged in.
-        if path not in files and any(path.is_relative_to(folder) for folder in folders) and path.parent.is_dir()
+        if path not in files and any(path.is_relative_to(root) for root in roots) and _is_gone(path)
     }
     wanted = [path for path in wanted if not _note_move(library, path, files[path], known, gone, result)]
     result.gone = library.forget(gone)
@@ -83,7 +85,7 @@ def index_folders(library: Library, folders: Iterable[Path], workers: int, on_ph
     return result
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """All photos in and below a folder, in the order of their names; hidden ones and their folders are passed over."""
 
     def fail(error: OSError) -> None:
@@ -96,8 +98,22 @@ def _walk(folder: Path) -> Iterator[Path]:
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
             path = Path(place, name)
-            if path.suffix.lower() in FORMATS and not name.startswith(".") and path.is_file():
-                yield path
+            if path.suffix.lower() not in INPUT_ENDINGS or name.startswith("."):
+                continue
+            with suppress(OSError):  # it is gone by now, or a link to nothing
+                if S_ISREG((status := path.stat()).st_mode):
+                    yield path, status
+
+
+def _is_gone(path: Path) -> bool:
+    """Whether nothing is at a path; not where that cannot be told, as for want of permission."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _note_move(
@@ -111,7 +127,7 @@ def _note_move(
     """Whether a new path holds a photo that is known under a path where it no longer is; the library then knows."""
     if path in known:
         return False
-    lost = {old: digest for old, digest in library.find_digests(status.st_size).items() if not old.exists()}
+    lost = {old: digest for old, digest in library.find_digests(status.st_size).items() if _is_gone(old)}
     if not lost:
         return False
     try:

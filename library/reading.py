@@ -7,6 +7,9 @@ even decoded in full.
 from __future__ import annotations
 
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,8 +23,10 @@ from face.expression import measure_closedness
 from face.search import find_faces
 from face.types import EYES
 from library.store import FaceRecord, PhotoRecord
-from photo.errors import UnreadablePhoto
+from photo.decode import DECODE_ERRORS
+from photo.errors import MissingPackage, UnreadablePhoto
 from photo.files import load_photo
+from photo.mark import is_marked
 from photo.measure import LUMA
 from photo.types import Pixels
 
@@ -30,11 +35,14 @@ LONG_SIDE_PX = 1600
 
 _EXIF_FOLDER, _TAKEN, _TAKEN_FRACTION, _CHANGED, _MAKE, _MODEL = 0x8769, 0x9003, 0x9291, 0x0132, 0x010F, 0x0110
 
+_ERRORS = (*DECODE_ERRORS, Image.DecompressionBombError)
+
 
 def read_photo(path: Path) -> PhotoRecord:
     """Return all that the library keeps of a photo; for one that cannot be read, why.
 
-    Raises OSError when the file is gone, MissingModel and MissingPackage.
+    Results of this program keep no faces: their eyes may be rendered. Raises OSError when the file is gone, and
+    MissingModel.
     """
     status = path.stat()
     digest = read_digest(path)
@@ -43,8 +51,12 @@ def read_photo(path: Path) -> PhotoRecord:
         pixels, (width, height) = _read_reduced(path)
     except UnreadablePhoto as error:
         return PhotoRecord(path, status.st_size, status.st_mtime_ns, digest, taken, camera, error=str(error))
+    except MissingPackage as error:
+        # As if it had changed since: the next run reads it, should the package be there by then.
+        return PhotoRecord(path, status.st_size, 0, digest, taken, camera, error=str(error))
     scale = max(width, height) / max(pixels.shape[:2])
-    faces = tuple(_describe(FaceAnalysis(pixels, face), scale) for face in find_faces(pixels))
+    found = () if is_marked(path) else find_faces(pixels)
+    faces = tuple(_describe(FaceAnalysis(pixels, face), scale) for face in found)
     return PhotoRecord(
         path, status.st_size, status.st_mtime_ns, digest, taken, camera, width, height, None, faces
     )  # fmt: skip
@@ -62,10 +74,10 @@ def read_moment(path: Path) -> tuple[float | None, str]:
     None and "" where the file does not tell, or cannot be read.
     """
     try:
-        with Image.open(path) as image:
+        with _open_quietly(path) as image:
             exif = image.getexif()
             inner = exif.get_ifd(_EXIF_FOLDER)
-    except Exception:  # whatever is wrong with the file, it is for those to say who read its picture
+    except _ERRORS:  # whatever is wrong with the file, it is for those to say who read its picture
         return None, ""
     camera = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)).strip()
     text = str(inner.get(_TAKEN) or exif.get(_CHANGED) or "").strip("\0 ")
@@ -77,16 +89,25 @@ def read_moment(path: Path) -> tuple[float | None, str]:
         return None, camera
 
 
+@contextmanager
+def _open_quietly(path: Path) -> Iterator[Image.Image]:
+    """An open picture; what Pillow warns of, such as odd metadata, does not concern people."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path) as image:
+            yield image
+
+
 def _read_reduced(path: Path) -> tuple[Pixels, tuple[int, int]]:
     """The upright photo uint8 (h, w, 3) with a long side of `LONG_SIDE_PX` at the most, and its full width and height.
 
     Raises UnreadablePhoto.
     """
     try:
-        with Image.open(path) as image:
+        with _open_quietly(path) as image:
             if image.format == "JPEG" and image.mode in ("RGB", "L"):
                 return _read_jpeg(image)
-    except Exception:  # the reader of all formats finds the words for what is wrong
+    except _ERRORS:  # the reader of all formats finds the words for what is wrong
         pass
     pixels = load_photo(path).pixels
     height, width = pixels.shape[:2]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from face.identity import Embedding
 from photo.errors import FixError
 from photo.types import FloatArray
+from photo.user_folder import find_user_folder
 
 SCHEMA_VERSION = 1
 """Raised when the tables change; a file of another version is refused, since it can be made anew from the photos."""
@@ -54,10 +55,6 @@ CREATE TABLE photos (
 CREATE INDEX photos_by_digest ON photos (digest);
 CREATE INDEX photos_by_size ON photos (size);
 CREATE INDEX photos_by_time ON photos (taken);
-CREATE TABLE people (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL DEFAULT ''
-);
 CREATE TABLE faces (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     photo INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
@@ -72,12 +69,9 @@ CREATE TABLE faces (
     smile REAL NOT NULL,
     light REAL NOT NULL, brightness REAL NOT NULL,
     iris_red REAL, iris_green REAL, iris_blue REAL,
-    embedding BLOB NOT NULL,
-    person INTEGER REFERENCES people (id) ON DELETE SET NULL,
-    is_stranger INTEGER NOT NULL DEFAULT 0
+    embedding BLOB NOT NULL
 );
 CREATE INDEX faces_by_photo ON faces (photo);
-CREATE INDEX faces_by_person ON faces (person);
 CREATE TABLE codes (
     number INTEGER PRIMARY KEY,
     bits BLOB NOT NULL
@@ -140,25 +134,12 @@ class PhotoRecord:
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """A face of the library: its id, the photo it is in, when that was taken, and the face itself.
-
-    `person` is the id of the group of faces it belongs to, None where it is in none.
-    """
+    """A face of the library: its id, the photo it is in, when that was taken, and the face itself."""
 
     face_id: int
     path: Path
     taken: float | None
     face: FaceRecord
-    person: int | None = None
-
-
-@dataclass(frozen=True)
-class Person:
-    """A group of faces: its id, the name that was given to it, else "", and the number of faces."""
-
-    person_id: int
-    name: str
-    faces: int
 
 
 @dataclass(frozen=True)
@@ -168,55 +149,80 @@ class Summary:
     photos: int
     unreadable: int
     faces: int
-    people: int
     file_bytes: int
 
 
-class Library:
-    """An open library file; made if it does not exist, unless `must_exist`. Close it, or use it in a `with` statement.
+def find_library() -> Path:
+    """Return where the library of this user is, or would be made. Raises FixError where they have no home."""
+    try:
+        return find_user_folder("data") / "library.sqlite"
+    except RuntimeError as error:
+        raise FixError("Your home folder cannot be found; name the library with --library.") from error
 
-    Raises DamagedLibrary, and FixError where the file cannot be opened.
+
+class Library:
+    """An open library file, for a `with` statement; made if it does not exist, unless `must_exist`.
+
+    Raises DamagedLibrary, and FixError where the file cannot be opened; what goes wrong with the file later becomes one
+    of these at the end of the `with` statement.
     """
 
     def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         self.path = path
-        if not path.exists():
+        if not os.path.lexists(path):
             if must_exist:
                 raise FixError(f"There is no library at {path}; make one with --index FOLDER.")
             _make_private(path)
-        try:
+        with self._explain_errors():
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self._set_up()
-        except sqlite3.DatabaseError as error:
-            raise DamagedLibrary(
-                f"{path} is no library, or it is damaged ({error}); delete it and run --index again."
-            ) from error
+            try:
+                self._set_up()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def _set_up(self) -> None:
         execute = self._connection.execute
+        (version,) = execute("PRAGMA user_version").fetchone()
+        is_new = version == 0 and not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not is_new and version != SCHEMA_VERSION:
+            raise DamagedLibrary(
+                f"{self.path} was written by another version of this program, or is no library; delete it and run "
+                "--index again, or name another file with --library."
+            )
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
         execute("PRAGMA foreign_keys = ON")
         execute("PRAGMA secure_delete = ON")  # what is forgotten does not linger in the file
         execute("PRAGMA mmap_size = 1073741824")
-        (version,) = execute("PRAGMA user_version").fetchone()
-        if version == 0 and not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if is_new:
             self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif version != SCHEMA_VERSION:
-            raise DamagedLibrary(
-                f"{self.path} was written by another version of this program, or is no library; "
-                "delete it and run --index again, or name another file with --library."
-            )
 
     def __enter__(self) -> Library:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        with self._explain_errors():
+            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise error
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
         self._connection.close()
+
+    @contextmanager
+    def _explain_errors(self) -> Iterator[None]:
+        """Turn an error of SQLite into a sentence."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:  # the file is whole, but cannot be got at: locked, no room, no right
+            raise FixError(f"The library {self.path} cannot be used: {error}.") from error
+        except sqlite3.Error as error:
+            raise DamagedLibrary(
+                f"{self.path} is no library, or it is damaged ({error}); delete it and run --index again, or name "
+                "another file with --library."
+            ) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -225,7 +231,8 @@ class Library:
         try:
             yield self._connection
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk has ended it already
+                self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
 
@@ -234,7 +241,7 @@ class Library:
     def add(self, photo: PhotoRecord) -> None:
         """Write all that is known of a photo in place of what was known of its path before."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM photos WHERE path = ?", (os.fsencode(photo.path),))
+            _delete(connection, photo.path)
             cursor = connection.execute(
                 "INSERT INTO photos (path, size, changed_ns, digest, taken, camera, width, height, error) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -259,15 +266,7 @@ class Library:
             ),
         )  # fmt: skip
         assert cursor.lastrowid is not None
-        number, place = divmod(cursor.lastrowid, _FACES_PER_BLOB)
-        connection.execute(
-            "INSERT OR IGNORE INTO codes (number, bits) VALUES (?, zeroblob(?))",
-            (number, _FACES_PER_BLOB * _CODE_BYTES),
-        )
-        # Written in place: a page of the file changes, not the whole blob.
-        with connection.blobopen("codes", "bits", number) as blob:
-            blob.seek(place * _CODE_BYTES)
-            blob.write(_encode(face.embedding[None])[0].tobytes())
+        _write_code(connection, cursor.lastrowid, _encode(face.embedding[None])[0].tobytes())
 
     def list_files(self) -> dict[Path, tuple[int, int]]:
         """Return size and time of change of every photo that is known, by its path."""
@@ -282,7 +281,7 @@ class Library:
     def move(self, old: Path, new: Path, changed_ns: int) -> None:
         """Note that a photo lies elsewhere now; what was known of the new path before is forgotten."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM photos WHERE path = ?", (os.fsencode(new),))
+            _delete(connection, new)
             connection.execute(
                 "UPDATE photos SET path = ?, changed_ns = ? WHERE path = ?",
                 (os.fsencode(new), changed_ns, os.fsencode(old)),
@@ -291,20 +290,7 @@ class Library:
     def forget(self, paths: Iterable[Path]) -> int:
         """Delete all that is known of these photos, and return how many were known."""
         with self._transaction() as connection:
-            deleted = 0
-            for path in paths:
-                ids = connection.execute(
-                    "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE photos.path = ?",
-                    (os.fsencode(path),),
-                ).fetchall()
-                for (face_id,) in ids:
-                    number, place = divmod(face_id, _FACES_PER_BLOB)
-                    with connection.blobopen("codes", "bits", number) as blob:
-                        blob.seek(place * _CODE_BYTES)
-                        blob.write(bytes(_CODE_BYTES))
-                deleted += connection.execute("DELETE FROM photos WHERE path = ?", (os.fsencode(path),)).rowcount
-            connection.execute("DELETE FROM people WHERE id NOT IN (SELECT person FROM faces WHERE person NOT NULL)")
-        return deleted
+            return sum(_delete(connection, path) for path in paths)
 
     def forget_folder(self, folder: Path) -> int:
         """Delete all that is known of the photos below a folder, and return how many there were.
@@ -329,7 +315,7 @@ class Library:
         for start in range(0, len(ids), _MOST_VALUES):
             part = ids[start : start + _MOST_VALUES]
             rows = self._connection.execute(
-                f"SELECT id, embedding FROM faces WHERE is_stranger = 0 AND id IN ({', '.join('?' * len(part))})", part
+                f"SELECT id, embedding FROM faces WHERE id IN ({', '.join('?' * len(part))})", part
             ).fetchall()
             if rows:
                 known = np.stack([np.frombuffer(blob, np.float16) for _, blob in rows]).astype(np.float32)
@@ -365,8 +351,7 @@ class Library:
     def find_taken_between(self, first: float, last: float) -> list[Sighting]:
         """Return all faces of photos that were taken in this span of seconds since 1970, in the camera's time."""
         rows = self._connection.execute(
-            "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo "
-            "WHERE photos.taken BETWEEN ? AND ? AND is_stranger = 0",
+            "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE photos.taken BETWEEN ? AND ?",
             (first, last),
         ).fetchall()
         return self.read_faces([key for (key,) in rows])
@@ -384,74 +369,15 @@ class Library:
             sightings += [_read_sighting(row) for row in rows]
         return sightings
 
-    def list_embeddings(self) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
-        """Return the ids of all faces, int64 (n,), and their embeddings, float16 (n, 192)."""
-        rows = self._connection.execute("SELECT id, embedding FROM faces ORDER BY id").fetchall()
-        ids = np.array([key for key, _ in rows], np.int64)
-        embeddings = np.frombuffer(b"".join(blob for _, blob in rows), np.float16).reshape(-1, EMBEDDING_SIZE)
-        return ids, embeddings
-
-    # ---- people ----------------------------------------------------------------------------------------
-
-    def list_people(self) -> list[Person]:
-        """Return all groups of faces, the largest first."""
-        rows = self._connection.execute(
-            "SELECT people.id, people.name, count(faces.id) FROM people JOIN faces ON faces.person = people.id "
-            "WHERE is_stranger = 0 GROUP BY people.id ORDER BY count(faces.id) DESC, people.id"
-        )
-        return [Person(*row) for row in rows]
-
-    def set_people(self, groups: Sequence[Sequence[int]]) -> None:
-        """Make each sequence of ids of faces one person, in place of all groups there were.
-
-        A name that was given stays with the group that holds most of its faces. Faces that were taken out of a group
-        by hand belong to none.
-        """
-        with self._transaction() as connection:
-            named = connection.execute(
-                "SELECT faces.id, name FROM faces JOIN people ON people.id = faces.person WHERE name != ''"
-            ).fetchall()
-            name_of: dict[int, str] = dict(named)
-            connection.execute("UPDATE faces SET person = NULL")
-            connection.execute("DELETE FROM people")
-            votes = [_count_names(group, name_of) for group in groups]
-            for number, group in enumerate(groups):
-                name = max(votes[number], key=lambda key: votes[number][key], default="")
-                if any(vote.get(name, 0) > votes[number].get(name, 0) for vote in votes):
-                    name = ""
-                key = connection.execute("INSERT INTO people (name) VALUES (?)", (name,)).lastrowid
-                connection.executemany(
-                    "UPDATE faces SET person = ? WHERE id = ? AND is_stranger = 0", [(key, face) for face in group]
-                )
-
-    def name_person(self, person_id: int, name: str) -> None:
-        """Give a group of faces a name. Raises FixError when there is no such group."""
-        with self._transaction() as connection:
-            if not connection.execute("UPDATE people SET name = ? WHERE id = ?", (name, person_id)).rowcount:
-                raise FixError(f"The library has no person {person_id}; --people lists them.")
-
-    def take_out(self, face_id: int) -> None:
-        """Take a face out of its group, for good: it is never used for anybody. Raises FixError when there is none."""
-        with self._transaction() as connection:
-            if not connection.execute(
-                "UPDATE faces SET person = NULL, is_stranger = 1 WHERE id = ?", (face_id,)
-            ).rowcount:
-                raise FixError(f"The library has no face {face_id}.")
-
-    def list_faces_of(self, person_id: int) -> list[Sighting]:
-        """Return all faces of a group."""
-        rows = self._connection.execute("SELECT id FROM faces WHERE person = ?", (person_id,)).fetchall()
-        return self.read_faces([key for (key,) in rows])
-
     # ---- the whole -------------------------------------------------------------------------------------
 
     def summarize(self) -> Summary:
         """Return how much the library holds."""
-        photos, unreadable, faces, people = (
+        photos, unreadable, faces = (
             self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ("photos", "photos WHERE error NOT NULL", "faces", "people")
+            for table in ("photos", "photos WHERE error NOT NULL", "faces")
         )
-        return Summary(photos, unreadable, faces, people, self.path.stat().st_size)
+        return Summary(photos, unreadable, faces, self.path.stat().st_size)
 
     def find_damage(self) -> str:
         """Return what SQLite finds wrong with the file, empty if it is whole; this reads all of it."""
@@ -460,7 +386,7 @@ class Library:
 
 
 _COLUMNS = (
-    "faces.id, photos.path, photos.taken, faces.person, number, left, top, right, bottom, eye_distance_px, yaw, pitch, "
+    "faces.id, photos.path, photos.taken, number, left, top, right, bottom, eye_distance_px, yaw, pitch, "
     "roll, sharpness, closedness, opening, gaze_aside, gaze_up, smile, light, brightness, iris_red, iris_green, "
     "iris_blue, embedding"
 )
@@ -468,13 +394,35 @@ _COLUMNS = (
 
 def _read_sighting(row: tuple[Any, ...]) -> Sighting:
     """A row of `_COLUMNS` as an object."""
-    face_id, path, taken, person, number, *measures, red, green, blue, embedding = row
+    face_id, path, taken, number, *measures, red, green, blue, embedding = row
     iris = None if red is None else np.array([red, green, blue], np.float32)
     vector = np.frombuffer(embedding, np.float16).astype(np.float32)
     left, top, right, bottom, *others = measures
     known: list[Any] = [number, (left, top, right, bottom), *others, iris, vector]
     face = FaceRecord(*known)
-    return Sighting(face_id, Path(os.fsdecode(path)), taken, face, person)
+    return Sighting(face_id, Path(os.fsdecode(path)), taken, face)
+
+
+def _delete(connection: sqlite3.Connection, path: Path) -> int:
+    """Delete a photo with its faces and their codes; return how many photos that were, 0 or 1."""
+    place_of_photo = (os.fsencode(path),)
+    faces = connection.execute(
+        "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE photos.path = ?", place_of_photo
+    ).fetchall()
+    for (face_id,) in faces:
+        _write_code(connection, face_id, bytes(_CODE_BYTES))
+    return connection.execute("DELETE FROM photos WHERE path = ?", place_of_photo).rowcount
+
+
+def _write_code(connection: sqlite3.Connection, face_id: int, code: bytes) -> None:
+    """Write the code of a face in place: a page of the file changes, not the whole blob."""
+    number, place = divmod(face_id, _FACES_PER_BLOB)
+    connection.execute(
+        "INSERT OR IGNORE INTO codes (number, bits) VALUES (?, zeroblob(?))", (number, _FACES_PER_BLOB * _CODE_BYTES)
+    )
+    with connection.blobopen("codes", "bits", number) as blob:
+        blob.seek(place * _CODE_BYTES)
+        blob.write(code)
 
 
 def _encode(embeddings: FloatArray) -> NDArray[np.uint8]:
@@ -482,19 +430,10 @@ def _encode(embeddings: FloatArray) -> NDArray[np.uint8]:
     return np.packbits(embeddings > 0, axis=1)
 
 
-def _count_names(group: Sequence[int], name_of: dict[int, str]) -> dict[str, int]:
-    """How many faces of a group had each name."""
-    votes: dict[str, int] = {}
-    for face in group:
-        if face in name_of:
-            votes[name_of[face]] = votes.get(name_of[face], 0) + 1
-    return votes
-
-
 def _make_private(path: Path) -> None:
-    """An empty file that only its owner may read, in folders that only the owner may enter where they are new."""
+    """An empty file that only its owner may read; so may those that SQLite lays beside it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         return  # another process was quicker
