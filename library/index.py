@@ -9,10 +9,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -85,6 +86,12 @@ def index_folders(library: Library, folders: Iterable[Path], workers: int, on_ph
     return result
 
 
+def check_folder(folder: Path) -> None:
+    """Raise UnreadablePhoto where there is no such folder."""
+    if not folder.is_dir():
+        raise UnreadablePhoto(f"{folder} is no folder; name one that holds photos.")
+
+
 def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """All photos in and below a folder, in the order of their names; hidden ones and their folders are passed over."""
 
@@ -92,8 +99,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
         if Path(error.filename) == folder:
             raise UnreadablePhoto(f"The folder {folder} cannot be read: {error.strerror}.") from error
 
-    if not folder.is_dir():
-        raise UnreadablePhoto(f"{folder} is no folder; name one that holds photos.")
+    check_folder(folder)
     for place, inner, names in os.walk(folder, onerror=fail):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
@@ -153,13 +159,14 @@ def _read_all(paths: list[Path], workers: int) -> Iterator[PhotoRecord]:
         return
     # Spawned: a copy of this process would share its database and the threads of its networks.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_to_serve)
     waiting: dict[Future[PhotoRecord | None], Path] = {}
     todo = iter(paths)
     try:
         while True:
             for path in todo:
-                waiting[pool.submit(_read, path)] = path
+                with _hold_interrupts_back():
+                    waiting[pool.submit(_read, path)] = path
                 if len(waiting) >= _AHEAD * workers:
                     break
             if not waiting:
@@ -183,14 +190,16 @@ def _read_all(paths: list[Path], workers: int) -> Iterator[PhotoRecord]:
 def _read_apart(paths: list[Path]) -> Iterator[PhotoRecord]:
     """The records of photos, each read in a process that it may bring down; that photo then counts as damaged."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_to_serve)
     try:
         for path in paths:
             try:
-                record = pool.submit(_read, path).result()
+                with _hold_interrupts_back():
+                    future = pool.submit(_read, path)
+                record = future.result()
             except BrokenProcessPool:
                 pool.shutdown(wait=False)
-                pool = ProcessPoolExecutor(1, mp_context=context, initializer=_ignore_interrupts)
+                pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_to_serve)
                 record = _note_crash(path)
             if record is not None:
                 yield record
@@ -221,6 +230,27 @@ def _note_error(path: Path, error: str) -> PhotoRecord | None:
     return PhotoRecord(path, status.st_size, status.st_mtime_ns, b"", error=error)
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl+C is for the process that writes: it lets the others end."""
+def _begin_to_serve() -> None:
+    """Begin a process that reads: Ctrl+C is for the one that writes, and when that is killed, this one ends, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@contextmanager
+def _hold_interrupts_back() -> Iterator[None]:
+    """Let Ctrl+C wait, here and in processes that are started within, where it would show a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

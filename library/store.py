@@ -373,11 +373,16 @@ class Library:
 
     def summarize(self) -> Summary:
         """Return how much the library holds."""
-        photos, unreadable, faces = (
-            self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ("photos", "photos WHERE error NOT NULL", "faces")
+        photos, unreadable, faces, file_bytes = (
+            self._connection.execute(f"SELECT {what}").fetchone()[0]
+            for what in (
+                "count(*) FROM photos",
+                "count(*) FROM photos WHERE error NOT NULL",
+                "count(*) FROM faces",
+                "page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+            )
         )
-        return Summary(photos, unreadable, faces, self.path.stat().st_size)
+        return Summary(photos, unreadable, faces, file_bytes)
 
     def find_damage(self) -> str:
         """Return what SQLite finds wrong with the file, empty if it is whole; this reads all of it."""

@@ -10,13 +10,15 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from donor.people import ReferencePhoto, read_reference
-from edit.options import Options
+from edit.options import Options, Wish
 from edit.plan import EditPlan, Engine, FixResult, RefiningEngine
 from eyes_mask import eyes_mask
+from face.analysis import FaceAnalysis
+from library.propose import Proposer
 from mouth_mask import mouth_mask
 from photo.canvas import Canvas
 from photo.credentials import Signature, check_signature
@@ -48,6 +50,7 @@ _DRAFT, *_MASKS = "draft.png", "eyes_mask.png", "mouth_mask.png"
 # Photos from the one folder become results in the other under names of their own, as they always did.
 _SAMPLES = ("data", "inputs"), ("data", "outputs")
 _THE_INPUT = "the input photo itself"
+_PROPOSED = "a photo of the same people, from which eyes may come"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class JobFiles:
     None for that of the photo. `masks_dir` takes the masks, too. `overwrite` allows results to replace photos that are
     read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing. `layers` takes the edits
     of a single photo as layers. `sign` are the files of a certificate chain and its key, to sign results with.
+    `library` is the file of a photo library, None for that of the user; with `no_library` no other photos are looked
+    for, neither in it nor beside a photo. With `references`, or a `burst`, none are either way.
     """
 
     sources: tuple[Path, ...] = ()
@@ -74,6 +79,8 @@ class JobFiles:
     copy_unchanged: bool = False
     layers: Path | None = None
     sign: tuple[Path, Path] | None = None
+    library: Path | None = None
+    no_library: bool = False
 
     @property
     def are_many(self) -> bool:
@@ -134,6 +141,8 @@ class FileJob:
         self._signature = None if files.sign is None else Signature(*files.sign)
         if self._signature is not None:
             check_signature(self._signature)
+        asks = not (files.no_library or files.references or files.burst or options.eyes.wish is Wish.NEVER)
+        self._proposer = Proposer(files.library, log) if asks else None
         self.listing = self._list_sources()
         self.originals = self._list_originals()
 
@@ -177,8 +186,7 @@ class FileJob:
         """Fix or analyze one photo, write what comes of it, and return what was done."""
         self._check_outputs(files)
         photo = load_photo(files.source)
-        # The photo itself may lie among the references: it has nothing to give.
-        references = [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
+        references = partial(self._find_references, files)
         if self.analyze:
             analyses, plan = analyze_photo(photo, self.options, on_progress, references)
             face_count, is_changed = len(analyses), True
@@ -213,6 +221,22 @@ class FileJob:
         output = str(files.target) if is_written else None
         entry = {"input": str(files.source), "output": output, "note": note if is_written else None, **data}
         return Summary("\n".join(lines), entry, is_written)
+
+    def _find_references(self, files: PhotoFiles, analyses: Sequence[FaceAnalysis]) -> list[ReferencePhoto]:
+        """The other photos that the user named, or else those that are found by themselves, for a photo of the run."""
+        if self._proposer is None:
+            # The photo itself may lie among the references: it has nothing to give.
+            return [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
+        chosen = [face for face in analyses if self.options.faces is None or face.face.number in self.options.faces]
+        found = self._proposer.propose(chosen, files.source)
+        known = {path for _, path in self.originals.photos}
+        read = [r.path for r in found if r.path is not None and r.path not in known]
+        if read:
+            # They are read like all others, and so they are not replaced either.
+            named = tuple((_PROPOSED, path) for path in read)
+            self.originals = replace(self.originals, photos=(*self.originals.photos, *named))
+            self._check_outputs(files)
+        return found
 
     def explain_draft(self, why_draft: str) -> list[str]:
         """Return the line on why Stable Diffusion does not paint, once on a machine, or always where details are asked

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,16 @@ from library.reading import LONG_SIDE_PX, read_moment, read_photo
 from library.store import Library, PhotoRecord
 from photo.errors import UnreadablePhoto
 from photo.files import load_photo, save_photo
-from photo.mark import mark_photo
+from photo.mark import is_marked, mark_photo
 from tests.support.photos import PORTRAITS
 
 ROOT = Path(__file__).parents[2]
 NOT_PHOTOS = {"notes.txt": "no photo\n", ".hidden.jpg": "hidden\n"}
 
 
-def save_plain(path: Path, gray: int = 120, **saving: object) -> Path:
+def save_plain(path: Path, gray: int = 120, exif: Image.Exif | None = None) -> Path:
     """A photo without a face."""
-    Image.fromarray(np.full((60, 80, 3), gray, np.uint8)).save(path, **saving)
+    Image.fromarray(np.full((60, 80, 3), gray, np.uint8)).save(path, exif=exif or Image.Exif())
     return path
 
 
@@ -218,6 +219,43 @@ def test_a_killed_run_leaves_a_library_of_what_was_read(tmp_path: Path) -> None:
     assert (result.unchanged, result.read) == (known, 40 - known)
 
 
+def is_running(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+        # An ended process counts until its new parent has asked for it.
+        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:
+        return not Path("/proc").is_dir()
+
+
+@pytest.mark.posix
+def test_the_processes_of_a_killed_run_end(tmp_path: Path) -> None:
+    for number in range(3):
+        save_plain(tmp_path / f"{number}.jpg")
+    script = (
+        "import multiprocessing, sys, time\nfrom pathlib import Path\nfrom library.index import index_folders\n"
+        "from library.store import Library\n"
+        "def tell(*_):\n"
+        "    print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
+        "    time.sleep(60)\n"
+        "with Library(Path(sys.argv[1]) / 'library.sqlite') as library:\n"
+        "    index_folders(library, [Path(sys.argv[1])], 1, tell)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        children = [int(word) for word in process.stdout.readline().split()]
+        assert children and all(is_running(child) for child in children)
+        process.send_signal(signal.SIGKILL)
+        process.stdout.close()
+    end = time.monotonic() + 20
+    while any(is_running(child) for child in children) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(is_running(child) for child in children)
+
+
 def test_other_processes_read_the_same(made: Path, tmp_path: Path) -> None:
     result, seen = run(tmp_path / "library.sqlite", made / "photos", workers=2)
     assert (result.read, result.faces, len(result.unreadable), len(seen)) == (4, 3, 1, 4)
@@ -272,6 +310,7 @@ def test_a_closed_eye_is_known_as_closed(made: Path) -> None:
 def test_a_result_of_this_program_keeps_no_faces(tmp_path: Path) -> None:
     photo = load_photo(PORTRAITS / "edwards.jpg")
     save_photo(photo.pixels, mark_photo(photo)[0], tmp_path / "fixed.png")
+    assert is_marked(tmp_path / "fixed.png")
     record = read_photo(tmp_path / "fixed.png")
     assert record.error is None and record.width == photo.width and not record.faces
 
