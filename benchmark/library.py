@@ -38,11 +38,11 @@ def make_embeddings(count: int, people: int, random: np.random.Generator) -> Flo
 def make_photo(number: int, embeddings: FloatArray) -> PhotoRecord:
     """Return a made-up photo with a face for each embedding (n, 192)."""
     faces = tuple(
-        FaceRecord(place + 1, (0.1, 0.1, 0.2, 0.3), 120, 0, 0, 0, 0.9, 0.1, 0.3, 0.1, 0.1, 0.4, 0.2, 140, None, vector)
+        FaceRecord(place + 1, (0.1, 0.1, 0.2, 0.3), 120, 0, 0, 0.9, 0.1, 0.1, 0.1, 0.4, 0.2, vector)
         for place, vector in enumerate(embeddings)
     )
     path = Path(f"/photos/{number // 1000:04d}/IMG_{number:07d}.jpg")
-    return PhotoRecord(path, 4_000_000, number, number.to_bytes(32, "big"), float(number), "", 4000, 3000, None, faces)
+    return PhotoRecord(path, 4_000_000, number, number.to_bytes(32, "big"), float(number), 4000, 3000, None, faces)
 
 
 def main() -> int:

@@ -178,7 +178,7 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
         why = _judge_eyes(match, closedness)
         opening = expect_opening(face, other)
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
-    iris = None if why or is_mouth else measure_iris_ratio(match.crop.analysis, measured["saturation_ratio"])
+    iris = None if why or is_mouth else _find_iris(match.crop.analysis, measured["saturation_ratio"])
     why = why or _judge_view(match, measured, is_mouth)
     if why is None:
         measured["agreement"] = _measure_agreement(match.alignment, is_mouth)
@@ -239,11 +239,8 @@ def _is_inside(crop: FaceCrop, parts: Sequence[FloatArray]) -> bool:
     return bool(((points >= 0) & (points < (crop.pixels.shape[1], crop.pixels.shape[0]))).all())
 
 
-def measure_iris_ratio(there: FaceAnalysis, saturation_ratio: float = 1.0) -> FloatArray | None:
-    """Return RGB of the irises on a scale from black, 0, to the skin around the eyes, 1, float32 (3,).
-
-    `saturation_ratio` is that of the face's skin to the skin they are to suit. None where the colour is unsure.
-    """
+def _find_iris(there: FaceAnalysis, saturation_ratio: float) -> FloatArray | None:
+    """RGB of the irises on a scale from black, 0, to the skin around the eyes, 1, float32 (3,); None where unsure."""
     blur, eye_distance = there.appearance.blur_sigma_px, there.face.landmarks.eye_distance_px
     if saturation_ratio < LEAST_SATURATION_RATIO or blur > _MOST_BLUR_OF_IRIS * eye_distance:
         return None

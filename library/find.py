@@ -110,8 +110,10 @@ def _measure_penalty(analysis: FaceAnalysis, sighting: Sighting, distance: float
     time = 3.0 if apart is None or apart > _DAY_S else 1.5 if apart > MOMENT_S else 0.0
     gaze = max(there.gaze_aside - 1, there.gaze_up - 1, 0.0)
     light = abs(analysis.light_from_right - there.light)
+    smile = abs(analysis.face.smile - there.smile)
     blur = max(0.8 - there.sharpness, 0.0) * 4
-    return time + _measure_turn(analysis, sighting) / 8 + 2 * there.closedness + gaze + light / 2 + blur + distance
+    view = _measure_turn(analysis, sighting) / 8 + 2 * there.closedness + gaze
+    return time + view + light / 2 + smile / 2 + blur + distance
 
 
 def find_neighbours(path: Path, taken: float | None) -> list[Path]:
@@ -133,7 +135,7 @@ def find_neighbours(path: Path, taken: float | None) -> list[Path]:
     around = names[max(middle - _NAMES_AROUND, 0) : middle + _NAMES_AROUND + 1]
     apart = {}
     for place in around:
-        moment = None if place == here else read_moment(place)[0]
+        moment = None if place == here else read_moment(place)
         if moment is not None and abs(moment - taken) <= MOMENT_S and _is_untouched(place):
             apart[place] = abs(moment - taken)
     return sorted(apart, key=lambda place: apart[place])

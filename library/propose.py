@@ -45,7 +45,7 @@ class Proposer:
         """
         if not any(has_narrow_eyes(analysis) for analysis in analyses):
             return []
-        taken, _ = read_moment(photo)
+        taken = read_moment(photo)
         places = dict.fromkeys((*find_neighbours(photo, taken), *self._ask_library(analyses, photo, taken)))
         found = (self._read_once(place, photo) for place in list(places)[:MOST_PHOTOS])
         return [reference for reference in found if reference is not None and reference.crops]

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from donor.choose import measure_gaze, measure_iris_ratio
+from donor.choose import measure_gaze
 from face.analysis import FaceAnalysis
 from face.expression import measure_closedness
 from face.search import find_faces
@@ -27,13 +27,12 @@ from photo.decode import DECODE_ERRORS
 from photo.errors import MissingPackage, UnreadablePhoto
 from photo.files import load_photo
 from photo.mark import is_marked
-from photo.measure import LUMA
 from photo.types import Pixels
 
 LONG_SIDE_PX = 1600
 """Photos are looked at with a long side of no more than this."""
 
-_EXIF_FOLDER, _TAKEN, _TAKEN_FRACTION, _CHANGED, _MAKE, _MODEL = 0x8769, 0x9003, 0x9291, 0x0132, 0x010F, 0x0110
+_EXIF_FOLDER, _TAKEN, _TAKEN_FRACTION, _CHANGED = 0x8769, 0x9003, 0x9291, 0x0132
 
 _ERRORS = (*DECODE_ERRORS, Image.DecompressionBombError)
 
@@ -46,19 +45,19 @@ def read_photo(path: Path) -> PhotoRecord:
     """
     status = path.stat()
     digest = read_digest(path)
-    taken, camera = read_moment(path)
+    taken = read_moment(path)
     try:
         pixels, (width, height) = _read_reduced(path)
     except UnreadablePhoto as error:
-        return PhotoRecord(path, status.st_size, status.st_mtime_ns, digest, taken, camera, error=str(error))
+        return PhotoRecord(path, status.st_size, status.st_mtime_ns, digest, taken, error=str(error))
     except MissingPackage as error:
         # As if it had changed since: the next run reads it, should the package be there by then.
-        return PhotoRecord(path, status.st_size, 0, digest, taken, camera, error=str(error))
+        return PhotoRecord(path, status.st_size, 0, digest, taken, error=str(error))
     scale = max(width, height) / max(pixels.shape[:2])
     found = () if is_marked(path) else find_faces(pixels)
     faces = tuple(_describe(FaceAnalysis(pixels, face), scale) for face in found)
     return PhotoRecord(
-        path, status.st_size, status.st_mtime_ns, digest, taken, camera, width, height, None, faces
+        path, status.st_size, status.st_mtime_ns, digest, taken, width, height, None, faces
     )  # fmt: skip
 
 
@@ -68,25 +67,24 @@ def read_digest(path: Path) -> bytes:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest()
 
 
-def read_moment(path: Path) -> tuple[float | None, str]:
-    """Return when a photo was taken, in seconds since 1970 by the camera's clock, and the camera's name.
+def read_moment(path: Path) -> float | None:
+    """Return when a photo was taken, in seconds since 1970 by the camera's clock.
 
-    None and "" where the file does not tell, or cannot be read.
+    None where the file does not tell, or cannot be read.
     """
     try:
         with _open_quietly(path) as image:
             exif = image.getexif()
             inner = exif.get_ifd(_EXIF_FOLDER)
     except _ERRORS:  # whatever is wrong with the file, it is for those to say who read its picture
-        return None, ""
-    camera = " ".join(str(exif.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)).strip()
+        return None
     text = str(inner.get(_TAKEN) or exif.get(_CHANGED) or "").strip("\0 ")
     try:
         moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
         fraction = str(inner.get(_TAKEN_FRACTION, "")).strip("\0 ")
-        return moment + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0), camera
+        return moment + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
     except (ValueError, OverflowError):
-        return None, camera
+        return None
 
 
 @contextmanager
@@ -121,11 +119,11 @@ def _read_jpeg(image: Image.Image) -> tuple[Pixels, tuple[int, int]]:
     """`_read_reduced` for an ordinary JPEG: decoded at 1/2, 1/4 or 1/8 of its size where that will do."""
     size = image.size
     image.draft("RGB", (LONG_SIDE_PX, LONG_SIDE_PX))
-    upright = ImageOps.exif_transpose(image.convert("RGB"))
+    upright = ImageOps.exif_transpose(image)
     if (upright.width > upright.height) != (image.width > image.height):
         size = size[1], size[0]
     upright.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX), Image.Resampling.BOX)
-    return np.array(upright), size
+    return np.array(upright.convert("RGB")), size
 
 
 def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:
@@ -139,15 +137,11 @@ def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:
         eye_distance_px=face.landmarks.eye_distance_px * scale,
         yaw_degrees=face.yaw_degrees,
         pitch_degrees=face.pitch_degrees,
-        roll_degrees=face.roll_degrees,
         sharpness=analysis.sharpness,
         closedness=max(measure_closedness(face, eye) for eye in EYES),
-        opening=sum(face.eye(eye).aspect_ratio for eye in EYES) / 2,
         gaze_aside=aside,
         gaze_up=up,
         smile=face.smile,
         light=analysis.light_from_right,
-        brightness=float(analysis.appearance.skin @ LUMA),
-        iris=measure_iris_ratio(analysis),
         embedding=analysis.embedding,
     )

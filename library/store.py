@@ -47,7 +47,6 @@ CREATE TABLE photos (
     changed_ns INTEGER NOT NULL,
     digest BLOB,
     taken REAL,
-    camera TEXT NOT NULL DEFAULT '',
     width INTEGER NOT NULL DEFAULT 0,
     height INTEGER NOT NULL DEFAULT 0,
     error TEXT
@@ -61,14 +60,12 @@ CREATE TABLE faces (
     number INTEGER NOT NULL,
     left REAL NOT NULL, top REAL NOT NULL, right REAL NOT NULL, bottom REAL NOT NULL,
     eye_distance_px REAL NOT NULL,
-    yaw REAL NOT NULL, pitch REAL NOT NULL, roll REAL NOT NULL,
+    yaw REAL NOT NULL, pitch REAL NOT NULL,
     sharpness REAL NOT NULL,
     closedness REAL NOT NULL,
-    opening REAL NOT NULL,
     gaze_aside REAL NOT NULL, gaze_up REAL NOT NULL,
     smile REAL NOT NULL,
-    light REAL NOT NULL, brightness REAL NOT NULL,
-    iris_red REAL, iris_green REAL, iris_blue REAL,
+    light REAL NOT NULL,
     embedding BLOB NOT NULL
 );
 CREATE INDEX faces_by_photo ON faces (photo);
@@ -88,10 +85,8 @@ class FaceRecord:
     """What the library knows of one face.
 
     `box` is left, top, right, bottom as fractions 0 … 1 of the photo. `eye_distance_px` is that in the full photo.
-    `closedness` 0 … 1 is that of the eye that is more closed, `opening` the mean eye aspect ratio. `gaze_aside` and
-    `gaze_up` are as ratios to what still counts as looking at the camera. `light` -1 left … 1 right, `brightness` the
-    mean luma of the skin, 0 … 255. `iris` float32 (3,) is the RGB of the irises relative to the skin; None where
-    unknown. `embedding` float32 (192,).
+    `closedness` 0 … 1 is that of the eye that is more closed. `gaze_aside` and `gaze_up` are as ratios to what still
+    counts as looking at the camera. `light` -1 left … 1 right. `embedding` float32 (192,).
     """
 
     number: int
@@ -99,16 +94,12 @@ class FaceRecord:
     eye_distance_px: float
     yaw_degrees: float
     pitch_degrees: float
-    roll_degrees: float
     sharpness: float
     closedness: float
-    opening: float
     gaze_aside: float
     gaze_up: float
     smile: float
     light: float
-    brightness: float
-    iris: FloatArray | None
     embedding: Embedding
 
 
@@ -125,7 +116,6 @@ class PhotoRecord:
     changed_ns: int
     digest: bytes
     taken: float | None = None
-    camera: str = ""
     width: int = 0
     height: int = 0
     error: str | None = None
@@ -243,10 +233,10 @@ class Library:
         with self._transaction() as connection:
             _delete(connection, photo.path)
             cursor = connection.execute(
-                "INSERT INTO photos (path, size, changed_ns, digest, taken, camera, width, height, error) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO photos (path, size, changed_ns, digest, taken, width, height, error) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    os.fsencode(photo.path), photo.size, photo.changed_ns, photo.digest, photo.taken, photo.camera,
+                    os.fsencode(photo.path), photo.size, photo.changed_ns, photo.digest, photo.taken,
                     photo.width, photo.height, photo.error,
                 ),
             )  # fmt: skip
@@ -254,15 +244,13 @@ class Library:
                 self._add_face(connection, cursor.lastrowid, face)
 
     def _add_face(self, connection: sqlite3.Connection, photo_id: int | None, face: FaceRecord) -> None:
-        iris = (None, None, None) if face.iris is None else tuple(float(value) for value in face.iris)
         cursor = connection.execute(
-            "INSERT INTO faces (photo, number, left, top, right, bottom, eye_distance_px, yaw, pitch, roll, sharpness, "
-            "closedness, opening, gaze_aside, gaze_up, smile, light, brightness, iris_red, iris_green, iris_blue, "
-            f"embedding) VALUES ({', '.join('?' * 22)})",
+            "INSERT INTO faces (photo, number, left, top, right, bottom, eye_distance_px, yaw, pitch, sharpness, "
+            f"closedness, gaze_aside, gaze_up, smile, light, embedding) VALUES ({', '.join('?' * 16)})",
             (
                 photo_id, face.number, *face.box, face.eye_distance_px, face.yaw_degrees, face.pitch_degrees,
-                face.roll_degrees, face.sharpness, face.closedness, face.opening, face.gaze_aside, face.gaze_up,
-                face.smile, face.light, face.brightness, *iris, face.embedding.astype(np.float16).tobytes(),
+                face.sharpness, face.closedness, face.gaze_aside, face.gaze_up, face.smile, face.light,
+                face.embedding.astype(np.float16).tobytes(),
             ),
         )  # fmt: skip
         assert cursor.lastrowid is not None
@@ -392,18 +380,16 @@ class Library:
 
 _COLUMNS = (
     "faces.id, photos.path, photos.taken, number, left, top, right, bottom, eye_distance_px, yaw, pitch, "
-    "roll, sharpness, closedness, opening, gaze_aside, gaze_up, smile, light, brightness, iris_red, iris_green, "
-    "iris_blue, embedding"
+    "sharpness, closedness, gaze_aside, gaze_up, smile, light, embedding"
 )
 
 
 def _read_sighting(row: tuple[Any, ...]) -> Sighting:
     """A row of `_COLUMNS` as an object."""
-    face_id, path, taken, number, *measures, red, green, blue, embedding = row
-    iris = None if red is None else np.array([red, green, blue], np.float32)
+    face_id, path, taken, number, *measures, embedding = row
     vector = np.frombuffer(embedding, np.float16).astype(np.float32)
     left, top, right, bottom, *others = measures
-    known: list[Any] = [number, (left, top, right, bottom), *others, iris, vector]
+    known: list[Any] = [number, (left, top, right, bottom), *others, vector]
     face = FaceRecord(*known)
     return Sighting(face_id, Path(os.fsdecode(path)), taken, face)
 

@@ -29,7 +29,7 @@ NOT_PHOTOS = {"notes.txt": "no photo\n", ".hidden.jpg": "hidden\n"}
 
 def save_plain(path: Path, gray: int = 120, exif: Image.Exif | None = None) -> Path:
     """A photo without a face."""
-    Image.fromarray(np.full((60, 80, 3), gray, np.uint8)).save(path, exif=exif or Image.Exif())
+    Image.fromarray(np.full((60, 80, 3), gray, np.uint8)).save(path, exif=Image.Exif() if exif is None else exif)
     return path
 
 
@@ -317,12 +317,10 @@ def test_a_result_of_this_program_keeps_no_faces(tmp_path: Path) -> None:
 
 def test_when_a_photo_was_taken_comes_from_its_exif(tmp_path: Path) -> None:
     exif = Image.Exif()
-    exif[0x010F], exif[0x0110] = "Maker", "Model 1"
     exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:00:03"
     exif.get_ifd(0x8769)[0x9291] = "25"
     path = save_plain(tmp_path / "photo.jpg", exif=exif)
-    taken, camera = read_moment(path)
-    assert taken == 1714564803.25 and camera == "Maker Model 1"
-    assert read_moment(save_plain(tmp_path / "plain.jpg")) == (None, "")
+    assert read_moment(path) == 1714564803.25
+    assert read_moment(save_plain(tmp_path / "plain.jpg")) is None
     (tmp_path / "broken.jpg").write_text("no photo\n")
-    assert read_moment(tmp_path / "broken.jpg") == (None, "")
+    assert read_moment(tmp_path / "broken.jpg") is None
