@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,13 +163,11 @@ class Library:
             if must_exist:
                 raise FixError(f"There is no library at {path}; make one with --index FOLDER.")
             _make_private(path)
-        with self._explain_errors():
+        with self._explain_errors(), ExitStack() as stack:
             self._connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            try:
-                self._set_up()
-            except BaseException:
-                self._connection.close()
-                raise
+            stack.callback(self._connection.close)
+            self._set_up()
+            stack.pop_all()
 
     def _set_up(self) -> None:
         execute = self._connection.execute
@@ -217,14 +215,9 @@ class Library:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All changes within are made, or none."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-        except BaseException:
-            if self._connection.in_transaction:  # a full disk has ended it already
-                self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
 
     # ---- photos ----------------------------------------------------------------------------------------
 

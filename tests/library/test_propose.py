@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,7 +107,7 @@ def record(folder: Path, blinking: tuple[FaceAnalysis, ...]) -> FaceRecord:
     return replace(face, embedding=turn_embedding(blinking[0].embedding, 0.4, 0))
 
 
-def rank(tmp_path: Path, analysis: FaceAnalysis, photos: dict[str, tuple[float | None, FaceRecord]]) -> list[str]:
+def rank(tmp_path: Path, analysis: FaceAnalysis, photos: Mapping[str, tuple[float | None, FaceRecord]]) -> list[str]:
     """The names of made-up photos in the order in which they suit a face, taken at TAKEN."""
     with Library(tmp_path / "library.sqlite") as library:
         for number, (name, (taken, face)) in enumerate(photos.items()):
