@@ -65,7 +65,10 @@ def has_narrow_eyes(analysis: FaceAnalysis) -> bool:
 
 def _is_untouched(place: Path) -> bool:
     """Whether a photo is there, and no result of this program, whose eyes may be rendered."""
-    return place.is_file() and not is_marked(place)
+    try:
+        return place.is_file() and not is_marked(place)
+    except OSError:
+        return False
 
 
 def rank_candidates(library: Library, analysis: FaceAnalysis, path: Path, taken: float | None) -> list[Candidate]:

@@ -16,12 +16,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 
 from library.reading import read_digest, read_photo
 from library.store import Library, PhotoRecord
 from photo.errors import UnreadablePhoto
 from photo.files import INPUT_ENDINGS
+from photo.writing import describe_error
 
 # So many photos wait for each process: none is ever idle, and little is thrown away when the run is stopped.
 _AHEAD = 3
@@ -87,8 +88,14 @@ def index_folders(library: Library, folders: Iterable[Path], workers: int, on_ph
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UnreadablePhoto where there is no such folder."""
-    if not folder.is_dir():
+    """Raise UnreadablePhoto where there is no such folder, or it cannot be got at."""
+    try:
+        is_folder = S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError:
+        is_folder = False
+    except OSError as error:
+        raise UnreadablePhoto(f"The folder {folder} cannot be read: {describe_error(error)}.") from error
+    if not is_folder:
         raise UnreadablePhoto(f"{folder} is no folder; name one that holds photos.")
 
 
@@ -97,7 +104,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
     def fail(error: OSError) -> None:
         if Path(error.filename) == folder:
-            raise UnreadablePhoto(f"The folder {folder} cannot be read: {error.strerror}.") from error
+            raise UnreadablePhoto(f"The folder {folder} cannot be read: {describe_error(error)}.") from error
 
     check_folder(folder)
     for place, inner, names in os.walk(folder, onerror=fail):
@@ -214,7 +221,7 @@ def _read(path: Path) -> PhotoRecord | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return _note_error(path, f"{path} cannot be read: {error.strerror or error}.")
+        return _note_error(path, f"{path} cannot be read: {describe_error(error)}.")
 
 
 def _note_crash(path: Path) -> PhotoRecord | None:

@@ -75,7 +75,7 @@ def _describe_run(result: IndexResult) -> list[str]:
         parts += [f"{count:,} {what}"] if count else []
     lines = [f"{'; '.join(parts)}."]
     if result.unreadable:
-        lines += [f"{len(result.unreadable):,} cannot be read:", *(f"  {why}" for _, why in result.unreadable)]
+        lines += [f"{len(result.unreadable):,} cannot be read:", *(f"  {show(why)}" for _, why in result.unreadable)]
     return lines
 
 

@@ -20,7 +20,7 @@ from photo.errors import FixError, MissingPackage, UnreadablePhoto
 from photo.files import load_photo
 
 # Frames of one moment propose the same photos: so many are kept, of which only the faces are in memory.
-_MOST_KEPT = 24
+_MOST_KEPT = 2 * MOST_PHOTOS
 _AMONG = "their other photos"
 
 
