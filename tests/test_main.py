@@ -941,6 +941,22 @@ def test_the_library_of_the_user_is_asked_unless_it_is_switched_off(
     assert "open.png" not in run(*arguments, "--analyze", "--no-eyes", cwd=tmp_path).stdout
 
 
+def test_a_frame_beside_the_photo_gives_its_eyes_by_itself(album: Path, tmp_path: Path) -> None:
+    for name, second in (("others/open.png", 3), ("blinking.png", 1)):
+        exif = Image.Exif()
+        exif[0x0110] = "a camera"
+        exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 12:00:0{second}"
+        Image.open(album / name).save(tmp_path / f"IMG_{second}.png", exif=exif)
+    arguments = ("IMG_1.png", "--engine", "draft", "--no-smile", "-o", "fixed.png", "--overwrite")
+    assert "opened both eyes from IMG_3.png, face 1" in run(*arguments, cwd=tmp_path).stdout
+    said = run(*arguments, "--no-library", cwd=tmp_path).stdout
+    assert "opened both eyes" in said and "IMG_3.png" not in said
+    # What this program wrote gives no eyes, whoever asks.
+    (tmp_path / "IMG_3.png").unlink()
+    (tmp_path / "fixed.png").rename(tmp_path / "IMG_2.png")
+    assert "IMG_2.png" not in run(*arguments, cwd=tmp_path).stdout
+
+
 def test_a_photo_of_the_library_is_never_replaced_by_anything_but_a_result(album: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
