@@ -108,22 +108,26 @@ def _read_reduced(path: Path) -> tuple[Pixels, tuple[int, int]]:
     except _ERRORS:  # the reader of all formats finds the words for what is wrong
         pass
     pixels = load_photo(path).pixels
-    height, width = pixels.shape[:2]
-    scale = LONG_SIDE_PX / max(width, height)
-    if scale < 1:
-        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    return pixels, (width, height)
+    return _shrink(pixels), (pixels.shape[1], pixels.shape[0])
 
 
 def _read_jpeg(image: Image.Image) -> tuple[Pixels, tuple[int, int]]:
     """`_read_reduced` for an ordinary JPEG: decoded at 1/2, 1/4 or 1/8 of its size where that will do."""
     size = image.size
     image.draft("RGB", (LONG_SIDE_PX, LONG_SIDE_PX))
-    upright = ImageOps.exif_transpose(image)
-    if (upright.width > upright.height) != (image.width > image.height):
+    is_wide = image.width > image.height
+    ImageOps.exif_transpose(image, in_place=True)
+    if (image.width > image.height) != is_wide:
         size = size[1], size[0]
-    upright.thumbnail((LONG_SIDE_PX, LONG_SIDE_PX), Image.Resampling.BOX)
-    return np.array(upright.convert("RGB")), size
+    return _shrink(np.array(image if image.mode == "RGB" else image.convert("RGB"))), size
+
+
+def _shrink(pixels: Pixels) -> Pixels:
+    """The photo with a long side of `LONG_SIDE_PX` at the most."""
+    scale = LONG_SIDE_PX / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:

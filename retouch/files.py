@@ -188,7 +188,9 @@ class FileJob:
         """Fix or analyze one photo, write what comes of it, and return what was done."""
         self._check_outputs(files)
         photo = load_photo(files.source)
-        references = partial(self._find_references, files, on_progress)
+        # The photo itself may lie among the references: it has nothing to give.
+        named = [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
+        references = named if self._proposer is None else partial(self._propose, self._proposer, files, on_progress)
         if self.analyze:
             analyses, plan = analyze_photo(photo, self.options, on_progress, references)
             face_count, is_changed = len(analyses), True
@@ -224,16 +226,13 @@ class FileJob:
         entry = {"input": str(files.source), "output": output, "note": note if is_written else None, **data}
         return Summary("\n".join(lines), entry, is_written)
 
-    def _find_references(
-        self, files: PhotoFiles, on_progress: Progress, analyses: Sequence[FaceAnalysis]
+    def _propose(
+        self, proposer: Proposer, files: PhotoFiles, on_progress: Progress, analyses: Sequence[FaceAnalysis]
     ) -> list[ReferencePhoto]:
-        """The other photos that the user named, or else those that are found by themselves, for a photo of the run."""
-        if self._proposer is None:
-            # The photo itself may lie among the references: it has nothing to give.
-            return [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
+        """The other photos of the people in a photo of the run that are found by themselves."""
         chosen = [face for face in analyses if self.options.faces is None or face.face.number in self.options.faces]
         on_progress("looking for other photos of these people", _ANALYZED if self.analyze else _FOUND)
-        found = self._proposer.propose(chosen, files.source)
+        found = proposer.propose(chosen, files.source)
         known = {path for _, path in self.originals.photos}
         read = [r.path for r in found if r.path is not None and r.path not in known]
         if read:

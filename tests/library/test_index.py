@@ -302,6 +302,22 @@ def test_a_face_is_measured_in_the_full_photo(made: Path, tmp_path: Path) -> Non
     assert face.closedness < 0.3 and small.closedness < 0.3
 
 
+def test_a_turned_and_a_gray_photo_are_seen_upright(made: Path, tmp_path: Path) -> None:
+    (straight,) = read_photo(made / "photos" / "edwards.jpg").faces
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    with Image.open(PORTRAITS / "edwards.jpg") as image:
+        width, height = image.size
+        image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.jpg", exif=exif)
+        image.convert("L").save(tmp_path / "gray.jpg")
+    for name in ("turned.jpg", "gray.jpg"):
+        record = read_photo(tmp_path / name)
+        (face,) = record.faces
+        assert (record.width, record.height) == (width, height)
+        assert face.box == pytest.approx(straight.box, abs=0.03)
+        assert np.linalg.norm(face.embedding - straight.embedding) < 0.5
+
+
 def test_a_closed_eye_is_known_as_closed(made: Path) -> None:
     (face,) = read_photo(made / "photos" / "cummings_blink.jpg").faces
     assert face.closedness > 0.57
