@@ -121,6 +121,10 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
     if parsed.gradio and sources:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     check_effects(given, vars(parsed))
+    if parsed.index or parsed.forget or parsed.library_info:
+        if sources:
+            raise BadOption("--index, --forget and --library_info fix no photo; leave the photo away.")
+        return _keep_library(parsed, console, interrupts)
     if parsed.gradio:
         return _show_page(options, parsed, console, interrupts)
     if parsed.download_model:
@@ -139,7 +143,8 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         is_folder=output is not None and parsed.output_path.endswith(("/", os.sep)), format=parsed.format,
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
         copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
-        sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]),
+        sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]), library=parsed.library,
+        no_library=parsed.no_library,
     )  # fmt: skip
     if parsed.recursive and not files.are_many:
         raise BadOption("--recursive has no effect without a folder.")
@@ -236,6 +241,25 @@ def _run_burst(job: FileJob, sheet: Path | None, console: Console, entries: list
     return _tell(summary, console, entries)
 
 
+def _keep_library(parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
+    """Fill the photo library, look at it, or make it forget."""
+    from library.manage import describe_library, fill_library, forget_folders
+
+    with note_interrupts(interrupts):
+        if parsed.library_info:
+            console.say(describe_library(parsed.library))
+        elif parsed.forget:
+            console.say(forget_folders(parsed.library, parsed.forget))
+        else:
+            with console.show_progress() as on_progress:
+                text, is_stopped = fill_library(parsed.library, parsed.index, on_progress)
+            console.say(text)
+            if is_stopped:
+                console.complain("stopped; the next run with --index reads the rest.")
+                return _STOPPED
+    return _DONE
+
+
 def _show_page(options: Options, parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
     """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
     # Before gradio is imported, and by it what else may report how it is used: they read this only then.
@@ -300,6 +324,7 @@ def build_parser() -> Parser:
         help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
     )  # fmt: skip
     add_options(references, ReferenceOptions)
+    _add_library(parser.add_argument_group("the photo library"))
     diffusion = parser.add_argument_group("Stable Diffusion")
     diffusion.add_argument(
         "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
@@ -361,6 +386,30 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "its key, both PEM",
     )  # fmt: skip
     group.add_argument("--report", type=read_path, metavar="FILE.json", help="also write all measured values as JSON")
+
+
+def _add_library(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--index", type=read_path, nargs="+", action="extend", metavar="FOLDER",
+        help="read all photos in and below these folders into the library, those that are new or changed, and do "
+        "nothing else; it holds faces as numbers, and never leaves this computer",
+    )  # fmt: skip
+    group.add_argument(
+        "--library", type=read_path, metavar="FILE",
+        help="the file of the library (default: one in your user folder); photos with closed eyes are fixed with the "
+        "person's own, where it knows a photo that shows them open",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-library", dest="no_library", action="store_true",
+        help="look for the person's own eyes neither in the library nor in photos beside this one",
+    )  # fmt: skip
+    group.add_argument(
+        "--library_info", action="store_true", help="check the library, say what it holds, and do nothing else"
+    )
+    group.add_argument(
+        "--forget", type=read_path, nargs="+", action="extend", metavar="FOLDER",
+        help="delete all that the library knows of the photos in and below these folders, and do nothing else",
+    )  # fmt: skip
 
 
 def _add_page(group: argparse._ArgumentGroup) -> None:

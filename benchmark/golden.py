@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -98,7 +99,9 @@ def _run(
     # The mark names the version; an older checkout knows no mark.
     unmarked = ["--no-mark"] if (root / "photo" / "mark.py").exists() else []
     command = [sys.executable, "main.py", *arguments, *written, "--engine", "draft", "--quiet", *unmarked]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    # Nobody's photo library changes the sums; an older checkout has no flag for that.
+    own_data = {"XDG_DATA_HOME": str(folder.parent / "data"), "LOCALAPPDATA": str(folder.parent / "data")}
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**os.environ, **own_data})
     if done.returncode:
         yield f"{name}: exit code", f"{done.returncode} {done.stderr.strip()}"
     for path in sorted(folder.iterdir()):

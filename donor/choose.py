@@ -172,7 +172,7 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
         why = _judge_mouth(match)
         penalty, opening = 1 - other.smile, 1.0
     else:
-        gaze = _measure_gaze(other)
+        gaze = measure_gaze(other)
         closedness = max(measure_closedness(other, eye) for eye in EYES)
         measured |= {"closedness": closedness, "gaze_aside": gaze[0], "gaze_up": gaze[1]}
         why = _judge_eyes(match, closedness)
@@ -274,8 +274,8 @@ def expect_opening(face: Face, donor: Face) -> float:
     return max(smile * brows, 0.70)
 
 
-def _measure_gaze(face: Face) -> tuple[float, float]:
-    """How far the eyes look aside and up or down from the camera, as ratios to the most that a donor may."""
+def measure_gaze(face: Face) -> tuple[float, float]:
+    """Return how far the eyes look aside, and up or down, from the camera, as ratios to the most that a donor may."""
     irises = []
     for eye in EYES:
         x, y = landmarks_in_frame(face.eye_frame(eye), face.eye(eye).iris[:1])

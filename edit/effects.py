@@ -14,10 +14,17 @@ _ALWAYS_KEPT = "offline"
 _PAGE = ("host", "port", "auth")
 _NOT_ON_THE_PAGE = (
     "output_path", "burst", "contact_sheet", "overwrite", "format", "copy_unchanged", "recursive", "masks_dir",
-    "report", "analyze", "reference_path", "layers", "sign",
+    "report", "analyze", "reference_path", "layers", "sign", "library", "no_library", "index", "library_info", "forget",
 )  # fmt: skip
-_NOT_WITH_A_BURST = ("analyze", "masks_dir", "reference_path", "copy_unchanged", "recursive", "layers", "sign")
-_OF_EYES = ("eye_opening", "eye_color")
+_NOT_WITH_A_BURST = (
+    "analyze", "masks_dir", "reference_path", "copy_unchanged", "recursive", "layers", "sign", "library", "no_library",
+)  # fmt: skip
+_OF_EYES = ("eye_opening", "eye_color", "library", "no_library")
+# These do one thing to the photo library, and nothing else.
+_OF_THE_LIBRARY = ("index", "forget", "library_info")
+_WITH_THE_LIBRARY = {"library", "quiet", "debug", "photos", "input_path"}
+# How flags are written that have a dash where the name of their value has none.
+_NAMES = {"no_library": "no-library"}
 _OF_SMILES = ("smile_strength", "smile_from_reference")
 
 
@@ -26,9 +33,9 @@ def check_effects(given: Collection[str], values: Mapping[str, Any]) -> None:
 
     `given` are the flags, without dashes, that were named on the command line, `values` those of all flags.
     """
-    for flag, why in _find_idle(given, values):
+    for flag, why in (*_find_idle_of_the_library(given, values), *_find_idle(given, values)):
         if flag in given:
-            raise BadOption(f"--{flag} {why}.")
+            raise BadOption(f"--{_NAMES.get(flag, flag)} {why}.")
 
 
 def list_diffusion_flags(given: Collection[str]) -> list[str]:
@@ -64,3 +71,16 @@ def _find_idle(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tu
     if values["engine"] == "draft" and not values["download_model"]:
         why = "has no effect with --engine draft: it tells Stable Diffusion how to paint"
         yield from ((flag, why) for flag in list_diffusion_flags(given))
+
+
+def _find_idle_of_the_library(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The same for the flags of the photo library, and for all others where it is filled, shown, or made to forget."""
+    action = next((flag for flag in _OF_THE_LIBRARY if values[flag]), None)
+    if action is not None and not values["gradio"]:
+        why = f"has no effect with --{action}, which fixes no photo"
+        yield from ((flag, why) for flag in sorted(given) if flag not in {action, *_WITH_THE_LIBRARY})
+    if values["reference_path"]:
+        why = "has no effect with --reference_path: then only those photos give eyes"
+        yield from ((flag, why) for flag in ("library", "no_library"))
+    if values["no_library"]:
+        yield "library", "has no effect with --no-library"

@@ -41,7 +41,7 @@ _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF")
 _MODES = {"1", "L", "LA", "LAB", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L"}
 # What Pillow's decoders raise on damaged files; it has no common class for them.
-_DECODE_ERRORS = (
+DECODE_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error,
 )  # fmt: skip
 
@@ -100,7 +100,7 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
             ) from error
         except Image.DecompressionBombError as error:
             raise UnreadablePhoto(f"{path} is larger than {MAX_MEGAPIXELS} megapixels; make it smaller.") from error
-        except _DECODE_ERRORS as error:
+        except DECODE_ERRORS as error:
             raise UnreadablePhoto(
                 f"{path} is damaged or incomplete; get the file again from where it came from."
             ) from error

@@ -10,13 +10,15 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from donor.people import ReferencePhoto, read_reference
-from edit.options import Options
+from edit.options import Options, Wish
 from edit.plan import EditPlan, Engine, FixResult, RefiningEngine
 from eyes_mask import eyes_mask
+from face.analysis import FaceAnalysis
+from library.propose import Proposer
 from mouth_mask import mouth_mask
 from photo.canvas import Canvas
 from photo.credentials import Signature, check_signature
@@ -48,6 +50,9 @@ _DRAFT, *_MASKS = "draft.png", "eyes_mask.png", "mouth_mask.png"
 # Photos from the one folder become results in the other under names of their own, as they always did.
 _SAMPLES = ("data", "inputs"), ("data", "outputs")
 _THE_INPUT = "the input photo itself"
+# How far the work is when the faces are known, to be analyzed or fixed.
+_ANALYZED, _FOUND = 0.9, 0.4
+_PROPOSED = "a photo of the same people, from which eyes may come"
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,8 @@ class JobFiles:
     None for that of the photo. `masks_dir` takes the masks, too. `overwrite` allows results to replace photos that are
     read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing. `layers` takes the edits
     of a single photo as layers. `sign` are the files of a certificate chain and its key, to sign results with.
+    `library` is the file of a photo library, None for that of the user; with `no_library` no other photos are looked
+    for, neither in it nor beside a photo. With `references`, or a `burst`, none are either way.
     """
 
     sources: tuple[Path, ...] = ()
@@ -74,6 +81,8 @@ class JobFiles:
     copy_unchanged: bool = False
     layers: Path | None = None
     sign: tuple[Path, Path] | None = None
+    library: Path | None = None
+    no_library: bool = False
 
     @property
     def are_many(self) -> bool:
@@ -134,6 +143,8 @@ class FileJob:
         self._signature = None if files.sign is None else Signature(*files.sign)
         if self._signature is not None:
             check_signature(self._signature)
+        asks = not (files.no_library or files.references or files.burst or options.eyes.wish is Wish.NEVER)
+        self._proposer = Proposer(files.library, log) if asks else None
         self.listing = self._list_sources()
         self.originals = self._list_originals()
 
@@ -178,7 +189,8 @@ class FileJob:
         self._check_outputs(files)
         photo = load_photo(files.source)
         # The photo itself may lie among the references: it has nothing to give.
-        references = [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
+        named = [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
+        references = named if self._proposer is None else partial(self._propose, self._proposer, files, on_progress)
         if self.analyze:
             analyses, plan = analyze_photo(photo, self.options, on_progress, references)
             face_count, is_changed = len(analyses), True
@@ -213,6 +225,22 @@ class FileJob:
         output = str(files.target) if is_written else None
         entry = {"input": str(files.source), "output": output, "note": note if is_written else None, **data}
         return Summary("\n".join(lines), entry, is_written)
+
+    def _propose(
+        self, proposer: Proposer, files: PhotoFiles, on_progress: Progress, analyses: Sequence[FaceAnalysis]
+    ) -> list[ReferencePhoto]:
+        """The other photos of the people in a photo of the run that are found by themselves."""
+        chosen = [face for face in analyses if self.options.faces is None or face.face.number in self.options.faces]
+        on_progress("looking for other photos of these people", _ANALYZED if self.analyze else _FOUND)
+        found = proposer.propose(chosen, files.source)
+        known = {path for _, path in self.originals.photos}
+        read = [r.path for r in found if r.path is not None and r.path not in known]
+        if read:
+            # They are read like all others, and so they are not replaced either.
+            named = tuple((_PROPOSED, path) for path in read)
+            self.originals = replace(self.originals, photos=(*self.originals.photos, *named))
+            self._check_outputs(files)
+        return found
 
     def explain_draft(self, why_draft: str) -> list[str]:
         """Return the line on why Stable Diffusion does not paint, once on a machine, or always where details are asked

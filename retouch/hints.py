@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
-from photo.tool import NAME
+from photo.user_folder import find_user_folder
 
 
 def is_new(hint: str) -> bool:
@@ -15,7 +11,7 @@ def is_new(hint: str) -> bool:
     Where nothing can be remembered, because no file can be written, every hint stays new.
     """
     try:
-        folder = _find_folder()
+        folder = find_user_folder("state")
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"told_{hint}").open("x"):
             return True
@@ -23,14 +19,3 @@ def is_new(hint: str) -> bool:
         return False
     except (OSError, RuntimeError):  # RuntimeError: nobody knows where the home of this user is
         return True
-
-
-def _find_folder() -> Path:
-    """The folder of what a program remembers for a user, where the system has it."""
-    if sys.platform == "win32":
-        place = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        place = Path.home() / "Library" / "Application Support"
-    else:
-        place = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(place) / NAME

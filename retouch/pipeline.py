@@ -5,7 +5,7 @@ Everything else in the program either serves one of these steps or calls `fix_ph
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from donor.choose import DonorFinder
@@ -37,6 +37,9 @@ from retouch.attempts import MAX_TRIES, FaceAttempt, RefiningAttempt, Runner
 from retouch.progress import Clock, ignore_progress, scale_progress
 from retouch.sources import choose_sources
 
+References = Sequence[ReferencePhoto] | Callable[[Sequence[FaceAnalysis]], Sequence[ReferencePhoto]]
+"""Other photos of the same people, or what finds them once the faces of the photo are known."""
+
 
 def analyze(pixels: Pixels, on_progress: Progress | None = None) -> tuple[FaceAnalysis, ...]:
     """Return the faces of an upright photo uint8 (H, W, 3) RGB; each measure of them is made at its first use.
@@ -47,13 +50,17 @@ def analyze(pixels: Pixels, on_progress: Progress | None = None) -> tuple[FaceAn
 
 
 def analyze_photo(
-    photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: Sequence[ReferencePhoto] = ()
+    photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: References = ()
 ) -> tuple[tuple[FaceAnalysis, ...], EditPlan]:
     """Return the faces of a photo and the plan of its edits, without painting any of them; see `fix_photo`."""
     analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.9))
-    plan = plan_edits(analyses, options, DonorFinder(analyses, references, options))
+    plan = plan_edits(analyses, options, _make_finder(analyses, references, options))
     on_progress("planned the edits", 1.0)
     return analyses, plan
+
+
+def _make_finder(analyses: Sequence[FaceAnalysis], references: References, options: Options) -> DonorFinder:
+    return DonorFinder(analyses, references(analyses) if callable(references) else references, options)
 
 
 def plan_edits(
@@ -117,7 +124,7 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
     analyses: Sequence[FaceAnalysis] | None = None,
     finder: DonorFinder | None = None,
     strokes: Strokes | None = None,
-    references: Sequence[ReferencePhoto] = (),
+    references: References = (),
 ) -> FixResult:
     """Return one photo with its closed eyes opened and its glum mouths smiling, and the report; it is not written to.
 
@@ -131,7 +138,7 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
         if analyses is None:
             analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
-        finder = finder or DonorFinder(analyses, references, options)
+        finder = finder or _make_finder(analyses, references, options)
         plan = plan_edits(analyses, options, finder, strokes)
     on_progress("planned the edits", 0.4)
     runner = Runner(Canvas(photo.pixels), options.min_resemblance, clock)

@@ -27,8 +27,9 @@ SAMPLES = ROOT / "data" / "inputs"
 # One thread: the tiny models are slower with several, and far slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# No test takes the hints that were given on this machine for its own, or gives them.
-os.environ["XDG_STATE_HOME"] = os.environ["LOCALAPPDATA"] = tempfile.mkdtemp(prefix="open_eyes_tests_")
+# No test takes the hints that were given on this machine for its own, or gives them; nor its library of photos.
+for _name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+    os.environ[_name] = tempfile.mkdtemp(prefix="open_eyes_tests_")
 
 LoadPhoto = photos.LoadPhoto
 FindFaces = Callable[[Pixels], tuple[Face, ...]]

@@ -25,9 +25,21 @@ BELOW = {
     "diffusion": {"photo", "face", "edit"},
     "donor": {"photo", "face", "edit", "render", "eyes_mask", "mouth_mask"},
     "inpaint": {"photo", "face", "edit", "tiling", "mouth_mask", "diffusion"},
-    "retouch": {"photo", "face", "edit", "eyes_mask", "mouth_mask", "render", "diffusion", "donor", "inpaint"},
+    "library": {"photo", "face", "donor"},
+    "retouch": {
+        "photo",
+        "face",
+        "edit",
+        "eyes_mask",
+        "mouth_mask",
+        "render",
+        "diffusion",
+        "donor",
+        "inpaint",
+        "library",
+    },
     "page": {"photo", "face", "edit", "eyes_mask", "mouth_mask", "donor", "retouch"},
-    "main": {"photo", "edit", "retouch", "page"},
+    "main": {"photo", "edit", "library", "retouch", "page"},
 }
 """For every room, a package or a file at the top, those that it may import."""
 OUTSIDE = {"tests", "benchmark", "docs", "data", "models", "training"}

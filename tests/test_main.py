@@ -32,6 +32,7 @@ from edit.options import (
     options_from_flags,
 )
 from face.search import find_faces
+from library.store import Library, PhotoRecord
 from photo.errors import UnreadablePhoto
 from photo.files import load_photo
 from photo.missing import explain_missing_package
@@ -170,6 +171,17 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("scene.png", "--analyze", "--format", "jpg"), "--format has no effect with --analyze"),
         (("scene.png", "--no-smile", "--smile_strength", "1"), "has no effect where nobody is made to smile"),
         (("scene.png", "--no-eyes", "--eye_color", "blue"), "has no effect where no eyes are opened"),
+        (("scene.png", "--library", "nowhere"), "There is no library at nowhere; make one with --index FOLDER"),
+        (("scene.png", "--library", "text.jpg"), "text.jpg is no library, or it is damaged"),
+        (("scene.png", "--library", "nowhere", "--no-library"), "--library has no effect with --no-library"),
+        (("--index", "nowhere", "--library", "new"), "nowhere is no folder; name one that holds photos"),
+        (("--index", "scene.png", "--library", "new"), "scene.png is no folder; name one that holds photos"),
+        (("--index", ".", "--library", "text.jpg"), "text.jpg is no library, or it is damaged"),
+        (("--index", ".", "--library", "no_photos"), "The library no_photos cannot be used"),
+        (("scene.png", "--index", "no_photos"), "fix no photo; leave the photo away"),
+        (("--library_info", "--library", "nowhere"), "There is no library at nowhere"),
+        (("--forget", ".", "--library", "nowhere"), "There is no library at nowhere"),
+        (("--forget", ".", "--library", "text.jpg"), "text.jpg is no library, or it is damaged"),
         (("scene.png", "--port", "7860"), "--port has an effect with --gradio alone"),
         (("--gradio", "-o", "x.png"), "--output_path does not go with --gradio"),
         (("--engine", "magic"), "magic"),
@@ -872,3 +884,131 @@ def test_a_folder_without_a_readable_reference_is_an_error(album: Path, tmp_path
     (tmp_path / "bad" / "broken.jpg").write_text("no photo\n")
     done = run("-i", album / "blinking.png", "--analyze", "--reference_path", "bad", cwd=tmp_path, code=2).stderr
     assert "broken.jpg" in done and "None of the reference photos can be read" in done
+
+
+# ---- the photo library -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def library(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library, made from the command line, of the folder `others/` of the album."""
+    place = tmp_path_factory.mktemp("library")
+    said = run("--index", album / "others", "--library", "new/faces.sqlite", cwd=place).stdout
+    assert "2 photos read, with 1 face." in said and "1 cannot be read:" in said and "broken.jpg is no photo" in said
+    again = run("--index", album / "others", "--library", "new/faces.sqlite", cwd=place).stdout
+    assert "0 photos read, with 0 faces; 2 unchanged." in again
+    return place / "new" / "faces.sqlite"
+
+
+@pytest.fixture
+def copied(library: Path, tmp_path: Path) -> Path:
+    """A copy of the library to be changed."""
+    return Path(shutil.copy(library, tmp_path / "copied.sqlite"))
+
+
+def test_own_eyes_are_found_in_the_library_and_its_photos_stay(album: Path, library: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in album.rglob("*.*")}
+    arguments = (album / "blinking.png", "--engine", "draft", "--no-smile", "-v", "--library", library)
+    done = run(*arguments, "-o", "fixed.png", "--report", "report.json", cwd=tmp_path)
+    source = album / "others" / "open.png"
+    assert done.stderr == "" and f"opened both eyes from {source}, face 1, distance 0." in done.stdout
+    changes = json.loads((tmp_path / "report.json").read_text(encoding="ascii"))["photos"][0]["changes"]
+    assert {change["donor"]["photo"] for change in changes} == {str(source)}
+    # The same as if a person had found it.
+    named = run(*arguments[:-2], "-o", "named.png", "--reference_path", source, cwd=tmp_path)
+    assert "opened both eyes from open.png" in named.stdout
+    assert np.array_equal(read_rgb(tmp_path / "fixed.png"), read_rgb(tmp_path / "named.png"))
+    assert {path: path.read_bytes() for path in album.rglob("*.*")} == before
+
+
+def test_analyze_names_the_photo_of_the_library(album: Path, library: Path, tmp_path: Path) -> None:
+    said = run(album / "blinking.png", "--analyze", "--no-smile", "--library", library, cwd=tmp_path).stdout
+    assert f"would come from {album / 'others' / 'open.png'}" in said
+
+
+def test_the_library_of_the_user_is_asked_unless_it_is_switched_off(
+    album: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "data" / "open-eyes").mkdir(parents=True)
+    shutil.copy(library, tmp_path / "data" / "open-eyes" / "library.sqlite")
+    arguments = (album / "blinking.png", "--engine", "draft", "--no-smile", "--overwrite", "-o", "fixed.png")
+    assert "open.png" in run(*arguments, cwd=tmp_path).stdout
+    said = run(*arguments, "--no-library", cwd=tmp_path).stdout
+    assert "opened both eyes" in said and "open.png" not in said
+    # For a face that is not to be changed no photo is read.
+    assert "open.png" not in run(*arguments, "--analyze", "--no-eyes", cwd=tmp_path).stdout
+
+
+def test_a_frame_beside_the_photo_gives_its_eyes_by_itself(album: Path, tmp_path: Path) -> None:
+    for name, second in (("others/open.png", 3), ("blinking.png", 1)):
+        exif = Image.Exif()
+        exif[0x0110] = "a camera"
+        exif.get_ifd(0x8769)[0x9003] = f"2024:05:01 12:00:0{second}"
+        Image.open(album / name).save(tmp_path / f"IMG_{second}.png", exif=exif)
+    arguments = ("IMG_1.png", "--engine", "draft", "--no-smile", "-o", "fixed.png", "--overwrite")
+    assert "opened both eyes from IMG_3.png, face 1" in run(*arguments, cwd=tmp_path).stdout
+    said = run(*arguments, "--no-library", cwd=tmp_path).stdout
+    assert "opened both eyes" in said and "IMG_3.png" not in said
+    # What this program wrote gives no eyes, whoever asks.
+    (tmp_path / "IMG_3.png").unlink()
+    (tmp_path / "fixed.png").rename(tmp_path / "IMG_2.png")
+    assert "IMG_2.png" not in run(*arguments, cwd=tmp_path).stdout
+
+
+def test_a_photo_of_the_library_is_never_replaced_by_anything_but_a_result(album: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.open(album / "others" / "open.png").save(folder / "open.tif")
+    run("--index", folder, "--library", "faces.sqlite", cwd=tmp_path)
+    arguments = (album / "blinking.png", "--engine", "draft", "--library", "faces.sqlite", "-o", "fixed.png")
+    before = (folder / "open.tif").read_bytes()
+    said = run(*arguments, "--layers", folder / "open.tif", "--overwrite", cwd=tmp_path, code=2).stderr
+    assert "from which eyes may come, which --layers never replaces" in said
+    assert (folder / "open.tif").read_bytes() == before and not (tmp_path / "fixed.png").exists()
+
+
+def test_the_library_says_what_it_holds_and_forgets_it(album: Path, copied: Path, tmp_path: Path) -> None:
+    said = run("--library_info", "--library", copied, cwd=tmp_path).stdout
+    assert "knows 2 photos, 1 of which cannot be read, and 1 face in them." in said
+    assert str(album / "others") in said
+    assert "knows no photo below elsewhere" in fail("--forget", "elsewhere", "--library", copied, cwd=tmp_path)
+    said = run("--forget", album / "others", "--library", copied, cwd=tmp_path).stdout
+    assert "Forgot 2 photos." in said and "knows 0 photos, and 0 faces in them." in said
+    said = run(
+        album / "blinking.png", "--engine", "draft", "--no-smile", "--library", copied, "-o", "x.png", cwd=tmp_path
+    ).stdout
+    assert "opened both eyes" in said and "open.png" not in said
+
+
+def test_a_damaged_library_gets_one_sentence(copied: Path, tmp_path: Path) -> None:
+    content = bytearray(copied.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    copied.write_bytes(content)
+    assert "damaged" in fail("--library_info", "--library", copied, cwd=tmp_path)
+    assert "--index again" in fail("--forget", ".", "--library", copied, cwd=tmp_path)
+
+
+def test_indexing_that_is_stopped_says_so_and_keeps_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        save_scene(tmp_path / name)
+    add = Library.add
+
+    def stop(library: Library, photo: PhotoRecord) -> None:
+        if not library.list_files():
+            add(library, photo)
+        else:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--index", ".", "--library", "faces.sqlite"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "add", stop)
+        assert main.main(arguments) == 130
+    output = capsys.readouterr()
+    assert output.err == "stopped; the next run with --index reads the rest.\n"
+    assert "1 photo read, with 0 faces; 2 left to read." in output.out
+    assert "2 photos read, with 0 faces; 1 unchanged." in run(*arguments, cwd=tmp_path).stdout

@@ -31,6 +31,11 @@ def check(arguments: str) -> None:
         "--gradio --port 7861 --smile_strength 0.4 --engine draft",
         "--download_model --model x --engine draft",
         "a.jpg --no-eyes --eyes --eye_color blue",
+        "a.jpg --library faces.sqlite --no-smile",
+        "a.jpg --no-library --analyze",
+        "--index in --library faces.sqlite --quiet",
+        "--forget in out --library faces.sqlite --debug",
+        "--library_info",
     ],
 )
 def test_flags_that_do_something_are_taken(arguments: str) -> None:
@@ -54,6 +59,19 @@ def test_flags_that_do_something_are_taken(arguments: str) -> None:
         ("--burst in --recursive", "--recursive does not go with --burst"),
         ("--burst in --copy_unchanged", "--copy_unchanged does not go with --burst"),
         ("a.jpg --contact_sheet x.png", "it goes with --burst"),
+        ("a.jpg --library x --no-library", "--library has no effect with --no-library"),
+        ("a.jpg --library x --no-eyes", "--library has no effect where no eyes are opened"),
+        ("a.jpg --no-library --eyes never", "--no-library has no effect where no eyes are opened"),
+        ("a.jpg --library x --reference_path b.jpg", "--library has no effect with --reference_path"),
+        ("a.jpg --library x --smile_from_reference", "--smile_from_reference has no effect without other photos"),
+        ("--burst in --no-library", "--no-library does not go with --burst"),
+        ("--gradio --library x", "--library does not go with --gradio"),
+        ("--gradio --index in", "--index does not go with --gradio"),
+        ("--index in --forget out", "--forget has no effect with --index"),
+        ("--index in --library_info", "--library_info has no effect with --index"),
+        ("--forget in --report x.json", "--report has no effect with --forget, which fixes no photo"),
+        ("--index in --no-library", "--no-library has no effect with --index"),
+        ("--library_info --seed 3", "--seed has no effect with --library_info"),
     ],
 )
 def test_a_flag_without_effect_gets_one_sentence(arguments: str, words: str) -> None:

@@ -1,0 +1,1 @@
+"""Remembers the faces of a photo library, so that a person's own eyes are found in their other photos."""

@@ -1,0 +1,151 @@
+"""Reads one photo for the library: its file, when it was taken, and every face in it, at a reduced size.
+
+A face that can lend its eyes is not small, so a photo is looked at with its long side shortened; a JPEG is then not
+even decoded in full.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from donor.choose import measure_gaze
+from face.analysis import FaceAnalysis
+from face.expression import measure_closedness
+from face.search import find_faces
+from face.types import EYES
+from library.store import FaceRecord, PhotoRecord
+from photo.decode import DECODE_ERRORS
+from photo.errors import MissingPackage, UnreadablePhoto
+from photo.files import load_photo
+from photo.mark import is_marked
+from photo.types import Pixels
+
+LONG_SIDE_PX = 1600
+"""Photos are looked at with a long side of no more than this."""
+
+_EXIF_FOLDER, _TAKEN, _TAKEN_FRACTION, _CHANGED = 0x8769, 0x9003, 0x9291, 0x0132
+
+_ERRORS = (*DECODE_ERRORS, Image.DecompressionBombError)
+
+
+def read_photo(path: Path) -> PhotoRecord:
+    """Return all that the library keeps of a photo; for one that cannot be read, why.
+
+    Results of this program keep no faces: their eyes may be rendered. Raises OSError when the file is gone, and
+    MissingModel.
+    """
+    status = path.stat()
+    digest = read_digest(path)
+    taken = read_moment(path)
+    try:
+        pixels, (width, height) = _read_reduced(path)
+    except UnreadablePhoto as error:
+        return PhotoRecord(path, status.st_size, status.st_mtime_ns, digest, taken, error=str(error))
+    except MissingPackage as error:
+        # As if it had changed since: the next run reads it, should the package be there by then.
+        return PhotoRecord(path, status.st_size, 0, digest, taken, error=str(error))
+    scale = max(width, height) / max(pixels.shape[:2])
+    found = () if is_marked(path) else find_faces(pixels)
+    faces = tuple(_describe(FaceAnalysis(pixels, face), scale) for face in found)
+    return PhotoRecord(
+        path, status.st_size, status.st_mtime_ns, digest, taken, width, height, None, faces
+    )  # fmt: skip
+
+
+def read_digest(path: Path) -> bytes:
+    """Return the BLAKE2b digest of a file's content, 32 bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).digest()
+
+
+def read_moment(path: Path) -> float | None:
+    """Return when a photo was taken, in seconds since 1970 by the camera's clock.
+
+    None where the file does not tell, or cannot be read.
+    """
+    try:
+        with _open_quietly(path) as image:
+            exif = image.getexif()
+            inner = exif.get_ifd(_EXIF_FOLDER)
+    except _ERRORS:  # whatever is wrong with the file, it is for those to say who read its picture
+        return None
+    text = str(inner.get(_TAKEN) or exif.get(_CHANGED) or "").strip("\0 ")
+    try:
+        moment = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        fraction = str(inner.get(_TAKEN_FRACTION, "")).strip("\0 ")
+        return moment + (float(f"0.{fraction}") if fraction.isdecimal() else 0.0)
+    except (ValueError, OverflowError):
+        return None
+
+
+@contextmanager
+def _open_quietly(path: Path) -> Iterator[Image.Image]:
+    """An open picture; what Pillow warns of, such as odd metadata, does not concern people."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path) as image:
+            yield image
+
+
+def _read_reduced(path: Path) -> tuple[Pixels, tuple[int, int]]:
+    """The upright photo uint8 (h, w, 3) with a long side of `LONG_SIDE_PX` at the most, and its full width and height.
+
+    Raises UnreadablePhoto.
+    """
+    try:
+        with _open_quietly(path) as image:
+            if image.format == "JPEG" and image.mode in ("RGB", "L"):
+                return _read_jpeg(image)
+    except _ERRORS:  # the reader of all formats finds the words for what is wrong
+        pass
+    pixels = load_photo(path).pixels
+    return _shrink(pixels), (pixels.shape[1], pixels.shape[0])
+
+
+def _read_jpeg(image: Image.Image) -> tuple[Pixels, tuple[int, int]]:
+    """`_read_reduced` for an ordinary JPEG: decoded at 1/2, 1/4 or 1/8 of its size where that will do."""
+    size = image.size
+    image.draft("RGB", (LONG_SIDE_PX, LONG_SIDE_PX))
+    is_wide = image.width > image.height
+    ImageOps.exif_transpose(image, in_place=True)
+    if (image.width > image.height) != is_wide:
+        size = size[1], size[0]
+    return _shrink(np.array(image if image.mode == "RGB" else image.convert("RGB"))), size
+
+
+def _shrink(pixels: Pixels) -> Pixels:
+    """The photo with a long side of `LONG_SIDE_PX` at the most."""
+    scale = LONG_SIDE_PX / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:
+    """The record of a face in a photo that is `scale` times larger than the one looked at."""
+    face = analysis.face
+    height, width = analysis.pixels.shape[:2]
+    aside, up = measure_gaze(face)
+    return FaceRecord(
+        number=face.number,
+        box=(face.box.left / width, face.box.top / height, face.box.right / width, face.box.bottom / height),
+        eye_distance_px=face.landmarks.eye_distance_px * scale,
+        yaw_degrees=face.yaw_degrees,
+        pitch_degrees=face.pitch_degrees,
+        sharpness=analysis.sharpness,
+        closedness=max(measure_closedness(face, eye) for eye in EYES),
+        gaze_aside=aside,
+        gaze_up=up,
+        smile=face.smile,
+        light=analysis.light_from_right,
+        embedding=analysis.embedding,
+    )
