@@ -22,8 +22,7 @@ from photo.types import Pixels
 SAMPLES = Path(__file__).parents[1] / "data" / "inputs"
 """The folder of the sample photos."""
 OLDEST_SECONDS = 6 * 3600
-"""A visitor's photos and files are forgotten when they were not used for so long …"""
-_CLEAN_EVERY_SECONDS = 600  # … which is looked for this often.
+"""A visitor's photos and files are forgotten when they were not used for so long."""
 _SAMPLE_PX = 640
 _EYE_COLORS = [("As the other eye, else dark", "")] + [
     (name.capitalize(), name) for name in ("brown", "hazel", "green", "blue", "grey")
@@ -42,7 +41,6 @@ def build_page(options: Options, folder: Path) -> gr.Blocks:
     with gr.Blocks(
         title="Open eyes, gentle smiles",
         analytics_enabled=False,
-        delete_cache=(_CLEAN_EVERY_SECONDS, OLDEST_SECONDS),
         fill_width=True,
     ) as page:
         parts = _lay_out(options, samples)

@@ -89,6 +89,11 @@ STYLE_SHEET = Path(__file__).parent / "page.css"
 _SCRIPT = Path(__file__).parent / "page.js"
 
 
+def read_script() -> str:
+    """Return the script of the page, as it stands between its tags."""
+    return f"\n{_SCRIPT.read_text(encoding='utf-8')}"
+
+
 def make_head() -> str:
     """Return what goes into the head of the page: its script."""
-    return f"<script>\n{_SCRIPT.read_text(encoding='utf-8')}</script>"
+    return f"<script>{read_script()}</script>"

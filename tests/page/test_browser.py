@@ -62,6 +62,7 @@ def new_page(server: Server, browser: Any) -> Iterator[NewPage]:
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.extend({line.text} if "Content Security Policy" in line.text else ()))
         page.goto(url)
         page.wait_for_selector("#drop input[type=file]", state="attached")
         return page
