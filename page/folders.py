@@ -21,7 +21,7 @@ PREFIX = "open_eyes_page_"
 VISITORS = "visitors"
 """The folder in that of the page where what belongs to its visitors lies, until they are forgotten."""
 UNCLAIMED_SECONDS = 1800.0
-"""What lies elsewhere in it, such as uploads, goes when it is so old: whoever opened a photo holds it by another name."""
+"""What lies elsewhere in it, such as uploads, goes when it is so old; who opened a photo has it by another name."""
 _LOCK = ".in_use"
 # A page that is just being started has its folder a moment before its lock.
 _STARTING_SECONDS = 60.0

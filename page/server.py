@@ -23,13 +23,11 @@ from page.folders import make_folder, remove_unclaimed
 from page.guard import LOOPBACK, Guard, Limits, name_hosts
 from page.layout import SAMPLES, build_page
 from page.session import OpenPhoto, preview_face
-from page.theme import STYLE_SHEET, make_head, make_theme, read_script
+from page.theme import LARGEST_FILE_MB, STYLE_SHEET, make_head, make_theme, read_script
 from photo.errors import BadOption, FixError
 from photo.files import load_photo
 from photo.types import Photo
 
-LARGEST_FILE = "100mb"
-"""Larger uploads are refused; the page says so."""
 LIMITS = Limits(request=1200 * 2**20, visitor=2 * 2**30, everybody=6 * 2**30)
 """How much may be uploaded: twelve of the largest files at once, and so much in half an hour; and for all together."""
 _SWEEP_SECONDS = 60.0
@@ -90,7 +88,7 @@ def launch(page: gr.Blocks, host: str, port: int, auth: tuple[str, str] | None, 
             quiet=True,
             show_error=False,
             allowed_paths=[],
-            max_file_size=LARGEST_FILE,
+            max_file_size=f"{LARGEST_FILE_MB}mb",
             enable_monitoring=False,
             run_history=False,
             ssr_mode=False,
