@@ -10,6 +10,7 @@ import html
 import logging
 import queue
 import shutil
+import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,12 +51,14 @@ from page.session import (
     fix_opened,
     open_photo,
     preview_face,
+    read_seed,
     read_strokes,
     save_opened,
     shrink,
 )
 from page.theme import KEEP_PAINT
-from photo.errors import BadOption, FixError
+from page.visitors import Visitors
+from photo.errors import FixError
 from photo.files import load_photo
 from photo.types import Pixels
 from retouch.engines import DiffusionState, check_diffusion, choose_engine
@@ -79,22 +82,30 @@ class PageEvents:
     the name of their button.
     """
 
-    def __init__(self, options: Options, folder: Path, samples: Mapping[str, Path], parts: Parts) -> None:
+    def __init__(
+        self, options: Options, folder: Path, samples: Mapping[str, Path], parts: Parts, visitors: Visitors
+    ) -> None:
         # The page never fetches weights: that takes an hour of somebody's line, and is for the command line.
         self._options = replace(options, diffusion=replace(options.diffusion, offline=True), faces=None)
         self._folder = folder
         self._samples = samples
         self._parts = parts
+        self._visitors = visitors
         self._diffusion: DiffusionState | None = None
 
     # ---- opening -----------------------------------------------------------------------------------------
 
-    def open_files(self, session: Session | None, files: Sequence[str] | str | None) -> Iterator[Answer]:
+    def open_files(
+        self, session: Session | None, files: Sequence[str] | str | None, request: gr.Request | None = None
+    ) -> Iterator[Answer]:
         """Open the photos that were dropped beside those that are open; one that cannot be read is named in a toast."""
         paths = [Path(files)] if isinstance(files, str) else [Path(file) for file in files or ()]
         complaints = []
-        if session is None or session.is_closed:
+        is_new = session is None or session.is_closed
+        if session is None or is_new:
             session = Session(self._folder / VISITORS / uuid.uuid4().hex)
+        session.left_at = None
+        self._visitors.add(getattr(request, "session_hash", None) or session.folder.name, session)
         room = MOST_PHOTOS - len(session.photos)
         if len(paths) > room:
             which = f"the first {room} of them were" if room else "none of them was"
@@ -105,16 +116,20 @@ class PageEvents:
         fresh = []
         for path in (self._adopt(session, path) for path in paths[:room]):
             try:
-                fresh.append(open_photo(path))
+                opened = open_photo(path)
+                self._visitors.check_room(session, opened)
+                session.photos = [*session.photos, opened]
+                fresh.append(opened)
             except FixError as error:
                 complaints.append(_leave_out_folder(error, path))
         emptied = {self._parts.drop: None, self._parts.more: None}
         if fresh:
-            session.current = len(session.photos)
-            session.photos = [*session.photos, *fresh]
+            session.current = session.photos.index(fresh[0]) if fresh[0] in session.photos else 0
             for answer in self._show_photo(session):
                 yield {**answer, **emptied, self._parts.session: session}
         else:
+            if is_new:
+                session.close()  # nobody would know of it, and of the files that could not be read
             yield emptied
         # Last, so that who reads them finds the place for the next photo empty.
         for complaint in complaints:
@@ -124,10 +139,16 @@ class PageEvents:
         """The path of a photo for as long as the session lasts; the samples lie elsewhere, and stay there."""
         return session.adopt(path) if path.is_relative_to(self._folder) else path
 
-    def open_sample(self, session: Session | None, event: gr.EventData) -> Iterator[Answer]:
+    def open_sample(
+        self, session: Session | None, event: gr.EventData, request: gr.Request | None = None
+    ) -> Iterator[Answer]:
         """Open a sample by the name of its button."""
         path = self._samples.get(str(_read_pick(event)))
-        yield from self.open_files(session, [] if path is None else [str(path)])
+        yield from self.open_files(session, [] if path is None else [str(path)], request)
+
+    def leave(self, request: gr.Request) -> None:
+        """Note that a page was left: closed, or its connection is lost."""
+        self._visitors.leave(request.session_hash)
 
     def pick_photo(self, session: Session | None, event: gr.EventData) -> Iterator[Answer]:
         """Show another of the open photos, put one away, or put the last one back."""
@@ -135,6 +156,7 @@ class PageEvents:
         if session is None or session.is_closed:
             yield self._explain_loss(session)
             return
+        session.left_at = None
         if what == "undo" and session.removed is not None and len(session.photos) < MOST_PHOTOS:
             session.put_back()
         elif isinstance(what, str) and what.startswith("remove-"):
@@ -225,7 +247,7 @@ class PageEvents:
 
     def pick_face(self, session: Session | None, seed: float, eye_color: str, event: gr.EventData) -> Answer:
         """Select a face: show its settings, and how it would come out."""
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         if opened is None:
             return self._explain_loss(session)
         number = _read_count(_read_pick(event), len(opened.faces))
@@ -237,7 +259,7 @@ class PageEvents:
     def show_face(self, session: Session | None, seed: float, eye_color: str) -> Answer:
         """Set the switches and sliders to what holds for the selected face, and paint it."""
         parts = self._parts.panel.face
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         face = None if opened is None or opened.selected is None else opened.face(opened.selected)
         if session is None or opened is None or face is None:
             return {parts.box: gr.update(visible=False)}
@@ -266,7 +288,7 @@ class PageEvents:
         """
         parts, panel = self._parts, self._parts.panel
         session: Session | None = values[parts.session]
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         if session is None or opened is None or opened.selected is None:
             return self._explain_loss(session)
         number = opened.selected
@@ -302,7 +324,7 @@ class PageEvents:
         stage = self._parts.stage
         try:
             options = replace(
-                self._options, seed=_read_seed(seed), eyes=replace(self._options.eyes, color=eye_color or None)
+                self._options, seed=read_seed(seed), eyes=replace(self._options.eyes, color=eye_color or None)
             )
             view = preview_face(opened, number, options, at_full_size=session.at_full_size)
         except FixError as error:
@@ -337,7 +359,7 @@ class PageEvents:
     ) -> Answer:
         """Read the other photos of the same people that were dropped, and show who gets what from them."""
         panel = self._parts.panel
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         if session is None or opened is None:
             return self._explain_loss(session)
         paths = [Path(file) for file in files or ()]
@@ -363,14 +385,14 @@ class PageEvents:
 
     def show_masks(self, session: Session | None) -> Answer:
         """Tint what would be repainted."""
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         if opened is None:
             return self._explain_loss(session)
         return {self._parts.stage.masks: draw_masks(opened, self._options)}
 
     def show_brush(self, session: Session | None) -> Answer:
         """Lay the photo under the brush, unless it lies there."""
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         if session is None or opened is None or session.under_brush is opened:
             return _change_nothing()
         session.under_brush = opened
@@ -382,7 +404,7 @@ class PageEvents:
         self, session: Session | None, painted: Mapping[str, Any] | None, seed: float, eye_color: str
     ) -> Answer:
         """Take over what was painted by hand, and show what it makes of the masks and of the selected face."""
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         if session is None or opened is None or not painted:
             return _change_nothing()
         layers: list[Pixels] = [np.asarray(layer, np.uint8) for layer in painted.get("layers") or ()]
@@ -400,7 +422,7 @@ class PageEvents:
         if self._diffusion is None:
             self._diffusion = check_diffusion(self._options.diffusion)
         panel = self._parts.panel
-        opened = _current_photo(session)
+        opened = self._find_current(session)
         count = 1
         if opened is not None and not opened.faces:
             return {panel.engine_state: ""}
@@ -430,7 +452,7 @@ class PageEvents:
         return replace(
             self._options,
             engine=engine,
-            seed=_read_seed(seed),
+            seed=read_seed(seed),
             eyes=replace(self._options.eyes, color=eye_color or None),
             diffusion=replace(
                 self._options.diffusion,
@@ -445,8 +467,10 @@ class PageEvents:
         """Show at once that the work was asked for; it may have to wait for that of others."""
         if session is None or not session.photos:
             return self._explain_loss(session)
-        session.stop.clear()
+        session.left_at = None
         if session.work is None:
+            # Work that was cancelled may take a moment to end: it keeps its own sign to do so.
+            session.stop = threading.Event()
             session.work = Work("waiting for my turn", 0.0)
         return self._show_work(session)
 
@@ -474,7 +498,7 @@ class PageEvents:
 
         def work() -> str:
             session.wanted = self._read_options(engine, seed, eye_color, prompt, negative_prompt)
-            return _fix_all(session, session.wanted, steps.put, complaints.append)
+            return _fix_all(session, session.wanted, stop, steps.put, complaints.append)
 
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(work)
@@ -490,7 +514,8 @@ class PageEvents:
             finally:
                 # Also when the visitor has left: their work does not hold up others.
                 stop.set()
-                session.work = None
+                if session.stop is stop:
+                    session.work = None
         why_draft = "" if _complain(job.exception()) else job.result()
         for complaint in complaints:
             show_toast(complaint)
@@ -535,6 +560,20 @@ class PageEvents:
             stage.tabs: gr.update(selected="result"),
         }
 
+    def _find_current(self, session: Session | None) -> OpenPhoto | None:
+        """The photo that is shown, with its faces again where it was at rest; None where there is none."""
+        opened = None if session is None else session.photo
+        if session is None or opened is None:
+            return None
+        session.left_at = None
+        if opened.held is None:
+            try:
+                opened.find_faces(self._options)
+            except FixError as error:
+                show_toast(_leave_out_folder(error, opened.path))
+                return None
+        return opened
+
     def _wanted(self, session: Session) -> Options:
         return session.wanted or self._options
 
@@ -570,7 +609,11 @@ class PageEvents:
 
 
 def _fix_all(
-    session: Session, options: Options, on_step: Callable[[Work], None], complain: Callable[[str], None]
+    session: Session,
+    options: Options,
+    stop: threading.Event,
+    on_step: Callable[[Work], None],
+    complain: Callable[[str], None],
 ) -> str:
     """Fix the open photos that have no result of these settings; return why not Stable Diffusion painted, if not.
 
@@ -586,12 +629,12 @@ def _fix_all(
 
         try:
             settings = opened.settings(options) if opened.is_searched else None
-            fix_opened(opened, options, painter, session.stop, on_progress)
+            fix_opened(opened, options, painter, stop, on_progress)
             save_opened(opened, session.folder, options)
             # Before its faces were found nobody can have set anything for them.
             opened.made_with = settings or opened.settings(options)
         except Stopped:
-            if session.stop.is_set():
+            if stop.is_set():
                 raise
         except FixError as error:
             complain(f"{opened.name}: {_leave_out_folder(error, opened.path)}")
@@ -624,10 +667,6 @@ def _leave_out_folder(error: FixError, path: Path) -> str:
     return str(error).replace(str(path), path.name)
 
 
-def _current_photo(session: Session | None) -> OpenPhoto | None:
-    return None if session is None else session.photo
-
-
 def _read_pick(event: gr.EventData) -> object:
     """What `theme.PICK_SCRIPT` sent along with a click; whoever sends something else by HTTP picks nothing."""
     data = getattr(event, "_data", None)
@@ -638,14 +677,6 @@ def _read_count(what: object, most: int) -> int | None:
     """The number that was picked, 0 … `most`; None when there is no such thing."""
     text = str(what)
     return int(text) if text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= most else None
-
-
-def _read_seed(seed: float | None) -> int:
-    """The seed as a whole number; an empty field is 0."""
-    try:
-        return int(seed or 0)
-    except (OverflowError, ValueError) as error:
-        raise BadOption("The seed takes a whole number.") from error
 
 
 def _read_fraction(value: object, otherwise: float | None) -> float | None:

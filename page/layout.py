@@ -16,6 +16,7 @@ from page.html import BRUSH_HINT, TOP, draw_samples
 from page.parts import EngineSettings, FaceSettings, Panel, Parts, Stage
 from page.session import shrink
 from page.theme import PICK_SCRIPT, make_brush
+from page.visitors import Visitors
 from photo.files import FORMATS, INPUT_ENDINGS, load_photo
 from photo.types import Pixels
 
@@ -35,8 +36,8 @@ _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 _LATEST: dict[str, Any] = {**_QUIET, "trigger_mode": "always_last"}
 
 
-def build_page(options: Options, folder: Path) -> gr.Blocks:
-    """Return the page, not yet shown; the files of its visitors go into `folder`."""
+def build_page(options: Options, folder: Path, visitors: Visitors) -> gr.Blocks:
+    """Return the page, not yet shown; the files of its `visitors` go into `folder`."""
     samples = {path.name: path for path in sorted(SAMPLES.glob("*")) if path.suffix.lower() in FORMATS}
     with gr.Blocks(
         title="Open eyes, gentle smiles",
@@ -44,7 +45,9 @@ def build_page(options: Options, folder: Path) -> gr.Blocks:
         fill_width=True,
     ) as page:
         parts = _lay_out(options, samples)
-        _connect(parts, PageEvents(options, folder, samples, parts))
+        events = PageEvents(options, folder, samples, parts, visitors)
+        _connect(parts, events)
+        page.unload(events.leave)
         add_api(options, folder)
     return page
 

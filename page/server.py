@@ -24,13 +24,15 @@ from page.guard import LOOPBACK, Guard, Limits, name_hosts
 from page.layout import SAMPLES, build_page
 from page.session import OpenPhoto, preview_face
 from page.theme import LARGEST_FILE_MB, STYLE_SHEET, make_head, make_theme, read_script
+from page.visitors import Visitors
 from photo.errors import BadOption, FixError
 from photo.files import load_photo
 from photo.types import Photo
 
 LIMITS = Limits(request=1200 * 2**20, visitor=2 * 2**30, everybody=6 * 2**30)
 """How much may be uploaded: twelve of the largest files at once, and so much in half an hour; and for all together."""
-_SWEEP_SECONDS = 60.0
+# How often it is looked for what nobody needs any more.
+_SWEEP_SECONDS = 15.0
 # Width and height as phones take photos: what the models lay out for one size serves for others.
 _PHONE_PHOTO_PX = (4032, 3024)
 
@@ -53,7 +55,8 @@ def serve(
     _on_terminate(stopped.set)
     with make_folder() as folder:
         _use_folder(folder)
-        page = build_page(options, folder)
+        visitors = Visitors()
+        page = build_page(options, folder, visitors)
         url = launch(page, host, port, auth, make_guard(folder, host, names))
         if host not in LOOPBACK:
             who = "Everybody who knows the name and the password" if auth else "EVERYBODY"
@@ -64,6 +67,7 @@ def serve(
             _warm_up(options)
             while not stopped.wait(_SWEEP_SECONDS):
                 remove_unclaimed(folder)
+                visitors.rest(options)
         finally:
             page.close(verbose=False)
 

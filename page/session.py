@@ -152,6 +152,7 @@ class PhotoPart:
 class OpenPhoto:
     """One open photo. It comes without its faces, so that it can be shown at once; `find_faces` looks for them.
 
+    `held` is the photo itself, and None while it is at rest: then `photo` reads it once more.
     `choices` holds what the visitor set, by face number, and `selected` the number of the face that is looked at.
     `shown` is the file of the photo as the page shows it, `saved` that of the result, `note` a remark on saving it,
     `why_draft` why Stable Diffusion did not paint it, and `made_with` the settings that it was made with. `is_removed`
@@ -159,7 +160,7 @@ class OpenPhoto:
     """
 
     path: Path
-    photo: Photo
+    held: Photo | None
     analyses: tuple[FaceAnalysis, ...] = ()
     plan: EditPlan = field(default_factory=EditPlan)
     is_searched: bool = False
@@ -179,7 +180,28 @@ class OpenPhoto:
     _finder: DonorFinder | None = None
     _donor_plan: tuple[object, EditPlan, Mapping[int, DonorPreview]] | None = None
     _parts: dict[tuple[int, bool], PhotoPart] = field(default_factory=dict)
+    _rested: dict[int, FaceChoice] = field(default_factory=dict)
     _searching: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def photo(self) -> Photo:
+        """The photo. Raises FixError where it was at rest, and can be read no more."""
+        if self.held is None:
+            self.held = load_photo(self.path)
+        return self.held
+
+    @property
+    def pixel_count(self) -> int:
+        """How many pixels of it are held in memory."""
+        return 0 if self.held is None else self.held.pixels.shape[0] * self.held.pixels.shape[1]
+
+    def rest(self, options: Options) -> None:
+        """Give back the memory: keep what the visitor set and the file of the result, and measure anew when asked."""
+        if self.is_searched:
+            self._rested = self._choose_all(options)
+        self.held = self.result = self._people = self._finder = self._donor_plan = None
+        self.analyses, self.plan, self.is_searched = (), EditPlan(), False
+        self._parts.clear()
 
     @property
     def name(self) -> str:
@@ -193,7 +215,8 @@ class OpenPhoto:
             own = replace(options, choices={}, faces=None)
             self.analyses, self.plan = analyze_photo(self.photo, own, on_progress)
             wanted = [edit.face.number for edit in self.plan.edits]
-            self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
+            if self.selected is None or self.face(self.selected) is None:
+                self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
             self.is_searched = True
 
     @property
@@ -232,10 +255,13 @@ class OpenPhoto:
 
     def settings(self, options: Options) -> tuple[object, ...]:
         """Return all that the result depends on, so that two of them compare equal when nothing was changed."""
-        choices = {face.number: self.choice(face.number, options) for face in self.faces}
+        choices = self._choose_all(options) if self.is_searched else self._rested
         others = tuple(reference.path for reference in self.references.photos), self.references.smile_too
         diffusion = options.diffusion.prompt, options.diffusion.negative_prompt
         return choices, self.strokes, others, options.engine, options.seed, options.eyes.color, diffusion
+
+    def _choose_all(self, options: Options) -> dict[int, FaceChoice]:
+        return {face.number: self.choice(face.number, options) for face in self.faces}
 
     def is_finished(self, options: Options) -> bool:
         """Whether there is a result, and it was made with the settings as they are."""
@@ -287,8 +313,7 @@ class OpenPhoto:
         """The plan of the whole photo with the references, and what it takes from them; empty without any."""
         if not self.references.photos:
             return EditPlan(), {}
-        choices = {face.number: self.choice(face.number, options) for face in self.faces}
-        switches = [(number, choice.eyes, choice.smile) for number, choice in choices.items()]
+        switches = [(number, choice.eyes, choice.smile) for number, choice in self._choose_all(options).items()]
         if self._donor_plan is None or self._donor_plan[0] != switches:
             plan = plan_edits(self.analyses, self.final_options(options), self.finder(options))
             self._donor_plan = switches, plan, preview_donors(plan)
@@ -330,7 +355,7 @@ class Session:
 
     `under_brush` is the photo that lies in the editor of the Brush tab; `removed` the one that was put away last, and
     where it was; `wanted` are the options with what was set for the engine. `stop` is set to end the work that is going
-    on, which `work` tells about.
+    on, which `work` tells about. `left_at` is when the page was left, in seconds of `time.monotonic`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -343,6 +368,7 @@ class Session:
         self.wanted: Options | None = None
         self.stop = threading.Event()
         self.is_closed = False
+        self.left_at: float | None = None
         self.work: Work | None = None
         self.archive: tuple[tuple[Path, ...], Path] | None = None
         self._adopted: dict[Path, Path] = {}
@@ -356,9 +382,17 @@ class Session:
 
     @property
     def pixel_count(self) -> int:
-        """How many pixels its photos have together: what they cost of the memory."""
-        photos = [*self.photos, *([self.removed[1]] if self.removed else [])]
-        return sum(opened.photo.pixels.shape[0] * opened.photo.pixels.shape[1] for opened in photos)
+        """How many pixels its photos hold in memory together."""
+        return sum(opened.pixel_count for opened in self._all_photos())
+
+    def _all_photos(self) -> list[OpenPhoto]:
+        return [*self.photos, *([self.removed[1]] if self.removed else [])]
+
+    def rest(self, options: Options) -> None:
+        """Give back the memory of all photos."""
+        self.under_brush = None
+        for opened in self._all_photos():
+            opened.rest(options)
 
     def close(self) -> None:
         """Stop what is running and forget all files."""
@@ -480,6 +514,14 @@ def name_result(path: Path) -> str:
     while len(os.fsencode(stem)) > room:
         stem = stem[:-1]
     return f"final_{stem}{ending}"
+
+
+def read_seed(seed: float | None) -> int:
+    """Return the seed as a whole number; an empty field is 0. Raises BadOption."""
+    try:
+        return int(seed or 0)
+    except (OverflowError, ValueError) as error:
+        raise BadOption("The seed takes a whole number.") from error
 
 
 def read_strokes(layers: list[Pixels], keep_color: tuple[int, int, int]) -> Strokes | None:

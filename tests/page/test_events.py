@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import re
 import shutil
+import threading
 import zipfile
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ gr = pytest.importorskip("gradio", reason="gradio is not installed")
 
 from edit.options import Options, Wish
 from page import events as page_events
+from page import visitors as page_visitors
 from page.layout import build_page
 from page.session import Session, fix_opened, save_opened
+from page.visitors import Visitors
 from photo.errors import BadOption
 from tests.conftest import SAMPLES
 
@@ -32,7 +36,8 @@ class Visitor:
 
     def __init__(self, folder: Path) -> None:
         self.functions: dict[str, list[Any]] = defaultdict(list)
-        for function in asyncio.run(_build(folder)).fns.values():
+        self.visitors = Visitors()
+        for function in asyncio.run(_build(folder, self.visitors)).fns.values():
             self.functions[function.name].append(function)
         self.answered: dict[str, set[Any]] = defaultdict(set)
         self.session: Session | None = None
@@ -62,9 +67,9 @@ class Visitor:
         return answer
 
 
-async def _build(folder: Path) -> Any:
+async def _build(folder: Path, visitors: Visitors) -> Any:
     """The page; made in a running event loop, as gradio makes one else and leaves it open."""
-    return build_page(Options(engine="draft"), folder)
+    return build_page(Options(engine="draft"), folder, visitors)
 
 
 def pick(what: object) -> Any:
@@ -116,7 +121,7 @@ def test_each_event_answers_with_all_of_its_outputs_and_no_others(visitor: Visit
     visitor.session = None
     visitor.set_face(eyes=False, smile=False)
     own = {name for name in visitor.functions if hasattr(page_events.PageEvents, name)}
-    assert own == set(visitor.answered)
+    assert own == {*visitor.answered, "leave"}
     for name, answered in visitor.answered.items():
         wanted = {output for function in visitor.functions[name] for output in function.outputs}
         missing = {getattr(part, "label", part) for part in wanted - answered}
@@ -335,6 +340,37 @@ def test_cancel_ends_the_waiting_also_where_no_work_goes_on(visitor: Visitor) ->
     assert not find(last, gr.DownloadButton)["visible"]
 
 
+def test_work_that_was_cancelled_ends_though_more_is_asked_for_meanwhile(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def fix(opened: Any, options: Any, engine: Any, stop: threading.Event, on_progress: Any) -> None:
+        if not begun.is_set():
+            begun.set()
+            assert may_go_on.wait(60)
+        fix_opened(opened, options, engine, stop, on_progress)
+
+    monkeypatch.setattr(page_events, "fix_opened", fix)
+    visitor.ask("open_files", None, [str(SAMPLES / "image_2.jpg")])
+    session = visitor.session
+    assert session is not None
+    visitor.ask("wait", session)
+    first = session.stop
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(visitor.ask, "run", session, *DRAFT)
+        assert begun.wait(60)
+        visitor.ask("stop", session)
+        visitor.ask("wait", session)
+        assert session.stop is not first
+        may_go_on.set()
+        running.result()
+    assert session.photos[0].saved is None, "the first went on"
+    assert session.work is not None, "the second is still to come"
+    visitor.ask("run", session, *DRAFT)
+    assert session.photos[0].saved is not None
+
+
 def test_who_leaves_stops_the_work(visitor: Visitor) -> None:
     visitor.ask("open_files", None, [str(SAMPLES / "image_2.jpg")])
     assert visitor.session is not None
@@ -342,6 +378,72 @@ def test_who_leaves_stops_the_work(visitor: Visitor) -> None:
     next(running)
     running.close()
     assert visitor.session.stop.is_set() and visitor.session.work is None
+
+
+def test_who_has_left_gives_the_memory_back_and_finds_all_as_it_was(visitor: Visitor, toasts: list[str]) -> None:
+    class Request:
+        session_hash = "tab"
+
+    options = Options(engine="draft")
+    photos = [str(SAMPLES / name) for name in ("image_1.jpg", "image_2.jpg")]
+    *_, _ = visitor.ask("open_files", None, photos, Request())
+    visitor.ask("pick_photo", visitor.session, pick("0"))
+    visitor.ask("pick_face", visitor.session, *PREVIEW, pick("2"))
+    visitor.set_face(eyes=False, smile=False)
+    visitor.ask("run", visitor.session, *DRAFT)
+    session = visitor.session
+    assert session is not None and session.pixel_count > 0
+    visitor.visitors.rest(options, 0.0)
+    assert session.pixel_count > 0, "they are still there"
+    visitor.functions["leave"][0].fn(Request())
+    visitor.visitors.rest(options)
+    assert session.pixel_count > 0, "they have only just left"
+    visitor.visitors.rest(options, 0.0)
+    assert session.pixel_count == 0
+    assert all(opened.result is None and opened.analyses == () and not opened._parts for opened in session.photos)
+
+    (answer,) = visitor.ask("set_engine", session, *DRAFT)
+    assert find(answer, gr.DownloadButton)["label"] == "Download all 2 photos"
+    (answer,) = visitor.ask("pick_face", session, *PREVIEW, pick("2"))
+    assert find(answer, gr.ImageSlider)["value"] and not find(answer, gr.Checkbox, "Smile")["value"]
+    assert session.left_at is None
+    first, second = session.photos
+    assert first.selected == 2 and first.pixel_count > 0 and second.pixel_count == 0
+    visitor.ask("pick_photo", session, pick("1"))
+    assert second.faces and toasts == []
+
+
+def test_files_that_cannot_be_read_are_not_kept(tmp_path: Path, toasts: list[str]) -> None:
+    visitor = Visitor(tmp_path)
+    broken = tmp_path / "abc" / "broken.jpg"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no photo")
+    visitor.ask("open_files", None, [str(broken)])
+    assert toasts == [
+        "broken.jpg is no photo that can be read; use a JPEG, PNG, WebP, TIFF, HEIC, AVIF, BMP or raw file."
+    ]
+    assert visitor.session is None
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [broken], "uploads go by themselves"
+
+
+def test_photos_of_one_visitor_and_of_all_have_a_limit(
+    visitor: Visitor, toasts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = str(SAMPLES / "image_5.jpg")
+    visitor.ask("open_files", None, [photo])
+    first = visitor.session
+    assert first is not None
+    monkeypatch.setattr(page_visitors, "MOST_PIXELS_EACH", 2 * first.pixel_count)
+    visitor.ask("open_files", first, [photo, photo])
+    assert len(first.photos) == 2
+    assert len(toasts) == 1 and toasts[0].startswith("image_5.jpg was not opened: your photos together")
+    monkeypatch.setattr(page_visitors, "MOST_PIXELS", first.pixel_count)
+    visitor.session = None
+    visitor.ask("open_files", None, [photo])
+    assert len(toasts) == 2 and "try again in a few minutes" in toasts[1]
+    first.close()
+    visitor.ask("open_files", None, [photo])
+    assert len(toasts) == 2 and names_of(visitor.session) == ["image_5.jpg"]
 
 
 def test_a_photo_put_away_ends_the_search_for_its_faces(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
