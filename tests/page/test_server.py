@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -20,7 +21,7 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 from edit.options import Options
 from page import server as page_server
 from tests.conftest import ROOT, SAMPLES
-from tests.support.page_server import Server, serving
+from tests.support.page_server import Server, find_free_port, serving
 
 
 def status_of(url: str, data: bytes | None = None, **headers: str) -> int:
@@ -135,3 +136,35 @@ def test_without_gradio_there_is_one_sentence() -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert done.stderr == "error: the package gradio is not installed; run: pip install -r requirements.txt\n"
+
+
+# In a process of its own, as gradio leaves event loops open.
+LEAVE = """
+import sys, time, urllib.request
+from pathlib import Path
+from edit.options import Options
+from page.layout import build_page
+from page.server import launch, make_guard
+from page.session import Session
+from page.visitors import Visitors
+
+folder, port = Path(sys.argv[1]), int(sys.argv[2])
+visitors, session = Visitors(), Session(folder / "visitor")
+visitors.add("tab", session)
+page = build_page(Options(engine="draft"), folder, visitors)
+url = launch(page, "127.0.0.1", port, None, make_guard(folder, "127.0.0.1"))
+with urllib.request.urlopen(f"{url}gradio_api/heartbeat/tab", timeout=30) as heartbeat:
+    print(heartbeat.readline().decode().strip(), session.left_at)
+deadline = time.monotonic() + 60
+while session.left_at is None and time.monotonic() < deadline:
+    time.sleep(0.05)
+print("left" if session.left_at is not None else "still there")
+page.close(verbose=False)
+"""
+
+
+def test_a_page_that_was_closed_is_noticed(tmp_path: Path) -> None:
+    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path), "GRADIO_EXAMPLES_CACHE": str(tmp_path / "examples")}
+    command = [sys.executable, "-c", LEAVE, str(tmp_path), str(find_free_port())]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
+    assert done.stdout.splitlines() == ["data: ALIVE None", "left"], done.stderr
