@@ -262,9 +262,12 @@ def _keep_library(parsed: argparse.Namespace, console: Console, interrupts: list
 
 def _show_page(options: Options, parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
     """Show the page in the browser until Ctrl+C, which is how it is meant to end."""
+    from getpass import getpass
+
     # Before gradio is imported, and by it what else may report how it is used: they read this only then.
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
     try:
+        from page.login import find_login
         from page.server import serve
     except ModuleNotFoundError as error:
         if error.name != "gradio":
@@ -273,7 +276,9 @@ def _show_page(options: Options, parsed: argparse.Namespace, console: Console, i
         raise MissingPackage(text) from error
 
     with suppress(KeyboardInterrupt), note_interrupts(interrupts):
-        serve(options, parsed.host, parsed.port, parsed.auth, console.complain)
+        ask = getpass if sys.stdin is not None and sys.stdin.isatty() else None
+        auth = find_login(parsed.auth, parsed.auth_file, os.environ, ask)
+        serve(options, parsed.host, parsed.port, auth, console.complain, parsed.names or ())
     return _DONE
 
 
@@ -420,8 +425,17 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument("--port", type=read_port, default=7860, metavar="N", help="its port (default: %(default)s)")
     group.add_argument(
-        "--auth", type=read_name_and_password, metavar="NAME:PASSWORD", help="let in only who gives these"
-    )
+        "--auth", type=read_name_and_password, metavar="NAME:PASSWORD",
+        help="let in only who gives these; NAME: asks for the password, so that no list of processes shows it",
+    )  # fmt: skip
+    group.add_argument(
+        "--auth_file", type=read_path, metavar="FILE",
+        help="read NAME:PASSWORD from a file; without either flag the variable OPEN_EYES_AUTH may hold them",
+    )  # fmt: skip
+    group.add_argument(
+        "--names", type=read_name, nargs="+", metavar="HOST",
+        help="further names that the page is reached by, such as that of a proxy; under others it does not answer",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

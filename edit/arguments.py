@@ -90,9 +90,9 @@ def read_port(text: str) -> int:
 
 
 def read_name_and_password(text: str) -> tuple[str, str]:
-    """Return a name and a password out of NAME:PASSWORD."""
+    """Return a name and a password out of NAME:PASSWORD; an empty password is asked for later."""
     name, colon, password = text.partition(":")
-    if not (name and colon and password):
+    if not (name and colon):
         raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
     return name, password
 

@@ -11,7 +11,7 @@ from photo.errors import BadOption
 
 # The program connects to nothing then, whatever paints: this is no flag without effect.
 _ALWAYS_KEPT = "offline"
-_PAGE = ("host", "port", "auth")
+_PAGE = ("host", "port", "auth", "auth_file", "names")
 _NOT_ON_THE_PAGE = (
     "output_path", "burst", "contact_sheet", "overwrite", "format", "copy_unchanged", "recursive", "masks_dir",
     "report", "analyze", "reference_path", "layers", "sign", "library", "no_library", "index", "library_info", "forget",

@@ -11,9 +11,11 @@ import gradio as gr
 
 from donor.people import read_reference
 from edit.options import ENGINES, Options, Wish
+from page.session import name_result, read_seed
 from photo.errors import BadOption, FixError
-from photo.files import FORMATS, load_photo, save_photo
+from photo.files import load_photo, save_photo
 from retouch.engines import choose_engine
+from retouch.marking import choose_saving
 from retouch.pipeline import fix_photo
 from retouch.report import describe, to_json
 
@@ -40,7 +42,7 @@ def add_api(options: Options, folder: Path) -> None:
                 raise BadOption("No photo was sent.")
             wanted = replace(
                 options,
-                engine=engine, faces=_read_numbers(faces), seed=int(seed),
+                engine=engine, faces=_read_numbers(faces), seed=read_seed(seed),
                 eyes=replace(options.eyes, wish=_switch(options.eyes.wish, eyes), opening=float(eye_opening)),
                 smile=replace(
                     options.smile, wish=_switch(options.smile.wish, smile), strength=float(smile_strength),
@@ -52,10 +54,8 @@ def add_api(options: Options, folder: Path) -> None:
             painter, why_draft = choose_engine(wanted, quiet=True)
             others = [read_reference(load_photo(Path(other))) for other in references or ()]
             result = fix_photo(source, wanted, painter, references=others)
-            name = Path(photo)
-            ending = name.suffix if name.suffix.lower() in FORMATS else ".png"
-            target = folder / uuid.uuid4().hex / f"final_{name.stem}{ending}"
-            note = save_photo(result.pixels, source, target)
+            target = folder / uuid.uuid4().hex / name_result(Path(photo))
+            note = save_photo(result.pixels, source, target, saving=choose_saving(wanted.output, result.report))
         except FixError as error:
             sentence = str(error)
             for sent in (photo or "", *(references or ())):

@@ -16,7 +16,7 @@ from edit.reasons import Cause, Reason
 from eyes_mask import eyes_mask
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_mask
-from page.session import DonorPreview, FaceView, OpenPhoto, encode_jpeg, shrink
+from page.session import DonorPreview, FaceView, OpenPhoto, Session, encode_jpeg, shrink
 from photo.types import Box, Pixels
 from retouch.engines import DiffusionState
 from retouch.pipeline import plan_edits
@@ -60,16 +60,37 @@ def draw_samples(samples: Mapping[str, Pixels]) -> str:
     return f'<section class="samples"><h2>Or try one of these</h2><ul>{"".join(items)}</ul></section>'
 
 
-def draw_photos(photos: Sequence[OpenPhoto], current: int) -> str:
-    """The names of the open photos, as buttons where there are several."""
-    if len(photos) == 1:
-        return f'<div class="photos"><span>{html.escape(photos[0].name)}</span></div>'
-    buttons = "".join(
-        f'<button type="button" data-group="photo" data-pick="{number}" '
-        f'aria-pressed="{str(number == current).lower()}">{html.escape(photo.name)}</button>'
-        for number, photo in enumerate(photos)
+def draw_photos(session: Session, options: Options) -> str:
+    """The open photos as buttons, each with one that puts it away; the photo that was put away last can be put back.
+
+    `data-unsaved` holds what would be lost with the page, and is empty where nothing would.
+    """
+    chips = []
+    for number, photo in enumerate(session.photos):
+        name = html.escape(photo.name)
+        state = "done" if photo.is_finished(options) else ""
+        chips.append(
+            f'<span class="chip {state}"><button type="button" data-group="photo" data-pick="{number}" '
+            f'aria-pressed="{str(number == session.current).lower()}">{name}</button>'
+            f'<button type="button" class="remove" data-pick="remove-{number}" aria-label="Remove {name}">×</button>'
+            "</span>"
+        )
+    undo = draw_undo(session.removed[1].name) if session.removed else ""
+    unsaved = " ".join(
+        photo.saved.parent.name if photo.saved else "changed" for photo in session.photos if _is_worked_on(photo)
     )
-    return f'<nav class="photos" aria-label="Open photos">{buttons}</nav>'
+    return f'<nav class="photos" aria-label="Open photos" data-unsaved="{unsaved}">{"".join(chips)}{undo}</nav>'
+
+
+def draw_undo(name: str | None) -> str:
+    """The button that puts back the photo of this name; nothing where there is none."""
+    if name is None:
+        return ""
+    return f'<button type="button" class="undo" data-pick="undo">Put {html.escape(name)} back</button>'
+
+
+def _is_worked_on(photo: OpenPhoto) -> bool:
+    return bool(photo.saved or photo.choices or photo.strokes)
 
 
 def draw_stage(opened: OpenPhoto, options: Options) -> str:
@@ -182,15 +203,17 @@ def describe_findings(opened: OpenPhoto, face: Face, features: Sequence[Feature]
     return _capitalize("; ".join(reasons))
 
 
-def describe_result(opened: OpenPhoto, why_draft: str) -> str:
-    """What was done, as one sentence, and all of it in a fold; `why_draft` is why not Stable Diffusion painted."""
+def describe_result(opened: OpenPhoto, *, is_finished: bool = True) -> str:
+    """What was done, as one sentence, and all of it in a fold; one that is not `is_finished` was made otherwise."""
     if opened.result is None:
         return ""
     report = opened.result.report
     changed = len({change.face.number for change in report.changes if change.kept})
     count = "the face" if len(report.faces) == 1 else f"{changed} of {len(report.faces)} faces"
     headline = f"Done: {count} changed." if changed else "Nothing was changed: the photo stays as it was."
-    lines = [*describe(report).splitlines(), *(text for text in (opened.note, why_draft) if text)]
+    if not is_finished:
+        headline = "The settings were changed since this was made: fix the photo again."
+    lines = [*describe(report).splitlines(), *(text for text in (opened.note, opened.why_draft) if text)]
     body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     details = f"<details><summary>What was done</summary>{body}</details>"
     return f'<div class="report" role="status"><p>{headline}</p>{details}</div>'

@@ -16,14 +16,14 @@ from page.html import BRUSH_HINT, TOP, draw_samples
 from page.parts import EngineSettings, FaceSettings, Panel, Parts, Stage
 from page.session import shrink
 from page.theme import PICK_SCRIPT, make_brush
+from page.visitors import Visitors
 from photo.files import FORMATS, INPUT_ENDINGS, load_photo
 from photo.types import Pixels
 
 SAMPLES = Path(__file__).parents[1] / "data" / "inputs"
 """The folder of the sample photos."""
 OLDEST_SECONDS = 6 * 3600
-"""A visitor's photos and files are forgotten when they were not used for so long …"""
-_CLEAN_EVERY_SECONDS = 600  # … which is looked for this often.
+"""A visitor's photos and files are forgotten when they were not used for so long."""
 _SAMPLE_PX = 640
 _EYE_COLORS = [("As the other eye, else dark", "")] + [
     (name.capitalize(), name) for name in ("brown", "hazel", "green", "blue", "grey")
@@ -36,17 +36,18 @@ _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 _LATEST: dict[str, Any] = {**_QUIET, "trigger_mode": "always_last"}
 
 
-def build_page(options: Options, folder: Path) -> gr.Blocks:
-    """Return the page, not yet shown; the files of its visitors go into `folder`."""
+def build_page(options: Options, folder: Path, visitors: Visitors) -> gr.Blocks:
+    """Return the page, not yet shown; the files of its `visitors` go into `folder`."""
     samples = {path.name: path for path in sorted(SAMPLES.glob("*")) if path.suffix.lower() in FORMATS}
     with gr.Blocks(
         title="Open eyes, gentle smiles",
         analytics_enabled=False,
-        delete_cache=(_CLEAN_EVERY_SECONDS, OLDEST_SECONDS),
         fill_width=True,
     ) as page:
         parts = _lay_out(options, samples)
-        _connect(parts, PageEvents(options, folder, samples, parts))
+        events = PageEvents(options, folder, samples, parts, visitors)
+        _connect(parts, events)
+        page.unload(events.leave)
         add_api(options, folder)
     return page
 
@@ -60,12 +61,13 @@ def _lay_out(options: Options, samples: Mapping[str, Path]) -> Parts:
             height=300,
         )  # fmt: skip
         pictures = {name: _load_sample(path) for name, path in samples.items()}
+        undo = gr.HTML(js_on_load=PICK_SCRIPT)
         sample_buttons = gr.HTML(draw_samples(pictures), js_on_load=PICK_SCRIPT)
     with gr.Column(visible=False, elem_id="work") as work:
         with gr.Row(elem_id="bar"):
             photos = gr.HTML(js_on_load=PICK_SCRIPT)
             more = gr.UploadButton(
-                "Open other photos", file_count="multiple", file_types=list(INPUT_ENDINGS), type="filepath",
+                "Add photos", file_count="multiple", file_types=list(INPUT_ENDINGS), type="filepath",
                 elem_id="more",
                 size="md",
             )  # fmt: skip
@@ -77,6 +79,7 @@ def _lay_out(options: Options, samples: Mapping[str, Path]) -> Parts:
         start=start,
         drop=drop,
         samples=sample_buttons,
+        undo=undo,
         work=work,
         photos=photos,
         more=more,
@@ -216,8 +219,8 @@ def _connect_opening(parts: Parts, events: PageEvents) -> None:
     """Photos are dropped, chosen, or one of the open ones is picked: it is shown, then its first face."""
     stage, panel, session = parts.stage, parts.panel, parts.session
     shown = [
-        parts.start, parts.work, parts.photos, stage.photo, stage.masks, stage.brush,
-        panel.cards, panel.references, panel.smile_too, panel.engine.box, *_list_work(parts), *_list_result(parts),
+        *_list_start(parts), stage.photo, stage.masks, stage.brush, panel.cards, panel.references, panel.smile_too,
+        panel.engine.box, *_list_work(parts), *_list_result(parts),
     ]  # fmt: skip
     opened = [session, parts.drop, parts.more, *shown]
     steps = [
@@ -225,6 +228,7 @@ def _connect_opening(parts: Parts, events: PageEvents) -> None:
         parts.more.upload(events.open_files, [session, parts.more], opened, **_busy_at(stage.photo)),
         parts.samples.pick(events.open_sample, session, opened, **_busy_at(parts.drop)),
         parts.photos.pick(events.pick_photo, session, shown, **_LATEST),
+        parts.undo.pick(events.pick_photo, session, shown, **_LATEST),
     ]
     for step in steps:
         step.then(events.show_face, _list_preview_inputs(parts), _list_face(parts), **_QUIET)
@@ -236,10 +240,11 @@ def _connect_faces(parts: Parts, events: PageEvents) -> None:
     stage, panel, session = parts.stage, parts.panel, parts.session
     preview, face = _list_preview_inputs(parts), _list_face(parts)
     for faces in (stage.photo, panel.cards):
-        faces.pick(events.pick_face, preview, [*face, stage.tabs], **_LATEST)
+        faces.pick(events.pick_face, preview, [*face, stage.tabs, *_list_start(parts)], **_LATEST)
     settings = [panel.face.eyes, panel.face.opening, panel.face.smile, panel.face.strength]
     outputs = [
         *_list_face_view(parts), stage.tabs, panel.cards, stage.photo, panel.face.opening, panel.face.strength,
+        *_list_start(parts), *_list_offer(parts),
     ]  # fmt: skip
     for setting in settings:
         # A set: its values come as one mapping by component.
@@ -250,41 +255,49 @@ def _connect_faces(parts: Parts, events: PageEvents) -> None:
     for setting in (panel.engine.seed, panel.engine.eye_color):
         setting.input(events.show_face, preview, face, **_LATEST)
     stage.full_size.input(
-        events.set_full_size, [session, stage.full_size, *preview[1:]], face, **_busy_at(stage.face_hint)
+        events.set_full_size,
+        [session, stage.full_size, *preview[1:]],
+        [*face, *_list_start(parts)],
+        **_busy_at(stage.face_hint),
     )
     references = [panel.references, panel.smile_too]
     changes = [panel.references.upload, panel.references.clear, panel.references.delete, panel.smile_too.input]
     for on_change in changes:
         on_change(
-            events.set_references, [session, *references, *preview[1:]], [panel.cards, panel.smile_too, *face],
+            events.set_references, [session, *references, *preview[1:]],
+            [panel.cards, panel.smile_too, *face, *_list_start(parts), *_list_offer(parts)],
             **_busy_at(panel.cards),
         )  # fmt: skip
 
 
 def _connect_masks(parts: Parts, events: PageEvents) -> None:
     stage, session = parts.stage, parts.session
-    stage.masks_tab.select(events.show_masks, session, stage.masks, **_QUIET)
+    stage.masks_tab.select(events.show_masks, session, [stage.masks, *_list_start(parts)], **_QUIET)
     stage.brush_tab.select(events.show_brush, session, stage.brush, **_QUIET)
-    stage.brush.input(events.set_strokes, [session, stage.brush], stage.masks, **_LATEST)
+    stage.brush.input(
+        events.set_strokes, [session, stage.brush, *_list_preview_inputs(parts)[1:]],
+        [stage.masks, *_list_face(parts), parts.photos, *_list_offer(parts)], **_LATEST,
+    )  # fmt: skip
 
 
 def _connect_work(parts: Parts, events: PageEvents) -> None:
     """The engine is chosen, the work is started, started once more with the next seed, or stopped."""
     panel, engine, session = parts.panel, parts.panel.engine, parts.session
     engine.engine.input(events.show_engine, [session, engine.engine], _list_engine(parts), **_QUIET)
-    waiting = [panel.make, panel.cancel, panel.progress, panel.engine_state, panel.report, panel.download, panel.again]
+    settings = [session, engine.engine, engine.seed, engine.eye_color, engine.prompt, engine.negative_prompt]
+    for setting in settings[1:]:
+        setting.input(events.set_engine, settings, [parts.photos, *_list_offer(parts)], **_LATEST)
+    waiting = [*_list_start(parts), *_list_work(parts), *_list_offer(parts)]
     asked = panel.make.click(events.wait, session, waiting, queue=False, **_QUIET)
     asked_again = panel.again.click(_next_seed, engine.seed, engine.seed, **_QUIET).then(
         events.wait, session, waiting, queue=False, **_QUIET
     )
     for step in (asked, asked_again):
         step.then(
-            events.run,
-            [session, engine.engine, engine.seed, engine.eye_color, engine.prompt, engine.negative_prompt],
-            [*_list_work(parts), *_list_result(parts)],
+            events.run, settings, [parts.photos, *_list_work(parts), *_list_result(parts)],
             concurrency_limit=1, concurrency_id="engine", **_QUIET,
         )  # fmt: skip
-    panel.cancel.click(events.stop, session, None, queue=False, **_QUIET)
+    panel.cancel.click(events.stop, session, waiting, queue=False, **_QUIET)
 
 
 def _next_seed(seed: float | None) -> int:
@@ -322,7 +335,18 @@ def _list_work(parts: Parts) -> list[Any]:
     return [parts.panel.engine_state, parts.panel.progress, parts.panel.cancel]
 
 
+def _list_start(parts: Parts) -> list[Any]:
+    """What shows whether any photo is open, and which."""
+    return [parts.start, parts.work, parts.undo, parts.photos]
+
+
+def _list_offer(parts: Parts) -> list[Any]:
+    """What can be done next, and what was done last; `parts.photos` tells of it, too."""
+    panel = parts.panel
+    return [panel.report, panel.make, panel.again, panel.download]
+
+
 def _list_result(parts: Parts) -> list[Any]:
     """What shows the result, or that there is none yet; and the tabs, as the result comes to the front."""
-    stage, panel = parts.stage, parts.panel
-    return [stage.tabs, stage.result_tab, stage.result, panel.report, panel.make, panel.again, panel.download]
+    stage = parts.stage
+    return [stage.tabs, stage.result_tab, stage.result, *_list_offer(parts)]

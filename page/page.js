@@ -49,25 +49,76 @@ const magnify = () => document.querySelectorAll('.loupe .sheet').forEach(sheet =
     if (event.buttons & 1 && event.pointerType === 'mouse') pan.scrollBy(-event.movementX, -event.movementY);
   });
 });
-// What gradio itself says of a file that is too large is meant for programmers.
-const reword = () => document.querySelectorAll('[data-testid=toast-text]').forEach(text => {
-  const found = text.textContent.match(/exceed the maximum allowed size.*?"(.*)"/);
-  if (found) text.textContent = `${found[1]} is larger than 100 MB, which is more than this page takes.`;
-});
-const watch = () => { furnish(); magnify(); reword(); };
+const watch = () => { furnish(); magnify(); };
 new MutationObserver(watch).observe(document.documentElement, {childList: true, subtree: true});
+// What this page takes: files that are no photos, or too large, are named here, one sentence each, and the others go on.
+// gradio would refuse all of them for one, and shows their names as HTML.
+const complaints = document.createElement('div');
+complaints.id = 'complaints';
+complaints.setAttribute('role', 'status');
+complaints.setAttribute('aria-live', 'polite');
+document.addEventListener('DOMContentLoaded', () => document.body.append(complaints));
+const complain = sentences => {
+  if (!complaints.isConnected) document.body.append(complaints);
+  complaints.replaceChildren(...sentences.map(sentence => {
+    const line = document.createElement('p');
+    line.textContent = sentence;
+    return line;
+  }));
+  if (!sentences.length) return;
+  const close = document.createElement('button');
+  close.type = 'button';
+  close.setAttribute('aria-label', 'Close');
+  close.textContent = '×';
+  close.addEventListener('click', () => complaints.replaceChildren());
+  complaints.append(close);
+};
+const choose = files => {
+  const sentences = [];
+  const good = [...files].filter(file => {
+    const ending = file.name.slice(file.name.lastIndexOf('.')).toLowerCase();
+    if (!TAKES.endings.includes(ending)) {
+      sentences.push(`${file.name} is no photo that this page can open: it takes JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC and raw files.`);
+    } else if (file.size > TAKES.megabytes * 2 ** 20) {
+      sentences.push(`${file.name} is larger than ${TAKES.megabytes} MB, which is more than this page takes.`);
+    } else return true;
+  });
+  complain(sentences);
+  return good;
+};
+const give = (input, files) => {
+  const list = new DataTransfer();
+  files.forEach(file => list.items.add(file));
+  input.files = list.files;
+  input.dispatchEvent(new CustomEvent('change', {bubbles: true, detail: 'chosen'}));
+};
+const LISTS = '#drop input[type=file], #bar input[type=file], #references input[type=file]';
+// Before gradio hears of it: what was chosen by the file dialog comes again without the files that are no photos.
+window.addEventListener('change', event => {
+  const input = event.target;
+  if (!(input instanceof HTMLInputElement) || !input.matches(LISTS) || event.detail === 'chosen') return;
+  event.stopImmediatePropagation();
+  const files = choose(input.files);
+  if (files.length) give(input, files); else input.value = '';
+}, true);
 // A photo may be dropped anywhere on the page, or pasted.
 const take = (event, files) => {
-  const images = [...files].filter(file => file.type.startsWith('image/') || file.type === '');
-  const input = document.querySelector('#drop input[type=file], #bar input[type=file]');
-  if (!images.length || !input) return;
+  const isReference = event.target.closest?.('#references');
+  const input = document.querySelector(isReference ? '#references input[type=file]' : LISTS);
+  if (!files.length || !input) return;
   event.preventDefault();
-  const list = new DataTransfer();
-  images.forEach(file => list.items.add(file));
-  input.files = list.files;
-  input.dispatchEvent(new Event('change', {bubbles: true}));
+  event.stopImmediatePropagation();
+  const good = choose(files);
+  if (good.length) give(input, good);
 };
-const isOver = event => event.target.closest && event.target.closest('#drop, #references, #brush');
+const isOver = event => event.target.closest?.('#brush');
 window.addEventListener('dragover', event => { if (!isOver(event)) event.preventDefault(); });
-window.addEventListener('drop', event => { if (!isOver(event)) { event.preventDefault(); take(event, event.dataTransfer.files); } });
+window.addEventListener('drop', event => { if (!isOver(event)) take(event, event.dataTransfer.files); }, true);
 window.addEventListener('paste', event => { if (event.clipboardData) take(event, event.clipboardData.files); });
+// What was done, and not taken home, is not lost by a slip: leaving asks first.
+let takenHome = '';
+const unsaved = () => document.querySelector('#work .photos')?.dataset.unsaved ?? '';
+window.addEventListener('click', event => { if (event.target.closest?.('#download')) takenHome = unsaved(); }, true);
+window.addEventListener('beforeunload', event => {
+  if (unsaved() && unsaved() !== takenHome) { event.preventDefault(); event.returnValue = ''; }
+});

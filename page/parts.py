@@ -75,6 +75,7 @@ class Parts:
     start: gr.Column
     drop: gr.File
     samples: gr.HTML
+    undo: gr.HTML
     work: gr.Column
     photos: gr.HTML
     more: gr.UploadButton

@@ -7,51 +7,57 @@ that vanishes with the page.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import gradio as gr
 import numpy as np
+from starlette.middleware import Middleware
 
 from edit.options import Options
-from page.layout import OLDEST_SECONDS, SAMPLES, build_page
+from page.folders import make_folder, remove_unclaimed
+from page.guard import LOOPBACK, Guard, Limits, name_hosts
+from page.layout import SAMPLES, build_page
 from page.session import OpenPhoto, preview_face
-from page.theme import STYLE_SHEET, make_head, make_theme
+from page.theme import LARGEST_FILE_MB, STYLE_SHEET, make_head, make_theme, read_script
+from page.visitors import Visitors
 from photo.errors import BadOption, FixError
 from photo.files import load_photo
 from photo.types import Photo
 
-LARGEST_FILE = "100mb"
-"""Larger uploads are refused; the page says so."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-"""Hosts that only this computer can reach."""
-
-_FOLDER_PREFIX = "open_eyes_page_"
+LIMITS = Limits(request=1200 * 2**20, visitor=2 * 2**30, everybody=6 * 2**30)
+"""How much may be uploaded: twelve of the largest files at once, and so much in half an hour; and for all together."""
+# How often it is looked for what nobody needs any more.
+_SWEEP_SECONDS = 15.0
 # Width and height as phones take photos: what the models lay out for one size serves for others.
 _PHONE_PHOTO_PX = (4032, 3024)
 
 
-def serve(options: Options, host: str, port: int, auth: tuple[str, str] | None, log: Callable[[str], None]) -> None:
+def serve(
+    options: Options,
+    host: str,
+    port: int,
+    auth: tuple[str, str] | None,
+    log: Callable[[str], None],
+    names: Iterable[str] = (),
+) -> None:
     """Show the page at `host`:`port` until the process is asked to end, then remove every file of it.
 
     `options` are the page's own defaults. With `auth`, a name and a password, visitors must give both. `log` gets
-    the address of the page, and a warning where others can reach it. Raises BadOption.
+    the address of the page, and a warning where others can reach it. `names` are further names of the host, such as
+    that of a proxy before the page. Raises BadOption.
     """
-    _remove_old_folders()
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
     stopped = threading.Event()
     _on_terminate(stopped.set)
-    try:
+    with make_folder() as folder:
         _use_folder(folder)
-        page = build_page(options, folder)
-        url = launch(page, host, port, auth)
+        visitors = Visitors()
+        page = build_page(options, folder, visitors)
+        url = launch(page, host, port, auth, make_guard(folder, host, names))
         if host not in LOOPBACK:
             who = "Everybody who knows the name and the password" if auth else "EVERYBODY"
             log(f"Warning: {who} in your network can open this page and use this computer for their photos."
@@ -59,16 +65,22 @@ def serve(options: Options, host: str, port: int, auth: tuple[str, str] | None, 
         log(f"The page is at {url} — press Ctrl+C to end it.")
         try:
             _warm_up(options)
-            while not stopped.wait(1.0):
-                pass
+            while not stopped.wait(_SWEEP_SECONDS):
+                remove_unclaimed(folder)
+                visitors.rest(options)
         finally:
             page.close(verbose=False)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def launch(page: gr.Blocks, host: str, port: int, auth: tuple[str, str] | None = None) -> str:
-    """Start the server of a page and return its address; the caller closes the page. Raises BadOption."""
+def make_guard(folder: Path, host: str, names: Iterable[str] = ()) -> Middleware:
+    """Return what stands before a page that listens at `host` and has its files in `folder`."""
+    return Middleware(
+        Guard, names=name_hosts(host, names), folder=folder, limits=LIMITS, scripts=(read_script(),)
+    )  # fmt: skip
+
+
+def launch(page: gr.Blocks, host: str, port: int, auth: tuple[str, str] | None, guard: Middleware) -> str:
+    """Start the server of a page behind its guard and return its address; the caller closes it. Raises BadOption."""
     try:
         _, url, _ = page.queue(default_concurrency_limit=4).launch(
             server_name=host,
@@ -80,7 +92,7 @@ def launch(page: gr.Blocks, host: str, port: int, auth: tuple[str, str] | None =
             quiet=True,
             show_error=False,
             allowed_paths=[],
-            max_file_size=LARGEST_FILE,
+            max_file_size=f"{LARGEST_FILE_MB}mb",
             enable_monitoring=False,
             run_history=False,
             ssr_mode=False,
@@ -90,6 +102,7 @@ def launch(page: gr.Blocks, host: str, port: int, auth: tuple[str, str] | None =
             theme=make_theme(),
             css_paths=STYLE_SHEET,
             head=make_head(),
+            app_kwargs={"middleware": [guard]},
         )
     except OSError as error:
         raise BadOption(
@@ -112,14 +125,6 @@ def _warm_up(options: Options) -> None:
         opened = OpenPhoto(Path(), Photo(np.asarray(large, np.uint8)))
         opened.find_faces(options)
         preview_face(opened, 1, options)
-
-
-def _remove_old_folders() -> None:
-    """Remove what a page left behind that was ended by force."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > OLDEST_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _on_terminate(action: Callable[[], None]) -> None:

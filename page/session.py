@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from photo.files import FORMATS, load_photo, save_photo
 from photo.geometry import halve_toward
 from photo.types import Box, Photo, Pixels, Progress
 from retouch.engines import DraftEngine
+from retouch.marking import choose_saving
 from retouch.pipeline import analyze_photo, fix_photo, plan_edits
 from retouch.progress import ignore_progress
 from retouch.report import explain
@@ -36,6 +39,8 @@ FACE_VIEW_PX = 720
 """Longest side of a preview: what is larger is shrunk before it is painted, so that a slider answers at once."""
 # How far down the eyes are in a preview, as a fraction of its height.
 _EYE_LEVEL = 0.38
+# Names of files may have 255 bytes on most systems.
+_LONGEST_NAME_BYTES = 255
 # To ask for an edit with the brush, more than this fraction of the box of an eye or a mouth must be painted over.
 _ASKED_BY_HAND = 0.25
 
@@ -147,12 +152,15 @@ class PhotoPart:
 class OpenPhoto:
     """One open photo. It comes without its faces, so that it can be shown at once; `find_faces` looks for them.
 
+    `held` is the photo itself, and None while it is at rest: then `photo` reads it once more.
     `choices` holds what the visitor set, by face number, and `selected` the number of the face that is looked at.
-    `shown` is the file of the photo as the page shows it, `saved` that of the result, `note` a remark on saving it.
+    `shown` is the file of the photo as the page shows it, `saved` that of the result, `note` a remark on saving it,
+    `why_draft` why Stable Diffusion did not paint it, and `made_with` the settings that it was made with. `is_removed`
+    says that the visitor has put the photo away.
     """
 
     path: Path
-    photo: Photo
+    held: Photo | None
     analyses: tuple[FaceAnalysis, ...] = ()
     plan: EditPlan = field(default_factory=EditPlan)
     is_searched: bool = False
@@ -163,13 +171,37 @@ class OpenPhoto:
     result: FixResult | None = None
     saved: Path | None = None
     note: str | None = None
+    why_draft: str = ""
+    made_with: object = None
+    is_removed: bool = False
     references: References = field(default_factory=References)
     _possible: dict[int, frozenset[Feature]] = field(default_factory=dict)
     _people: dict[int, tuple[ReferencePhoto, ...]] | None = None
     _finder: DonorFinder | None = None
-    _previews: tuple[object, Mapping[int, DonorPreview]] | None = None
+    _donor_plan: tuple[object, EditPlan, Mapping[int, DonorPreview]] | None = None
     _parts: dict[tuple[int, bool], PhotoPart] = field(default_factory=dict)
+    _rested: dict[int, FaceChoice] = field(default_factory=dict)
     _searching: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def photo(self) -> Photo:
+        """The photo. Raises FixError where it was at rest, and can be read no more."""
+        if self.held is None:
+            self.held = load_photo(self.path)
+        return self.held
+
+    @property
+    def pixel_count(self) -> int:
+        """How many pixels of it are held in memory."""
+        return 0 if self.held is None else self.held.pixels.shape[0] * self.held.pixels.shape[1]
+
+    def rest(self, options: Options) -> None:
+        """Give back the memory: keep what the visitor set and the file of the result, and measure anew when asked."""
+        if self.is_searched:
+            self._rested = self._choose_all(options)
+        self.held = self.result = self._people = self._finder = self._donor_plan = None
+        self.analyses, self.plan, self.is_searched = (), EditPlan(), False
+        self._parts.clear()
 
     @property
     def name(self) -> str:
@@ -183,7 +215,8 @@ class OpenPhoto:
             own = replace(options, choices={}, faces=None)
             self.analyses, self.plan = analyze_photo(self.photo, own, on_progress)
             wanted = [edit.face.number for edit in self.plan.edits]
-            self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
+            if self.selected is None or self.face(self.selected) is None:
+                self.selected = min(wanted, default=self.faces[0].number if self.faces else None)
             self.is_searched = True
 
     @property
@@ -220,12 +253,26 @@ class OpenPhoto:
         )
         return self.choices.get(number, preset)
 
+    def settings(self, options: Options) -> tuple[object, ...]:
+        """Return all that the result depends on, so that two of them compare equal when nothing was changed."""
+        choices = self._choose_all(options) if self.is_searched else self._rested
+        others = tuple(reference.path for reference in self.references.photos), self.references.smile_too
+        diffusion = options.diffusion.prompt, options.diffusion.negative_prompt
+        return choices, self.strokes, others, options.engine, options.seed, options.eyes.color, diffusion
+
+    def _choose_all(self, options: Options) -> dict[int, FaceChoice]:
+        return {face.number: self.choice(face.number, options) for face in self.faces}
+
+    def is_finished(self, options: Options) -> bool:
+        """Whether there is a result, and it was made with the settings as they are."""
+        return self.saved is not None and self.made_with == self.settings(options)
+
     def set_references(self, references: References) -> None:
         """Use these other photos of the same people from now on."""
         if references.photos != self.references.photos:
             self._people = self._finder = None
             self._parts.clear()
-        self.references, self._previews = references, None
+        self.references, self._donor_plan = references, None
 
     def finder(self, options: Options) -> DonorFinder:
         """Return what finds the donors of the whole photo, with all that it found so far."""
@@ -252,14 +299,25 @@ class OpenPhoto:
 
     def preview_donors(self, options: Options) -> Mapping[int, DonorPreview]:
         """Return, by face number, what the faces get from the references with the settings as they are."""
+        return self._plan_donors(options)[1]
+
+    def has_own_eyes(self, number: int, options: Options) -> bool:
+        """Return whether a face gets its eyes from a reference: they are as wide open as they are there."""
+        return any(
+            edit.face.number == number and edit.feature is not Feature.MOUTH and isinstance(edit.sources[0], Donor)
+            for edit in self._plan_donors(options)[0].edits
+            if edit.sources
+        )
+
+    def _plan_donors(self, options: Options) -> tuple[EditPlan, Mapping[int, DonorPreview]]:
+        """The plan of the whole photo with the references, and what it takes from them; empty without any."""
         if not self.references.photos:
-            return {}
-        wanted = self.final_options(options)
-        choices = {face.number: self.choice(face.number, options) for face in self.faces}
-        switches = [(number, choice.eyes, choice.smile) for number, choice in choices.items()]
-        if self._previews is None or self._previews[0] != switches:
-            self._previews = switches, preview_donors(plan_edits(self.analyses, wanted, self.finder(options)))
-        return self._previews[1]
+            return EditPlan(), {}
+        switches = [(number, choice.eyes, choice.smile) for number, choice in self._choose_all(options).items()]
+        if self._donor_plan is None or self._donor_plan[0] != switches:
+            plan = plan_edits(self.analyses, self.final_options(options), self.finder(options))
+            self._donor_plan = switches, plan, preview_donors(plan)
+        return self._donor_plan[1], self._donor_plan[2]
 
     def final_options(self, options: Options) -> Options:
         """Return the options for the whole photo with all that was chosen for its faces or asked for with the brush."""
@@ -284,10 +342,20 @@ class OpenPhoto:
         return choice
 
 
+@dataclass(frozen=True)
+class Work:
+    """How far the work for a visitor is: what is being done, and the fraction of it that is done, 0 … 1."""
+
+    text: str
+    fraction: float
+
+
 class Session:
     """The photos of one visitor, and a folder for the files that are shown to them or that they take home.
 
-    `under_brush` is the photo that lies in the editor of the Brush tab; `stop` is set to end the work that is going on.
+    `under_brush` is the photo that lies in the editor of the Brush tab; `removed` the one that was put away last, and
+    where it was; `wanted` are the options with what was set for the engine. `stop` is set to end the work that is going
+    on, which `work` tells about. `left_at` is when the page was left, in seconds of `time.monotonic`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -295,20 +363,76 @@ class Session:
         self.photos: list[OpenPhoto] = []
         self.current = 0
         self.under_brush: OpenPhoto | None = None
+        self.removed: tuple[int, OpenPhoto] | None = None
         self.at_full_size = False
+        self.wanted: Options | None = None
         self.stop = threading.Event()
+        self.is_closed = False
+        self.left_at: float | None = None
+        self.work: Work | None = None
+        self.archive: tuple[tuple[Path, ...], Path] | None = None
+        self._adopted: dict[Path, Path] = {}
         self._count = 0
 
     @property
     def photo(self) -> OpenPhoto | None:
-        """The photo that is shown."""
-        return self.photos[self.current] if self.photos else None
+        """The photo that is shown; None where none is open."""
+        photos = self.photos  # one is put away, perhaps, while another event is answered
+        return photos[min(self.current, len(photos) - 1)] if photos else None
+
+    @property
+    def pixel_count(self) -> int:
+        """How many pixels its photos hold in memory together."""
+        return sum(opened.pixel_count for opened in self._all_photos())
+
+    def _all_photos(self) -> list[OpenPhoto]:
+        return [*self.photos, *([self.removed[1]] if self.removed else [])]
+
+    def rest(self, options: Options) -> None:
+        """Give back the memory of all photos."""
+        self.under_brush = None
+        for opened in self._all_photos():
+            opened.rest(options)
 
     def close(self) -> None:
         """Stop what is running and forget all files."""
+        self.is_closed = True
         self.stop.set()
-        self.photos = []
+        self.photos, self.removed, self.under_brush = [], None, None
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def adopt(self, path: Path) -> Path:
+        """Return the path under which an uploaded file stays for as long as the session does.
+
+        The uploaded file itself goes after a while, and another visitor may have sent the same one.
+        """
+        if path not in self._adopted:
+            own = self.folder / f"photo_{len(self._adopted)}" / path.name
+            own.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, own)
+            except OSError:  # a file system without links, or a file that is gone, of which reading it tells
+                if path.is_file():
+                    shutil.copyfile(path, own)
+            self._adopted[path] = own
+        return self._adopted[path]
+
+    def remove(self, number: int) -> None:
+        """Put a photo away, and keep it for `put_back`, until the next one is."""
+        opened = self.photos[number]
+        opened.is_removed = True
+        self.photos = [other for other in self.photos if other is not opened]
+        self.removed = number, opened
+        self.current = max(min(self.current - (number < self.current), len(self.photos) - 1), 0)
+
+    def put_back(self) -> None:
+        """Put the photo back that was put away last, and show it."""
+        if self.removed is not None:
+            number, opened = self.removed
+            opened.is_removed = False
+            self.current = min(number, len(self.photos))
+            self.photos = [*self.photos[: self.current], opened, *self.photos[self.current :]]
+            self.removed = None
 
     def write_picture(self, pixels: Pixels, stem: str) -> str:
         """Write `pixels`, uint8 (h, w, 3) RGB, as a JPEG file under a name that is new, and return its path."""
@@ -351,7 +475,7 @@ def fix_opened(
     """Fix a photo with all that was chosen, and keep the result in `opened`. Raises FixError, Stopped."""
 
     def on_step(text: str, fraction: float) -> None:
-        if stop.is_set():
+        if stop.is_set() or opened.is_removed:
             raise Stopped
         on_progress(text, fraction)
 
@@ -364,18 +488,40 @@ def fix_opened(
     opened.result = result
 
 
-def save_opened(opened: OpenPhoto, folder: Path) -> Path:
-    """Write the result as `final_` and the photo's own name, in its own format with its metadata; return its path.
+def save_opened(opened: OpenPhoto, folder: Path, options: Options) -> Path:
+    """Write the result as `final_` and the photo's own name into a new folder in `folder`; return its path.
 
-    Raises FixError.
+    Format and metadata are the photo's own, and the mark of edited photos is that of the command line. An earlier
+    result is removed. Raises FixError.
     """
     if opened.result is None:
         raise BadOption("There is no result to save yet.")
-    ending = opened.path.suffix if opened.path.suffix.lower() in FORMATS else ".png"
-    target = folder / f"final_{opened.path.stem}{ending}"
-    opened.note = save_photo(opened.result.pixels, opened.photo, target)
-    opened.saved = target
+    # A name of its own for each result: a browser may have kept what an earlier one held.
+    target = folder / f"result_{uuid.uuid4().hex}" / name_result(opened.path)
+    saving = choose_saving(options.output, opened.result.report)
+    opened.note = save_photo(opened.result.pixels, opened.photo, target, saving=saving)
+    earlier, opened.saved = opened.saved, target
+    if earlier is not None:
+        shutil.rmtree(earlier.parent, ignore_errors=True)
     return target
+
+
+def name_result(path: Path) -> str:
+    """Return the name of the result of a photo: that of the photo after `final_`, as long as names may be."""
+    ending = path.suffix if path.suffix.lower() in FORMATS else ".png"
+    room = _LONGEST_NAME_BYTES - len(os.fsencode(f"final_{ending}"))
+    stem = path.stem
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return f"final_{stem}{ending}"
+
+
+def read_seed(seed: float | None) -> int:
+    """Return the seed as a whole number; an empty field is 0. Raises BadOption."""
+    try:
+        return int(seed or 0)
+    except (OverflowError, ValueError) as error:
+        raise BadOption("The seed takes a whole number.") from error
 
 
 def read_strokes(layers: list[Pixels], keep_color: tuple[int, int, int]) -> Strokes | None:

@@ -5,10 +5,15 @@ Nothing is fetched from elsewhere: the fonts are those of the visitor's own syst
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import gradio as gr
 
+from photo.files import INPUT_ENDINGS
+
+LARGEST_FILE_MB = 100
+"""Larger uploads are refused; the page says so."""
 KEEP_PAINT = (45, 125, 210)
 """Colour of the brush that protects, RGB …"""
 EDIT_PAINT = (240, 120, 20)
@@ -89,6 +94,12 @@ STYLE_SHEET = Path(__file__).parent / "page.css"
 _SCRIPT = Path(__file__).parent / "page.js"
 
 
+def read_script() -> str:
+    """Return the script of the page, as it stands between its tags: first what the page takes, which it asks for."""
+    takes = json.dumps({"endings": INPUT_ENDINGS, "megabytes": LARGEST_FILE_MB})
+    return f"\nconst TAKES = {takes};\n{_SCRIPT.read_text(encoding='utf-8')}"
+
+
 def make_head() -> str:
     """Return what goes into the head of the page: its script."""
-    return f"<script>\n{_SCRIPT.read_text(encoding='utf-8')}</script>"
+    return f"<script>{read_script()}</script>"

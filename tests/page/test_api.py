@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from photo.mark import read_source_type
 from tests.conftest import ROOT, SAMPLES
 from tests.support.page_server import Server
 
@@ -40,6 +41,7 @@ def test_the_example_with_curl_runs(server: Server, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "fixed.jpg") as image:
         assert image.size == (1240, 640)
+        assert read_source_type(image.info["xmp"]) is not None, "it is not marked as the command line marks it"
 
 
 def test_mistakes_by_http_are_one_sentence(server: Server) -> None:

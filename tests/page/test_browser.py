@@ -62,6 +62,7 @@ def new_page(server: Server, browser: Any) -> Iterator[NewPage]:
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.extend({line.text} if "Content Security Policy" in line.text else ()))
         page.goto(url)
         page.wait_for_selector("#drop input[type=file]", state="attached")
         return page
@@ -306,9 +307,123 @@ def test_a_file_that_is_too_large_is_named(new_page: NewPage, tmp_path: Path) ->
         file.truncate(101 * 2**20)
     page = new_page()
     drop(page, large)
-    playwright.expect(page.locator("[data-testid=toast-body]")).to_contain_text("large.jpg is larger than 100 MB")
+    playwright.expect(page.locator("#complaints")).to_contain_text("large.jpg is larger than 100 MB")
     drop(page, SAMPLES / "image_2.jpg")
     page.wait_for_selector(".mark")
+
+
+@needs_browser
+def test_bad_files_among_good_ones_are_named_as_text(new_page: NewPage, tmp_path: Path) -> None:
+    name = "<img src='https://example.com/seen'>&.pdf"
+    page = new_page()
+    page.set_input_files(
+        "#drop input[type=file]",
+        [
+            {"name": name, "mimeType": "application/pdf", "buffer": b"%PDF-1.7"},
+            {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": (SAMPLES / "image_2.jpg").read_bytes()},
+            {
+                "name": "<img src='https://example.com/broken'>.jpg",
+                "mimeType": "image/jpeg",
+                "buffer": b"\xff\xd8\xff no",
+            },
+            {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": (SAMPLES / "image_1.jpg").read_bytes()},
+            {"name": "c" * 240 + ".jpg", "mimeType": "image/jpeg", "buffer": (SAMPLES / "image_5.jpg").read_bytes()},
+        ],
+    )
+    complaint = page.locator("#complaints")
+    playwright.expect(complaint).to_contain_text(f"{name} is no photo that this page can open")
+    assert complaint.locator("img").count() == 0
+    playwright.expect(page.locator(".photos [data-group=photo]")).to_have_count(3)
+    toast = page.locator("[data-testid=toast-body]")
+    playwright.expect(toast).to_contain_text("broken")
+    assert toast.locator("img").count() == 0
+    complaint.get_by_role("button", name="Close").click()
+    playwright.expect(complaint).to_be_hidden()
+
+
+@needs_browser
+def test_photos_are_added_put_away_and_put_back(new_page: NewPage, tmp_path: Path) -> None:
+    page = new_page()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.click("#make")
+    page.wait_for_selector("#download:visible")
+    page.set_input_files("#bar input[type=file]", str(SAMPLES / "image_1.jpg"))
+    chips = page.locator(".photos [data-group=photo]")
+    playwright.expect(chips).to_have_count(2)
+    playwright.expect(page.locator("#make")).to_have_text("Fix 1 of 2 photos")
+    playwright.expect(page.locator("#download")).to_have_text("Download final_image_2.jpg")
+    page.get_by_role("button", name="Remove image_2.jpg").click()
+    playwright.expect(chips).to_have_count(1)
+    page.get_by_role("button", name="Remove image_1.jpg").click()
+    page.wait_for_selector("#drop input[type=file]", state="attached")
+    page.get_by_role("button", name="Put image_1.jpg back").click()
+    playwright.expect(chips).to_have_text(["image_1.jpg"])
+    page.wait_for_selector(".mark")
+
+
+@needs_browser
+def test_leaving_asks_while_something_would_be_lost(new_page: NewPage) -> None:
+    page = new_page()
+    asked: list[str] = []
+
+    def agree(dialog: Any) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", agree)
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.click("#make")
+    page.wait_for_selector("#download:visible")
+    page.reload()
+    page.wait_for_selector("#drop input[type=file]", state="attached")
+    assert asked == ["beforeunload"]
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.click("#make")
+    page.wait_for_selector("#download:visible")
+    with page.expect_download():
+        page.click("#download")
+    page.reload()
+    page.wait_for_selector("#drop input[type=file]", state="attached")
+    assert asked == ["beforeunload"], "it was taken home"
+
+
+@needs_browser
+def test_what_was_changed_since_is_not_offered_as_done(new_page: NewPage) -> None:
+    page = new_page()
+    drop(page, SAMPLES / "image_2.jpg")
+    page.wait_for_selector(".mark")
+    page.click("#make")
+    page.wait_for_selector("#download:visible")
+    page.locator(".cards button").first.click()
+    wait_for_new(page, ".compare", "")
+    page.wait_for_timeout(1000)
+    smile = page.get_by_label("Smile", exact=True)
+    smile.set_checked(not smile.is_checked())
+    playwright.expect(page.locator("#download")).to_be_hidden()
+    playwright.expect(page.locator("#make")).to_have_text("Fix again")
+    playwright.expect(page.locator(".report")).to_contain_text("changed since")
+    smile.set_checked(not smile.is_checked())
+    playwright.expect(page.locator("#download")).to_be_visible()
+
+
+@needs_browser
+def test_after_a_restart_of_the_server_there_is_a_fresh_start(new_page: NewPage, tmp_path: Path) -> None:
+    with serving(tmp_path / "first") as first:
+        page = new_page(first.url)
+        drop(page, SAMPLES / "image_2.jpg")
+        page.wait_for_selector(".mark")
+        playwright.expect(page.locator("#make")).to_be_enabled()
+        port = first.url.rpartition(":")[2]
+    with serving(tmp_path / "second", "--port", port) as second:
+        assert second.url == first.url
+        # The page notices it by itself.
+        page.wait_for_selector("#drop input[type=file]", state="attached")
+        drop(page, SAMPLES / "image_2.jpg")
+        page.wait_for_selector(".mark")
+    assert "Traceback" not in (tmp_path / "second" / "log.txt").read_text()
 
 
 @needs_browser
@@ -326,8 +441,8 @@ def test_cancel_stops_and_leaves_all_as_it_was(new_page: NewPage, tmp_path: Path
     playwright.expect(page.locator("#make")).to_have_text(re.compile("Fix"))
     if page.locator("#download").is_visible():
         assert "5" not in page.locator("#download").inner_text(), "it went on to the end"
-    page.locator(".photos button").nth(4).click()
-    playwright.expect(page.locator(".photos button").nth(4)).to_have_attribute("aria-pressed", "true")
+    page.locator(".photos [data-group=photo]").nth(4).click()
+    playwright.expect(page.locator(".photos [data-group=photo]").nth(4)).to_have_attribute("aria-pressed", "true")
     playwright.expect(page.locator("#make")).to_have_text("Fix all 5 photos")
     assert not page.get_by_role("tab", name="Compare").is_visible()
 

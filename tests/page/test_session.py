@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image
 
 from donor import choose
 from donor.people import read_reference
-from edit.options import FaceChoice, Options, Wish
+from edit.options import FaceChoice, Options, OutputOptions, Wish
 from edit.plan import EditPlan, PaintResult
 from edit.strokes import Strokes
 from face import analysis
@@ -27,6 +28,7 @@ from page.session import (
     Session,
     Stopped,
     fix_opened,
+    name_result,
     open_photo,
     preview_face,
     read_strokes,
@@ -34,6 +36,7 @@ from page.session import (
 )
 from photo.canvas import Canvas
 from photo.errors import UnreadablePhoto
+from photo.mark import read_source_type
 from photo.types import Photo, Pixels, Progress
 from retouch import quality
 from retouch.engines import DraftEngine
@@ -216,11 +219,56 @@ def test_the_result_keeps_name_format_and_metadata(tmp_path: Path) -> None:
         image.save(source, exif=exif, quality=95)
     opened = open_with_faces(source)
     fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
-    target = save_opened(opened, tmp_path / "out")
+    target = save_opened(opened, tmp_path / "out", OPTIONS)
     assert target.name == "final_Ünser Bild.jpg"
     with Image.open(target) as image:
         assert image.format == "JPEG"
         assert image.getexif()[0x013B] == "A. Photographer"
+
+
+def test_the_result_is_marked_as_that_of_the_command_line_is(tmp_path: Path) -> None:
+    opened = open_with_faces(SAMPLES / "image_2.jpg")
+    fix_opened(opened, OPTIONS, DraftEngine(), NEVER, nobody)
+    first = save_opened(opened, tmp_path, OPTIONS)
+    assert read_source_type(read_xmp(first)) is not None
+    unmarked = replace(OPTIONS, output=OutputOptions(no_mark=True))
+    second = save_opened(opened, tmp_path, unmarked)
+    assert read_source_type(read_xmp(second)) is None
+    assert second.name == first.name and not first.exists(), "a browser may still hold the first under its name"
+
+
+def read_xmp(path: Path) -> bytes:
+    with Image.open(path) as image:
+        xmp = image.info.get("xmp", b"")
+    assert isinstance(xmp, bytes)
+    return xmp
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("photo.JPG", "final_photo.JPG"),
+        ("photo.cr2", "final_photo.png"),
+        ("photo", "final_photo.png"),
+        ("a" * 246 + ".jpg", "final_" + "a" * 245 + ".jpg"),
+        ("é" * 125 + ".jpg", "final_" + "é" * 122 + ".jpg"),
+    ],
+)
+def test_the_name_of_a_result_is_no_longer_than_names_may_be(tmp_path: Path, name: str, expected: str) -> None:
+    assert name_result(Path(name)) == expected
+    (tmp_path / expected).touch()
+
+
+def test_a_face_with_eyes_of_its_own_is_known(sample: LoadPhoto, tmp_path: Path) -> None:
+    moments = make_moments(sample)
+    Image.fromarray(moments.blinking).save(tmp_path / "blink.png")
+    opened = open_with_faces(tmp_path / "blink.png")
+    number = opened.selected
+    assert number is not None and not opened.has_own_eyes(number, OPTIONS)
+    opened.set_references(References((read_reference(Photo(moments.other, path=Path("other.png"))),)))
+    assert opened.has_own_eyes(number, OPTIONS)
+    opened.choices[number] = FaceChoice(Wish.NEVER, Wish.NEVER, 0.5, 0.5)
+    assert not opened.has_own_eyes(number, OPTIONS)
 
 
 def test_a_kept_mouth_stays_as_it_was(open_sample: Callable[[str], OpenPhoto]) -> None:

@@ -60,7 +60,7 @@ def serving(folder: Path, *flags: str) -> Iterator[Server]:
     (watch / "sitecustomize.py").write_text(WATCH)
     temp = folder / "temp"
     temp.mkdir()
-    port = find_free_port()
+    port = int(flags[flags.index("--port") + 1]) if "--port" in flags else find_free_port()
     connections = folder / "connections.txt"
     connections.touch()
     environment = {
