@@ -27,7 +27,7 @@ from edit.options import EyeOptions, Options, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, Doubt, find_closed, find_doubt
+from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, Doubt, find_closed
 from face.eye_geometry import landmarks_in_frame
 from face.types import EYES, EyeFrame, Face, Feature
 from photo.blend import draw_mask, smoothstep
@@ -45,6 +45,8 @@ _DOUBTS = {
     Doubt.LAUGHING: Reason.UNSURE_LAUGHING,
     Doubt.LOWERED: Reason.UNSURE_LOWERED,
     Doubt.ONE_EYE: Reason.UNSURE_HALF_SHUT,
+    Doubt.CRYING: Reason.UNSURE_CRYING,
+    Doubt.ASLEEP: Reason.UNSURE_ASLEEP,
 }
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner. Real
@@ -137,9 +139,8 @@ def _find_cause(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feat
         return Cause(Reason.CUT_OFF)
     if feature not in closed:
         return Cause(_name_openness(analysis, feature, closed))
-    doubt = find_doubt(face, analysis.closedness)
-    if doubt is not None and options.choose_for(face.number).eyes is not Wish.ALWAYS:
-        return Cause(_DOUBTS[doubt])
+    if options.choose_for(face.number).eyes is not Wish.ALWAYS and analysis.doubt is not None:
+        return Cause(_DOUBTS[analysis.doubt])
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return Cause(Reason.TURNED_AWAY, {"degrees": abs(face.yaw_degrees)})
     if eye.is_under_dark_glass:

@@ -14,7 +14,7 @@ from edit.options import FaceChoice, Options, SmileOptions, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLEAR_SMILE, SMILE, UNSURE_SMILE, bares_teeth
+from face.expression import CLEAR_SMILE, SMILE, UNSURE_SMILE, MouthDoubt, find_mouth_doubt
 from face.model_files import damaged_model, model_bytes
 from face.types import Face, Feature, Landmarks
 from photo.blend import draw_mask, smoothstep
@@ -210,6 +210,13 @@ def _fit_region(box: Box, soft: FloatArray, shape: tuple[int, ...]) -> Region | 
     return Region(inside, np.ascontiguousarray(cut, np.float32))
 
 
+_DOUBTS = {
+    MouthDoubt.TEETH: Reason.UNSURE_TEETH,
+    MouthDoubt.EYES: Reason.UNSURE_MOOD,
+    MouthDoubt.BENT: Reason.UNSURE_BENT,
+}
+
+
 def plan_mouths(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[Intent], list[Skip]]:
     """Return the mouths to make smile, and those left as they are with their causes.
 
@@ -264,13 +271,14 @@ def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, al
         return Cause(Reason.CUT_OFF)
     if _lip_gap(face.landmarks) > _TALKING_GAP and face.blendshapes["jawOpen"] > _TALKING_JAW:
         return Cause(Reason.MOUTH_OPEN)
-    if not always and bares_teeth(face):
-        return Cause(Reason.UNSURE_TEETH)
     if abs(face.yaw_degrees) > _MOST_YAW_DEGREES:
         return Cause(Reason.TURNED_AWAY, {"degrees": abs(face.yaw_degrees)})
     if not always and analysis.sharpness < min(_OUT_OF_FOCUS, _BESIDE_SHARPEST * sharpest):
         return Cause(Reason.OUT_OF_FOCUS)
-    return Cause(Reason.MOUTH_COVERED) if analysis.lips is None or analysis.lips.is_covered else None
+    if analysis.lips is None or analysis.lips.is_covered:
+        return Cause(Reason.MOUTH_COVERED)
+    doubt = None if always else find_mouth_doubt(face, analysis.doubt)
+    return None if doubt is None else Cause(_DOUBTS[doubt])
 
 
 def _lip_gap(landmarks: Landmarks) -> float:

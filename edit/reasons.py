@@ -29,6 +29,8 @@ class Reason(enum.Enum):
     UNSURE_LAUGHING = "unsure-laughing"
     UNSURE_LOWERED = "unsure-lowered"
     UNSURE_HALF_SHUT = "unsure-half-shut"
+    UNSURE_CRYING = "unsure-crying"
+    UNSURE_ASLEEP = "unsure-asleep"
     UNDER_DARK_GLASS = "under-dark-glass"
     NO_LASH_LINE = "hidden"
     OTHER_STAYS_CLOSED = "other-eye-stays-closed"
@@ -38,6 +40,8 @@ class Reason(enum.Enum):
     SMILING_A_LITTLE = "smiling-a-little"
     MOUTH_OPEN = "mouth-wide-open"
     UNSURE_TEETH = "unsure-teeth"
+    UNSURE_MOOD = "unsure-mood"
+    UNSURE_BENT = "unsure-bent"
     OUT_OF_FOCUS = "out-of-focus"
     MOUTH_COVERED = "mouth-covered"
     # An edit did not do what it should.

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_light_side
-from face.expression import CLOSE_CALL, CLOSED, measure_closedness
+from face.expression import CLOSE_CALL, CLOSED, Doubt, find_doubt, measure_closedness
 from face.eye_geometry import find_iris, measure_iris
 from face.identity import Embedding, embed_face
 from face.occlusion import (
@@ -142,6 +142,11 @@ class FaceAnalysis:
                     for feature, value in closedness.items()
                 }
         return closedness
+
+    @cached_property
+    def doubt(self) -> Doubt | None:
+        """Why its closed eyes may be no blink; None if they surely are one, or none is closed."""
+        return find_doubt(self.face, self.closedness)
 
     def cut_out(self, box: Box) -> FaceAnalysis:
         """The face in a copy of the part of its photo inside `box`, so that the photo itself can be freed."""

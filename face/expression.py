@@ -3,7 +3,8 @@
 Eyes are judged by two measures. Their *closedness* combines the lids' geometry with the landmarker's blink score, and
 both eyes of a face are judged together: it decides what is edited, and names eyes in tables and reports. Painted eyes
 are checked by the two measures separately, since an edit that moves only one of them has not opened the eye.
-Mouths are judged by MediaPipe's smile score alone.
+Mouths are judged by MediaPipe's smile score. What speaks against a blink, or against a smile, is a doubt: only what is
+without doubt is edited.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ _BENT_DEGREES = 15.0
 # it is more closed than this, both lids are lowered, and one of them was taken for closed by chance.
 _WIDE_OPEN = 0.28
 
+# calibration: doubt. Who screams or cries shuts the eyes and raises the upper lip, without the corners of the mouth.
+_SCREAMING_LIP, _SCREAMING_SMILE = 0.5, 0.4
+# calibration: infant. From the eyes to the chin, in distances of the outer eye corners: newborns have a short chin, and
+# are asleep rather than caught in a blink.
+_INFANT_CHIN = 0.92
+
 # ---- eyes as they come out, or are to be copied ---------------------------------------------------------
 
 # calibration: open-eye. A painted eye with a larger aspect ratio and a smaller blink score than these is open. Best
@@ -66,6 +73,8 @@ NARROWING_SMILE = 0.50
 # calibration: teeth. An upper lip that is raised by this score bares the teeth: in a smile that is not scored as one,
 # in crying, rage and speech. A gentle smile is no match for any of them.
 BARED_TEETH = 0.20
+# calibration: busy-mouth. Whoever bends the head by more degrees looks at something, and poses for nobody.
+_BUSY_PITCH_DEGREES = 20.0
 # calibration: smile. A smile that is taken from another photo loses some on its way.
 DONOR_SMILE = 0.55
 # calibration: burst. Among photos of one moment a fainter smile than SMILE counts in part, from the first on and fully
@@ -79,6 +88,16 @@ class Doubt(enum.Enum):
     LAUGHING = "narrowed by laughing"
     LOWERED = "lowered"
     ONE_EYE = "half shut, both"
+    CRYING = "shut by crying or screaming"
+    ASLEEP = "an infant's"
+
+
+class MouthDoubt(enum.Enum):
+    """Why a mouth that does not smile had better be left alone."""
+
+    TEETH = "shows teeth"
+    EYES = "below eyes that are in doubt"
+    BENT = "of a bent head"
 
 
 class EyeState(enum.Enum):
@@ -109,26 +128,47 @@ def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
 def find_doubt(face: Face, closedness: Mapping[Feature, float]) -> Doubt | None:
     """Return why closed eyes of a face, with this closedness of both, may be no blink; None if they surely are one."""
     closed = find_closed(closedness)
-    mean = sum(closedness.values()) / len(closedness)
-    if len(closed) == 1:
-        return Doubt.ONE_EYE if min(closedness.values()) > _WIDE_OPEN else None
     if not closed:
         return None
-    if face.pitch_degrees > _BENT_DEGREES and mean < SURELY_CLOSED_BENT:
-        return Doubt.LOWERED
-    return Doubt.LAUGHING if face.smile > NARROWING_SMILE and mean < SURELY_CLOSED_LAUGHING else None
+    mean = sum(closedness.values()) / len(closedness)
+    if len(closed) == 1 and min(closedness.values()) > _WIDE_OPEN:
+        return Doubt.ONE_EYE
+    if len(closed) == 2:
+        if face.pitch_degrees > _BENT_DEGREES and mean < SURELY_CLOSED_BENT:
+            return Doubt.LOWERED
+        if face.smile > NARROWING_SMILE and mean < SURELY_CLOSED_LAUGHING:
+            return Doubt.LAUGHING
+        if _raised_lip(face) > _SCREAMING_LIP and face.smile < _SCREAMING_SMILE:
+            return Doubt.CRYING
+        if face.landmarks.chin_ratio < _INFANT_CHIN:
+            return Doubt.ASLEEP
+    return None
 
 
-def name_eye(face: Face, closedness: Mapping[Feature, float], feature: Feature) -> EyeState:
-    """Return the state of one eye of a face, by the closedness of both."""
+def find_mouth_doubt(face: Face, eyes: Doubt | None) -> MouthDoubt | None:
+    """Return why a mouth that does not smile should be left alone; `eyes` is the doubt about closed eyes above it."""
+    if bares_teeth(face):
+        return MouthDoubt.TEETH
+    if eyes is not None:
+        return MouthDoubt.EYES
+    return MouthDoubt.BENT if face.pitch_degrees > _BUSY_PITCH_DEGREES else None
+
+
+def name_eye(closedness: Mapping[Feature, float], doubt: Doubt | None, feature: Feature) -> EyeState:
+    """Return the state of one eye of a face, by the closedness of both and the doubt about them."""
     if feature in find_closed(closedness):
-        return EyeState.CLOSED if find_doubt(face, closedness) is None else EyeState.UNSURE
+        return EyeState.CLOSED if doubt is None else EyeState.UNSURE
     return EyeState.NARROW if closedness[feature] >= NARROW else EyeState.OPEN
 
 
 def bares_teeth(face: Face) -> bool:
     """Return whether the upper lip is raised, as it is in a laugh, in crying, in rage and in speech."""
-    return max(face.blendshapes["mouthUpperUpLeft"], face.blendshapes["mouthUpperUpRight"]) > BARED_TEETH
+    return _raised_lip(face) > BARED_TEETH
+
+
+def _raised_lip(face: Face) -> float:
+    """MediaPipe's score of a raised upper lip, of the higher side."""
+    return max(face.blendshapes["mouthUpperUpLeft"], face.blendshapes["mouthUpperUpRight"])
 
 
 def is_fit_to_copy(face: Face, feature: Feature) -> bool:

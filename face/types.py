@@ -47,8 +47,8 @@ _LEFT_CHEEK_SOFT = (348, 347, 340, 330, 280, 425, 426, 436, 287, 432, 411, 352, 
 _NOSE = (6, 197, 195, 5, 4, 1, 2, 49, 48, 64, 98, 97, 279, 278, 294, 327, 326)
 # Down the middle line, from the groove under the lower lip.
 _CHIN = (18, 200, 199, 175)
-# Tip of the nose, top of the upper lip, and the outline's points beside the ears.
-_NOSE_TIP, _LIP_TOP = 1, 0
+# Tip of the nose, top of the upper lip, edge of the chin, and the outline's points beside the ears.
+_NOSE_TIP, _LIP_TOP, _CHIN_EDGE = 1, 0, 152
 _FACE_SIDES = (234, 454)
 # Closed loop, clockwise in the picture, starting at the top of the forehead.
 _FACE_OVAL = (
@@ -208,6 +208,12 @@ class Landmarks:
     def eye_distance_3d_px(self) -> float:
         """The same distance in 3-D, above 0: it does not shrink when the face turns."""
         return max(float(np.linalg.norm(self.left_eye.outer_corner - self.right_eye.outer_corner)), 1e-6)
+
+    @property
+    def chin_ratio(self) -> float:
+        """Distance from the middle of the outer eye corners to the edge of the chin in 3-D, in distances of these."""
+        middle = (self.left_eye.outer_corner + self.right_eye.outer_corner) / 2
+        return float(np.linalg.norm(self.points[_CHIN_EDGE] - middle)) / self.eye_distance_3d_px
 
     @property
     def muzzle_ratio(self) -> float:

@@ -36,6 +36,8 @@ _SENTENCES = {
     Reason.UNSURE_LAUGHING: "closed, or only narrowed by laughing: that is not sure enough; --eyes always opens it",
     Reason.UNSURE_LOWERED: "closed, or only looking down: that is not sure enough; --eyes always opens it",
     Reason.UNSURE_HALF_SHUT: "closed, or half shut like the other eye: that is not sure enough; --eyes always opens it",
+    Reason.UNSURE_CRYING: "shut, as in crying or screaming; --eyes always opens it",
+    Reason.UNSURE_ASLEEP: "closed, as in an infant's sleep; --eyes always opens it",
     Reason.UNDER_DARK_GLASS: "it is covered by something dark, such as sunglasses",
     Reason.NO_LASH_LINE: "no lash line is seen there: a hand or hair may lie over it",
     Reason.OTHER_STAYS_CLOSED: "the other eye has to stay closed, and one open eye would look like a wink",
@@ -44,6 +46,8 @@ _SENTENCES = {
     Reason.SMILING_A_LITTLE: "already smiling a little",
     Reason.MOUTH_OPEN: "the mouth is wide open, as in talking or singing",
     Reason.UNSURE_TEETH: "its teeth show, so it may smile, cry or speak: not sure enough; --smile always edits it",
+    Reason.UNSURE_MOOD: "the eyes look down, laugh, cry or sleep, so a smile may not suit; --smile always edits it",
+    Reason.UNSURE_BENT: "the head is bent, so a smile may not suit; --smile always edits it",
     Reason.OUT_OF_FOCUS: "the face is too blurred beside the others to tell whether it smiles",
     Reason.MOUTH_COVERED: "the mouth is covered, or cannot be told from what is around it",
     Reason.NOT_RECOGNIZED: "the face was no longer recognised",
@@ -300,7 +304,7 @@ def _name_features(features: Sequence[Feature]) -> str:
 
 
 def _describe_eye(analysis: FaceAnalysis, feature: Feature, numbers: bool) -> str:
-    state = name_eye(analysis.face, analysis.closedness, feature)
+    state = name_eye(analysis.closedness, analysis.doubt, feature)
     return f"{state.value} {analysis.face.eye(feature).aspect_ratio:.2f}" if numbers else state.value
 
 

@@ -24,9 +24,11 @@ from face.expression import (
     SHUT_BLINK_SPAN,
     Doubt,
     EyeState,
+    MouthDoubt,
     bares_teeth,
     find_closed,
     find_doubt,
+    find_mouth_doubt,
     is_fit_to_copy,
     measure_closedness,
     measure_openness,
@@ -127,8 +129,9 @@ SHUT = (EyeState.CLOSED, EyeState.UNSURE)
 def test_states_change_at_their_thresholds(more: float, less: float, states: tuple[EyeState, EyeState]) -> None:
     for worse, better in (EYES, EYES[::-1]):
         closedness = {worse: more, better: less}
-        assert (name_eye(make_face(), closedness, worse), name_eye(make_face(), closedness, better)) == states
-        called = {feature for feature in EYES if name_eye(make_face(), closedness, feature) in SHUT}
+        doubt = find_doubt(make_face(), closedness)
+        assert (name_eye(closedness, doubt, worse), name_eye(closedness, doubt, better)) == states
+        called = {feature for feature in EYES if name_eye(closedness, doubt, feature) in SHUT}
         assert find_closed(closedness) == called
 
 
@@ -141,8 +144,9 @@ def plan_for(pixels: Pixels, face: Face) -> tuple[FaceAnalysis, EditPlan]:
 
 
 def test_a_nearly_shut_eye_is_closed_in_plan_and_table_and_fails_the_check(closed_photo: Pixels, face: Face) -> None:
-    # Laughing like this, the same eyes might only be narrowed.
-    face = replace(face, blendshapes={**face.blendshapes, "mouthSmileLeft": 0.1, "mouthSmileRight": 0.1})
+    # Laughing like this, the same eyes might only be narrowed; with teeth and no smile, shut by crying.
+    rest = dict.fromkeys(("mouthSmileLeft", "mouthSmileRight", "mouthUpperUpLeft", "mouthUpperUpRight"), 0.1)
+    face = replace(face, blendshapes={**face.blendshapes, **rest})
     shaped = shape_eyes(face, (0.12, 0.55))
     analysis, plan = plan_for(closed_photo, shaped)
     assert {edit.feature for edit in plan.edits} == set(EYES)
@@ -226,6 +230,40 @@ def test_only_what_is_surely_a_blink_is_without_doubt(
 ) -> None:
     face = replace(make_face(smile=smile), pitch_degrees=pitch_degrees)
     assert find_doubt(face, dict(zip(EYES, (right, left), strict=True))) is doubt
+
+
+def test_eyes_shut_by_screaming_are_no_blink() -> None:
+    closedness, lip = dict.fromkeys(EYES, 0.8), {"mouthUpperUpLeft": 0.8}
+    assert find_doubt(make_face(smile=0.2, blendshapes=lip), closedness) is Doubt.CRYING
+    assert find_doubt(make_face(smile=0.8, blendshapes=lip), closedness) is None
+
+
+def test_the_closed_eyes_of_a_face_with_a_newborns_proportions_are_asleep() -> None:
+    face = make_face()
+    points = face.landmarks.points.copy()
+    middle = (face.landmarks.left_eye.outer_corner + face.landmarks.right_eye.outer_corner) / 2
+    for ratio, doubt in ((0.8, Doubt.ASLEEP), (1.1, None)):
+        points[152] = middle + np.array([0, ratio * face.landmarks.eye_distance_3d_px, 0])
+        shaped = replace(face, landmarks=Landmarks(points.astype(np.float32)))
+        assert shaped.landmarks.chin_ratio == pytest.approx(ratio, abs=1e-3)
+        assert find_doubt(shaped, dict.fromkeys(EYES, 0.8)) is doubt
+
+
+@pytest.mark.parametrize(
+    "pitch_degrees, eyes, doubt",
+    [
+        (0.0, None, None),
+        (0.0, Doubt.LOWERED, MouthDoubt.EYES),
+        (0.0, Doubt.CRYING, MouthDoubt.EYES),
+        (30.0, None, MouthDoubt.BENT),
+    ],
+)
+def test_a_mouth_is_left_alone_below_doubtful_eyes_and_on_a_bent_head(
+    pitch_degrees: float, eyes: Doubt | None, doubt: MouthDoubt | None
+) -> None:
+    face = replace(make_face(), pitch_degrees=pitch_degrees)
+    assert find_mouth_doubt(face, eyes) is doubt
+    assert find_mouth_doubt(make_face(blendshapes={"mouthUpperUpLeft": 0.5}), eyes) is MouthDoubt.TEETH
 
 
 @pytest.mark.parametrize("score, bares", [(0.1, False), (0.3, True)])

@@ -13,8 +13,8 @@ from face.analysis import FaceAnalysis
 from face.types import LANDMARK_COUNT, Face, Feature, Landmarks
 from photo.types import Box, Pixels, Region
 
-# Outer corners of the eyes and corners of the mouth, the right ones first, in eye distances from the nose.
-_PLACES = {33: (-1 / 2, -1 / 3), 263: (1 / 2, -1 / 3), 61: (-1 / 4, 1 / 3), 291: (1 / 4, 1 / 3)}
+# Outer corners of the eyes, corners of the mouth, the right ones first, and the chin: in eye distances from the nose.
+_PLACES = {33: (-1 / 2, -1 / 3), 263: (1 / 2, -1 / 3), 61: (-1 / 4, 1 / 3), 291: (1 / 4, 1 / 3), 152: (0, 5 / 6)}
 _SPREAD = 1 / 60
 _BOX = Box(10, 20, 110, 140)
 
