@@ -184,7 +184,7 @@ def eye_region(shape: tuple[int, ...], face: Face, feature: Feature, *, has_real
         return None
     rows = slice(part.top - box.top, part.bottom - box.top)
     columns = slice(part.left - box.left, part.right - box.left)
-    return Region(part, np.ascontiguousarray(alpha[rows, columns], dtype=np.float32))
+    return Region(part, np.ascontiguousarray(np.clip(alpha[rows, columns], 0, 1), dtype=np.float32))
 
 
 def eyes_mask(shape: tuple[int, ...], edits: Iterable[Edit]) -> NDArray[np.uint8]:

@@ -207,7 +207,7 @@ def _fit_region(box: Box, soft: FloatArray, shape: tuple[int, ...]) -> Region | 
         return None
     top, left = inside.top - grown.top, inside.left - grown.left
     cut = alpha[top : top + inside.height, left : left + inside.width]
-    return Region(inside, np.ascontiguousarray(cut, np.float32))
+    return Region(inside, np.ascontiguousarray(np.clip(cut, 0, 1), np.float32))
 
 
 _DOUBTS = {

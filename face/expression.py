@@ -31,8 +31,10 @@ CLOSE_CALL = 0.42
 _RESTING_ASPECT_RATIO = 0.3
 
 # calibration: doubt. Closed eyes of these kinds are only taken for a blink where both are shut further, on average: a
-# laugh narrows them, and who looks down lowers the lids.
-SURELY_CLOSED_LAUGHING, SURELY_CLOSED_BENT = 0.58, 0.65
+# laugh narrows them, and who looks down lowers the lids. A smile that just narrows eyes needs the first of the two
+# values, one of this score and more the second.
+SURELY_CLOSED_LAUGHING, SURELY_CLOSED_BENT = (0.53, 0.60), 0.65
+_BROAD_SMILE = 0.80
 # calibration: doubt. A head bent forward by more degrees looks down.
 _BENT_DEGREES = 15.0
 # calibration: doubt. Beside a single closed eye the other one is wide open if somebody winks or blinks with one; where
@@ -136,13 +138,19 @@ def find_doubt(face: Face, closedness: Mapping[Feature, float]) -> Doubt | None:
     if len(closed) == 2:
         if face.pitch_degrees > _BENT_DEGREES and mean < SURELY_CLOSED_BENT:
             return Doubt.LOWERED
-        if face.smile > NARROWING_SMILE and mean < SURELY_CLOSED_LAUGHING:
+        if face.smile > NARROWING_SMILE and mean < _surely_closed_at(face.smile):
             return Doubt.LAUGHING
         if _raised_lip(face) > _SCREAMING_LIP and face.smile < _SCREAMING_SMILE:
             return Doubt.CRYING
         if face.landmarks.chin_ratio < _INFANT_CHIN:
             return Doubt.ASLEEP
     return None
+
+
+def _surely_closed_at(smile: float) -> float:
+    """The mean closedness from which laughing eyes are surely closed: the broader the smile, the more it narrows them."""
+    low, high = SURELY_CLOSED_LAUGHING
+    return low + (high - low) * min(max((smile - NARROWING_SMILE) / (_BROAD_SMILE - NARROWING_SMILE), 0.0), 1.0)
 
 
 def find_mouth_doubt(face: Face, eyes: Doubt | None) -> MouthDoubt | None:

@@ -86,7 +86,8 @@ def draw_mask(shape: tuple[int, ...], regions: Iterable[Region]) -> NDArray[np.u
     mask = np.zeros(shape[:2], np.uint8)
     for region in regions:
         part = mask[region.box.slices]
-        np.maximum(part, np.ceil(region.alpha * 255).astype(np.uint8), out=part)
+        # Rounded, a resized 1 may lie a little above 1.
+        np.maximum(part, np.ceil(np.minimum(region.alpha, 1) * 255).astype(np.uint8), out=part)
     return mask
 
 

@@ -17,8 +17,9 @@ from face.analysis import FaceAnalysis
 from face.expression import CLOSED, NARROWING_SMILE, NEARLY_CLOSED, find_closed, measure_closedness
 from face.search import find_faces
 from face.types import EYES, Face, Feature, Landmarks
+from photo.blend import draw_mask
 from photo.errors import BadOption
-from photo.types import FloatArray, Pixels
+from photo.types import Box, FloatArray, Pixels, Region
 from retouch.pipeline import plan_edits
 from retouch.report import explain
 from tests.conftest import FindFaces, LoadPhoto
@@ -256,6 +257,11 @@ def test_the_two_regions_never_meet(closed_photo: Pixels, closed_face: Face) -> 
     assert edits
     masks = [eyes_mask(closed_photo.shape, [edit]) > 0 for edit in edits]
     assert not (masks[0] & masks[1]).any()
+
+
+def test_an_alpha_that_rounding_put_above_one_is_no_hole_in_the_mask() -> None:
+    alpha = np.full((3, 4), np.nextafter(np.float32(1), np.float32(2)), np.float32)
+    assert (draw_mask((3, 4), [Region(Box(0, 0, 4, 3), alpha)]) == 255).all()
 
 
 def test_mask_of_the_photo_is_black_where_nothing_is_touched(closed_photo: Pixels, closed_face: Face) -> None:
