@@ -39,6 +39,8 @@ _BLURRED = 0.45
 _SHARP_ENOUGH = 0.65
 # calibration: burst. Another frame has to be better by this much in all.
 _CLEARLY_BETTER = 0.5
+# calibration: burst. Frames whose scores differ by no more are equals: two readings of one face differ by so much.
+_AS_GOOD = 0.05
 # calibration: burst. A face whose outline lies an eye distance off counts as so much worse: of two good ones the one
 # nearer is taken.
 _MOVED = 6.0
@@ -125,7 +127,7 @@ def choose_base(photos: Sequence[BurstPhoto], options: Options) -> int:
     anchor = max(range(len(photos)), key=lambda index: len(photos[index].crops))
     people = _follow_people(photos, anchor)
     scores = [sum(_score(photos, sightings, index, options) for sightings in people) for index in range(len(photos))]
-    return int(np.argmax(scores))
+    return next(index for index, score in enumerate(scores) if score >= max(scores) - _AS_GOOD)
 
 
 def fix_burst(
