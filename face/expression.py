@@ -148,7 +148,7 @@ def find_doubt(face: Face, closedness: Mapping[Feature, float]) -> Doubt | None:
 
 
 def _surely_closed_at(smile: float) -> float:
-    """The mean closedness from which eyes below a smile are surely closed: the broader it is, the more it narrows them."""
+    """The mean closedness from which eyes above a smile are surely closed: the broader it is, the more it needs."""
     low, high = SURELY_CLOSED_LAUGHING
     return low + (high - low) * min(max((smile - NARROWING_SMILE) / (_BROAD_SMILE - NARROWING_SMILE), 0.0), 1.0)
 
