@@ -30,7 +30,7 @@ from face.types import EYES, Face, Feature
 from photo.errors import FixError
 from photo.files import FORMATS, load_photo, save_photo
 from photo.types import Photo, Pixels
-from retouch.engines import DraftEngine
+from retouch.engines import make_draft
 from retouch.pipeline import fix_photo
 from retouch.report import explain
 
@@ -87,7 +87,7 @@ def measure_photo(path: Path, scratch: Path) -> PhotoRow:
     started = time.perf_counter()
     photo = load_photo(path)
     loaded = time.perf_counter()
-    result = fix_photo(photo, Options(), DraftEngine())
+    result = fix_photo(photo, Options(), make_draft(Options()))
     fixed = time.perf_counter()
     save_photo(result.pixels, photo, scratch / f"final_{path.stem}.png")
     saved = time.perf_counter()
@@ -159,7 +159,7 @@ def measure_blink(pixels: Pixels, faces: tuple[Face, ...]) -> tuple[float | None
         closed = close_eyes(closed, face)
     if not chosen:
         return None, None
-    result = fix_photo(Photo(closed), Options(smile=SmileOptions(Wish.NEVER)), DraftEngine())
+    result = fix_photo(Photo(closed), Options(smile=SmileOptions(Wish.NEVER)), make_draft(Options()))
     region = np.zeros(pixels.shape[:2], bool)
     for edit in result.plan.edits:
         # Eyes that the photo itself has closed have no known truth.
@@ -257,7 +257,7 @@ def main() -> int:
         print(f"error: there is no photo in {parsed.folder}.", file=sys.stderr)
         return 2
     # The models load once per process; that is not the first photo's time.
-    fix_photo(Photo(np.zeros((64, 64, 3), np.uint8)), Options(), DraftEngine())
+    fix_photo(Photo(np.zeros((64, 64, 3), np.uint8)), Options(), make_draft(Options()))
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for path in photos:

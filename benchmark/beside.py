@@ -62,7 +62,10 @@ _FLAT = {
 }
 _ROOMS = {
     "draft": "from edit.options import Options\nfrom photo.files import load_photo\n"
-    "from retouch.engines import DraftEngine\nfrom retouch.pipeline import fix_photo",
+    "import retouch.engines\nfrom retouch.pipeline import fix_photo\n"
+    # Older checkouts have no refining network.
+    "make_draft = getattr(retouch.engines, 'make_draft', lambda _: retouch.engines.DraftEngine())\n"
+    "DraftEngine = lambda: make_draft(Options())",
     "slider": "from edit.options import Options\nfrom page.session import open_photo, preview_face",
 }
 

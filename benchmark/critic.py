@@ -1,6 +1,6 @@
 """A critic: how well a small network tells the program's opened eyes from photographed ones.
 
-    python -m benchmark.critic PORTRAITS … [--without FOLDER …] [--scales 12 24 48] [--steps 600] [--seed 0]
+    python -m benchmark.critic PORTRAITS … [--without FOLDER …] [--scales 12 24 48] [--no-refine]
 
 The portraits show one person each with open eyes. Their eyes are closed synthetically and opened by the program; what
 lies outside of its masks is put back, so that only its work is judged. A network is trained on one half of the people
@@ -40,7 +40,7 @@ from photo.errors import BadOption, FixError
 from photo.geometry import scale_down
 from photo.measure import LUMA
 from photo.types import Box, FloatArray, Photo, Pixels
-from retouch.engines import DraftEngine
+from retouch.engines import make_draft
 from retouch.pipeline import fix_photo
 
 if TYPE_CHECKING:
@@ -253,6 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--limit", type=int, metavar="COUNT", help="no more than so many portraits of each folder")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-refine", action="store_true", help="judge eyes as they are rendered")
     chosen = parser.parse_args(arguments)
     try:
         _run(chosen)
@@ -266,7 +267,7 @@ def _run(chosen: argparse.Namespace) -> None:
     known = [face.embedding for folder in chosen.without for path in list_photos(folder) for face in sight_faces(path)]
     patches: dict[int, list[EyePatches]] = {scale: [] for scale in chosen.scales}
     left_out: Counter[str] = Counter()
-    engine = DraftEngine(chosen.seed)
+    engine = make_draft(Options(seed=chosen.seed, eyes=EyeOptions(no_refine=chosen.no_refine)))
     for path in [path for folder in chosen.portraits for path in list_photos(folder)[: chosen.limit]]:
         faces = sight_faces(path)
         if len(faces) != 1:

@@ -32,7 +32,7 @@ from face.types import EYES, Feature
 from photo.errors import BadOption, FixError
 from photo.files import load_photo
 from photo.measure import LUMA
-from retouch.engines import DraftEngine
+from retouch.engines import make_draft
 from retouch.pipeline import analyze, fix_photo
 
 EDITED, UNSURE, LEFT = "edited", "unsure", "left"
@@ -65,7 +65,7 @@ def judge_photo(path: Path, rows: Sequence[dict[str, str]]) -> list[Case]:
     """Return the decisions on one photo, whose labels are `rows`. Raises FixError when it cannot be read."""
     photo = load_photo(path)
     analyses = analyze(photo.pixels)
-    result = fix_photo(photo, Options(), DraftEngine(), analyses=analyses)
+    result = fix_photo(photo, Options(), make_draft(Options()), analyses=analyses)
     if "face" not in rows[0]:
         return _judge(path.name, rows[0]["eyes"], rows[0]["smile"], result, analyses)
     by_number = {analysis.face.number: analysis for analysis in analyses}

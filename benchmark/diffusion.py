@@ -39,7 +39,7 @@ from photo.errors import FixError
 from photo.files import FORMATS, load_photo
 from photo.geometry import scale_size
 from photo.types import Box, Photo, Region
-from retouch.engines import DraftEngine
+from retouch.engines import make_draft
 from retouch.pipeline import analyze_photo
 from retouch.progress import ignore_progress
 from tiling import grid_tiles
@@ -120,7 +120,9 @@ def count_steps(sampling: Sampling) -> int:
 def record_engine(photo: Photo, plan: EditPlan, options: Options) -> list[Work]:
     """What the engine asks of the networks for the edits of `plan`, all tried once."""
     painter = RecordingPainter()
-    StableDiffusionEngine(options, DraftEngine(), lambda: painter).paint(Canvas(photo.pixels), plan, ignore_progress)
+    StableDiffusionEngine(options, make_draft(Options()), lambda: painter).paint(
+        Canvas(photo.pixels), plan, ignore_progress
+    )
     return painter.works
 
 
@@ -219,7 +221,7 @@ def measure_photo(path: Path, stopwatch: Stopwatch, painter: TilePainter | None 
     faces, plan = analyze_photo(photo, Options())
     engine_seconds = None
     if painter is not None:
-        engine = StableDiffusionEngine(Options(), DraftEngine(), lambda: painter)
+        engine = StableDiffusionEngine(Options(), make_draft(Options()), lambda: painter)
         start = time.perf_counter()
         engine.paint(Canvas(photo.pixels), plan, ignore_progress)
         engine_seconds = time.perf_counter() - start

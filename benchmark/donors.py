@@ -29,7 +29,7 @@ from face.search import find_faces, remeasure
 from face.types import EYES, Face
 from photo.files import FORMATS, load_photo
 from photo.types import FloatArray, Photo, Pixels
-from retouch.engines import DraftEngine
+from retouch.engines import make_draft
 from retouch.pipeline import analyze, fix_photo, plan_edits
 from retouch.report import explain
 
@@ -106,9 +106,9 @@ def read_pairs(folder: Path) -> Iterator[Pair]:
 def measure_pair(pair: Pair) -> tuple[Distance, Distance, Distance, float, str]:
     """Distances of closed, rendered and carried eyes from the true ones, seconds of the last, and why not, if not."""
     face, true_face = find_faces(pair.closed.pixels)[0], find_faces(pair.true.pixels)[0]
-    rendered = fix_photo(pair.closed, OPTIONS, DraftEngine())
+    rendered = fix_photo(pair.closed, OPTIONS, make_draft(Options()))
     start = time.perf_counter()
-    carried = fix_photo(pair.closed, OPTIONS, DraftEngine(), references=[pair.reference])
+    carried = fix_photo(pair.closed, OPTIONS, make_draft(Options()), references=[pair.reference])
     seconds = time.perf_counter() - start
     distances = []
     for pixels in (pair.closed.pixels, rendered.pixels, carried.pixels):

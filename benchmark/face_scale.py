@@ -35,7 +35,7 @@ from edit.options import Options  # noqa: E402
 from face.search import find_faces  # noqa: E402
 from photo.files import load_photo  # noqa: E402
 from photo.types import Photo  # noqa: E402
-from retouch.engines import DraftEngine  # noqa: E402
+from retouch.engines import make_draft  # noqa: E402
 from retouch.pipeline import fix_photo  # noqa: E402
 
 SIZES_PX = (400, 800, 1600, 3200, 6400)
@@ -67,16 +67,16 @@ def make_close_up(width_px: int) -> NDArray[np.uint8]:
 def measure_size(width_px: int, functions: int) -> Row:
     """Fix the close-up of one size, in this process: seconds of CPU by step and in all, and its peak memory in MB."""
     # The models load once per process; that is no face's time.
-    fix_photo(Photo(make_close_up(SIZES_PX[0])), Options(), DraftEngine())
+    fix_photo(Photo(make_close_up(SIZES_PX[0])), Options(), make_draft(Options()))
     photo = Photo(make_close_up(width_px))
     profile = cProfile.Profile()
     # The report's clock then tells what the processor spent, on both threads.
     with patch("time.perf_counter", time.process_time):
         started = time.process_time()
         if functions:
-            result = profile.runcall(fix_photo, photo, Options(), DraftEngine())
+            result = profile.runcall(fix_photo, photo, Options(), make_draft(Options()))
         else:
-            result = fix_photo(photo, Options(), DraftEngine())
+            result = fix_photo(photo, Options(), make_draft(Options()))
         seconds = {**result.report.seconds, "all": time.process_time() - started}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     row: Row = {"width_px": width_px, "megapixels": photo.width * photo.height / 1e6, "peak_mb": peak}

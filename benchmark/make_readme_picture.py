@@ -14,7 +14,7 @@ from edit.options import Options
 from face.types import Face
 from photo.files import load_photo
 from photo.types import Pixels
-from retouch.engines import DraftEngine
+from retouch.engines import make_draft
 from retouch.pipeline import fix_photo
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def add_caption(picture: Pixels, words: str) -> Pixels:
 def main() -> None:
     """Fix the first sample and put its faces before and after side by side."""
     photo = load_photo(ROOT / "data" / "inputs" / "image_1.jpg")
-    result = fix_photo(photo, Options(), DraftEngine())
+    result = fix_photo(photo, Options(), make_draft(Options()))
     columns: list[Pixels] = []
     for face in result.report.faces:
         for pixels, words in ((photo.pixels, "before"), (result.pixels, "after")):

@@ -77,7 +77,7 @@ class EyeOptions:
     """Whether eyes are opened, and how.
 
     `opening` runs from 0, narrow, to 1, wide. `color` is one of `EYE_COLORS` or `#rrggbb`; None means the program's
-    own choice. Raises BadOption.
+    own choice. With `no_refine` rendered eyes stay as they are rendered. Raises BadOption.
     """
 
     wish: Wish = field(
@@ -101,6 +101,12 @@ class EyeOptions:
             unset="as the other eye or another photo shows it, else brown", metavar="COLOR",
         ).field_metadata,
     )  # fmt: skip
+    no_refine: bool = field(
+        default=False,
+        metadata=Flag(
+            "--no-refine", "leave rendered eyes as drawn, without the network that makes them look photographed"
+        ).field_metadata,
+    )
 
     def __post_init__(self) -> None:
         check_flags(self)

@@ -239,7 +239,8 @@ class Report:
     """The faces found in one photo, the outcomes of its edits, and the features left as they are.
 
     `engine` is the name of the engine, `changed_pixels` the number of pixels that differ from the input,
-    `changed_outside` those of them outside all regions, `seconds` the time of each step by its name.
+    `changed_outside` those of them outside all regions, `seconds` the time of each step by its name. `refines_eyes`
+    says that a trained network had its part in rendered eyes.
     """
 
     faces: tuple[Face, ...]
@@ -249,6 +250,7 @@ class Report:
     changed_pixels: int
     changed_outside: int
     seconds: Mapping[str, float]
+    refines_eyes: bool = False
 
 
 @dataclass(frozen=True, eq=False)

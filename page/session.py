@@ -25,7 +25,7 @@ from photo.errors import BadOption
 from photo.files import FORMATS, load_photo, save_photo
 from photo.geometry import halve_toward
 from photo.types import Box, Photo, Pixels, Progress
-from retouch.engines import DraftEngine
+from retouch.engines import make_draft
 from retouch.marking import choose_saving
 from retouch.pipeline import analyze_photo, fix_photo, plan_edits
 from retouch.progress import ignore_progress
@@ -463,7 +463,7 @@ def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_si
     wanted = replace(_alone(options, {number: choice}), smile=smile)
     pixels = part.analysis.pixels
     result = fix_photo(
-        Photo(pixels), wanted, DraftEngine(seed=options.seed),
+        Photo(pixels), wanted, make_draft(options),
         analyses=(part.analysis,), finder=part.finder, strokes=strokes,
     )  # fmt: skip
     return FaceView(pixels, result.pixels, part.scale, max(part.box.width, part.box.height))

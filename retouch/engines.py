@@ -33,8 +33,10 @@ from photo.blend import blend
 from photo.canvas import Canvas
 from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels, Progress
+from render.canonical import dim_catchlight
 from render.eye import open_eye
 from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
+from render.refine import EyeRefiner, load_refiner, measure_strength, refine_eye
 from render.smile import paint_smile
 
 if TYPE_CHECKING:
@@ -56,13 +58,19 @@ _TINY_HALF_WIDTH_PX = (5.0, 14.0)
 class DraftEngine:
     """Paints edits at full resolution in a fraction of a second.
 
-    `seed` fixes the fine structure of irises and lashes.
+    `seed` fixes the fine structure of irises and lashes. `refiner` makes rendered eyes look photographed; None leaves
+    them as they are rendered.
     """
 
     name = "draft"
 
-    def __init__(self, seed: int = 0) -> None:
-        self._seed = seed
+    def __init__(self, seed: int = 0, refiner: EyeRefiner | None = None) -> None:
+        self._seed, self._refiner = seed, refiner
+
+    @property
+    def refines_eyes(self) -> bool:
+        """Whether a trained network has its part in the eyes that are rendered."""
+        return self._refiner is not None
 
     def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
         """Return a patch for every edit of `plan`, each painted from the first of its sources; see `Engine`."""
@@ -94,7 +102,15 @@ class DraftEngine:
 
     def render_eye(self, pixels: Pixels, edit: Edit, on_step: Callable[[], None]) -> Pixels:
         """Return the box of an eye's region, opened by rendering, uint8 (h, w, 3)."""
-        return open_eye(pixels, edit, self.shade_eye(edit), on_step).pixels
+        face, shading = edit.face, self.shade_eye(edit)
+        strength = 0.0
+        if self._refiner is not None:
+            strength = measure_strength(face.eye_frame(edit.feature), face.yaw_degrees)
+        opened = open_eye(pixels, edit, dim_catchlight(shading, 1 - strength), on_step)
+        if self._refiner is None or strength == 0:
+            return opened.pixels
+        appearance, seed = edit.analysis.appearance, self._seed + face.number
+        return refine_eye(pixels, opened, edit.region, appearance, strength, self._refiner, seed)
 
     def shade_eye(self, edit: Edit) -> EyeShading:
         """Return the colours, light and gaze of a rendered eye in this photo. Raises ValueError for any other."""
@@ -143,6 +159,11 @@ def _paint_smile(canvas: Canvas, edit: Edit, eyes: Sequence[Edit], on_step: Call
     return smile
 
 
+def make_draft(options: Options) -> DraftEngine:
+    """Return the draft engine that the options ask for. Raises MissingModel."""
+    return DraftEngine(options.seed, None if options.eyes.no_refine else load_refiner())
+
+
 # ---- choosing the engine -------------------------------------------------------------------------------
 
 # A Linux machine without any of these has no graphics card that torch can use; asking torch would take seconds.
@@ -155,7 +176,7 @@ def choose_engine(options: Options, *, quiet: bool = False) -> tuple[Engine, str
     The text is empty where Stable Diffusion was chosen, or the draft by name. Missing weights are downloaded, unless
     `options.diffusion.offline`; nothing is loaded yet. Raises MissingPackage, MissingModel, BadOption.
     """
-    draft = DraftEngine(seed=options.seed)
+    draft = make_draft(options)
     if options.engine == "draft":
         return draft, ""
     if options.engine not in ("stable-diffusion", "auto"):

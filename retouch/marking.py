@@ -7,6 +7,7 @@ from dataclasses import replace
 from edit.options import OutputOptions
 from edit.plan import Change, Edit, FixResult, Rendered, Report
 from edit.reasons import Reason
+from face.types import EYES
 from photo.credentials import EditedRegion, Signature
 from photo.mark import SourceType
 from photo.saving import Saving
@@ -57,4 +58,6 @@ def _choose_for(change: Change, report: Report) -> SourceType:
     is_draft = change.note is not None and change.note.reason is Reason.DRAFT_KEPT
     if report.engine != DraftEngine.name and not is_draft:
         return SourceType.TRAINED
-    return SourceType.SYNTHETIC if isinstance(change.source, Rendered) else SourceType.CAPTURE
+    if not isinstance(change.source, Rendered):
+        return SourceType.CAPTURE
+    return SourceType.TRAINED if report.refines_eyes and change.feature in EYES else SourceType.SYNTHETIC

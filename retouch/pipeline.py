@@ -160,7 +160,11 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
     on_progress("done", 1.0)
     faces = tuple(analysis.face for analysis in analyses)
     changes.sort(key=lambda change: change.face.number)
-    report = Report(faces, tuple(changes), plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds)
+    draft = engine.fallback if isinstance(engine, RefiningEngine) else engine
+    report = Report(
+        faces, tuple(changes), plan.skips, engine.name, changed_pixels, changed_outside, clock.seconds,
+        refines_eyes=getattr(draft, "refines_eyes", False),
+    )  # fmt: skip
     patches = tuple(patch for one in kept for patch in one.patches)
     return FixResult(pixels, EditPlan(edits, plan.skips), report, patches)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edit.options import OutputOptions
@@ -44,6 +46,15 @@ def test_the_edit_that_says_most_counts(engine: str, sources: list[Source | None
 def test_a_draft_that_was_kept_is_no_networks_work() -> None:
     report = make_report("stable-diffusion", Rendered(), note=Cause(Reason.DRAFT_KEPT))
     assert choose_source_type(report) is SourceType.SYNTHETIC
+
+
+@pytest.mark.parametrize("source", [Rendered(), OtherEye()])
+def test_a_network_has_its_part_in_refined_eyes_and_in_nothing_else(source: Source) -> None:
+    report = replace(make_report("draft", source), refines_eyes=True)
+    is_rendered = isinstance(source, Rendered)
+    assert choose_source_type(report) is (SourceType.TRAINED if is_rendered else SourceType.CAPTURE)
+    smiles = replace(report, changes=tuple(replace(change, feature=Feature.MOUTH) for change in report.changes))
+    assert choose_source_type(smiles) is not SourceType.TRAINED
 
 
 def test_faces_of_other_photos_are_captures() -> None:

@@ -33,9 +33,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_result_says_that_a_part_was_rendered(results: Path) -> None:
+def test_the_result_says_that_a_network_had_its_part(results: Path) -> None:
     assert is_marked(results / "result.jpg") and is_marked(results / "layers.psd")
     xmp = load_photo(results / "result.jpg").text[XMP_KEY].encode()
+    assert read_source_type(xmp) is SourceType.TRAINED
+
+
+def test_without_the_network_it_says_that_a_part_was_rendered(tmp_path: Path) -> None:
+    arguments = [SAMPLE, "-o", tmp_path / "result.jpg", "--engine", "draft", "--no-refine", "--quiet"]
+    assert main.main([*map(str, arguments)]) == 0
+    xmp = load_photo(tmp_path / "result.jpg").text[XMP_KEY].encode()
     assert read_source_type(xmp) is SourceType.SYNTHETIC
 
 

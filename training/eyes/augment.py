@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from photo.types import FloatArray
-from training.eyes.canonical import SPAN, patch_size
+from render.canonical import SPAN, patch_size
 
 _LUMA = (0.299, 0.587, 0.114)
 # The upper left corner of a patch, in half eye widths from the middle of the eye.

@@ -1,6 +1,6 @@
 """Writes the trained refiner of one scale as ONNX with half-precision weights, and checks that OpenCV runs it alike.
 
-python -m training.eyes.export WEIGHTS.pt MODEL.onnx [--snapshot NUMBER]
+python -m training.eyes.export WEIGHTS.pt MODEL.onnx [--snapshot NUMBER] [--told TEXT]
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ import cv2
 import numpy as np
 import torch
 
-from training.eyes.canonical import patch_size
+from render.canonical import patch_size
 from training.eyes.networks import REFINER_CHANNELS, WIDTHS, Refiner
 
 _OPSET = 13
+_TAKES = (
+    "Refines a rendered eye. Takes a canonical patch of {unit_px} px per half eye width as {channels} channels: RGB "
+    "-1 to 1, mask 0 to 1, six maps of where everything lies (render/canonical.py), standard normal noise. Returns the "
+    "change of the RGB, to be multiplied by the mask."
+)
 # The largest difference between torch and OpenCV, of values about 0 … 1.
 _TOLERANCE = 2e-3
 
@@ -30,8 +35,11 @@ def load_refiner(weights: Path, snapshot: int = -1) -> tuple[Refiner, int]:
     return refiner.eval(), saved["unit_px"]
 
 
-def export(refiner: Refiner, unit_px: int, path: Path) -> float:
-    """Write the refiner as ONNX, and return the largest difference between torch and OpenCV on random input."""
+def export(refiner: Refiner, unit_px: int, path: Path, told: str = "") -> float:
+    """Write the refiner as ONNX, and return the largest difference between torch and OpenCV on random input.
+
+    `told` is what the file is to say of itself beside what it takes and returns.
+    """
     import onnx
 
     x = torch.randn(1, REFINER_CHANNELS, *patch_size(unit_px), generator=torch.Generator().manual_seed(0))
@@ -40,6 +48,8 @@ def export(refiner: Refiner, unit_px: int, path: Path) -> float:
     )
     model = onnx.load(str(path))
     _halve_weights(model)
+    model.producer_name = "training.eyes.export"
+    model.doc_string = f"{_TAKES.format(unit_px=unit_px, channels=REFINER_CHANNELS)} {told}".strip()
     onnx.save(model, str(path))
     network = cv2.dnn.readNetFromONNX(np.frombuffer(path.read_bytes(), np.uint8))
     network.setInput(x.numpy())
@@ -68,9 +78,10 @@ def main() -> int:
     parser.add_argument("weights", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--snapshot", type=int, default=-1, metavar="NUMBER")
+    parser.add_argument("--told", default="", metavar="TEXT", help="what the file is to say of how it was made")
     chosen = parser.parse_args()
     refiner, unit_px = load_refiner(chosen.weights, chosen.snapshot)
-    difference = export(refiner, unit_px, chosen.model)
+    difference = export(refiner, unit_px, chosen.model, chosen.told)
     print(f"{chosen.model}: {chosen.model.stat().st_size / 2**20:.1f} MB, differs from torch by {difference:.1e}")
     return 0 if difference < _TOLERANCE else 1
 

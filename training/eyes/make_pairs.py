@@ -34,11 +34,11 @@ from photo.blend import blend
 from photo.canvas import Canvas
 from photo.measure import LUMA
 from photo.types import Box, Pixels
+from render.canonical import cut_patch, dim_catchlight, patch_box
 from render.eye import open_eye
 from render.eyeball import EyeGeometry
 from retouch.engines import DraftEngine
 from retouch.pipeline import plan_edits
-from training.eyes.canonical import cut_patch, dim_catchlight, patch_box
 from training.eyes.pairs import EyePair, save_pairs
 
 SCALES: dict[int, float] = {24: 13.0, 48: 32.0}

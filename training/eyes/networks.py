@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from training.eyes.canonical import MAP_COUNT
+from render.canonical import MAP_COUNT
 
 REFINER_CHANNELS = 3 + 1 + MAP_COUNT + 1
 """Channels that the refiner takes: the rendered eye, RGB -1 … 1; its mask 0 … 1; the maps; standard normal noise."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from face.eye_geometry import Lids
 from face.types import EyeFrame
 from photo.types import FloatArray, Pixels
+from render.canonical import draw_maps, patch_size
 from render.eyeball import EyeGeometry
-from training.eyes.canonical import draw_maps, patch_size
 
 _QUALITY = 95
 # The mask is smooth: a quarter of its pixels tell it.

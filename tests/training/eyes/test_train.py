@@ -12,16 +12,17 @@ torch = pytest.importorskip("torch")
 
 from edit.options import Options, SmileOptions, Wish
 from photo.files import load_photo
+from render.canonical import MAP_COUNT, patch_size
 from retouch.engines import DraftEngine
 from retouch.pipeline import fix_photo
 from tests.support.photos import PORTRAITS
+from training.eyes import evaluate
 from training.eyes import train as training
 from training.eyes.augment import Augmentation, draw_remains
-from training.eyes.canonical import MAP_COUNT, patch_size
 from training.eyes.make_pairs import make_pairs
 from training.eyes.networks import REFINER_CHANNELS, WIDTHS, Critic, Refiner
 from training.eyes.pairs import load_pairs, save_pairs
-from training.eyes.refine import RefiningDraft
+from training.eyes.refine import refiner_of
 
 
 @pytest.mark.parametrize("unit_px", sorted(WIDTHS))
@@ -49,7 +50,9 @@ def test_remains_of_closed_lids_lie_on_the_rendered_eye_alone_and_not_on_the_eye
     assert difference[..., :30].max() > 0.03 and difference[..., 44:52].mean() < difference[..., :30].mean()
 
 
-def test_training_writes_weights_that_refine_an_eye(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_writes_weights_that_refine_an_eye(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     why, made = make_pairs(PORTRAITS / "takano.jpg")
     assert not why
     other = np.roll(made[24][0].person, 7)
@@ -65,13 +68,30 @@ def test_training_writes_weights_that_refine_an_eye(tmp_path: Path, monkeypatch:
     kept = torch.load(tmp_path / "24.pt")
     assert kept["steps"] > steps and len(kept["weights"]) == 2
     assert (tmp_path / "24.png").stat().st_size > 1000 and "done" in (tmp_path / "24.log").read_text()
-    from training.eyes.export import load_refiner
+    monkeypatch.setattr(evaluate, "HELD_OUT", 0.5)
+    assert evaluate.main([str(tmp_path), str(tmp_path / "24.pt")]) == 0
+    told = capsys.readouterr().out.splitlines()[-2:]
+    # Two eyes are held out, of one of two people: no group has enough of them.
+    assert [line.split()[:2] for line in told[1:]] == [["all", "2"]]
+    assert 5 < float(told[1].split()[2]) < 60
 
-    refiner, unit_px = load_refiner(tmp_path / "24.pt")
-    assert unit_px == 24
+    refiner = refiner_of(tmp_path / "24.pt")
+    assert refiner.unit_px == 24
     photo = load_photo(PORTRAITS / "takano_blink.jpg")
     options = Options(smile=SmileOptions(wish=Wish.NEVER))
     rendered = fix_photo(photo, options, DraftEngine())
-    refined = fix_photo(photo, options, RefiningDraft({24: refiner}))
+    refined = fix_photo(photo, options, DraftEngine(refiner=refiner))
     assert refined.report.changed_outside == 0 and refined.report.changes
     assert not np.array_equal(rendered.pixels, refined.pixels)
+
+
+def test_differences_count_within_the_mask_and_means_see_no_detail() -> None:
+    real = np.full((1, 24, 32, 3), 100, np.uint8)
+    eyes = real.astype(np.float32)
+    mask = np.zeros((1, 24, 32), np.uint8)
+    mask[0, 6:18, 8:24] = 255
+    eyes[0, :, 4:8] += 50  # outside the mask
+    assert [float(value[0]) for value in evaluate.measure_differences(eyes, real, mask, 24)] == [0, 0]
+    checkers = np.indices((24, 32)).sum(axis=0) % 2 * 40.0 - 20.0
+    fine, coarse = evaluate.measure_differences(eyes + checkers[None, ..., None].astype(np.float32), real, mask, 24)
+    assert fine[0] == pytest.approx(20) and coarse[0] < 4

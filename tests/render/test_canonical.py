@@ -8,9 +8,9 @@ import pytest
 from face.eye_geometry import fit_open_lids
 from face.types import EYES, Face, Feature
 from photo.types import Box, Pixels
+from render.canonical import MAP_COUNT, cut_patch, draw_maps, lay_patch, patch_box, patch_size, patch_to_photo
 from render.eyeball import EyeGeometry
 from tests.conftest import FindFaces, LoadPhoto
-from training.eyes.canonical import MAP_COUNT, cut_patch, draw_maps, lay_patch, patch_box, patch_size, patch_to_photo
 
 
 @pytest.fixture
