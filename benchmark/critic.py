@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmark.blind_test import auc_interval, measure_auc
-from benchmark.people import Sighting, group_people, list_photos, sight_faces
+from benchmark.people import Sighting, group_people, list_photos, name_skin, sight_faces
 from benchmark.synthetic_blink import close_eyes
 from edit.options import EyeOptions, Options, SmileOptions, Wish
 from edit.plan import Engine
@@ -55,8 +55,6 @@ _MIDDLE_Y = 0.15
 _LEAST_SIZE = 0.85
 _MOST_YAW_DEGREES = 25.0
 _OPEN_EYES = Options(eyes=EyeOptions(wish=Wish.ALWAYS), smile=SmileOptions(wish=Wish.NEVER))
-# Skin is dark, medium or light by its luma, 0 … 255.
-_SKIN_LUMA = (95.0, 145.0)
 _BATCH, _RATE, _DECAY = 24, 1e-3, 1e-3
 _WIDTHS = (24, 48, 96)
 # Groups of fewer people have no figure of their own.
@@ -88,11 +86,6 @@ def cut_patch(pixels: Pixels, frame: EyeFrame, scale: int) -> Pixels:
     return np.asarray(patch, np.uint8)
 
 
-def name_skin(luma: float) -> str:
-    """Return the group of a skin of this luma, 0 … 255."""
-    return "skin: " + ("dark", "medium", "light")[int(np.searchsorted(_SKIN_LUMA, luma, side="right"))]
-
-
 def make_patches(sighting: Sighting, scale: int, engine: Engine) -> EyePatches | str:
     """Return the eyes of a portrait at one scale; text says why there are none. Raises FixError."""
     if abs(sighting.face.yaw_degrees) > _MOST_YAW_DEGREES:
@@ -119,7 +112,7 @@ def make_patches(sighting: Sighting, scale: int, engine: Engine) -> EyePatches |
     opened = _keep_inside(pixels, result.pixels, [(edit.region.box, edit.region.alpha) for edit in result.plan.edits])
     frames = [face.eye_frame(eye) for eye in EYES]
     real, made = (np.stack([cut_patch(p, frame, scale) for frame in frames]) for p in (pixels, opened))
-    skin = name_skin(float(analysis.appearance.skin @ LUMA))
+    skin = f"skin: {name_skin(float(analysis.appearance.skin @ LUMA))}"
     return EyePatches(real, made, (sighting.path.parent.name, skin), sighting.embedding)
 
 

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.people import SKINS, name_skin
 from edit.options import Options
 from edit.plan import FixResult
 from face.analysis import FaceAnalysis
@@ -39,8 +40,7 @@ EDITED, UNSURE, LEFT = "edited", "unsure", "left"
 DONE = (EDITED, UNSURE, LEFT)
 """What was done with an eye or a mouth."""
 
-# Skin is dark, medium or light by its luma, 0 … 255; faces are small, medium or large by the distance of their eyes.
-_SKINS = {"dark skin": 95.0, "medium skin": 145.0, "light skin": 256.0}
+# Faces are small, medium or large by the distance of their eyes.
 _SIZES = {"small": 60.0, "medium": 120.0, "large": float("inf")}
 _EYES = {"open": True, "both": True, "leave": False, "none": False, "any": None, "both or none": None}
 _SMILES = {"smile": True, "add": True, "leave": False, "any": None, "warn": None}
@@ -120,7 +120,7 @@ def _find_groups(analysis: FaceAnalysis) -> tuple[str, str]:
     """The group of a face by its skin, and by its size."""
     luma, distance = float(analysis.appearance.skin @ LUMA), analysis.face.landmarks.eye_distance_px
     return (
-        next(name for name, limit in _SKINS.items() if luma < limit),
+        f"{name_skin(luma)} skin",
         next(name for name, limit in _SIZES.items() if distance < limit),
     )
 
@@ -180,7 +180,7 @@ def main() -> int:
     for what in ("eyes", "smile"):
         mine = [case for case in cases if case.what == what]
         print("\n".join(describe(mine, f"{what}, all")))
-        for group in (*_SKINS, *_SIZES):
+        for group in (*(f"{skin} skin" for skin in SKINS), *_SIZES):
             part = [case for case in mine if group in case.groups]
             if part:
                 print("\n".join(describe(part, f"{what}, {group}")))

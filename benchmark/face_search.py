@@ -20,13 +20,13 @@ from typing import TypedDict
 import cv2
 import numpy as np
 
+from face.boxes import fraction_inside
 from face.search import find_faces
 from face.types import Face
 from photo.errors import FixError
-from photo.files import load_photo
+from photo.files import INPUT_ENDINGS, load_photo
 from photo.types import Pixels
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 # Two boxes of one face share at least this part of the smaller one.
 _SAME_FACE = 0.4
 _TILE_PX = 160
@@ -59,13 +59,11 @@ def _corners(face: Face) -> Corners:
 
 def missing_from(some: Sequence[Corners], others: Sequence[Corners]) -> list[Corners]:
     """Return those of `some` that share too little with any of `others` to be one of their faces."""
-    return [one for one in some if all(_shared(one, other) < _SAME_FACE for other in others)]
-
-
-def _shared(a: Corners, b: Corners) -> float:
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    smaller = min((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return max(width, 0) * max(height, 0) / max(smaller, 1)
+    return [
+        one
+        for one in some
+        if all(max(fraction_inside(one, other), fraction_inside(other, one)) < _SAME_FACE for other in others)
+    ]
 
 
 def _cut_tile(pixels: Pixels, corners: Corners, color: tuple[int, int, int]) -> Pixels:
@@ -99,7 +97,7 @@ def main() -> int:
     tiles: list[Pixels] = []
     find_faces(np.full((320, 320, 3), 128, np.uint8))
     for path in sorted(path for folder in chosen.folders for path in folder.rglob("*")):
-        if path.suffix.lower() not in _ENDINGS:
+        if path.suffix.lower() not in INPUT_ENDINGS:
             continue
         try:
             pixels, found = search(path)

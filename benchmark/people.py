@@ -16,6 +16,11 @@ from photo.errors import BadOption
 from photo.files import FORMATS, load_photo
 from photo.types import Pixels
 
+SKINS = ("dark", "medium", "light")
+"""The groups of people by the lightness of their skin."""
+# Their limits: luma, 0 … 255.
+_SKIN_LUMA = (95.0, 145.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
@@ -40,6 +45,11 @@ def sight_faces(path: Path) -> list[Sighting]:
     pixels = load_photo(path).pixels
     faces = sorted(find_faces(pixels), key=lambda face: -face.box.width)
     return [Sighting(path, pixels, face, embed_face(pixels, face)) for face in faces]
+
+
+def name_skin(luma: float) -> str:
+    """Return the one of `SKINS` that a skin of this luma, 0 … 255, belongs to."""
+    return SKINS[int(np.searchsorted(_SKIN_LUMA, luma, side="right"))]
 
 
 def group_people(embeddings: Sequence[Embedding]) -> NDArray[np.int64]:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -26,6 +25,7 @@ from library.store import FaceRecord, PhotoRecord
 from photo.decode import DECODE_ERRORS
 from photo.errors import MissingPackage, UnreadablePhoto
 from photo.files import load_photo
+from photo.geometry import scale_down
 from photo.mark import is_marked
 from photo.types import Pixels
 
@@ -124,10 +124,7 @@ def _read_jpeg(image: Image.Image) -> tuple[Pixels, tuple[int, int]]:
 
 def _shrink(pixels: Pixels) -> Pixels:
     """The photo with a long side of `LONG_SIDE_PX` at the most."""
-    scale = LONG_SIDE_PX / max(pixels.shape[:2])
-    if scale >= 1:
-        return pixels
-    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    return scale_down(pixels, LONG_SIDE_PX / max(pixels.shape[:2]))
 
 
 def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:

@@ -103,12 +103,10 @@ class DraftEngine:
     def render_eye(self, pixels: Pixels, edit: Edit, on_step: Callable[[], None]) -> Pixels:
         """Return the box of an eye's region, opened by rendering, uint8 (h, w, 3)."""
         face, shading = edit.face, self.shade_eye(edit)
-        strength = 0.0
-        if self._refiner is not None:
-            strength = measure_strength(face.eye_frame(edit.feature), face.yaw_degrees)
-        opened = open_eye(pixels, edit, dim_catchlight(shading, 1 - strength), on_step)
+        strength = measure_strength(face.eye_frame(edit.feature), face.yaw_degrees)
         if self._refiner is None or strength == 0:
-            return opened.pixels
+            return open_eye(pixels, edit, shading, on_step).pixels
+        opened = open_eye(pixels, edit, dim_catchlight(shading, 1 - strength), on_step)
         appearance, seed = edit.analysis.appearance, self._seed + face.number
         return refine_eye(pixels, opened, edit.region, appearance, strength, self._refiner, seed)
 

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 
 from benchmark import critic
 from benchmark.critic import EyePatches
-from benchmark.people import sight_faces
+from benchmark.people import name_skin, sight_faces
 from face.types import EYES
 from photo.errors import BadOption
 from retouch.engines import DraftEngine
@@ -93,7 +93,7 @@ def test_the_eyes_of_a_portrait_differ_only_inside_the_masks() -> None:
 
 
 def test_skins_are_named_by_their_luma() -> None:
-    assert [critic.name_skin(luma) for luma in (40, 120, 200)] == ["skin: dark", "skin: medium", "skin: light"]
+    assert [name_skin(luma) for luma in (40, 95, 120, 145, 200)] == ["dark", "medium", "medium", "light", "light"]
 
 
 def test_known_people_are_recognised() -> None:

@@ -20,15 +20,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmark.people import SKINS, name_skin
 from photo.types import FloatArray
 from training.eyes.export import load_refiner
 from training.eyes.pairs import PairArrays, load_pairs, split_people
-from training.eyes.train import HELD_OUT, SAME_PERSON_COSINE
+from training.eyes.train import HELD_OUT, SAME_PERSON_COSINE, Batch, refine
 
 _LEAST_EYES = 8
 _BATCH = 32
-# Skin is dark, medium or light by its luma, 0 … 255; eyes are small, medium or large by their half width in pixels.
-_SKIN_LUMA, _SIZES_PX = (95.0, 145.0), (20.0, 40.0)
+# Eyes are small, medium or large by their half width in pixels.
+_SIZES_PX = (20.0, 40.0)
 
 
 def refine_pairs(pairs: PairArrays, rows: NDArray[np.int64], network: torch.nn.Module) -> FloatArray:
@@ -37,13 +38,16 @@ def refine_pairs(pairs: PairArrays, rows: NDArray[np.int64], network: torch.nn.M
     refined = []
     for start in range(0, len(rows), _BATCH):
         part = rows[start : start + _BATCH]
-        rendered = torch.from_numpy(pairs.rendered[part].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1)
+        rendered, real = (
+            torch.from_numpy(pictures[part].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1)
+            for pictures in (pairs.rendered, pairs.real)
+        )
         mask = torch.from_numpy(pairs.mask[part].astype(np.float32)[:, None] / 255)
         maps = torch.from_numpy(pairs.maps[part].astype(np.float32).transpose(0, 3, 1, 2))
         noise = torch.randn(mask.shape, generator=generator)
         with torch.no_grad():
-            change = network(torch.cat([rendered, mask, maps, noise], 1))
-        refined.append(((rendered + mask * change).clamp(-1, 1).permute(0, 2, 3, 1).numpy() + 1) * 127.5)
+            eyes = refine(network, Batch(rendered, real, mask, maps), noise)
+        refined.append((eyes.clamp(-1, 1).permute(0, 2, 3, 1).numpy() + 1) * 127.5)
     return np.concatenate(refined).astype(np.float32)
 
 
@@ -63,10 +67,10 @@ def measure_differences(
 def list_groups(pairs: PairArrays, rows: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Yield the name of each group with at least eight eyes, and which of the rows belong to it."""
     yield "all", np.ones(len(rows), bool)
-    skin = np.digitize(pairs.skin_luma[rows], _SKIN_LUMA)
+    skin = np.array([name_skin(luma) for luma in pairs.skin_luma[rows]])
     size = np.digitize(pairs.half_width_px[rows], _SIZES_PX)
     named = [(f"source {name}", pairs.source[rows] == name) for name in np.unique(pairs.source)]
-    named += [(f"{name} skin", skin == kind) for kind, name in enumerate(("dark", "medium", "light"))]
+    named += [(f"{name} skin", skin == name) for name in SKINS]
     named += [(f"{name} eyes", size == kind) for kind, name in enumerate(("small", "medium", "large"))]
     yield from ((name, members) for name, members in named if members.sum() >= _LEAST_EYES)
 
