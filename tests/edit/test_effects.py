@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-import main
+from edit.command_line import build_parser
 from edit.effects import check_effects, list_diffusion_flags
 from photo.errors import BadOption
 
 
 def check(arguments: str) -> None:
-    parsed, given = main.build_parser().read(arguments.split())
+    parsed, given = build_parser().read(arguments.split())
     check_effects(given, vars(parsed))
 
 
@@ -81,7 +81,7 @@ def test_a_flag_without_effect_gets_one_sentence(arguments: str, words: str) -> 
 
 
 def test_what_was_given_is_told_from_what_is_a_default() -> None:
-    parsed, given = main.build_parser().read(["a.jpg", "b.jpg", "--no-smile", "-o", "out", "--seed", "0", "c.jpg"])
+    parsed, given = build_parser().read(["a.jpg", "b.jpg", "--no-smile", "-o", "out", "--seed", "0", "c.jpg"])
     assert [str(path) for path in parsed.photos] == ["a.jpg", "b.jpg", "c.jpg"]
     assert given - {"photos"} == {"smile", "output_path", "seed"}
     assert list_diffusion_flags({"steps", "offline", "seed"}) == ["steps"]
