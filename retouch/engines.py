@@ -107,6 +107,7 @@ class DraftEngine:
         if self._refiner is None or strength == 0:
             return open_eye(pixels, edit, shading, on_step).pixels
         opened = open_eye(pixels, edit, dim_catchlight(shading, 1 - strength), on_step)
+        on_step()
         appearance, seed = edit.analysis.appearance, self._seed + face.number
         return refine_eye(pixels, opened, edit.region, appearance, strength, self._refiner, seed)
 
