@@ -64,6 +64,8 @@ def test_flags_that_do_something_are_taken(arguments: str) -> None:
         ("a.jpg --no-library --eyes never", "--no-library has no effect where no eyes are opened"),
         ("a.jpg --library x --reference_path b.jpg", "--library has no effect with --reference_path"),
         ("a.jpg --library x --smile_from_reference", "--smile_from_reference has no effect without other photos"),
+        ("--burst in --layers x.psd", "--layers does not go with --burst"),
+        ("--burst in --sign cert.pem key.pem", "--sign does not go with --burst"),
         ("--burst in --no-library", "--no-library does not go with --burst"),
         ("--gradio --library x", "--library does not go with --gradio"),
         ("--gradio --index in", "--index does not go with --gradio"),
