@@ -56,7 +56,8 @@ def verify(format_name: str, data: bytes, pixels: Pixels, photo: Photo, quality:
     rows, columns = height // _SQUARE_PX, width // _SQUARE_PX
     if not rows or not columns:
         return
-    means = _widen(found[:rows, :columns]) if format_name == "JPEG" else _average(found, rows, columns)
+    is_whole_size = found.shape[:2] == (height, width)
+    means = _average(found, rows, columns) if is_whole_size else _widen(found[:rows, :columns])
     difference = np.abs(means - _average(wanted, rows, columns))
     most = _MOST_DIFFERENCE if quality is None else _MOST_AT_ANY_QUALITY
     if max(float(band.mean()) for band in np.array_split(difference, min(_BANDS, rows))) > most:
@@ -66,7 +67,7 @@ def verify(format_name: str, data: bytes, pixels: Pixels, photo: Photo, quality:
 def _read(format_name: str, data: bytes) -> tuple[Samples, tuple[int, int], int]:
     """A picture as it is stored, decoded to its end: gray, RGB or CMYK; its width and height, and its orientation.
 
-    Of a JPEG there is one sample for each block.
+    Of a JPEG there is one sample for each square of `_SQUARE_PX`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
