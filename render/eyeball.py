@@ -113,6 +113,10 @@ class EyeGeometry:
     roundness: float
     light_x: float
 
+    def from_iris(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return frame coordinates as seen from the centre of the iris, which is round in them; arrays of any shape."""
+        return (x - self.center[0]) / self.roundness, y - self.center[1]
+
 
 def tint(color: FloatArray, strength: float) -> FloatArray:
     """Return `color` float32 (3,) with its chroma scaled by `strength`: 0 gray of the same luma, 1 unchanged."""
