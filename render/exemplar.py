@@ -53,7 +53,7 @@ _KEPT_WHITE_HUE, _KEPT_IRIS_HUE = 0.4, 0.5
 # calibration: exemplar. Half eye widths, ratios of luma. Brightness that varies more slowly than the first number is
 # the rendered eye's, changed by no more than these factors; its own reflections count as no brighter than so many times
 # the iris. Reflections end softly at the brightest that the face has, bent from the last fraction of it on.
-_COARSE, _MOST_RELIT, _NO_GLINT = 0.22, (0.5, 1.6), 1.5
+_COARSE, _MOST_RELIT, _NO_GLINT = (0.60, 0.12), (0.5, 1.6), 1.5
 _BENT_FROM = 0.8
 # The edge of the opening within which an exemplar is seen, in half eye widths: softer than where lids are drawn.
 _SOFTNESS = 0.10
@@ -275,7 +275,8 @@ def _relight(  # noqa: PLR0913 what is lit anew, and after what
 
 def _blur_within(values: FloatArray, weight: FloatArray) -> FloatArray:
     """Means of values (h, w) by `weight` (h, w), so that nothing from outside the opening is mixed in."""
-    sums, weights = (cv2.GaussianBlur(one, (0, 0), _COARSE * UNIT_PX) for one in (values * weight, weight))
+    across, up = (reach * UNIT_PX for reach in _COARSE)
+    sums, weights = (cv2.GaussianBlur(one, (0, 0), across, sigmaY=up) for one in (values * weight, weight))
     return np.asarray(sums / weights, np.float32)
 
 
