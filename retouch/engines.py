@@ -116,10 +116,12 @@ class DraftEngine:
         if strength == 0 or not self.refines_eyes:
             return open_eye(pixels, edit, shading, on_step).pixels
         opened = open_eye(pixels, edit, dim_catchlight(shading, 1 - strength), on_step)
+        on_step()
         if self._refiner is not None:
             refined = refine_eye(pixels, opened, edit.region, appearance, strength, self._refiner, seed)
             opened = replace(opened, pixels=refined)
         if self._exemplars:
+            on_step()
             wanted = self.shade_eye(first or edit)
             light = edit.analysis.light_from_right
             pair = choose_pair(self._exemplars, wanted.iris, wanted.clear_skin, light, seed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from donor.choose import DonorFinder
 from donor.people import ReferencePhoto
@@ -54,7 +55,8 @@ def analyze_photo(
 ) -> tuple[tuple[FaceAnalysis, ...], EditPlan]:
     """Return the faces of a photo and the plan of its edits, without painting any of them; see `fix_photo`."""
     analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.9))
-    plan = plan_edits(analyses, options, _make_finder(analyses, references, options))
+    finder, on_step = _make_finder(analyses, references, options), partial(on_progress, "planning the edits", 0.9)
+    plan = plan_edits(analyses, options, finder, on_step=on_step)
     on_progress("planned the edits", 1.0)
     return analyses, plan
 
@@ -68,20 +70,22 @@ def plan_edits(
     options: Options,
     finder: DonorFinder | None = None,
     strokes: Strokes | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> EditPlan:
     """Return the plan of a photo: for every eye and mouth an edit, with its region, amount and sources, or a skip.
 
-    Without a `finder` no source is another photo. `strokes` are what the user painted over the photo. Raises BadOption,
-    MissingModel.
+    Without a `finder` no source is another photo. `strokes` are what the user painted over the photo. `on_step` is
+    called between the steps; what it raises ends the work. Raises BadOption, MissingModel.
     """
-    eyes, eye_skips = plan_eyes(analyses, options)
-    mouths, mouth_skips = plan_mouths(analyses, options)
+    eyes, eye_skips = plan_eyes(analyses, options, on_step)
+    mouths, mouth_skips = plan_mouths(analyses, options, on_step)
     intents, skips = [*eyes, *mouths], [*eye_skips, *mouth_skips]
     features: dict[int, set[Feature]] = {}
     for intent in intents:
         features.setdefault(intent.face.number, set()).add(intent.feature)
     edits = []
     for intent in intents:
+        on_step()
         edit = _complete(intent, features[intent.face.number], options, finder)
         if isinstance(edit, Skip):
             skips.append(edit)
@@ -139,7 +143,7 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
             analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         finder = finder or _make_finder(analyses, references, options)
-        plan = plan_edits(analyses, options, finder, strokes)
+        plan = plan_edits(analyses, options, finder, strokes, partial(on_progress, "planning the edits", 0.4))
     on_progress("planned the edits", 0.4)
     runner = Runner(Canvas(photo.pixels), options.min_resemblance, clock)
     if isinstance(engine, RefiningEngine):
@@ -148,12 +152,13 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
     else:
         attempts = _draft(runner, plan, engine, scale_progress(on_progress, 0.4, 0.6))
         changes = [change for attempt in attempts for change in attempt.changes]
-    on_progress("putting the faces in", 1.0)
     with clock("composite"):
         kept = [attempt.kept for attempt in attempts if attempt.kept is not None]
         for one in kept:
+            on_progress("putting the faces in", 1.0)
             lay(runner.canvas, one.patches)
         pixels = runner.canvas.work if kept else photo.pixels
+    on_progress("counting what changed", 1.0)
     with clock("measure"):
         edits = tuple(edit for one in kept for edit in one.edits)
         changed_pixels, changed_outside = count_changes(photo.pixels, pixels, [edit.region for edit in edits])

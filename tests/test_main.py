@@ -19,6 +19,7 @@ from PIL import Image
 
 import main
 from benchmark.synthetic_blink import close_eyes
+from edit.command_line import build_parser
 from edit.flags import list_flags
 from edit.options import (
     EYE_COLORS,
@@ -101,7 +102,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 
 
 def test_the_defaults_are_those_of_options() -> None:
-    parsed = vars(main.build_parser().parse_args([]))
+    parsed = vars(build_parser().parse_args([]))
     default = Options()
     for group in (default, *(getattr(default, name) for name in GROUPS)):
         flags = {name: flag for name, flag, _ in list_flags(group)}
@@ -128,7 +129,7 @@ def test_the_defaults_are_those_of_options() -> None:
     ],
 )
 def test_each_flag_sets_its_own_option(arguments: str, options: Options) -> None:
-    parsed = main.build_parser().parse_args(arguments.split())
+    parsed = build_parser().parse_args(arguments.split())
     assert options_from_flags(vars(parsed)) == options
 
 
@@ -138,7 +139,7 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
 
 @pytest.mark.parametrize(("text", "color"), [("Brown", "brown"), ("gray", "grey"), ("#6B4A2F", "#6b4a2f")])
 def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> None:
-    assert main.build_parser().parse_args(["--eye_color", text]).eye_color == color
+    assert build_parser().parse_args(["--eye_color", text]).eye_color == color
 
 
 @pytest.mark.parametrize(
