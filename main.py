@@ -121,9 +121,12 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
     if parsed.gradio and sources:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     check_effects(given, vars(parsed))
-    if parsed.index or parsed.forget or parsed.library_info:
+    actions = ("index", "forget", "library_info", "people", "name_person", "not_person")
+    action = next((name for name in actions if getattr(parsed, name)), None)
+    if action is not None:
         if sources:
-            raise BadOption("--index, --forget and --library_info fix no photo; leave the photo away.")
+            named = ", ".join(f"--{name}" for name in actions[:-1])
+            raise BadOption(f"{named} and --{actions[-1]} fix no photo; leave the photo away.")
         return _keep_library(parsed, console, interrupts)
     if parsed.gradio:
         return _show_page(options, parsed, console, interrupts)
@@ -144,7 +147,7 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
         copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
         sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]), library=parsed.library,
-        no_library=parsed.no_library,
+        no_library=parsed.no_library, person=parsed.person,
     )  # fmt: skip
     if parsed.recursive and not files.are_many:
         raise BadOption("--recursive has no effect without a folder.")
@@ -242,14 +245,26 @@ def _run_burst(job: FileJob, sheet: Path | None, console: Console, entries: list
 
 
 def _keep_library(parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
-    """Fill the photo library, look at it, or make it forget."""
-    from library.manage import describe_library, fill_library, forget_folders
+    """Fill the photo library, look at it or its people, or make it forget."""
+    from library.manage import describe_library, fill_library, forget_folders, list_people, name_person, take_out
 
     with note_interrupts(interrupts):
         if parsed.library_info:
             console.say(describe_library(parsed.library))
         elif parsed.forget:
             console.say(forget_folders(parsed.library, parsed.forget))
+        elif parsed.people:
+            page = None if parsed.people is True else parsed.people
+            with console.show_progress() as on_progress:
+                text = list_people(parsed.library, page, on_progress)
+            console.say(text)
+        elif parsed.name_person:
+            console.say(name_person(parsed.library, *parsed.name_person))
+        elif parsed.not_person:
+            who, *photos = parsed.not_person
+            if not photos:
+                raise BadOption("--not_person takes a person, and the photos that do not show them.")
+            console.say(take_out(parsed.library, who, [Path(photo) for photo in photos]))
         else:
             with console.show_progress() as on_progress:
                 text, is_stopped = fill_library(parsed.library, parsed.index, on_progress)
@@ -414,6 +429,23 @@ def _add_library(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--forget", type=read_path, nargs="+", action="extend", metavar="FOLDER",
         help="delete all that the library knows of the photos in and below these folders, and do nothing else",
+    )  # fmt: skip
+    group.add_argument(
+        "--people", type=read_path, nargs="?", const=True, metavar="FILE.html",
+        help="list the people that the library has found in two photos or more, with their numbers and an example of "
+        "each; a page with their pictures goes to FILE.html",
+    )  # fmt: skip
+    group.add_argument(
+        "--name_person", nargs=2, metavar=("NUMBER", "NAME"),
+        help="name a person of the library; a name that somebody has already makes the two one",
+    )  # fmt: skip
+    group.add_argument(
+        "--not_person", nargs="+", metavar=("NUMBER", "PHOTO"),
+        help="these photos do not show this person of the library, by number or name: take them out for good",
+    )  # fmt: skip
+    group.add_argument(
+        "--person", metavar="NAME",
+        help="edit only the face of this person of the library, by name or number, and with their own eyes alone",
     )  # fmt: skip
 
 

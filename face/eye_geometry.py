@@ -126,6 +126,11 @@ def amount_for_height(height_ratio: float) -> float:
     return (height_ratio - LEAST_HEIGHT_RATIO) / (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO)
 
 
+def narrow_by_smile(smile: float) -> float:
+    """Return the part of its height that an eye keeps when the mouth smiles with this score, 0 … 1."""
+    return 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
+
+
 def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -> Lids:
     """Return where the lids of a closed eye will be once it is opened.
 
@@ -134,7 +139,7 @@ def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -
     closed = fit_closed_line(frame, eye)
     own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
     height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
-    height *= 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
+    height *= narrow_by_smile(smile)
     height *= float(np.interp(frame.foreshortening, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
     lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own

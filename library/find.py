@@ -6,7 +6,7 @@ photos that a user names, and `donor.choose` decides by their pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -41,16 +41,23 @@ class Candidate:
     penalty: float
 
 
-def choose_photos(library: Library, analyses: Sequence[FaceAnalysis], path: Path, taken: float | None) -> list[Path]:
+def choose_photos(
+    library: Library,
+    analyses: Sequence[FaceAnalysis],
+    path: Path,
+    taken: float | None,
+    persons: Mapping[int, int] | None = None,
+) -> list[Path]:
     """Return the photos of the library in which people of these faces have open eyes, the most suitable first.
 
-    At most `MOST_PHOTOS`; none for faces whose eyes are open. `path` and `taken` are those of the photo to fix.
+    At most `MOST_PHOTOS`; none for faces whose eyes are open. `path` and `taken` are those of the photo to fix,
+    `persons` the people of the library that faces are known to show, by the numbers of the faces.
     """
     chosen: dict[Path, int] = {}
     for analysis in analyses:
         if not has_narrow_eyes(analysis):
             continue
-        ranked = rank_candidates(library, analysis, path, taken)
+        ranked = rank_candidates(library, analysis, path, taken, (persons or {}).get(analysis.face.number))
         places = (place for place in dict.fromkeys(one.sighting.path for one in ranked) if _is_untouched(place))
         for rank, place in enumerate(islice(places, _MOST_FOR_A_FACE)):
             chosen[place] = min(rank, chosen.get(place, rank))
@@ -71,8 +78,13 @@ def _is_untouched(place: Path) -> bool:
         return False
 
 
-def rank_candidates(library: Library, analysis: FaceAnalysis, path: Path, taken: float | None) -> list[Candidate]:
-    """Return the faces of the library that may lend their eyes to a face, the most suitable first."""
+def rank_candidates(
+    library: Library, analysis: FaceAnalysis, path: Path, taken: float | None, person: int | None = None
+) -> list[Candidate]:
+    """Return the faces of the library that may lend their eyes to a face, the most suitable first.
+
+    Where `person` is known to be shown, nobody does who is known to be somebody else.
+    """
     found = library.find_nearest(analysis.embedding, _CANDIDATES, SAME_PERSON)
     seen = {sighting.face_id for _, sighting in found}
     if taken is not None:
@@ -82,10 +94,12 @@ def rank_candidates(library: Library, analysis: FaceAnalysis, path: Path, taken:
             if sighting.face_id not in seen and distance < SAME_PERSON:
                 found.append((distance, sighting))
     here = path.resolve()
+    refused = frozenset() if person is None else library.list_refused(person)
     candidates = [
         Candidate(sighting, distance, _measure_penalty(analysis, sighting, distance, taken))
         for distance, sighting in found
         if sighting.path != here and _is_usable(analysis, sighting)
+        if person is None or (sighting.person in (None, person) and sighting.face_id not in refused)
     ]
     return sorted(candidates, key=lambda candidate: (candidate.penalty, candidate.sighting.path))
 

@@ -120,11 +120,11 @@ def check_writable(path: Path, originals: Originals) -> None:
             raise UnwritablePhoto(f"You may not write {path}; choose another folder or change its permissions.")
 
 
-def write_whole(path: Path, data: bytes, originals: Originals) -> None:
+def write_whole(path: Path, data: bytes, originals: Originals, *, is_private: bool = False) -> None:
     """Make `data` the content of `path`, or raise UnwritablePhoto and leave everything as it was.
 
-    Missing folders are made; an existing file is replaced and its mode kept. Temporary files that a killed run left
-    behind in the folder are removed.
+    Missing folders are made; an existing file is replaced and its mode kept, or only its owner may read the new one if
+    it `is_private`. Temporary files that a killed run left behind in the folder are removed.
     """
     check_writable(path, originals)
     with explain_write_errors(path), _hold_interrupts():
@@ -136,12 +136,14 @@ def write_whole(path: Path, data: bytes, originals: Originals) -> None:
         part = Path(file.name)
         try:
             with file:
+                if is_private:
+                    part.chmod(0o600)
                 for start in range(0, len(data), _CHUNK):
                     file.write(data[start : start + _CHUNK])
                 file.flush()
                 os.fsync(file.fileno())
                 _read_back(part, data)
-                if target.exists():
+                if target.exists() and not is_private:
                     shutil.copymode(target, part)
                 if sys.platform == "win32":
                     file.close()  # no open file can be renamed there; elsewhere closing gives up the lock

@@ -39,6 +39,7 @@ from photo.missing import explain_missing_package
 from photo.types import Photo
 from render.eyeball import IRIS_COLORS
 from tests.support.donor_photos import make_moments
+from tests.support.photos import PORTRAITS
 
 ROOT = Path(main.__file__).parent
 SAMPLE = ROOT / "data" / "inputs" / "image_1.jpg"
@@ -980,6 +981,39 @@ def test_the_library_says_what_it_holds_and_forgets_it(album: Path, copied: Path
         album / "blinking.png", "--engine", "draft", "--no-smile", "--library", copied, "-o", "x.png", cwd=tmp_path
     ).stdout
     assert "opened both eyes" in said and "open.png" not in said
+
+
+def test_people_are_listed_named_fixed_alone_and_corrected(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("edwards.jpg", "edwards_again.jpg", "takano.jpg", "takano_again.jpg", "waters.jpg"):
+        shutil.copy(PORTRAITS / name, photos)
+    with_library = ("--library", tmp_path / "faces.sqlite")
+    run("--index", photos, *with_library, cwd=tmp_path)
+    said = run("--people", "people.html", *with_library, cwd=tmp_path).stdout
+    assert "knows 2 people by 5 faces." in said and "2 photos, such as" in said and "waters" not in said
+    page = (tmp_path / "people.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg;base64,") == 2
+    number = next(line.split(":")[0].strip() for line in said.splitlines() if "edwards" in line)
+    assert (
+        f"Person {number} is called Ada now." in run("--name_person", number, "Ada", *with_library, cwd=tmp_path).stdout
+    )
+    assert f"  {number}: Ada: 2 photos, such as" in run("--people", *with_library, cwd=tmp_path).stdout
+
+    fix = ("--engine", "draft", "--no-smile", "--copy_unchanged", *with_library)
+    said = run(PORTRAITS / "edwards_blink.jpg", "--person", "ada", "-o", "a.png", *fix, cwd=tmp_path).stdout
+    assert "Face 1 is ada." in said and "opened" in said
+    said = run(PORTRAITS / "takano_blink.jpg", "--person", "Ada", "-o", "b.png", *fix, cwd=tmp_path).stdout
+    assert "No face is Ada for sure." in said and "Nothing was changed" in said
+    assert "knows no person Eve; --people" in fail(PORTRAITS / "edwards.jpg", "--person", "Eve", *fix, cwd=tmp_path)
+
+    said = run("--not_person", "Ada", photos / "edwards.jpg", *with_library, cwd=tmp_path).stdout
+    assert said.strip() == "1 photo taken out of Ada."
+    assert (
+        f"  {number}: Ada: 1 photo, such as {photos / 'edwards_again.jpg'}"
+        in run("--people", *with_library, cwd=tmp_path).stdout
+    )
+    assert "takes a person, and the photos" in fail("--not_person", "Ada", *with_library, cwd=tmp_path)
 
 
 def test_a_damaged_library_gets_one_sentence(copied: Path, tmp_path: Path) -> None:

@@ -212,10 +212,10 @@ def test_a_frame_of_the_same_moment_is_proposed_without_a_library(
     (tmp_path / "3.jpg").write_text("no photo\n")
     told: list[str] = []
     proposer = Proposer(None, told.append)
-    (reference,) = proposer.propose(blinking, photo)
+    (reference,) = proposer.propose(blinking, photo).references
     assert reference.name == "2.jpg" and len(reference.crops) == 1
-    assert proposer.propose(blinking, photo)[0] is reference  # read once
-    assert not proposer.propose(analyze("edwards_again.jpg"), photo)
+    assert proposer.propose(blinking, photo).references[0] is reference  # read once
+    assert not proposer.propose(analyze("edwards_again.jpg"), photo).references
     assert not told
 
 
@@ -225,7 +225,7 @@ def test_a_frame_of_the_same_moment_is_proposed_without_a_library(
 def test_the_library_proposes_photos_as_references_named_by_their_path(
     folder: Path, blinking: tuple[FaceAnalysis, ...], tmp_path: Path
 ) -> None:
-    references = Proposer(folder / "library.sqlite", print).propose(blinking, tmp_path / "photo.jpg")
+    references = Proposer(folder / "library.sqlite", print).propose(blinking, tmp_path / "photo.jpg").references
     assert 0 < len(references) <= MOST_PHOTOS
     assert {reference.name for reference in references} == {
         str(folder / "edwards.jpg"),
@@ -246,8 +246,8 @@ def test_a_photo_that_broke_since_is_left_out_with_a_warning(
         library.add(replace(record, path=broken))
     told: list[str] = []
     proposer = Proposer(tmp_path / "library.sqlite", told.append)
-    assert proposer.propose(blinking, tmp_path / "photo.jpg") == []
-    assert proposer.propose(blinking, tmp_path / "photo.jpg") == []
+    assert not proposer.propose(blinking, tmp_path / "photo.jpg").references
+    assert not proposer.propose(blinking, tmp_path / "photo.jpg").references
     assert len(told) == 1 and "broken.jpg" in told[0]
 
 
@@ -264,10 +264,10 @@ def test_without_the_library_of_the_user_photos_are_fixed_all_the_same(
 ) -> None:
     monkeypatch.setattr("library.propose.find_library", lambda: tmp_path / "library.sqlite")
     told: list[str] = []
-    assert Proposer(None, told.append).propose(blinking, tmp_path / "photo.jpg") == []
+    assert not Proposer(None, told.append).propose(blinking, tmp_path / "photo.jpg").references
     assert not told and not list(tmp_path.iterdir())
     (tmp_path / "library.sqlite").write_text("damaged\n" * 100)
     proposer = Proposer(None, told.append)
     for _ in range(2):
-        assert proposer.propose(blinking, tmp_path / "photo.jpg") == []
+        assert not proposer.propose(blinking, tmp_path / "photo.jpg").references
     assert len(told) == 1 and "is damaged" in told[0] and "without the library" in told[0]
