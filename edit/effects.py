@@ -55,7 +55,8 @@ def _find_idle(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tu
     else:
         yield from ((flag, "has an effect with --gradio alone") for flag in _PAGE)
     if values["burst"] is not None:
-        yield from ((flag, "does not go with --burst") for flag in _NOT_WITH_A_BURST)
+        barred = [flag for flag in _NOT_WITH_A_BURST if flag != "recursive" or values["burst"] != "auto"]
+        yield from ((flag, "does not go with --burst") for flag in barred)
     elif not values["reference_path"] and not values["gradio"]:
         why = "has no effect without other photos: name some with --reference_path"
         yield from ((flag, why) for flag in ("smile_from_reference", "reference_face"))

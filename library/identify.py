@@ -15,7 +15,7 @@ from library.store import Library
 # So many of the nearest faces are asked, and of each person the mean distance of so many counts.
 _ASKED, _MEAN_OF = 400, 3
 # calibration: people. A face is surely of somebody whose nearest faces are nearer than this on average.
-_SURE = 0.75
+_SURE = 0.72
 
 
 def identify_faces(library: Library, analyses: Sequence[FaceAnalysis]) -> dict[int, int]:

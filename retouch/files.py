@@ -60,18 +60,19 @@ class JobFiles:
     """What a run reads and where it writes, as the user named it.
 
     `sources` are photos and folders of them, with `recursive` of those in them, too; with a `burst`, a folder, the
-    photo to keep. `references` are photos and folders of photos. `output` names the result, or the folder of results,
-    which it is in any case with `is_folder`; `format` is the ending of results that are not named, without its dot,
-    None for that of the photo. `masks_dir` takes the masks, too. `overwrite` allows results to replace photos that are
-    read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing. `layers` takes the edits
-    of a single photo as layers. `sign` are the files of a certificate chain and its key, to sign results with.
-    `library` is the file of a photo library, None for that of the user; with `no_library` no other photos are looked
-    for, neither in it nor beside a photo. With `references`, or a `burst`, none are either way. `person` is the name or
-    number of the only person of the library to edit.
+    photo to keep. `are_bursts` says that bursts are to be found among the sources. `references` are photos and folders
+    of photos. `output` names the result, or the folder of results, which it is in any case with `is_folder`; `format`
+    is the ending of results that are not named, without its dot, None for that of the photo. `masks_dir` takes the
+    masks, too. `overwrite` allows results to replace photos that are read, and files of others; `copy_unchanged` asks
+    for a copy of photos that needed nothing. `layers` takes the edits of a single photo as layers. `sign` are the files
+    of a certificate chain and its key, to sign results with. `library` is the file of a photo library, None for that of
+    the user; with `no_library` no other photos are looked for, neither in it nor beside a photo. With `references`, or
+    bursts, none are either way. `person` is the name or number of the only person of the library to edit.
     """
 
     sources: tuple[Path, ...] = ()
     burst: Path | None = None
+    are_bursts: bool = False
     references: tuple[Path, ...] = ()
     output: Path | None = None
     is_folder: bool = False
@@ -89,7 +90,7 @@ class JobFiles:
     @property
     def are_many(self) -> bool:
         """Whether the sources are more than a single photo, so that results need a folder."""
-        return len(self.sources) > 1 or any(source.is_dir() for source in self.sources)
+        return len(self.sources) > 1 or self.are_bursts or any(source.is_dir() for source in self.sources)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ class FileJob:
         self._signature = None if files.sign is None else Signature(*files.sign)
         if self._signature is not None:
             check_signature(self._signature)
-        asks = not (files.no_library or files.references or files.burst or options.eyes.wish is Wish.NEVER)
+        is_alone = not (files.no_library or files.references or files.burst or files.are_bursts)
+        asks = is_alone and options.eyes.wish is not Wish.NEVER
         self._proposer = Proposer(files.library, log, files.person) if asks or files.person is not None else None
         self.listing = self._list_sources()
         self.originals = self._list_originals()

@@ -846,6 +846,47 @@ def test_a_damaged_photo_of_a_burst_is_left_out(tmp_path: Path) -> None:
     assert "only one of these" in run("--burst", "burst", *arguments, cwd=tmp_path, code=2).stderr
 
 
+def test_bursts_are_found_and_the_best_take_of_each_is_made(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "walls").mkdir(parents=True)
+    pixels = read_rgb(ROOT / "data" / "inputs" / "image_2.jpg")
+    (face,) = find_faces(pixels)
+    for name, frame in (("1.png", close_eyes(pixels, face)), ("2.png", pixels)):
+        Image.fromarray(frame).save(photos / name)
+    save_scene(photos / "3.png")
+    exif = Image.Exif()
+    exif[0x0110] = "a camera"
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:00:03"
+    for name in ("a.png", "b.png"):  # at one moment, but nobody is there
+        Image.open(photos / "3.png").save(photos / "walls" / name, exif=exif)
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    arguments = ("--recursive", "--no-smile", "--engine", "draft", "-o", "best/", "--report", "values.json")
+    done = run(photos, "--burst", "auto", *arguments, "--contact_sheet", "who.png", cwd=tmp_path, code=2)
+    assert f"Burst 1 of 2, in {photos}: 1.png, 2.png" in done.stdout and "Kept 2.png of 2 photos." in done.stdout
+    assert "no face in any of the photos" in done.stderr
+    assert [path.name for path in (tmp_path / "best").rglob("*.*")] == ["best_1.png"]
+    assert (tmp_path / "best" / "best_1.png").read_bytes() == (photos / "2.png").read_bytes()
+    assert min(read_rgb(tmp_path / "who.png").shape[:2]) > 100
+    first, second = json.loads((tmp_path / "values.json").read_text())["photos"]
+    assert first["burst"]["photos"] == ["1.png", "2.png"] and "no face" in second["error"]
+    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--burst", "auto"), "--burst auto looks through photos; name their folder"),
+        (("burst", "--burst", "auto", "--output_path", "best.jpg"), "--output_path must be a folder"),
+        (("burst/a.png", "--burst", "auto"), "found no two photos"),
+        (("burst", "--burst", "auto", "--analyze"), "--analyze does not go with --burst"),
+        (("burst", "--burst", "./auto"), "auto is none"),  # the folder of that name
+    ],
+)
+def test_a_mistake_with_bursts_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    save_burst(tmp_path / "burst")
+    assert words in fail(*arguments, cwd=tmp_path)
+
+
 # ---- reference photos ------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from library.find import MOMENT_S, MOST_PHOTOS, choose_photos, find_neighbours, 
 from library.index import index_folders
 from library.propose import Proposer
 from library.reading import read_moment, read_photo
-from library.store import FaceRecord, Library, PhotoRecord
+from library.store import FaceRecord, Group, Library, PhotoRecord
 from photo.errors import FixError
 from photo.files import load_photo, save_photo
 from photo.mark import SourceType, is_marked
@@ -168,6 +168,20 @@ def test_another_person_is_left_out_even_at_the_same_moment(
 ) -> None:
     stranger = replace(record, embedding=turn_embedding(blinking[0].embedding, 0.9, 1))
     assert rank(tmp_path, blinking[0], {"stranger": (TAKEN, stranger)}) == []
+
+
+def test_somebody_alike_is_left_out_unless_time_or_a_known_person_says_so(
+    tmp_path: Path, blinking: tuple[FaceAnalysis, ...], record: FaceRecord
+) -> None:
+    alike = replace(record, embedding=turn_embedding(blinking[0].embedding, 0.8, 1))
+    photos = {"day": (TAKEN - DAY_S, alike), "unknown": (None, alike), "moment": (TAKEN + 3, alike)}
+    assert rank(tmp_path, blinking[0], photos) == ["moment"]
+    with Library(tmp_path / "library.sqlite") as library:
+        ids = [sighting.face_id for _, sighting in library.find_nearest(alike.embedding, 9, 0.1)]
+        library.write_groups([Group(None, ids)], max(ids))
+        (person,) = library.list_people()
+        ranked = rank_candidates(library, blinking[0], tmp_path / "photo.jpg", None, person.number)
+    assert {candidate.sighting.path.name for candidate in ranked} == set(photos)
 
 
 def test_the_moment_is_found_among_very_many_photos_of_a_person(
