@@ -254,16 +254,17 @@ def _is_inside(crop: FaceCrop, parts: Sequence[FloatArray]) -> bool:
     return bool(((points >= 0) & (points < (crop.pixels.shape[1], crop.pixels.shape[0]))).all())
 
 
-def measure_iris_ratio(there: FaceAnalysis) -> FloatArray | None:
+def measure_iris_ratio(there: FaceAnalysis, *, looks_ahead: bool = False) -> FloatArray | None:
     """Return the RGB of the irises of open eyes from black, 0, to the skin around them, 1, float32 (3,).
 
-    None where that is unsure: blurred, behind reflections, or not alike in both eyes.
+    None where that is unsure: blurred, behind reflections, or not alike in both eyes. Of eyes that are known to look
+    ahead the irises are not searched for, which takes long.
     """
     if there.appearance.blur_sigma_px > _MOST_BLUR_OF_IRIS * there.face.landmarks.eye_distance_px:
         return None
     ratios = []
     for eye in EYES:
-        iris = there.eye(eye).iris_color
+        iris = there.eye(eye).marked_iris_color if looks_ahead else there.eye(eye).iris_color
         if iris is None:
             return None
         black, contrast = _measure_tones(there, eye)

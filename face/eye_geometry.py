@@ -188,6 +188,12 @@ def measure_iris(
     return trimmed_mean(colors, _IRIS_PERCENTILES)
 
 
+def mark_iris(eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
+    """Return x, y and radius of the iris in the eye frame by its landmarks alone: right where somebody looks ahead."""
+    x, y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    return x, y, IRIS_RADIUS
+
+
 def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
     """Return x, y and radius of the iris in the eye frame: where the step from dark to bright at its sides is greatest.
 

@@ -162,10 +162,11 @@ def _measure_iris(analysis: FaceAnalysis) -> tuple[float, float, float] | None:
     if (
         face.landmarks.eye_distance_px < _LEAST_EYE_DISTANCE_PX
         or max(measure_closedness(face, eye) for eye in EYES) >= NEARLY_CLOSED
+        or max(measure_gaze(face)) > 1
         or analysis.appearance.tone.weight > 0
     ):
         return None
-    ratio = measure_iris_ratio(analysis)
+    ratio = measure_iris_ratio(analysis, looks_ahead=True)
     return None if ratio is None else (float(ratio[0]), float(ratio[1]), float(ratio[2]))
 
 
