@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edit.arguments import BAD_USAGE
 from edit.command_line import build_parser
@@ -40,7 +40,8 @@ from photo.names import show
 from retouch.console import Console, note_interrupts
 
 if TYPE_CHECKING:
-    from photo.types import Progress
+    from photo.types import Pixels, Progress
+    from retouch.burst_files import BurstFiles
     from retouch.files import Entry, FileJob, PhotoFiles, Summary
 
 _DONE, _UNEXPECTED, _STOPPED = 0, 1, 130
@@ -104,9 +105,12 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
     if parsed.gradio and sources:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     check_effects(given, vars(parsed))
-    if parsed.index or parsed.forget or parsed.library_info:
+    actions = ("index", "forget", "library_info", "people", "name_person", "not_person")
+    action = next((name for name in actions if getattr(parsed, name)), None)
+    if action is not None:
         if sources:
-            raise BadOption("--index, --forget and --library_info fix no photo; leave the photo away.")
+            named = ", ".join(f"--{name}" for name in actions[:-1])
+            raise BadOption(f"{named} and --{actions[-1]} fix no photo; leave the photo away.")
         return _keep_library(parsed, console, interrupts)
     if parsed.gradio:
         return _show_page(options, parsed, console, interrupts)
@@ -116,18 +120,21 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         with note_interrupts(interrupts):
             download_model(options.diffusion, console.say, quiet=parsed.quiet)
         return _DONE
+    is_auto = parsed.burst == "auto"
+    if is_auto and not sources:
+        raise BadOption("--burst auto looks through photos; name their folder, such as: main.py holiday/ --burst auto.")
     if not sources and parsed.burst is None:
         raise BadOption("Name a photo, such as: python main.py photo.jpg; --help lists every option.")
     from retouch.files import FileJob, JobFiles
 
     output = None if parsed.output_path is None else Path(parsed.output_path)
     files = JobFiles(
-        sources, parsed.burst, tuple(parsed.reference_path or ()), output,
+        sources, None if is_auto else parsed.burst, is_auto, tuple(parsed.reference_path or ()), output,
         is_folder=output is not None and parsed.output_path.endswith(("/", os.sep)), format=parsed.format,
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
         copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
         sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]), library=parsed.library,
-        no_library=parsed.no_library,
+        no_library=parsed.no_library, person=parsed.person,
     )  # fmt: skip
     if parsed.recursive and not files.are_many:
         raise BadOption("--recursive has no effect without a folder.")
@@ -147,13 +154,15 @@ def _run_job(
     job.check_engine(diffusion_flags)
     entries: list[Entry] = []
     stopped = None
-    if parsed.burst is not None:
+    if parsed.burst == "auto":
+        code, stopped = _run_bursts(job, parsed, console, entries, interrupts)
+    elif parsed.burst is not None:
         code = _run_burst(job, parsed.contact_sheet, console, entries)
     elif job.files.are_many:
         code, stopped = _run_photos(job, parsed, console, entries, interrupts)
     else:
         code = _run_photo(job, job.plan()[0], console.show_progress, console, entries)
-    if not job.files.are_many and (passed_over := job.describe_passed_over()):
+    if not (job.files.are_many and parsed.burst is None) and (passed_over := job.describe_passed_over()):
         console.say(passed_over)
     if parsed.report is not None:
         job.write_report(parsed.report, entries, stopped)
@@ -224,15 +233,63 @@ def _run_burst(job: FileJob, sheet: Path | None, console: Console, entries: list
     return _tell(summary, console, entries)
 
 
+def _run_bursts(
+    job: FileJob, parsed: argparse.Namespace, console: Console, entries: list[Entry], interrupts: Sequence[int]
+) -> tuple[int, dict[str, int] | None]:
+    """Make the best take of every burst that is found; one that shows no face is reported and passed over."""
+    from retouch.burst_files import make_best_take, plan_bursts, write_sheets
+
+    with console.show_progress() as on_progress:
+        planned = plan_bursts(job, parsed.contact_sheet, on_progress, console.complain)
+    sheets: list[Pixels] = []
+    codes, stopped = [], None
+    try:
+        for number, files in enumerate(planned, 1):
+            names = ", ".join(show(path.name) for path in files.photos)
+            console.say(f"Burst {number} of {len(planned)}, in {show(files.photos[0].parent)}: {names}")
+            show_progress = partial(console.show_progress, number, len(planned))
+
+            def make(files: BurstFiles = files, show_progress: Callable[..., Any] = show_progress) -> int:
+                with show_progress() as on_progress:
+                    summary = make_best_take(job, files, on_progress, console.complain, sheets)
+                return _tell(summary, console, entries)
+
+            code, complaint = _guard(make, parsed.debug, interrupts)
+            codes.append(code)
+            if complaint:
+                console.complain(complaint)
+                error = complaint.removeprefix("error: ")
+                entries.append({"input": str(files.photos[0]), "output": None, "error": error})
+            console.say("")
+    except KeyboardInterrupt:
+        stopped = {"done": len(entries), "of": len(planned)}
+        console.complain(f"stopped: {len(entries)} of {len(planned)} bursts are done; {_NOTHING_LOST}")
+    if parsed.contact_sheet is not None and sheets:
+        console.say(write_sheets(job, parsed.contact_sheet, sheets))
+    return (_STOPPED, stopped) if stopped is not None else (max(codes), None)
+
+
 def _keep_library(parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
-    """Fill the photo library, look at it, or make it forget."""
-    from library.manage import describe_library, fill_library, forget_folders
+    """Fill the photo library, look at it or its people, or make it forget."""
+    from library.manage import describe_library, fill_library, forget_folders, list_people, name_person, take_out
 
     with note_interrupts(interrupts):
         if parsed.library_info:
             console.say(describe_library(parsed.library))
         elif parsed.forget:
             console.say(forget_folders(parsed.library, parsed.forget))
+        elif parsed.people:
+            page = None if parsed.people is True else parsed.people
+            with console.show_progress() as on_progress:
+                text = list_people(parsed.library, page, on_progress)
+            console.say(text)
+        elif parsed.name_person:
+            console.say(name_person(parsed.library, *parsed.name_person))
+        elif parsed.not_person:
+            who, *photos = parsed.not_person
+            if not photos:
+                raise BadOption("--not_person takes a person, and the photos that do not show them.")
+            console.say(take_out(parsed.library, who, [Path(photo) for photo in photos]))
         else:
             with console.show_progress() as on_progress:
                 text, is_stopped = fill_library(parsed.library, parsed.index, on_progress)

@@ -10,6 +10,7 @@ from edit.arguments import (
     BAD_USAGE,
     Parser,
     add_options,
+    read_burst,
     read_ending,
     read_name,
     read_name_and_password,
@@ -100,9 +101,10 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--copy_unchanged", action="store_true", help="also write a result where nothing had to be changed"
     )
     group.add_argument(
-        "--burst", type=read_path, metavar="FOLDER",
+        "--burst", type=read_burst, metavar="FOLDER",
         help="photos of one group, taken one after the other: the best one is kept, and each face that another one "
-        "shows better is put right; --input_path names the one to keep",
+        "shows better is put right; --input_path names the one to keep; auto: find such photos among those that are "
+        "named, and do so for each group",
     )  # fmt: skip
     group.add_argument(
         "--contact_sheet",
@@ -150,6 +152,23 @@ def _add_library(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--forget", type=read_path, nargs="+", action="extend", metavar="FOLDER",
         help="delete all that the library knows of the photos in and below these folders, and do nothing else",
+    )  # fmt: skip
+    group.add_argument(
+        "--people", type=read_path, nargs="?", const=True, metavar="FILE.html",
+        help="list the people that the library has found in two photos or more, with their numbers and an example of "
+        "each; a page with their pictures goes to FILE.html",
+    )  # fmt: skip
+    group.add_argument(
+        "--name_person", nargs=2, metavar=("NUMBER", "NAME"),
+        help="name a person of the library; a name that somebody has already makes the two one",
+    )  # fmt: skip
+    group.add_argument(
+        "--not_person", nargs="+", metavar=("NUMBER", "PHOTO"),
+        help="these photos do not show this person of the library, by number or name: take them out for good",
+    )  # fmt: skip
+    group.add_argument(
+        "--person", metavar="NAME",
+        help="edit only the face of this person of the library, by name or number, and with their own eyes alone",
     )  # fmt: skip
 
 

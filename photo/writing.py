@@ -121,12 +121,19 @@ def check_writable(path: Path, originals: Originals) -> None:
             raise UnwritablePhoto(f"You may not write {path}; choose another folder or change its permissions.")
 
 
-def write_whole(path: Path, data: bytes, originals: Originals, check: Callable[[], None] | None = None) -> None:
+def write_whole(
+    path: Path,
+    data: bytes,
+    originals: Originals,
+    check: Callable[[], None] | None = None,
+    *,
+    is_private: bool = False,
+) -> None:
     """Make `data` the content of `path`, or raise UnwritablePhoto and leave everything as it was.
 
-    Missing folders are made; an existing file is replaced and its mode kept. Temporary files that a killed run left
-    behind in the folder are removed. `check` looks at the data on a thread of its own while they go to the disk; if it
-    raises OSError they do not replace anything.
+    Missing folders are made; an existing file is replaced and its mode kept, or only its owner may read the new one if
+    it `is_private`. Temporary files that a killed run left behind in the folder are removed. `check` looks at the data
+    on a thread of its own while they go to the disk; if it raises OSError they do not replace anything.
     """
     check_writable(path, originals)
     with explain_write_errors(path), _hold_interrupts():
@@ -139,13 +146,15 @@ def write_whole(path: Path, data: bytes, originals: Originals, check: Callable[[
         try:
             with file, ThreadPoolExecutor(1) as pool:
                 checked = pool.submit(check or (lambda: None))
+                if is_private:
+                    part.chmod(0o600)
                 for start in range(0, len(data), _CHUNK):
                     file.write(data[start : start + _CHUNK])
                 file.flush()
                 os.fsync(file.fileno())
                 _read_back(part, data)
                 checked.result()
-                if target.exists():
+                if target.exists() and not is_private:
                     shutil.copymode(target, part)
                 if sys.platform == "win32":
                     file.close()  # no open file can be renamed there; elsewhere closing gives up the lock

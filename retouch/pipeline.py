@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from donor.choose import DonorFinder
-from donor.people import ReferencePhoto
+from donor.people import OtherPhotos, ReferencePhoto
 from edit.options import Options
 from edit.plan import (
     Change,
@@ -38,7 +38,7 @@ from retouch.attempts import MAX_TRIES, FaceAttempt, RefiningAttempt, Runner
 from retouch.progress import Clock, ignore_progress, scale_progress
 from retouch.sources import choose_sources
 
-References = Sequence[ReferencePhoto] | Callable[[Sequence[FaceAnalysis]], Sequence[ReferencePhoto]]
+References = Sequence[ReferencePhoto] | Callable[[Sequence[FaceAnalysis]], OtherPhotos]
 """Other photos of the same people, or what finds them once the faces of the photo are known."""
 
 
@@ -51,18 +51,24 @@ def analyze(pixels: Pixels, on_progress: Progress | None = None) -> tuple[FaceAn
 
 
 def analyze_photo(
-    photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: References = ()
+    photo: Photo,
+    options: Options,
+    on_progress: Progress = ignore_progress,
+    references: References = (),
+    analyses: Sequence[FaceAnalysis] | None = None,
 ) -> tuple[tuple[FaceAnalysis, ...], EditPlan]:
     """Return the faces of a photo and the plan of its edits, without painting any of them; see `fix_photo`."""
-    analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.9))
+    if analyses is None:
+        analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.9))
     finder, on_step = _make_finder(analyses, references, options), partial(on_progress, "planning the edits", 0.9)
     plan = plan_edits(analyses, options, finder, on_step=on_step)
     on_progress("planned the edits", 1.0)
-    return analyses, plan
+    return tuple(analyses), plan
 
 
 def _make_finder(analyses: Sequence[FaceAnalysis], references: References, options: Options) -> DonorFinder:
-    return DonorFinder(analyses, references(analyses) if callable(references) else references, options)
+    found = references(analyses) if callable(references) else OtherPhotos(references)
+    return DonorFinder(analyses, found.references, options, found.known_eyes)
 
 
 def plan_edits(

@@ -36,6 +36,13 @@ def check(arguments: str) -> None:
         "--index in --library faces.sqlite --quiet",
         "--forget in out --library faces.sqlite --debug",
         "--library_info",
+        "--people",
+        "--people people.html --library faces.sqlite",
+        "--name_person 3 Ada --library faces.sqlite",
+        "--not_person 3 a.jpg b.jpg",
+        "a.jpg --person Ada --library faces.sqlite",
+        "a.jpg --person Ada --no-eyes --library faces.sqlite",
+        "in --person 3 --analyze",
     ],
 )
 def test_flags_that_do_something_are_taken(arguments: str) -> None:
@@ -74,6 +81,14 @@ def test_flags_that_do_something_are_taken(arguments: str) -> None:
         ("--forget in --report x.json", "--report has no effect with --forget, which fixes no photo"),
         ("--index in --no-library", "--no-library has no effect with --index"),
         ("--library_info --seed 3", "--seed has no effect with --library_info"),
+        ("--people --overwrite", "--overwrite has no effect with --people, which fixes no photo"),
+        ("--people --name_person 3 Ada", "--name_person has no effect with --people"),
+        ("--not_person 3 a.jpg --person Ada", "--person has no effect with --not_person"),
+        ("a.jpg --person Ada --faces 2", "--faces does not go with --person"),
+        ("a.jpg --person Ada --no-library", "--person needs the library"),
+        ("a.jpg --person Ada --reference_path b.jpg", "--person has no effect with --reference_path"),
+        ("--burst in --person Ada", "--person does not go with --burst"),
+        ("--gradio --people", "--people does not go with --gradio"),
     ],
 )
 def test_a_flag_without_effect_gets_one_sentence(arguments: str, words: str) -> None:
