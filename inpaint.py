@@ -1,4 +1,4 @@
-"""The Stable Diffusion engine: repaints the draft realistically, tile by tile, and nothing outside the soft masks.
+"""The diffusion engine: repaints the draft realistically, tile by tile, and nothing outside the soft masks.
 
 Each face is cut out upright at the size that the model was trained on, eyes and mouth together. The networks start
 from the draft with some noise on it, so geometry and identity stay; the difference they make is added to the photo at
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from diffusion.families import STABLE_DIFFUSION_1, Family
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
 from edit.options import Options
@@ -102,18 +103,22 @@ class _Painting:
 
 
 class StableDiffusionEngine:
-    """Paints edits with Stable Diffusion, starting from the patches of `fallback`.
+    """Paints edits with a diffusion model of any `family`, starting from the patches of `fallback`.
 
     `load` returns the painter; it is called only when there is something to paint. Several engines may share a painter.
+    Raises BadOption for options that the family cannot follow.
     """
 
     name = "stable-diffusion"
 
-    def __init__(self, options: Options, fallback: Engine, load: Callable[[], TilePainter]) -> None:
+    def __init__(
+        self, options: Options, fallback: Engine, load: Callable[[], TilePainter], family: Family = STABLE_DIFFUSION_1
+    ) -> None:
+        family.check(options.diffusion)
         self._options, self._seed = options.diffusion, options.seed
-        self._fallback = fallback
+        self._fallback, self._family = fallback, family
         self._load = load
-        self._sampling = Sampling.from_options(options.diffusion)
+        self._sampling = family.choose_sampling(options.diffusion)
 
     @property
     def fallback(self) -> Engine:
@@ -139,7 +144,7 @@ class StableDiffusionEngine:
         narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in rendered))
         if not narrow.edits:
             return drafted
-        on_progress("loading Stable Diffusion", _DRAFT_FRACTION)
+        on_progress(f"loading {self._family.name}", _DRAFT_FRACTION)
         painter = self._load()
         size = self._options.tile_size or painter.native_size
         pixels = canvas.original
@@ -191,11 +196,14 @@ class StableDiffusionEngine:
         jobs = []
         for work, before, alpha in zip(works, befores, alphas, strict=True):
             features = {edit.feature for edit in work.edits}
-            prompt, negative = compose_prompt(work.edits[0].analysis, features, self._options)
+            analysis = work.edits[0].analysis
+            prompt, negative = compose_prompt(analysis, features, self._options, instructs=self._family.instructs)
             seed = _mix_seed(self._seed, work.owner, painting.plan.attempt, work.number)
-            jobs.append(TileJob(before, snap_mask(alpha), prompt, negative, seed))
+            mask = snap_mask(alpha, self._family.cell_px)
+            jobs.append(TileJob(before, mask, prompt, negative, seed))
         results = painting.painter.paint(jobs, sampling, on_step)
-        return [_match(*parts) for parts in zip(works, befores, alphas, results, strict=True)]
+        cell_px = self._family.cell_px
+        return [_match(*parts, cell_px) for parts in zip(works, befores, alphas, results, strict=True)]
 
     def _plan_details(self, pixels: Pixels, whole: Sequence[_Work]) -> list[list[_Work]]:
         """For each face that was reduced to fit its tile the tiles that show its edits at about full size."""
@@ -256,13 +264,13 @@ def _cut_alphas(work: _Work) -> Alpha:
     return np.maximum.reduce([cut_alpha(edit.region, work.tile) for edit in work.edits])
 
 
-def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult) -> _Done:
+def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult, cell_px: int) -> _Done:
     """The painted tile matched to the colours around its mask, or the cause why it cannot be used."""
     if result.pixels is None:
         return _Done(work, before, before, Cause(Reason.PAINTER_FAILED, {"text": result.why}))
     if _measure_change(before, result.pixels, alpha) > MOST_CHANGED:
         return _Done(work, before, before, Cause(Reason.NO_FACE_PAINTED))
-    matched = match_ring(before, result.pixels, alpha).astype(np.float32)
+    matched = match_ring(before, result.pixels, alpha, cell_px).astype(np.float32)
     # Blended into the draft: where the networks' mask ends, the region's own alpha may still be 1.
     soft = before + alpha[..., None] * (matched - before)
     return _Done(work, before, np.rint(soft).astype(np.uint8))

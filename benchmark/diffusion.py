@@ -29,7 +29,8 @@ import numpy as np
 import inpaint
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
-from diffusion.painter import TilePainter, find_start, make_scheduler
+from diffusion.noise import find_start, make_scheduler
+from diffusion.painter import TilePainter
 from edit.options import DiffusionOptions, Options
 from edit.plan import Edit, EditPlan
 from face.types import Feature
