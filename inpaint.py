@@ -17,6 +17,7 @@ import numpy as np
 from diffusion.families import STABLE_DIFFUSION_1, Family
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
+from diffusion.registration import register
 from edit.options import Options
 from edit.plan import Edit, EditPlan, Engine, PaintResult, Rendered
 from edit.reasons import Cause, Reason
@@ -48,6 +49,10 @@ GRID_TILES_ACROSS = 2
 MOST_CHANGED = 30.0
 """A tile whose edits differ more than this from the draft (mean ΔE) shows no face any more. Opening a closed eye
 changes 9 at the median and 25 at most; networks of random weights change 35 and more."""
+MOST_OFF_PX = 0.5
+"""A tile that is still further off beside its mask after it was laid over what went in shows where it was pasted."""
+LEAST_ALIKE = 0.5
+"""A tile whose surroundings correlate less with those that went in cannot be laid over them."""
 
 _DRAFT_FRACTION, _LOAD_FRACTION = 0.05, 0.05  # of the time that painting takes, as the progress bar shows it
 
@@ -126,6 +131,11 @@ class StableDiffusionEngine:
         return self._fallback
 
     @property
+    def candidates(self) -> int:
+        """The number of seeds that every face is painted with."""
+        return self._options.candidates
+
+    @property
     def retries(self) -> int:
         """The number of further tries, each with another seed, for a face that came out wrong."""
         return self._options.retries
@@ -190,7 +200,7 @@ class StableDiffusionEngine:
     def _paint_tiles(
         self, painting: _Painting, works: Sequence[_Work], sampling: Sampling, on_step: OnStep
     ) -> list[_Done]:
-        """Paint tiles, and match each to the colours around its mask."""
+        """Paint tiles, lay each over what went in, and match it to the colours around its mask."""
         befores = painting.cut_tiles([work.tile for work in works])
         alphas = [_cut_alphas(work) for work in works]
         jobs = []
@@ -265,12 +275,17 @@ def _cut_alphas(work: _Work) -> Alpha:
 
 
 def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult, cell_px: int) -> _Done:
-    """The painted tile matched to the colours around its mask, or the cause why it cannot be used."""
+    """The painted tile laid over what went in and matched to the colours around its mask, or why it cannot be used."""
     if result.pixels is None:
         return _Done(work, before, before, Cause(Reason.PAINTER_FAILED, {"text": result.why}))
-    if _measure_change(before, result.pixels, alpha) > MOST_CHANGED:
+    laid = register(before, result.pixels, snap_mask(alpha, cell_px))
+    if _measure_change(before, laid.pixels, alpha) > MOST_CHANGED:
         return _Done(work, before, before, Cause(Reason.NO_FACE_PAINTED))
-    matched = match_ring(before, result.pixels, alpha, cell_px).astype(np.float32)
+    if laid.likeness < LEAST_ALIKE:
+        return _Done(work, before, before, Cause(Reason.PAINTED_AROUND))
+    if laid.residual_px > MOST_OFF_PX:
+        return _Done(work, before, before, Cause(Reason.PAINTED_OFF, {"shift": laid.residual_px}))
+    matched = match_ring(before, laid.pixels, alpha, cell_px).astype(np.float32)
     # Blended into the draft: where the networks' mask ends, the region's own alpha may still be 1.
     soft = before + alpha[..., None] * (matched - before)
     return _Done(work, before, np.rint(soft).astype(np.uint8))

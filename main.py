@@ -127,6 +127,13 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         return _keep_library(parsed, console, interrupts)
     if parsed.gradio:
         return _show_page(options, parsed, console, interrupts)
+    if parsed.doctor:
+        if sources or parsed.burst is not None:
+            raise BadOption("--doctor fixes no photo; leave the photo away.")
+        from retouch.doctor import examine
+
+        console.say(examine(options.diffusion))
+        return _DONE
     if parsed.download_model:
         from retouch.engines import download_model
 
@@ -334,6 +341,10 @@ def build_parser() -> Parser:
     diffusion.add_argument(
         "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
     )
+    diffusion.add_argument(
+        "--doctor", action="store_true",
+        help="say which models this machine can run, what is missing, and what to do next, and do nothing else",
+    )  # fmt: skip
     add_options(diffusion, DiffusionOptions)
     add_options(parser.add_argument_group("the file of the result"), OutputOptions)
     _add_page(parser.add_argument_group("the page in the browser"))

@@ -310,7 +310,8 @@ def main() -> int:
     if not photos:
         print("error: there is no photo.", file=sys.stderr)
         return 2
-    inpaint.MOST_CHANGED = math.inf  # networks of random weights paint noise, and it is to be painted to the end
+    # Networks of random weights paint noise, and it is to be painted to the end.
+    inpaint.MOST_CHANGED, inpaint.LEAST_ALIKE = math.inf, -math.inf
     pipeline, device = _load_networks(parsed.full, parsed.device, parsed.dtype)
     stopwatch = Stopwatch(pipeline, parsed.calls, parsed.batch_size)
     painter = TilePainter(pipeline, parsed.batch_size) if parsed.engine else None

@@ -7,6 +7,7 @@ Importing this loads neither torch nor diffusers.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ DEFAULT_STEPS, DEFAULT_GUIDANCE = 25, 6.0
 FEW_STEPS, FEW_STEPS_GUIDANCE = 6, 1.0
 """Distilled models are made for 4 to 8 steps without guidance, which also halves the cost of each step."""
 SD2_MODEL = "sd2-community/stable-diffusion-2-inpainting"
+_STABILITY = "Stability AI Community License, to be accepted on its page first"
 SDXL_MODEL = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
 
 
@@ -46,21 +48,33 @@ class SingleFile:
     settings: str
 
 
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model before it is fetched: its licence, and sizes in gigabytes.
+
+    They are those of the download, of all weights in half precision, and of the largest network alone.
+    """
+
+    licence: str
+    download_gb: float
+    memory_gb: float
+    largest_gb: float
+
+
 class Family:
     """A kind of model. Its attributes are the same for all models of the kind.
 
-    `name` is for people. `models` maps the ids of known models on the Hugging Face hub to the size of the download and
-    the licence. `classes` are the pipeline classes that a model's index may name, `pipeline` is the one that paints.
-    `networks` are the folders with weights, of which `denoiser` holds the one that takes the steps. `cell_px` is the
-    side of the square of pixels that the model paints or keeps as a whole. `steps` and `guidance` are the defaults,
-    `half` is the precision on a graphics card. `largest_batch` is the number of tiles for one call, None for any.
-    `takes_mask` is False for a model that paints the whole tile anew; `instructs` says that its prompt is an
-    instruction, not a description; `takes_negative` that it takes a negative prompt. `packages` are needed beside those
-    of all models.
+    `name` is for people. `models` are known models by their ids on the Hugging Face hub. `classes` are the pipeline
+    classes that a model's index may name, `pipeline` is the one that paints. `networks` are the folders with weights,
+    of which `denoiser` holds the one that takes the steps. `cell_px` is the side of the square of pixels that the model
+    paints or keeps as a whole. `steps` and `guidance` are the defaults, `half` is the precision on a graphics card.
+    `largest_batch` is the number of tiles for one call, None for any. `takes_mask` is False for a model that paints the
+    whole tile anew; `instructs` says that its prompt is an instruction, not a description; `takes_negative` that it
+    takes a negative prompt. `packages` are needed beside those of all models.
     """
 
     name: str
-    models: Mapping[str, str] = {}
+    models: Mapping[str, ModelFacts] = {}
     classes: re.Pattern[str]
     pipeline: str
     networks: tuple[str, ...]
@@ -90,6 +104,10 @@ class Family:
 
     def choose_sampling(self, options: DiffusionOptions) -> Sampling:
         """Return the sampling that the options set, with the defaults of the family where they set none."""
+        raise NotImplementedError
+
+    def count_steps(self, sampling: Sampling) -> int:
+        """Return how many steps are taken, about, before a model is loaded."""
         raise NotImplementedError
 
     def find_native_size(self, pipeline: Any) -> int:
@@ -125,6 +143,9 @@ class _UNetFamily(Family):
         guidance = (FEW_STEPS_GUIDANCE if few else self.guidance) if options.guidance is None else options.guidance
         return Sampling(options.scheduler, steps, guidance, options.strength)
 
+    def count_steps(self, sampling: Sampling) -> int:
+        return math.ceil(sampling.steps * sampling.strength)
+
     def find_native_size(self, pipeline: Any) -> int:
         return int(pipeline.unet.config.sample_size) * int(pipeline.vae_scale_factor)
 
@@ -151,7 +172,7 @@ class StableDiffusion1(_UNetFamily):
     """Stable Diffusion 1: tiles of 512 px, made for inpainting or not."""
 
     name = "Stable Diffusion 1"
-    models: Mapping[str, str] = {DEFAULT_MODEL: "about 2.1 GB, licence CreativeML OpenRAIL-M"}
+    models: Mapping[str, ModelFacts] = {DEFAULT_MODEL: ModelFacts("CreativeML OpenRAIL-M", 2.1, 2.1, 1.8)}
     classes = re.compile(r"StableDiffusion(Inpaint|Img2Img)?Pipeline")
     pipeline = "StableDiffusionInpaintPipeline"
     single_files: tuple[SingleFile, ...] = (
@@ -172,7 +193,7 @@ class StableDiffusion2(StableDiffusion1):
     """Stable Diffusion 2: the pipeline of 1 with a larger text encoder."""
 
     name = "Stable Diffusion 2"
-    models: Mapping[str, str] = {SD2_MODEL: "about 2.6 GB, licence CreativeML Open RAIL++-M"}
+    models: Mapping[str, ModelFacts] = {SD2_MODEL: ModelFacts("CreativeML Open RAIL++-M", 2.6, 2.6, 1.8)}
     single_files = (SingleFile("cond_stage_model.model.", 9, SD2_MODEL),)
 
     def fits(self, index: Mapping[str, object], folder: Path) -> bool:
@@ -183,7 +204,7 @@ class StableDiffusionXL(_UNetFamily):
     """Stable Diffusion XL: tiles of 1024 px, two text encoders."""
 
     name = "Stable Diffusion XL"
-    models: Mapping[str, str] = {SDXL_MODEL: "about 7 GB, licence CreativeML Open RAIL++-M"}
+    models: Mapping[str, ModelFacts] = {SDXL_MODEL: ModelFacts("CreativeML Open RAIL++-M", 7, 7, 5.2)}
     classes = re.compile(r"StableDiffusionXL(Inpaint|Img2Img)?Pipeline")
     pipeline = "StableDiffusionXLInpaintPipeline"
     networks = ("unet", "vae", "text_encoder", "text_encoder_2")
@@ -215,6 +236,9 @@ class _FlowFamily(Family):
         guidance = self.guidance if options.guidance is None else options.guidance
         return Sampling("flow", options.steps or self.steps, guidance, options.strength)
 
+    def count_steps(self, sampling: Sampling) -> int:
+        return len(flow_levels(sampling.strength, sampling.steps, 1.0))
+
     def find_native_size(self, pipeline: Any) -> int:
         return 1024
 
@@ -239,9 +263,9 @@ class StableDiffusion3(_FlowFamily):
     """Stable Diffusion 3 and 3.5."""
 
     name = "Stable Diffusion 3.5"
-    models: Mapping[str, str] = {
-        "stabilityai/stable-diffusion-3.5-medium": "about 16 GB, Stability Community License, terms to accept first",
-        "stabilityai/stable-diffusion-3.5-large": "about 28 GB, Stability Community License, terms to accept first",
+    models: Mapping[str, ModelFacts] = {
+        "stabilityai/stable-diffusion-3.5-medium": ModelFacts(_STABILITY, 16, 16, 9.6),
+        "stabilityai/stable-diffusion-3.5-large": ModelFacts(_STABILITY, 28, 28, 16.3),
     }
     classes = re.compile(r"StableDiffusion3(Inpaint|Img2Img)?Pipeline")
     pipeline = "StableDiffusion3InpaintPipeline"
@@ -277,7 +301,7 @@ class ZImage(_FlowFamily):
     """Z-Image-Turbo: few steps without guidance."""
 
     name = "Z-Image-Turbo"
-    models: Mapping[str, str] = {"Tongyi-MAI/Z-Image-Turbo": "about 33 GB, licence Apache-2.0"}
+    models: Mapping[str, ModelFacts] = {"Tongyi-MAI/Z-Image-Turbo": ModelFacts("Apache-2.0", 33, 20.5, 12.3)}
     classes = re.compile(r"ZImage(Inpaint|Img2Img)?Pipeline")
     pipeline = "ZImageInpaintPipeline"
     steps, guidance = 8, 1.0
@@ -304,7 +328,7 @@ class Klein(_FlowFamily):
     """FLUX.2 klein, distilled to four steps; it sees the draft beside the noise, and another photo if there is one."""
 
     name = "FLUX.2 klein"
-    models: Mapping[str, str] = {"black-forest-labs/FLUX.2-klein-4B": "about 16 GB, licence Apache-2.0"}
+    models: Mapping[str, ModelFacts] = {"black-forest-labs/FLUX.2-klein-4B": ModelFacts("Apache-2.0", 16, 16, 8.1)}
     classes = re.compile(r"Flux2Klein(Inpaint)?Pipeline")
     pipeline = "Flux2KleinInpaintPipeline"
     steps, guidance = 4, 1.0
@@ -337,7 +361,7 @@ class KleinBase(Klein):
     """FLUX.2 klein before its distillation: many steps with guidance."""
 
     name = "FLUX.2 klein base"
-    models: Mapping[str, str] = {"black-forest-labs/FLUX.2-klein-base-4B": "about 16 GB, licence Apache-2.0"}
+    models: Mapping[str, ModelFacts] = {"black-forest-labs/FLUX.2-klein-base-4B": ModelFacts("Apache-2.0", 16, 16, 8.1)}
     steps, guidance = 28, 4.0
     _is_distilled = False
 
@@ -346,7 +370,7 @@ class QwenImageEdit(_FlowFamily):
     """Qwen-Image-Edit-2509 and 2511: an editor without a mask, which paints the whole tile anew."""
 
     name = "Qwen-Image-Edit"
-    models: Mapping[str, str] = {"Qwen/Qwen-Image-Edit-2511": "about 58 GB, licence Apache-2.0"}
+    models: Mapping[str, ModelFacts] = {"Qwen/Qwen-Image-Edit-2511": ModelFacts("Apache-2.0", 58, 58, 41)}
     classes = re.compile(r"QwenImageEditPlusPipeline")
     pipeline = "QwenImageEditPlusPipeline"
     steps, guidance = 40, 4.0
@@ -414,8 +438,10 @@ def find_family(index: Mapping[str, object], folder: Path) -> Family | None:
 
 def describe_model(model: str) -> str:
     """Return the size of the download of a model, and its licence, as text."""
-    facts = {name: text for family in FAMILIES for name, text in family.models.items()}
-    return facts.get(model, "size and licence: see its page on the Hugging Face hub")
+    facts = next((family.models[model] for family in FAMILIES if model in family.models), None)
+    if facts is None:
+        return "size and licence: see its page on the Hugging Face hub"
+    return f"about {facts.download_gb:g} GB, licence {facts.licence}"
 
 
 def _list_pictures(jobs: Sequence[TileJob]) -> dict[str, Any]:

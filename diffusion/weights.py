@@ -157,13 +157,20 @@ def choose_files(names: Sequence[str], *, weights: bool = True) -> list[str]:
 
 
 def set_up_hub(*, quiet: bool = False) -> None:
-    """Keep the hub's library from sending usage data and, with `quiet`, from drawing progress bars.
+    """Keep the libraries from sending usage data, from fetching code and, with `quiet`, from drawing progress bars.
+
+    Attention, quantization and layers may otherwise be code of the hub ("kernels"), fetched when a model runs.
 
     It does not prevent connections: only `fetch_weights` and `fetch_adapter` make any, none when called with `offline`,
     and models are always loaded with `local_files_only`.
     """
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DISABLE_TELEMETRY"] = "1"
+    # The libraries read these when they are imported, which is later.
+    os.environ.update(
+        DIFFUSERS_DISABLE_REMOTE_CODE="1", DIFFUSERS_TRUST_REMOTE_KERNELS="0", DIFFUSERS_ATTN_BACKEND="native",
+        DIFFUSERS_GGUF_CUDA_KERNELS="0", USE_HUB_KERNELS="0",
+    )  # fmt: skip
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     if quiet:
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"

@@ -192,9 +192,9 @@ class DiffusionOptions:
     """How diffusion models paint.
 
     `strength`, above 0 and up to 1, is the noise level to start from; at 1 nothing of the draft is left. `steps` counts
-    from pure noise, so at a strength of 0.5 half of them are done. `retries` is the number of other seeds to try for a
-    face that fails the checks. `tile_size` and `overlap` are in pixels. None means the default of the model, the
-    scheduler or the edit. Raises BadOption.
+    from pure noise, so at a strength of 0.5 half of them are done. Of `candidates` seeds for every face the best is
+    kept; `retries` is the number of other seeds to try for a face of which none passes the checks. `tile_size` and
+    `overlap` are in pixels. None means the default of the model, the scheduler or the edit. Raises BadOption.
     """
 
     model: str = field(
@@ -283,6 +283,12 @@ class DiffusionOptions:
         default=None,
         metadata=Flag("--overlap", "overlap of tiles", int, unset="half of their side", metavar="PX").field_metadata,
     )
+    candidates: int = field(
+        default=1,
+        metadata=Flag(
+            "--candidates", "seeds that every face is painted with; the best painting is kept", int, between=(1, 16)
+        ).field_metadata,
+    )  # fmt: skip
     retries: int = field(
         default=2,
         metadata=Flag(

@@ -248,6 +248,7 @@ def test_nothing_outside_the_masks_changes(
     monkeypatch: pytest.MonkeyPatch, sample: LoadPhoto, load_flow: LoadFlow, name: str
 ) -> None:
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
+    monkeypatch.setattr("inpaint.LEAST_ALIKE", -math.inf)
     photo = sample("image_1.jpg")
     painter = load_flow(name)
     plan = plan_edits(analyze(photo), Options())

@@ -38,6 +38,7 @@ NAMES = ("draft", "tiny", "tiny-grid", "tiny-xl", "tiny-lcm", "tiny-from-noise",
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, load_tiny: LoadTiny) -> Engine:
     """Each engine in turn; those of Stable Diffusion with models of random weights, whose noise is let through."""
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
+    monkeypatch.setattr("inpaint.LEAST_ALIKE", -math.inf)
     name = request.param
     if name == "draft":
         return DraftEngine()
