@@ -207,10 +207,17 @@ class StableDiffusionEngine:
         for work, before, alpha in zip(works, befores, alphas, strict=True):
             features = {edit.feature for edit in work.edits}
             analysis = work.edits[0].analysis
-            prompt, negative = compose_prompt(analysis, features, self._options, instructs=self._family.instructs)
+            reference = _cut_reference(work) if self._family.takes_reference else None
+            prompt, negative = compose_prompt(
+                analysis,
+                features,
+                self._options,
+                instructs=self._family.instructs,
+                has_reference=reference is not None,
+            )
             seed = _mix_seed(self._seed, work.owner, painting.plan.attempt, work.number)
             mask = snap_mask(alpha, self._family.cell_px)
-            jobs.append(TileJob(before, mask, prompt, negative, seed))
+            jobs.append(TileJob(before, mask, prompt, negative, seed, reference))
         results = painting.painter.paint(jobs, sampling, on_step)
         cell_px = self._family.cell_px
         return [_match(*parts, cell_px) for parts in zip(works, befores, alphas, results, strict=True)]
@@ -272,6 +279,18 @@ def _list_regions(works: Sequence[_Work]) -> list[Region]:
 def _cut_alphas(work: _Work) -> Alpha:
     """The maximum of the alphas of all regions in the tile, float32 (size, size)."""
     return np.maximum.reduce([cut_alpha(edit.region, work.tile) for edit in work.edits])
+
+
+def _cut_reference(work: _Work) -> Pixels | None:
+    """The face of another photo of the person in a tile, uint8 (size, size, 3); None without, or with several faces."""
+    if len(_list_faces(work)) > 1:
+        return None
+    sources = [edit.source for edit in work.edits]
+    likenesses = [source.likeness for source in sources if isinstance(source, Rendered) and source.likeness is not None]
+    if not likenesses:
+        return None
+    other = likenesses[0]
+    return cut_tile(other.pixels, face_tile(other.face, other.pixels.shape, work.tile.size))
 
 
 def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult, cell_px: int) -> _Done:

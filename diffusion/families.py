@@ -70,7 +70,8 @@ class Family:
     paints or keeps as a whole. `steps` and `guidance` are the defaults, `half` is the precision on a graphics card.
     `largest_batch` is the number of tiles for one call, None for any. `takes_mask` is False for a model that paints the
     whole tile anew; `instructs` says that its prompt is an instruction, not a description; `takes_negative` that it
-    takes a negative prompt. `packages` are needed beside those of all models.
+    takes a negative prompt, `takes_reference` another photo of the person, with one tile for a call. `packages` are
+    needed beside those of all models.
     """
 
     name: str
@@ -354,6 +355,9 @@ class Klein(_FlowFamily):
             "prompt": [job.prompt for job in jobs],
             "guidance_scale": sampling.guidance,
         }
+        if jobs[0].reference is not None:
+            # Of several it would give each picture all of them, so such a tile comes alone.
+            arguments["image_reference"] = [Image.fromarray(jobs[0].reference)]
         return Call(arguments, noise["num_inference_steps"])
 
 
@@ -396,6 +400,8 @@ class QwenImageEdit(_FlowFamily):
             "true_cfg_scale": sampling.guidance,
             "latents": _mix_qwen_latents(pipeline, picture, levels[0], generator),
         }
+        if job.reference is not None:
+            arguments["image"] = [picture, Image.fromarray(job.reference)]
         if sampling.guidance > 1:
             # Without one there is no guidance, whatever its scale.
             arguments["negative_prompt"] = job.negative_prompt or " "

@@ -16,7 +16,8 @@ class TileJob:
     """One square tile to paint.
 
     `image` is uint8 (size, size, 3) RGB and `mask` uint8 (size, size), 255 where to repaint and 0 where to keep.
-    `seed` fixes the noise of this tile alone, whatever else is in its batch.
+    `seed` fixes the noise of this tile alone, whatever else is in its batch. `reference` is a tile of another photo of
+    the same person, of the same size and kind, for models that take one.
     """
 
     image: Pixels
@@ -24,6 +25,7 @@ class TileJob:
     prompt: str
     negative_prompt: str
     seed: int
+    reference: Pixels | None = None
 
 
 @dataclass(frozen=True, eq=False)

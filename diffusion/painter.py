@@ -58,7 +58,7 @@ class TilePainter:
         results: list[TileResult] = []
         with self._lock:
             while len(results) < len(jobs):
-                part = jobs[len(results) : len(results) + self._batch_size]
+                part = _cut_batch(jobs[len(results) : len(results) + self._batch_size])
                 on_batch_step = _scale_steps(on_step, len(results) / len(jobs), len(part) / len(jobs))
                 painted = self._try_batch(part, sampling, on_batch_step)
                 if painted is not None:
@@ -226,6 +226,12 @@ def _check_picture(picture: Any, size: int, flagged: bool) -> TileResult:
         shrinks = pixels.shape[0] > size
         pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return TileResult(np.asarray(pixels, np.uint8))
+
+
+def _cut_batch(jobs: Sequence[TileJob]) -> Sequence[TileJob]:
+    """The first of the tiles that may go through the networks at once: one with a reference goes alone."""
+    with_reference = [number for number, job in enumerate(jobs) if job.reference is not None]
+    return jobs[: max(with_reference[0], 1)] if with_reference else jobs
 
 
 def _scale_steps(on_step: OnStep, start: float, fraction: float) -> OnStep:

@@ -23,11 +23,17 @@ _DIM, _GRAY = 70.0, 4.0
 
 
 def compose_prompt(
-    analysis: FaceAnalysis, features: Collection[Feature], options: DiffusionOptions, *, instructs: bool = False
+    analysis: FaceAnalysis,
+    features: Collection[Feature],
+    options: DiffusionOptions,
+    *,
+    instructs: bool = False,
+    has_reference: bool = False,
 ) -> tuple[str, str]:
     """Return the prompt and the negative prompt for the edited `features` of one face.
 
-    The prompt describes the face, or is an instruction with `instructs`. `options.prompt` and `options.negative_prompt`
+    The prompt describes the face, or is an instruction with `instructs`; `has_reference` says that another photo of the
+    person goes with it. `options.prompt` and `options.negative_prompt`
     replace them where they are set.
     """
     face = analysis.face
@@ -48,12 +54,12 @@ def compose_prompt(
     if options.prompt is not None:
         positive = options.prompt
     else:
-        positive = _instruct(analysis, features) if instructs else ", ".join(wanted)
+        positive = _instruct(analysis, features, has_reference) if instructs else ", ".join(wanted)
     negative = ", ".join(unwanted) if options.negative_prompt is None else options.negative_prompt
     return positive, negative
 
 
-def _instruct(analysis: FaceAnalysis, features: Collection[Feature]) -> str:
+def _instruct(analysis: FaceAnalysis, features: Collection[Feature], has_reference: bool) -> str:
     """What an editor should do to a face, as sentences."""
     tasks = []
     if any(feature in EYES for feature in features):
@@ -64,7 +70,8 @@ def _instruct(analysis: FaceAnalysis, features: Collection[Feature]) -> str:
     keep = "Keep the same person, head position, hair, skin, light, colours, grain and background"
     if analysis.lower_rims:
         keep += ", and the glasses"
-    return ". ".join([*tasks, keep]) + "."
+    other = ["The second picture shows the same person: take the look of the eyes from it"] if has_reference else []
+    return ". ".join([*tasks, *other, keep]) + "."
 
 
 def _describe_light(pixels: Pixels, face: Face) -> list[str]:

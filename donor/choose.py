@@ -71,11 +71,13 @@ class Finding:
 
     `donors` are at most `MOST_DONORS`, the best first; where there are none, `no_donor` is the reason. `iris` float32
     (3,) is the RGB of the irises in the light of this photo, measured in the others; None where it cannot be measured.
+    `likeness` is the same person with open eyes in another photo, whether or not these can be transferred.
     """
 
     donors: tuple[Donor, ...] = ()
     no_donor: Cause | None = None
     iris: FloatArray | None = None
+    likeness: FaceAnalysis | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +85,15 @@ class _Candidate:
     """A face of the right person in another photo, as a donor or with the reason why it is none.
 
     `penalty` is lower for better ones. `iris` float32 (3,) is the RGB of its irises on a scale from black, 0, to the
-    skin around the eyes, 1; None where it cannot be measured. It is of use even where the eye itself is not.
+    skin around the eyes, 1; None where it cannot be measured. It is of use even where the eye itself is not, and so is
+    `likeness`, the face itself where its eyes are open.
     """
 
     penalty: float
     donor: Donor | None
     why_not: Cause | None
     iris: FloatArray | None = None
+    likeness: FaceAnalysis | None = None
 
 
 class _Match:
@@ -179,6 +183,7 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
         opening = expect_opening(face, other)
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
     iris = None if why or is_mouth else _find_iris(match.crop.analysis, measured["saturation_ratio"])
+    likeness = None if why or is_mouth else match.crop.analysis
     why = why or _judge_view(match, measured, is_mouth)
     if why is None:
         measured["agreement"] = _measure_agreement(match.alignment, is_mouth)
@@ -188,7 +193,7 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
     penalty += (measured["turned_degrees"] + measured["nodded_degrees"]) / 10 + match.distance
     penalty += 1 - measured.get("agreement", 0.0)
     donor = None if why else Donor(match.crop.analysis, match.name, match.alignment, opening, measured)
-    return _Candidate(penalty, donor, why, iris)
+    return _Candidate(penalty, donor, why, iris, likeness)
 
 
 def _judge_eyes(match: _Match, closedness: float) -> Cause | None:
@@ -299,9 +304,10 @@ def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: fl
         black, contrast = _measure_tones(intent.analysis, intent.feature)
         # The median: a reflection tints the irises of one photo.
         iris = np.asarray(np.clip(black + np.median(irises, axis=0) * contrast, 0, 255), np.float32)
+    likeness = next((candidate.likeness for candidate in candidates if candidate.likeness is not None), None)
     good = [candidate.donor for candidate in candidates if candidate.donor is not None]
     if good:
-        return Finding(tuple(good[:MOST_DONORS]), None, iris)
+        return Finding(tuple(good[:MOST_DONORS]), None, iris, likeness)
     if candidates and candidates[0].why_not is not None:
         why = candidates[0].why_not
     elif math.isinf(nearest):
@@ -310,4 +316,4 @@ def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: fl
         why = Cause(Reason.SEVERAL_ALIKE)
     else:
         why = Cause(Reason.NOBODY_ALIKE, {"distance": nearest, "most": SAME_PERSON})
-    return Finding((), Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": among, "why": why}), iris)
+    return Finding((), Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": among, "why": why}), iris, likeness)

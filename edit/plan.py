@@ -73,12 +73,13 @@ class Rendered:
 
     For an eye, `iris` float32 (3,) is the RGB of the iris in this photo's light, but without haze, and `is_iris_known`
     is True if it was measured in another photo. `gaze` is the offset (x, y) of the iris from its mean position, in the
-    eye frame.
+    eye frame. `likeness` is the same person with open eyes in another photo, for engines that can look at one.
     """
 
     iris: FloatArray | None = None
     gaze: tuple[float, float] = (0.0, 0.0)
     is_iris_known: bool = False
+    likeness: FaceAnalysis | None = None
 
 
 Source = Donor | OtherEye | Rendered

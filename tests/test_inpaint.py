@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
+from diffusion.families import find_family
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
 from edit.options import DiffusionOptions, Options
-from edit.plan import EditPlan, PaintResult
+from edit.plan import EditPlan, PaintResult, Rendered
 from edit.reasons import Cause, Reason
 from eyes_mask import eye_region
 from face.analysis import FaceAnalysis
@@ -336,6 +337,28 @@ def test_nothing_to_paint_loads_no_model() -> None:
     result = StableDiffusionEngine(Options(), Shade(), load).paint(canvas, EditPlan(), ignore_progress)
     assert not result.patches and not result.failures
     np.testing.assert_array_equal(canvas.work, photo)
+
+
+def test_models_that_take_it_see_the_same_person_in_another_photo(model_face: Face) -> None:
+    photo, other = make_photo(300, 300), np.full((200, 200, 3), (10, 200, 60), np.uint8)
+    likeness = FaceAnalysis(other, place_face(model_face, 1, (100, 100), 60))
+    faces = [place_face(model_face, 1, (80, 150), 40), place_face(model_face, 2, (220, 150), 40)]
+    edits = [
+        replace(edit, sources=(Rendered(likeness=likeness if edit.face.number == 1 else None),))
+        for edit in plan_eyes_of(photo, *faces).edits
+    ]
+    for family in (find_family({"_class_name": "Flux2KleinPipeline", "is_distilled": True}, Path()), None):
+        painter = FakePainter(lighten_mask)
+        chosen = {} if family is None else {"family": family}
+        engine = StableDiffusionEngine(Options(), Shade(), lambda p=painter: cast("TilePainter", p), **chosen)
+        paint_with(engine, photo, EditPlan(tuple(edits)))
+        first, second = painter.calls[0][0]
+        assert second.reference is None and "second picture" not in second.prompt
+        if family is None:
+            assert first.reference is None
+        else:
+            assert first.reference is not None and first.reference.shape == (64, 64, 3)
+            assert (first.reference == (10, 200, 60)).all() and "second picture" in first.prompt
 
 
 # ---- prompts ---------------------------------------------------------------------------------------------

@@ -240,6 +240,19 @@ def test_the_editor_without_a_mask_starts_from_the_draft(load_flow: LoadFlow) ->
     assert float(noise.std()) == pytest.approx(1, abs=0.15)
 
 
+@pytest.mark.parametrize("name", ["FLUX.2 klein", "Qwen-Image-Edit"])
+def test_another_photo_changes_its_own_tile_alone(load_flow: LoadFlow, name: str) -> None:
+    painter, jobs = load_flow(name), make_jobs(3)
+    assert painter.family.takes_reference
+    from_noise = DiffusionOptions(steps=4, strength=1.0)
+    reference = np.random.default_rng(7).integers(0, 256, (TILE_PX, TILE_PX, 3), np.uint8)
+    seen = replace(jobs[1], reference=reference)
+    alone = [paint(painter, [job], from_noise)[0] for job in (jobs[0], seen, jobs[2])]
+    together = paint(painter, [jobs[0], seen, jobs[2]], from_noise)
+    assert max(map(difference, alone, together)) <= 1
+    assert not np.array_equal(alone[1], paint(painter, [jobs[1]], from_noise)[0])
+
+
 # ---- the whole way ---------------------------------------------------------------------------------------
 
 
