@@ -78,6 +78,8 @@ def register(before: Pixels, after: Pixels, mask: Pixels) -> Registration:
     else:
         moved = 0.0
     residual = _measure_residual(_Pair.make(before, after, mask, fine.scale))
+    if math.isinf(residual):
+        return Registration(after, 0.0, moved)
     return Registration(after, likeness, moved, residual)
 
 
@@ -168,8 +170,8 @@ def _measure_move(matrix: NDArray[np.float64], mask: Pixels) -> float:
 def _measure_residual(pair: _Pair) -> float:
     """The largest shift between the two tiles beside the mask, left, right, above and below of its middle, in pixels.
 
-    A side without structure counts for nothing, as nothing can be seen to be off there; where the two do not come
-    together at all, it is the whole side of what was compared.
+    A side without structure counts for nothing, as nothing can be seen to be off there. Infinite where the two do not
+    come together at all.
     """
     covered = ~pair.around
     size = covered.shape[0]
@@ -189,7 +191,7 @@ def _measure_residual(pair: _Pair) -> float:
             continue
         found = _refine(part, part.around, np.eye(2, 3), cv2.MOTION_TRANSLATION, _EXACT_STEPS)
         if found is None:
-            return max(height, width) / pair.scale
+            return math.inf
         largest = max(largest, math.hypot(*found[0][:, 2]) / pair.scale)
     return largest
 

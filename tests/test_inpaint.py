@@ -350,7 +350,7 @@ def test_models_that_take_it_see_the_same_person_in_another_photo(model_face: Fa
     for family in (find_family({"_class_name": "Flux2KleinPipeline", "is_distilled": True}, Path()), None):
         painter = FakePainter(lighten_mask)
         chosen = {} if family is None else {"family": family}
-        engine = StableDiffusionEngine(Options(), Shade(), lambda p=painter: cast("TilePainter", p), **chosen)
+        engine = StableDiffusionEngine(Options(), Shade(), partial(cast, "TilePainter", painter), **chosen)
         paint_with(engine, photo, EditPlan(tuple(edits)))
         first, second = painter.calls[0][0]
         assert second.reference is None and "second picture" not in second.prompt

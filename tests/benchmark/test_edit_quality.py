@@ -22,7 +22,8 @@ def test_the_gain_is_the_part_of_the_way() -> None:
 
 
 def test_a_wish_that_is_followed_correlates_and_never_falls() -> None:
-    assert correlate([0.1, 0.2, 0.3, 0.4]) == (pytest.approx(1.0), 1.0)
+    correlation, monotony = correlate([0.1, 0.2, 0.3, 0.4])
+    assert correlation == pytest.approx(1.0) and monotony == 1.0
     assert correlate([0.4, 0.3, 0.3, 0.1])[1] == pytest.approx(1 / 3)
     assert correlate([0.2, 0.2, 0.2]) == (0.0, 1.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +20,6 @@ from retouch.doctor import Machine, advise, count_evaluations, judge_fit
 ROOT = Path(doctor.__file__).parents[1]
 FACTS = {model: facts for family in FAMILIES for model, facts in family.models.items()}
 KLEIN, QWEN = "black-forest-labs/FLUX.2-klein-4B", "Qwen/Qwen-Image-Edit-2511"
-
-
-@pytest.fixture
-def all_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _: object())
 
 
 @pytest.mark.parametrize(
@@ -58,7 +54,7 @@ def test_the_next_step_is_the_one_that_is_missing(monkeypatch: pytest.MonkeyPatc
     machine, options = Machine("cpu", "processor", 32.0, 32.0), DiffusionOptions(model=QWEN)
     family = next(family for family in FAMILIES if family.name == "Qwen-Image-Edit")
     there = {"torch": None}
-    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: there.get(name, object()))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: there.get(name, object()))
     assert "pip install -r requirements_torch.txt" in advise(options, machine)
     there.clear()
 
@@ -100,6 +96,6 @@ def test_no_code_of_the_hub_may_be_fetched() -> None:
     asked = {"DIFFUSERS_TRUST_REMOTE_KERNELS": "1", "DIFFUSERS_ATTN_BACKEND": "sage_hub", "USE_HUB_KERNELS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True,
-        env={**doctor.os.environ, **asked},
+        env={**os.environ, **asked},
     )  # fmt: skip
     assert done.stdout.split() == ["True", "False", "native", "False"]
