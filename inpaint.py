@@ -1,4 +1,4 @@
-"""The Stable Diffusion engine: repaints the draft realistically, tile by tile, and nothing outside the soft masks.
+"""The diffusion engine: repaints the draft realistically, tile by tile, and nothing outside the soft masks.
 
 Each face is cut out upright at the size that the model was trained on, eyes and mouth together. The networks start
 from the draft with some noise on it, so geometry and identity stay; the difference they make is added to the photo at
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from diffusion.families import STABLE_DIFFUSION_1, Family
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
+from diffusion.registration import register
 from edit.options import Options
 from edit.plan import Edit, EditPlan, Engine, PaintResult, Rendered
 from edit.reasons import Cause, Reason
@@ -47,6 +49,10 @@ GRID_TILES_ACROSS = 2
 MOST_CHANGED = 30.0
 """A tile whose edits differ more than this from the draft (mean ΔE) shows no face any more. Opening a closed eye
 changes 9 at the median and 25 at most; networks of random weights change 35 and more."""
+MOST_OFF_PX = 0.5
+"""A tile that is still further off beside its mask after it was laid over what went in shows where it was pasted."""
+LEAST_ALIKE = 0.5
+"""A tile whose surroundings correlate less with those that went in cannot be laid over them."""
 
 _DRAFT_FRACTION, _LOAD_FRACTION = 0.05, 0.05  # of the time that painting takes, as the progress bar shows it
 
@@ -102,23 +108,32 @@ class _Painting:
 
 
 class StableDiffusionEngine:
-    """Paints edits with Stable Diffusion, starting from the patches of `fallback`.
+    """Paints edits with a diffusion model of any `family`, starting from the patches of `fallback`.
 
     `load` returns the painter; it is called only when there is something to paint. Several engines may share a painter.
+    Raises BadOption for options that the family cannot follow.
     """
 
     name = "stable-diffusion"
 
-    def __init__(self, options: Options, fallback: Engine, load: Callable[[], TilePainter]) -> None:
+    def __init__(
+        self, options: Options, fallback: Engine, load: Callable[[], TilePainter], family: Family = STABLE_DIFFUSION_1
+    ) -> None:
+        family.check(options.diffusion)
         self._options, self._seed = options.diffusion, options.seed
-        self._fallback = fallback
+        self._fallback, self._family = fallback, family
         self._load = load
-        self._sampling = Sampling.from_options(options.diffusion)
+        self._sampling = family.choose_sampling(options.diffusion)
 
     @property
     def fallback(self) -> Engine:
         """The engine that this one starts from."""
         return self._fallback
+
+    @property
+    def candidates(self) -> int:
+        """The number of seeds that every face is painted with."""
+        return self._options.candidates
 
     @property
     def retries(self) -> int:
@@ -139,7 +154,7 @@ class StableDiffusionEngine:
         narrow = replace(plan, edits=tuple(narrow_to_lips(edit) for edit in rendered))
         if not narrow.edits:
             return drafted
-        on_progress("loading Stable Diffusion", _DRAFT_FRACTION)
+        on_progress(f"loading {self._family.name}", _DRAFT_FRACTION)
         painter = self._load()
         size = self._options.tile_size or painter.native_size
         pixels = canvas.original
@@ -185,17 +200,27 @@ class StableDiffusionEngine:
     def _paint_tiles(
         self, painting: _Painting, works: Sequence[_Work], sampling: Sampling, on_step: OnStep
     ) -> list[_Done]:
-        """Paint tiles, and match each to the colours around its mask."""
+        """Paint tiles, lay each over what went in, and match it to the colours around its mask."""
         befores = painting.cut_tiles([work.tile for work in works])
         alphas = [_cut_alphas(work) for work in works]
         jobs = []
         for work, before, alpha in zip(works, befores, alphas, strict=True):
             features = {edit.feature for edit in work.edits}
-            prompt, negative = compose_prompt(work.edits[0].analysis, features, self._options)
+            analysis = work.edits[0].analysis
+            reference = _cut_reference(work) if self._family.takes_reference else None
+            prompt, negative = compose_prompt(
+                analysis,
+                features,
+                self._options,
+                instructs=self._family.instructs,
+                has_reference=reference is not None,
+            )
             seed = _mix_seed(self._seed, work.owner, painting.plan.attempt, work.number)
-            jobs.append(TileJob(before, snap_mask(alpha), prompt, negative, seed))
+            mask = snap_mask(alpha, self._family.cell_px)
+            jobs.append(TileJob(before, mask, prompt, negative, seed, reference))
         results = painting.painter.paint(jobs, sampling, on_step)
-        return [_match(*parts) for parts in zip(works, befores, alphas, results, strict=True)]
+        cell_px = self._family.cell_px
+        return [_match(*parts, cell_px) for parts in zip(works, befores, alphas, results, strict=True)]
 
     def _plan_details(self, pixels: Pixels, whole: Sequence[_Work]) -> list[list[_Work]]:
         """For each face that was reduced to fit its tile the tiles that show its edits at about full size."""
@@ -256,13 +281,30 @@ def _cut_alphas(work: _Work) -> Alpha:
     return np.maximum.reduce([cut_alpha(edit.region, work.tile) for edit in work.edits])
 
 
-def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult) -> _Done:
-    """The painted tile matched to the colours around its mask, or the cause why it cannot be used."""
+def _cut_reference(work: _Work) -> Pixels | None:
+    """The face of another photo of the person in a tile, uint8 (size, size, 3); None without, or with several faces."""
+    if len(_list_faces(work)) > 1:
+        return None
+    sources = [edit.source for edit in work.edits]
+    likenesses = [source.likeness for source in sources if isinstance(source, Rendered) and source.likeness is not None]
+    if not likenesses:
+        return None
+    other = likenesses[0]
+    return cut_tile(other.pixels, face_tile(other.face, other.pixels.shape, work.tile.size))
+
+
+def _match(work: _Work, before: Pixels, alpha: Alpha, result: TileResult, cell_px: int) -> _Done:
+    """The painted tile laid over what went in and matched to the colours around its mask, or why it cannot be used."""
     if result.pixels is None:
         return _Done(work, before, before, Cause(Reason.PAINTER_FAILED, {"text": result.why}))
-    if _measure_change(before, result.pixels, alpha) > MOST_CHANGED:
+    laid = register(before, result.pixels, snap_mask(alpha, cell_px))
+    if _measure_change(before, laid.pixels, alpha) > MOST_CHANGED:
         return _Done(work, before, before, Cause(Reason.NO_FACE_PAINTED))
-    matched = match_ring(before, result.pixels, alpha).astype(np.float32)
+    if laid.likeness < LEAST_ALIKE:
+        return _Done(work, before, before, Cause(Reason.PAINTED_AROUND))
+    if laid.residual_px > MOST_OFF_PX:
+        return _Done(work, before, before, Cause(Reason.PAINTED_OFF, {"shift": laid.residual_px}))
+    matched = match_ring(before, laid.pixels, alpha, cell_px).astype(np.float32)
     # Blended into the draft: where the networks' mask ends, the region's own alpha may still be 1.
     soft = before + alpha[..., None] * (matched - before)
     return _Done(work, before, np.rint(soft).astype(np.uint8))

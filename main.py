@@ -114,6 +114,13 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         return _keep_library(parsed, console, interrupts)
     if parsed.gradio:
         return _show_page(options, parsed, console, interrupts)
+    if parsed.doctor:
+        if sources or parsed.burst is not None:
+            raise BadOption("--doctor fixes no photo; leave the photo away.")
+        from retouch.doctor import examine
+
+        console.say(examine(options.diffusion))
+        return _DONE
     if parsed.download_model:
         from retouch.engines import download_model
 

@@ -32,6 +32,9 @@ MOST_SHRUNK = 1.3
 MOST_DETAIL_TILES = 6
 """More detail tiles would cost more than they show: larger faces are refined at somewhat less than full size."""
 
+LATENT_CELL_PX = 8
+"""Width and height, in pixels, of the square that one latent of most autoencoders encodes."""
+
 # Standard deviation of the blur before a tile is shrunk, in pixels of the photo: at the finest pattern that the photo
 # can show it leaves two thirds, of what would turn into a false pattern a sixth.
 _SHRINK_SOFTNESS = 0.30
@@ -368,9 +371,6 @@ def _tent(length: int) -> FloatArray:
     return np.minimum(index, length - index)
 
 
-LATENT_CELL_PX = 8
-"""Width and height, in pixels, of the square that one latent of the autoencoder encodes."""
-
 # calibration: drift. Ratio of two contrasts.
 GAIN_RANGE = (0.85, 1.15)
 """The autoencoder's drift in contrast is a few percent; what lies further off is something else."""
@@ -386,20 +386,20 @@ _RING_LEVELS = (4, 251)
 _BAND_ROWS = 256
 
 
-def snap_mask(alpha: Alpha) -> Pixels:
+def snap_mask(alpha: Alpha, cell_px: int = LATENT_CELL_PX) -> Pixels:
     """Return the networks' mask for `alpha` float32 (s, s): uint8 (s, s), 0 keep or 255 repaint.
 
-    Every latent cell of 8 × 8 pixels with any alpha above 0, and the cells around it, are repainted as a whole: so the
-    mask is the same for pixels and latents, and no thin mask is lost. Raises ValueError when the sides are no multiples
-    of 8.
+    Every cell of `cell_px` × `cell_px` pixels, which the networks see as one, with any alpha above 0, and the cells
+    around it, are repainted as a whole: so the mask is the same for pixels and latents, and no thin mask is lost.
+    Raises ValueError when the sides are no multiples of `cell_px`.
     """
     height, width = alpha.shape
-    if height % LATENT_CELL_PX or width % LATENT_CELL_PX:
-        raise ValueError(f"a mask of {width} × {height} px does not lie on the grid of {LATENT_CELL_PX} px")
-    cells = alpha.reshape(height // LATENT_CELL_PX, LATENT_CELL_PX, width // LATENT_CELL_PX, LATENT_CELL_PX)
+    if height % cell_px or width % cell_px:
+        raise ValueError(f"a mask of {width} × {height} px does not lie on the grid of {cell_px} px")
+    cells = alpha.reshape(height // cell_px, cell_px, width // cell_px, cell_px)
     hit = (cells.max(axis=(1, 3)) > 0).astype(np.uint8) * 255
     grown = cv2.dilate(hit, np.ones((3, 3), np.uint8))
-    return np.asarray(grown.repeat(LATENT_CELL_PX, axis=0).repeat(LATENT_CELL_PX, axis=1), np.uint8)
+    return np.asarray(grown.repeat(cell_px, axis=0).repeat(cell_px, axis=1), np.uint8)
 
 
 def split_bands(regions: Sequence[Region]) -> Iterator[tuple[Box, Mask]]:
@@ -431,15 +431,16 @@ def find_inside(region: Region, box: Box) -> Mask:
     return inside
 
 
-def match_ring(before: Pixels, after: Pixels, alpha: Alpha) -> Pixels:
+def match_ring(before: Pixels, after: Pixels, alpha: Alpha, cell_px: int = LATENT_CELL_PX) -> Pixels:
     """Return a repainted tile without its drift in colour, so that `after` matches `before` around the mask.
 
     `before` and `after` are uint8 (s, s, 3), `alpha` float32 (s, s) is the soft mask of the tile. On a ring just
-    outside its snapped mask nothing should have changed; any change there is fitted by robust least squares, per
-    channel, as a gain (0.85 … 1.15), an offset and a slope over the tile, and undone everywhere. A channel with too
-    few usable pixels on the ring stays as it is. Raises ValueError when the sides are no multiples of 8.
+    outside its mask, snapped to cells of `cell_px`, nothing should have changed; any change there is fitted by robust
+    least squares, per channel, as a gain (0.85 … 1.15), an offset and a slope over the tile, and undone everywhere. A
+    channel with too few usable pixels on the ring stays as it is. Raises ValueError when the sides are no multiples of
+    `cell_px`.
     """
-    mask = snap_mask(alpha)
+    mask = snap_mask(alpha, cell_px)
     inner, outer = _grow(mask, _RING_GAP_PX), _grow(mask, _RING_GAP_PX + _RING_WIDTH_PX)
     rows, columns = (index * _RING_STRIDE for index in np.nonzero((outer > inner)[::_RING_STRIDE, ::_RING_STRIDE]))
     height, width = alpha.shape

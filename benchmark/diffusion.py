@@ -29,7 +29,8 @@ import numpy as np
 import inpaint
 from benchmark.random_model import SCHEDULE, TRAIN_STEPS, make_pipeline
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
-from diffusion.painter import TilePainter, find_start, make_scheduler
+from diffusion.noise import find_start, make_scheduler
+from diffusion.painter import TilePainter
 from edit.options import DiffusionOptions, Options
 from edit.plan import Edit, EditPlan
 from face.types import Feature
@@ -309,7 +310,8 @@ def main() -> int:
     if not photos:
         print("error: there is no photo.", file=sys.stderr)
         return 2
-    inpaint.MOST_CHANGED = math.inf  # networks of random weights paint noise, and it is to be painted to the end
+    # Networks of random weights paint noise, and it is to be painted to the end.
+    inpaint.MOST_CHANGED, inpaint.LEAST_ALIKE = math.inf, -math.inf
     pipeline, device = _load_networks(parsed.full, parsed.device, parsed.dtype)
     stopwatch = Stopwatch(pipeline, parsed.calls, parsed.batch_size)
     painter = TilePainter(pipeline, parsed.batch_size) if parsed.engine else None

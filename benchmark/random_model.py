@@ -88,7 +88,7 @@ def _make_tokenizer() -> Any:
     """CLIP's tokenizer with a vocabulary of single bytes and no merges."""
     from transformers import CLIPTokenizer
 
-    letters = list(_list_byte_letters())
+    letters = list(list_byte_letters())
     words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -100,8 +100,8 @@ def _make_tokenizer() -> Any:
         return CLIPTokenizer.from_pretrained(folder)
 
 
-def _list_byte_letters() -> list[str]:
-    """A printable letter for each of the 256 bytes, as byte-level vocabularies write them."""
+def list_byte_letters() -> list[str]:
+    """Return a printable letter for each of the 256 bytes, as byte-level vocabularies write them."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = iter(range(256, 512))
     return [chr(byte) if byte in plain else chr(next(others)) for byte in range(256)]

@@ -1,4 +1,4 @@
-"""Stable Diffusion on tiles: loads the networks once, and paints lists of tiles with them in batches.
+"""The networks on tiles: loads a model once, and paints lists of tiles with it in batches.
 
 It knows nothing of photos and faces. Importing it loads torch and diffusers, which takes seconds, so it is imported
 only when a model is about to be loaded.
@@ -15,49 +15,39 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import diffusers
 import numpy as np
 import torch
 import transformers
-from PIL import Image
 from safetensors import SafetensorError
 
+from diffusion.families import STABLE_DIFFUSION_1, Family
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.weights import Weights
 from photo.errors import BadOption, MissingModel, MissingPackage, NotEnoughMemory
 
 _BATCH_OF = {"cuda": 8, "mps": 2, "cpu": 1}  # on a CPU a batch of two takes twice as long as one
-# Class in diffusers and what is set in it; all else comes from the model's own settings.
-_SCHEDULERS: dict[str, tuple[str, dict[str, object]]] = {
-    "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "timestep_spacing": "linspace"}),
-    "unipc": ("UniPCMultistepScheduler", {"timestep_spacing": "linspace"}),
-    "ddim": ("DDIMScheduler", {"timestep_spacing": "leading"}),
-    "euler": ("EulerDiscreteScheduler", {"timestep_spacing": "linspace"}),
-    "euler-a": ("EulerAncestralDiscreteScheduler", {"timestep_spacing": "linspace"}),
-    "lcm": ("LCMScheduler", {}),
-    "tcd": ("TCDScheduler", {}),
-    "lightning": ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
-}
 
 
 class TilePainter:
     """Paints tiles with one pipeline of diffusers. Threads may share it: they take turns.
 
     `batch_size` is the number of tiles that go through the networks at once; it is halved when they do not fit into
-    memory.
+    memory. `family` says how the pipeline is called.
     """
 
-    def __init__(self, pipeline: Any, batch_size: int) -> None:
-        self._pipeline = pipeline
+    def __init__(self, pipeline: Any, batch_size: int, family: Family = STABLE_DIFFUSION_1) -> None:
+        self._pipeline, self.family = pipeline, family
         self._settings = pipeline.scheduler.config
-        self._batch_size = batch_size
+        self._batch_size = min(batch_size, family.largest_batch or batch_size)
         self._lock = threading.Lock()
         pipeline.set_progress_bar_config(disable=True)
 
     @property
     def native_size(self) -> int:
         """The side of the square pictures that the model was trained on, in pixels."""
-        return int(self._pipeline.unet.config.sample_size) * int(self._pipeline.vae_scale_factor)
+        return self.family.find_native_size(self._pipeline)
 
     def paint(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> list[TileResult]:
         """Return a result for each of the tiles, which are all of one size, in their order.
@@ -68,7 +58,7 @@ class TilePainter:
         results: list[TileResult] = []
         with self._lock:
             while len(results) < len(jobs):
-                part = jobs[len(results) : len(results) + self._batch_size]
+                part = _cut_batch(jobs[len(results) : len(results) + self._batch_size])
                 on_batch_step = _scale_steps(on_step, len(results) / len(jobs), len(part) / len(jobs))
                 painted = self._try_batch(part, sampling, on_batch_step)
                 if painted is not None:
@@ -94,77 +84,33 @@ class TilePainter:
             if not _is_out_of_memory(error):
                 raise
         else:
-            return [_check_picture(picture, flag) for picture, flag in zip(pictures, flagged, strict=True)]
+            size = jobs[0].image.shape[0]
+            return [_check_picture(picture, size, flag) for picture, flag in zip(pictures, flagged, strict=True)]
         # Outside the handler the traceback no longer keeps alive what the failed try had allocated.
         _free_memory()
         return None
 
     def _run(self, jobs: Sequence[TileJob], sampling: Sampling, on_step: OnStep) -> tuple[Any, Sequence[bool]]:
         """The painted tiles, float (n, size, size, 3) 0 … 1, and for each whether the safety checker flagged it."""
-        pipeline = self._pipeline
-        pipeline.scheduler = make_scheduler(self._settings, sampling)
-        steps, strength = _choose_start(pipeline.scheduler, sampling)
-        size = jobs[0].image.shape[0]
-        steps_taken = int(steps * strength)  # as the pipeline counts them
+        # On the CPU on every device, so that a seed means the same everywhere.
+        generators = [torch.Generator("cpu").manual_seed(job.seed) for job in jobs]
+        call = self.family.prepare(self._pipeline, self._settings, jobs, sampling, generators)
         count = 0
 
         def after_step(_pipeline: Any, _index: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             nonlocal count
             count += 1
-            on_step(min(count / steps_taken, 1.0))
+            on_step(min(count / call.steps, 1.0))
             return tensors
 
-        output = pipeline(
-            prompt=[job.prompt for job in jobs],
-            negative_prompt=[job.negative_prompt for job in jobs],
-            image=[Image.fromarray(job.image) for job in jobs],
-            mask_image=[Image.fromarray(job.mask) for job in jobs],
-            height=size,
-            width=size,
-            strength=strength,
-            num_inference_steps=steps,
-            guidance_scale=sampling.guidance,
-            # On the CPU on every device, so that a seed means the same everywhere.
-            generator=[torch.Generator("cpu").manual_seed(job.seed) for job in jobs],
-            output_type="np",
-            callback_on_step_end=after_step,
+        output = self._pipeline(
+            **call.arguments, generator=generators, output_type="np", callback_on_step_end=after_step
         )
         flagged = getattr(output, "nsfw_content_detected", None)
         return output.images, flagged or [False] * len(jobs)
 
     def _is_half(self) -> bool:
-        return self._pipeline.unet.dtype == torch.float16
-
-
-def make_scheduler(settings: Any, sampling: Sampling) -> Any:
-    """Return a new scheduler of diffusers, made from the `settings` of the model's own one."""
-    name, changes = _SCHEDULERS[sampling.scheduler]
-    if sampling.scheduler == "dpm++" and sampling.strength == 1:
-        # Karras' spacing of the steps is good for the whole way from noise, bad for a part of it.
-        changes = {**changes, "use_karras_sigmas": True}
-    return getattr(diffusers, name).from_config(settings, **changes)
-
-
-def find_start(times: Sequence[float], strength: float, train_steps: int) -> int:
-    """Return the index of the one of the falling `times` that is nearest to the noise level `strength`; never 0.
-
-    `times` are timesteps of the training schedule, 0 … `train_steps`, and `strength` is a fraction of `train_steps`:
-    so a strength means the same noise for any number of steps and any spacing. The first time is that of pure noise,
-    which only a strength of 1 starts from.
-    """
-    distances = np.abs(np.asarray(times, np.float64) - strength * train_steps)
-    return max(int(distances.argmin()), 1)
-
-
-def _choose_start(scheduler: Any, sampling: Sampling) -> tuple[int, float]:
-    """The number of steps, and the fraction of them to take, with which a pipeline starts at the wanted noise level."""
-    if sampling.strength >= 1:
-        return sampling.steps, 1.0
-    steps = max(sampling.steps, 2)
-    scheduler.set_timesteps(steps)
-    start = find_start(scheduler.timesteps.tolist(), sampling.strength, scheduler.config.num_train_timesteps)
-    # The half keeps the pipeline's rounding away from the neighbouring integers.
-    return steps, (steps - start + 0.5) / steps
+        return getattr(self._pipeline, self.family.denoiser).dtype == torch.float16
 
 
 @dataclass(frozen=True)
@@ -194,7 +140,9 @@ def load_painter(options: LoadOptions) -> TilePainter:
 def _load(options: LoadOptions) -> TilePainter:
     device = pick_device(options.device)
     kind = device.partition(":")[0]
-    dtype = torch.float16 if kind != "cpu" else torch.bfloat16 if _has_fast_bf16() else torch.float32
+    family = options.weights.family
+    on_cpu = torch.bfloat16 if _has_fast_bf16() else torch.float32
+    dtype = on_cpu if kind == "cpu" else getattr(torch, family.half)
     with _load_errors(options.weights.file or options.weights.folder):
         pipeline = _open(options.weights, dtype)
     if options.adapter is not None:
@@ -209,8 +157,8 @@ def _load(options: LoadOptions) -> TilePainter:
         else:
             pipeline.to(device)
         if options.compile:
-            pipeline.unet.compile()
-    return TilePainter(pipeline, 1 if options.low_vram else _BATCH_OF[kind])
+            getattr(pipeline, family.denoiser).compile()
+    return TilePainter(pipeline, 1 if options.low_vram else _BATCH_OF[kind], family)
 
 
 def pick_device(name: str) -> str:
@@ -225,25 +173,20 @@ def pick_device(name: str) -> str:
 
 
 def _open(weights: Weights, dtype: Any) -> Any:
-    """An inpainting pipeline of diffusers, still on the CPU."""
+    """The pipeline of diffusers that paints, still on the CPU."""
     for library in (diffusers, transformers):
         library.utils.logging.set_verbosity_error()
         library.utils.logging.disable_progress_bar()
-    # By name: AutoPipelineForInpainting gives the same, but imports dozens of other pipelines first.
-    index = diffusers.DiffusionPipeline.load_config(weights.folder, local_files_only=True)
-    large = "XL" in index["_class_name"]
-    kind = diffusers.StableDiffusionXLInpaintPipeline if large else diffusers.StableDiffusionInpaintPipeline
-    unused: dict[str, Any] = {} if large else {"safety_checker": None, "feature_extractor": None}
+    # By name: AutoPipelineForInpainting does not know all of them, and imports dozens of others first.
+    kind = getattr(diffusers, weights.family.pipeline)
     if weights.file is not None:
+        extra = weights.family.choose_loading(weights.folder, is_file=True)
         return kind.from_single_file(
-            str(weights.file), config=str(weights.folder), dtype=dtype, local_files_only=True, **unused
+            str(weights.file), config=str(weights.folder), dtype=dtype, local_files_only=True, **extra
         )
-    if not large and not any((weights.folder / "safety_checker").glob("*.safetensors")):
-        unused["requires_safety_checker"] = False
-    else:
-        unused = {}
+    extra = weights.family.choose_loading(weights.folder, is_file=False)
     return kind.from_pretrained(
-        weights.folder, dtype=dtype, variant=weights.variant, use_safetensors=True, local_files_only=True, **unused
+        weights.folder, dtype=dtype, variant=weights.variant, use_safetensors=True, local_files_only=True, **extra
     )
 
 
@@ -269,8 +212,8 @@ def _load_errors(path: Path) -> Iterator[None]:
         raise MissingModel(f"{path} cannot be loaded: {reason[:200]}") from error
 
 
-def _check_picture(picture: Any, flagged: bool) -> TileResult:
-    """A picture of the networks, float (size, size, 3) 0 … 1, as uint8, or the reason why it cannot be used."""
+def _check_picture(picture: Any, size: int, flagged: bool) -> TileResult:
+    """A picture of the networks, float (h, w, 3) 0 … 1, as uint8 (size, size, 3), or why it cannot be used."""
     if flagged:
         return TileResult(None, "the model's safety checker blanked the picture")
     if not np.isfinite(picture).all():
@@ -278,7 +221,17 @@ def _check_picture(picture: Any, flagged: bool) -> TileResult:
     pixels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     if np.ptp(pixels) == 0:
         return TileResult(None, "the networks gave an empty picture")
-    return TileResult(pixels)
+    if pixels.shape[:2] != (size, size):
+        # Some models choose the size of their pictures themselves.
+        shrinks = pixels.shape[0] > size
+        pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return TileResult(np.asarray(pixels, np.uint8))
+
+
+def _cut_batch(jobs: Sequence[TileJob]) -> Sequence[TileJob]:
+    """The first of the tiles that may go through the networks at once: one with a reference goes alone."""
+    with_reference = [number for number, job in enumerate(jobs) if job.reference is not None]
+    return jobs[: max(with_reference[0], 1)] if with_reference else jobs
 
 
 def _scale_steps(on_step: OnStep, start: float, fraction: float) -> OnStep:

@@ -1,7 +1,7 @@
-"""Composes the prompts for Stable Diffusion: the text that describes the edited parts of a face.
+"""Composes the prompts: the text that describes the edited parts of a face, or what an editor should do to them.
 
-A text encoder reads 77 tokens and drops the rest, so prompts are short, the most important first. Negative prompts name
-things; a "no" or "avoid" in them would mean the opposite.
+The text encoders of Stable Diffusion read 77 tokens and drop the rest, so prompts are short, the most important first.
+Negative prompts name things; a "no" or "avoid" in them would mean the opposite. Models that edit read instructions.
 """
 
 from __future__ import annotations
@@ -22,10 +22,19 @@ _MOST_YAW_TO_CAMERA_DEGREES = 25.0
 _DIM, _GRAY = 70.0, 4.0
 
 
-def compose_prompt(analysis: FaceAnalysis, features: Collection[Feature], options: DiffusionOptions) -> tuple[str, str]:
+def compose_prompt(
+    analysis: FaceAnalysis,
+    features: Collection[Feature],
+    options: DiffusionOptions,
+    *,
+    instructs: bool = False,
+    has_reference: bool = False,
+) -> tuple[str, str]:
     """Return the prompt and the negative prompt for the edited `features` of one face.
 
-    `options.prompt` and `options.negative_prompt` replace them where they are set.
+    The prompt describes the face, or is an instruction with `instructs`; `has_reference` says that another photo of the
+    person goes with it. `options.prompt` and `options.negative_prompt`
+    replace them where they are set.
     """
     face = analysis.face
     wanted, unwanted = ["photo of a face"], []
@@ -42,9 +51,27 @@ def compose_prompt(analysis: FaceAnalysis, features: Collection[Feature], option
         wanted.append("wearing glasses")
     wanted += [*_describe_light(analysis.pixels, face), "realistic skin texture", "sharp focus"]
     unwanted += ["makeup", "cartoon", "painting", "blurry"]
-    positive = ", ".join(wanted) if options.prompt is None else options.prompt
+    if options.prompt is not None:
+        positive = options.prompt
+    else:
+        positive = _instruct(analysis, features, has_reference) if instructs else ", ".join(wanted)
     negative = ", ".join(unwanted) if options.negative_prompt is None else options.negative_prompt
     return positive, negative
+
+
+def _instruct(analysis: FaceAnalysis, features: Collection[Feature], has_reference: bool) -> str:
+    """What an editor should do to a face, as sentences."""
+    tasks = []
+    if any(feature in EYES for feature in features):
+        is_frontal = abs(analysis.face.yaw_degrees) <= _MOST_YAW_TO_CAMERA_DEGREES
+        tasks.append("Open this person's eyes naturally" + (", looking at the camera" if is_frontal else ""))
+    if Feature.MOUTH in features:
+        tasks.append("Give this person a gentle natural smile")
+    keep = "Keep the same person, head position, hair, skin, light, colours, grain and background"
+    if analysis.lower_rims:
+        keep += ", and the glasses"
+    other = ["The second picture shows the same person: take the look of the eyes from it"] if has_reference else []
+    return ". ".join([*tasks, *other, keep]) + "."
 
 
 def _describe_light(pixels: Pixels, face: Face) -> list[str]:

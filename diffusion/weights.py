@@ -1,4 +1,4 @@
-"""Finds the weights of Stable Diffusion on this machine, or downloads them; it never loads them.
+"""Finds the weights of a model on this machine, or downloads them; it never loads them.
 
 A model is a folder in the format of diffusers, a single `.safetensors` file, or an id of the Hugging Face hub such as
 `owner/name`. Only the files of the hub that are needed are downloaded: no pickles, no second precision.
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from diffusion.families import FAMILIES, NAMES, STABLE_DIFFUSION_1, Family, describe_model, find_family
 from edit.options import DEFAULT_MODEL
 from photo.errors import MissingModel, MissingPackage
 
@@ -22,28 +23,15 @@ PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 INSTALL = "pip install -r requirements_torch.txt -r requirements.txt"
 
 _HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,60}", re.ASCII)
-_SD2_MODEL = "sd2-community/stable-diffusion-2-inpainting"
-_SDXL_MODEL = "diffusers/stable-diffusion-xl-1.0-inpainting-0.1"
-# The size of the download of each, in half precision, and its licence; those of other models are on their pages.
-_FACTS = {
-    DEFAULT_MODEL: "about 2.1 GB, licence CreativeML OpenRAIL-M",
-    _SD2_MODEL: "about 2.6 GB, licence CreativeML Open RAIL++-M",
-    _SDXL_MODEL: "about 7 GB, licence CreativeML Open RAIL++-M",
-}
-_PIPELINES = re.compile(r"StableDiffusion(XL)?(Inpaint|Img2Img)?Pipeline")
-_NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
+_WEIGHTS = re.compile(r"(model|diffusion_pytorch_model)\..*|(model|diffusion_pytorch_model)(\.fp16)?-\d+-of-\d+\..*")
+_NETWORKS = {network for family in FAMILIES for network in family.networks}
+_DENOISERS = {family.denoiser for family in FAMILIES}
 # Of no use for parts of a face: its false alarms are many, and it is larger than most of the rest.
 _NOT_FETCHED = ("safety_checker", "feature_extractor", "image_encoder")
-# In a single file, by how its text encoder's weights are named and how many channels its U-Net takes: the model whose
-# settings (some small text files) belong to it.
-_SETTINGS_OF = {
-    ("conditioner.embedders.1.", 9): _SDXL_MODEL,
-    ("conditioner.embedders.1.", 4): "stabilityai/stable-diffusion-xl-base-1.0",
-    ("cond_stage_model.model.", 9): _SD2_MODEL,
-    ("cond_stage_model.transformer.", 9): DEFAULT_MODEL,
-    ("cond_stage_model.transformer.", 4): "stable-diffusion-v1-5/stable-diffusion-v1-5",
-}
 _UNET_INPUT = "model.diffusion_model.input_blocks.0.0.weight"
+_SETTINGS = (".json", ".txt", ".jinja", ".model")
+# Which of several files holds which array, in full and in half precision.
+_SHARD_LISTS = (".safetensors.index.json", ".safetensors.index.fp16.json")
 _LONGEST_HEADER = 100_000_000
 _ANSWER_SECONDS = 20.0
 
@@ -53,24 +41,21 @@ class Weights:
     """The place of a model's weights: a `folder` in the format of diffusers.
 
     `variant` is the ending of the names of its files such as fp16, None where they have none. With `file`, a single
-    `.safetensors` file, the folder holds only the settings that belong to it.
+    `.safetensors` file, the folder holds only the settings that belong to it. `family` is the kind of model.
     """
 
     folder: Path
     variant: str | None = None
     file: Path | None = None
+    family: Family = STABLE_DIFFUSION_1
 
 
-def check_packages(names: Sequence[str] = PACKAGES) -> None:
-    """Raise MissingPackage if a package that Stable Diffusion needs is not installed. None is imported."""
+def check_packages(names: Sequence[str] = PACKAGES, needed_by: str = "Stable Diffusion") -> None:
+    """Raise MissingPackage if a package that is `needed_by` something is not installed. None is imported."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingPackage(f"Stable Diffusion needs the package {missing[0]}, which is not installed; run: {INSTALL}")
-
-
-def describe_model(model: str) -> str:
-    """Return the size of the download of a model, and its licence, as text."""
-    return _FACTS.get(model, "size and licence: see its page on the Hugging Face hub")
+        install = INSTALL if needed_by == "Stable Diffusion" else f"pip install {missing[0]}"
+        raise MissingPackage(f"{needed_by} needs the package {missing[0]}, which is not installed; run: {install}")
 
 
 def download_command(model: str) -> str:
@@ -81,7 +66,7 @@ def download_command(model: str) -> str:
 def find_weights(model: str) -> Weights | None:
     """Return the weights of `model` if they are on this machine; None if it is a hub id and they are not.
 
-    Raises MissingModel if `model` is neither a hub id nor a folder or file with a Stable Diffusion model.
+    Raises MissingModel if `model` is neither a hub id nor a folder or file with a model of a known family.
     """
     path = Path(model).expanduser()
     if path.is_dir():
@@ -90,7 +75,7 @@ def find_weights(model: str) -> Weights | None:
         return _find_file(path, offline=True)
     _check_hub_id(model)
     folder = _find_in_cache(model, "model_index.json")
-    if folder is None or not _has_all_networks(folder):
+    if folder is None or not _has_all_networks(folder, _read_index(folder)):
         return None
     return _check_folder(folder)
 
@@ -149,30 +134,43 @@ def choose_files(names: Sequence[str], *, weights: bool = True) -> list[str]:
     Empty if these make no complete model.
     """
     wanted = [name for name in names if name == "model_index.json"]
+    networks: dict[str, list[str]] = {}
     for name in names:
         folder, _, file = name.rpartition("/")
-        if folder and "/" not in folder and folder not in _NOT_FETCHED and file.endswith((".json", ".txt")):
+        if not folder or "/" in folder or folder in _NOT_FETCHED:
+            continue
+        if file.endswith(_SETTINGS) and not file.endswith(_SHARD_LISTS):
             wanted.append(name)
+        elif folder in _NETWORKS and _WEIGHTS.fullmatch(file):
+            networks.setdefault(folder, []).append(name)
     if not weights:
         return wanted
-    for network in _NETWORKS:
-        own = [name for name in names if re.fullmatch(rf"{network}/(model|diffusion_pytorch_model)\.[^/]*", name)]
-        half = [name for name in own if name.endswith(".fp16.safetensors")]
+    for own in networks.values():
+        half = [name for name in own if re.search(r"\.fp16(-\d+-of-\d+)?\.safetensors$", name)]
         full = [name for name in own if re.fullmatch(r"[^.]*\.safetensors", name)]
-        if own and not (half or full):
+        if not (half or full):
             return []
         wanted += half or full
-    return wanted if any(name.startswith("unet/") and name.endswith(".safetensors") for name in wanted) else []
+        lists = _SHARD_LISTS[1] if half else _SHARD_LISTS[0]
+        wanted += [name for name in own if name.endswith(lists)]
+    return wanted if networks.keys() & _DENOISERS else []
 
 
 def set_up_hub(*, quiet: bool = False) -> None:
-    """Keep the hub's library from sending usage data and, with `quiet`, from drawing progress bars.
+    """Keep the libraries from sending usage data, from fetching code and, with `quiet`, from drawing progress bars.
+
+    Attention, quantization and layers may otherwise be code of the hub ("kernels"), fetched when a model runs.
 
     It does not prevent connections: only `fetch_weights` and `fetch_adapter` make any, none when called with `offline`,
     and models are always loaded with `local_files_only`.
     """
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DISABLE_TELEMETRY"] = "1"
+    # The libraries read these when they are imported, which is later.
+    os.environ.update(
+        DIFFUSERS_DISABLE_REMOTE_CODE="1", DIFFUSERS_TRUST_REMOTE_KERNELS="0", DIFFUSERS_ATTN_BACKEND="native",
+        DIFFUSERS_GGUF_CUDA_KERNELS="0", USE_HUB_KERNELS="0",
+    )  # fmt: skip
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     if quiet:
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -196,30 +194,54 @@ def _find_in_cache(model: str, file: str) -> Path | None:
 
 
 def _read_index(folder: Path) -> dict[str, object]:
-    """The index of a model in the format of diffusers. Raises MissingModel if it is none of Stable Diffusion."""
+    """The index of a model in the format of diffusers. Raises MissingModel if there is none."""
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MissingModel(f"{folder} is no model: its model_index.json is missing or damaged.") from error
-    if not isinstance(index, dict) or not _PIPELINES.fullmatch(str(index.get("_class_name"))):
-        kind = index.get("_class_name") if isinstance(index, dict) else None
-        raise MissingModel(f"{folder} holds a {kind}; --model takes Stable Diffusion 1, 2 or XL.")
-    return index
+    return index if isinstance(index, dict) else {}
 
 
-def _has_all_networks(folder: Path) -> bool:
-    """Whether every network in the model's index has its weights in the folder."""
-    index = _read_index(folder)
-    networks = [name for name in _NETWORKS if isinstance(index.get(name), list) and index[name] != [None, None]]
-    return all(any((folder / name).glob("*.safetensors")) for name in networks)
+def _choose_family(folder: Path, index: dict[str, object], name: object = None) -> Family:
+    """The family of a model in the format of diffusers, called `name`. Raises MissingModel if it is of none."""
+    family = find_family(index, folder)
+    if family is None:
+        raise MissingModel(f"{name or folder} holds a {index.get('_class_name')}; --model takes {NAMES}.")
+    return family
+
+
+def _has_all_networks(folder: Path, index: dict[str, object]) -> bool:
+    """Whether every network in the model's index has all its weights in the folder."""
+    networks = _choose_family(folder, index).networks
+    used = [name for name in networks if isinstance(index.get(name), list) and index[name] != [None, None]]
+    return all(_is_whole(folder / name) for name in used)
+
+
+def _is_whole(network: Path) -> bool:
+    """Whether the weights of one network are all there; several files are named in a list beside them."""
+    files = {path.name for path in network.glob("*.safetensors")}
+    for path in (path for ending in _SHARD_LISTS for path in network.glob(f"*{ending}")):
+        try:
+            listed = set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False
+        if not listed <= files and listed & files:
+            return False
+    return bool(files)
 
 
 def _check_folder(folder: Path) -> Weights:
     """The weights in a folder in the format of diffusers. Raises MissingModel if a network is missing."""
-    if not _has_all_networks(folder):
+    index = _read_index(folder)
+    family = _choose_family(folder, index)
+    if not _has_all_networks(folder, index):
         raise MissingModel(f"The model in {folder} is not whole: not every network has its .safetensors file.")
-    names = [path.name for path in (folder / "unet").glob("*.safetensors")]
-    return Weights(folder, None if any(".fp16." not in name for name in names) else "fp16")
+    has_half_alone = any(
+        all(".fp16" in path.name for path in files)
+        for files in ([*(folder / name).glob("*.safetensors")] for name in family.networks)
+        if files
+    )
+    return Weights(folder, "fp16" if has_half_alone else None, family=family)
 
 
 def _find_file(path: Path, offline: bool) -> Weights:
@@ -229,27 +251,30 @@ def _find_file(path: Path, offline: bool) -> Weights:
     shapes = _read_shapes(path)
     channels = (shapes.get(_UNET_INPUT) or [0, 0])[1]
     kinds = [
-        settings
-        for (prefix, wanted), settings in _SETTINGS_OF.items()
-        if wanted == channels and any(name.startswith(prefix) for name in shapes)
+        (family, mark.settings)
+        for family in FAMILIES
+        for mark in family.single_files
+        if mark.channels == channels and any(name.startswith(mark.prefix) for name in shapes)
     ]
     if not kinds:
         raise MissingModel(
-            f"{path} is no whole model of Stable Diffusion 1, 2 (inpainting) or XL; an adapter goes to --lora."
+            f"{path} is no whole model of Stable Diffusion 1, 2 (inpainting) or XL, which a single file may hold; "
+            "other models come as folders, and an adapter goes to --lora."
         )
+    family, settings = kinds[0]
     beside = path.with_suffix("")
     if (beside / "model_index.json").is_file():
-        _read_index(beside)
-        return Weights(beside, file=path)
-    folder = _find_in_cache(kinds[0], "model_index.json")
+        _choose_family(beside, _read_index(beside))
+        return Weights(beside, file=path, family=family)
+    folder = _find_in_cache(settings, "model_index.json")
     if folder is None:
         if offline:
             raise MissingModel(
                 f"The settings that belong to {path.name} are not on this machine; fetch them once by running "
-                f"without --offline, or put the small files of {kinds[0]} into the folder {beside}."
+                f"without --offline, or put the small files of {settings} into the folder {beside}."
             )
-        folder = _download(kinds[0], weights=False)
-    return Weights(folder, file=path)
+        folder = _download(settings, weights=False)
+    return Weights(folder, file=path, family=family)
 
 
 def _read_shapes(path: Path) -> dict[str, list[int]]:
@@ -266,12 +291,16 @@ def _read_shapes(path: Path) -> dict[str, list[int]]:
 def _download(model: str, *, weights: bool) -> Path:
     """The folder of the hub's cache into which a model, or its settings alone, was downloaded."""
     with _hub_errors(model):
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
         info = HfApi().model_info(model, timeout=_ANSWER_SECONDS)
+        if weights and any(file.rfilename == "model_index.json" for file in info.siblings or []):
+            # Before tens of gigabytes are fetched for nothing.
+            index = Path(hf_hub_download(model, "model_index.json"))
+            _choose_family(index.parent, _read_index(index.parent), model)
         names = choose_files([file.rfilename for file in info.siblings or []], weights=weights)
         if not names:
-            raise MissingModel(f"{model} holds no Stable Diffusion model as .safetensors in the format of diffusers.")
+            raise MissingModel(f"{model} holds no model as .safetensors in the format of diffusers.")
         return Path(snapshot_download(model, allow_patterns=names))
 
 

@@ -72,6 +72,7 @@ class Finding:
     `donors` are at most `MOST_DONORS`, the best first; where there are none, `no_donor` is the reason. `iris` float32
     (3,) is the RGB of the irises in the light of this photo, measured in the others; None where it cannot be measured.
     `known` is what many photos tell of the person's eyes, if anything; with `is_iris_known_so` the iris is from there.
+    `likeness` is the same person with open eyes in another photo, whether or not these can be transferred.
     """
 
     donors: tuple[Donor, ...] = ()
@@ -79,6 +80,7 @@ class Finding:
     iris: FloatArray | None = None
     known: KnownEyes | None = None
     is_iris_known_so: bool = False
+    likeness: FaceAnalysis | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +88,15 @@ class _Candidate:
     """A face of the right person in another photo, as a donor or with the reason why it is none.
 
     `penalty` is lower for better ones. `iris` float32 (3,) is the RGB of its irises on a scale from black, 0, to the
-    skin around the eyes, 1; None where it cannot be measured. It is of use even where the eye itself is not.
+    skin around the eyes, 1; None where it cannot be measured. It is of use even where the eye itself is not, and so is
+    `likeness`, the face itself where its eyes are open.
     """
 
     penalty: float
     donor: Donor | None
     why_not: Cause | None
     iris: FloatArray | None = None
+    likeness: FaceAnalysis | None = None
 
 
 class _Match:
@@ -194,6 +198,7 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
     is_pale = measured["saturation_ratio"] < LEAST_SATURATION_RATIO
     iris = None if why or is_mouth or is_pale else measure_iris_ratio(match.crop.analysis)
+    likeness = None if why or is_mouth else match.crop.analysis
     why = why or _judge_view(match, measured, is_mouth)
     if why is None:
         measured["agreement"] = _measure_agreement(match.alignment, is_mouth)
@@ -203,7 +208,7 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
     penalty += (measured["turned_degrees"] + measured["nodded_degrees"]) / 10 + match.distance
     penalty += 1 - measured.get("agreement", 0.0)
     donor = None if why else Donor(match.crop.analysis, match.name, match.alignment, opening, measured)
-    return _Candidate(penalty, donor, why, iris)
+    return _Candidate(penalty, donor, why, iris, likeness)
 
 
 def _judge_eyes(match: _Match, closedness: float) -> Cause | None:
@@ -329,9 +334,10 @@ def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: fl
     if irises and intent.feature in EYES:
         # The median: a reflection tints the irises of one photo.
         iris = _light_iris(intent, np.asarray(np.median(irises, axis=0), np.float32))
+    likeness = next((candidate.likeness for candidate in candidates if candidate.likeness is not None), None)
     good = [candidate.donor for candidate in candidates if candidate.donor is not None]
     if good:
-        return Finding(tuple(good[:MOST_DONORS]), None, iris)
+        return Finding(tuple(good[:MOST_DONORS]), None, iris, likeness=likeness)
     if candidates and candidates[0].why_not is not None:
         why = candidates[0].why_not
     elif math.isinf(nearest):
@@ -340,4 +346,5 @@ def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: fl
         why = Cause(Reason.SEVERAL_ALIKE)
     else:
         why = Cause(Reason.NOBODY_ALIKE, {"distance": nearest, "most": SAME_PERSON})
-    return Finding((), Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": among, "why": why}), iris)
+    cause = Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": among, "why": why})
+    return Finding((), cause, iris, likeness=likeness)

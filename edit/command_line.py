@@ -71,6 +71,10 @@ def build_parser() -> Parser:
     diffusion.add_argument(
         "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
     )
+    diffusion.add_argument(
+        "--doctor", action="store_true",
+        help="say which models this machine can run, what is missing, and what to do next, and do nothing else",
+    )  # fmt: skip
     add_options(diffusion, DiffusionOptions)
     add_options(parser.add_argument_group("the file of the result"), OutputOptions)
     _add_page(parser.add_argument_group("the page in the browser"))

@@ -189,12 +189,12 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class DiffusionOptions:
-    """How Stable Diffusion paints.
+    """How diffusion models paint.
 
     `strength`, above 0 and up to 1, is the noise level to start from; at 1 nothing of the draft is left. `steps` counts
-    from pure noise, so at a strength of 0.5 half of them are done. `retries` is the number of other seeds to try for a
-    face that fails the checks. `tile_size` and `overlap` are in pixels. None means the default of the model, the
-    scheduler or the edit. Raises BadOption.
+    from pure noise, so at a strength of 0.5 half of them are done. Of `candidates` seeds for every face the best is
+    kept; `retries` is the number of other seeds to try for a face of which none passes the checks. `tile_size` and
+    `overlap` are in pixels. None means the default of the model, the scheduler or the edit. Raises BadOption.
     """
 
     model: str = field(
@@ -219,14 +219,18 @@ class DiffusionOptions:
     steps: int | None = field(
         default=None,
         metadata=Flag(
-            "--steps", "counted from pure noise", int, between=(1, 1000), unset="25; 6 for few-step schedulers"
+            "--steps",
+            "counted from pure noise",
+            int,
+            between=(1, 1000),
+            unset="those of the model: 25 for Stable Diffusion 1, 2, XL, or 6 with few-step schedulers",
         ).field_metadata,
     )
     guidance: float | None = field(
         default=None,
         metadata=Flag(
             "--guidance", "how closely to follow the prompt", float, between=(0, 50),
-            unset="6; 1, which is none, for few-step schedulers",
+            unset="that of the model: 6 for Stable Diffusion 1, 2, XL; 1, which is none, with few-step schedulers",
         ).field_metadata,
     )  # fmt: skip
     strength: float = field(
@@ -241,7 +245,9 @@ class DiffusionOptions:
     scheduler: str = field(
         default="dpm++",
         metadata=Flag(
-            "--scheduler", "lcm, tcd and lightning need few steps and mostly an adapter", choices=SCHEDULERS
+            "--scheduler",
+            "of Stable Diffusion 1, 2, XL; lcm, tcd and lightning need few steps and mostly an adapter",
+            choices=SCHEDULERS,
         ).field_metadata,
     )
     lora: str | None = field(
@@ -277,6 +283,12 @@ class DiffusionOptions:
         default=None,
         metadata=Flag("--overlap", "overlap of tiles", int, unset="half of their side", metavar="PX").field_metadata,
     )
+    candidates: int = field(
+        default=1,
+        metadata=Flag(
+            "--candidates", "seeds that every face is painted with; the best painting is kept", int, between=(1, 16)
+        ).field_metadata,
+    )  # fmt: skip
     retries: int = field(
         default=2,
         metadata=Flag(

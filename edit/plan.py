@@ -73,12 +73,13 @@ class Rendered:
 
     For an eye, `iris` float32 (3,) is the RGB of the iris in this photo's light, but without haze, and `is_iris_known`
     is True if it was measured in another photo. `gaze` is the offset (x, y) of the iris from its mean position, in the
-    eye frame.
+    eye frame. `likeness` is the same person with open eyes in another photo, for engines that can look at one.
     """
 
     iris: FloatArray | None = None
     gaze: tuple[float, float] = (0.0, 0.0)
     is_iris_known: bool = False
+    likeness: FaceAnalysis | None = None
 
 
 Source = Donor | OtherEye | Rendered
@@ -200,11 +201,14 @@ class Engine(Protocol):
 class RefiningEngine(Engine, Protocol):
     """An engine that refines what another one painted, and is replaced by it where it fails.
 
-    `fallback` is that other engine. A face that fails the checks is painted up to `retries` times more.
+    `fallback` is that other engine. Every face is painted `candidates` times, at least once, and the best painting is
+    kept; a face of which none passes the checks is painted up to `retries` times more.
     """
 
     @property
     def fallback(self) -> Engine: ...
+    @property
+    def candidates(self) -> int: ...
     @property
     def retries(self) -> int: ...
 
@@ -254,13 +258,31 @@ class Report:
 
 
 @dataclass(frozen=True, eq=False)
+class Candidate:
+    """A painting of one face that passed the checks: what was painted for its edits, and its rank.
+
+    `score` 0 … 1 is how good it is by what was measured; more is better.
+    """
+
+    edits: tuple[Edit, ...]
+    patches: tuple[Patch, ...]
+    score: float
+
+    @property
+    def face(self) -> Face:
+        return self.edits[0].face
+
+
+@dataclass(frozen=True, eq=False)
 class FixResult:
     """The fixed pixels uint8 (H, W, 3), the plan whose edits were kept, and the report.
 
-    `patches` are what was painted for the edits of the plan, in their order, before it was blended in.
+    `patches` are what was painted for the edits of the plan, in their order, before it was blended in. `others` are
+    the candidates of the faces that were not kept, those of one face from the best to the worst.
     """
 
     pixels: Pixels
     plan: EditPlan
     report: Report
     patches: tuple[Patch, ...] = ()
+    others: tuple[Candidate, ...] = ()

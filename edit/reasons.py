@@ -53,6 +53,8 @@ class Reason(enum.Enum):
     IDENTITY_LOST = "other-person"
     PAINTER_FAILED = "painter-failed"
     NO_FACE_PAINTED = "no-face-painted"
+    PAINTED_OFF = "painted-out-of-place"
+    PAINTED_AROUND = "surroundings-not-recognized"
     DRAFT_KEPT = "draft-kept"
     # Nothing, or only a colour, comes from another photo; the second one was tried and dropped.
     NOTHING_FROM = "nothing-from-references"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from edit.plan import Change, Edit, EditPlan, Engine, PaintResult, RefiningEngine
+from edit.plan import Candidate, Change, Edit, EditPlan, Engine, PaintResult, RefiningEngine
 from edit.reasons import Cause
 from face.types import Face, Feature
 from photo.blend import Patch, lay
@@ -17,6 +17,7 @@ from photo.canvas import Canvas
 from photo.types import Pixels, Progress
 from retouch.progress import Clock, scale_progress
 from retouch.quality import Outcome, check_face, has_real_source, judge_edit, note_changes, plan_next_try, weaken
+from retouch.ranking import rank
 
 MAX_TRIES = 7
 """A face is painted and measured so often at most: opened further, from another source, or weakened."""
@@ -91,26 +92,48 @@ class FaceAttempt:
 class RefiningAttempt(FaceAttempt):
     """The state of one face with a refining engine: always the same edits, each time with another seed.
 
-    `why` is the cause for which the last try failed.
+    The face is painted `wanted` times, and of the paintings that pass, `found`, the best is kept; `others` are the
+    rest. `why` is the cause for which the last try failed.
     """
 
+    wanted: int = 1
+    found: list[tuple[Candidate, list[Outcome]]] = field(default_factory=list)
+    others: tuple[Candidate, ...] = ()
     why: Cause | None = None
 
     @property
     def aims_high(self) -> bool:
         return False
 
+    def keep(self, outcomes: list[Outcome], patches: Sequence[Patch]) -> None:
+        """Note `patches` as a candidate; keep the best when the face was painted often enough."""
+        score = rank(self.pending, outcomes, patches) if self.wanted > 1 else 1.0
+        self.found.append((Candidate(tuple(self.pending), tuple(patches), score), outcomes))
+        self._settle()
+
     def go_on(self, outcomes: list[Outcome]) -> None:
-        """Keep the edits pending, and note the cause."""
+        """Keep the edits pending, and note the cause, unless there are candidates enough."""
         self.why = next(outcome.why for outcome in outcomes if not outcome.good)
+        self._settle()
 
     def fail(self, cause: Cause) -> None:
-        """Keep the edits pending, and note the cause."""
+        """Keep the edits pending, and note the cause, unless there are candidates enough."""
         self.why = cause
+        self._settle()
 
     def give_up(self) -> None:
-        """End the attempt; the draft stays."""
+        """End the attempt with the best candidate; the draft stays where there is none."""
+        self._settle(is_last=True)
         self.pending = []
+
+    def _settle(self, *, is_last: bool = False) -> None:
+        """Keep the best candidate, the earliest of equals, once no more are wanted."""
+        if not self.found or (self.tries < self.wanted and not is_last):
+            return
+        ranked = sorted(self.found, key=lambda pair: -pair[0].score)
+        best, outcomes = ranked[0]
+        self.others = tuple(candidate for candidate, _ in ranked[1:])
+        super().keep(outcomes, best.patches)
 
 
 class Runner:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffusion.families import describe_model
 from diffusion.weights import (
     INSTALL,
     check_packages,
-    describe_model,
     download_command,
     fetch_adapter,
     fetch_weights,
@@ -229,10 +229,11 @@ def download_model(options: DiffusionOptions, log: Callable[[str], None], *, qui
 
 
 def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
-    """The Stable Diffusion engine; its weights are downloaded if need be, and loaded when it first paints."""
+    """The diffusion engine; its weights are downloaded if need be, and loaded when it first paints."""
     check_packages()
     wanted = options.diffusion
     weights = fetch_weights(wanted.model, offline=wanted.offline)
+    check_packages(weights.family.packages, weights.family.name)
     adapter = None if wanted.lora is None else fetch_adapter(wanted.lora, offline=wanted.offline)
 
     def load() -> TilePainter:
@@ -241,7 +242,7 @@ def _make_diffusion_engine(options: Options, draft: Engine) -> Engine:
 
         return load_painter(LoadOptions(weights, wanted.device, adapter, wanted.low_vram, wanted.compile))
 
-    return StableDiffusionEngine(options, draft, load)
+    return StableDiffusionEngine(options, draft, load, weights.family)
 
 
 @dataclass(frozen=True)

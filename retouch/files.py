@@ -20,6 +20,7 @@ from eyes_mask import eyes_mask
 from face.analysis import FaceAnalysis
 from library.propose import Proposer
 from mouth_mask import mouth_mask
+from photo.blend import Patch, lay
 from photo.canvas import Canvas
 from photo.credentials import Signature, check_signature
 from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
@@ -216,6 +217,8 @@ class FileJob:
                 saving = replace(saving, signature=name_regions(self._signature, result))
             if self.files.layers is not None and is_changed:
                 text += f"\n{self._write_layers(self.files.layers, photo, result, saving)}"
+            if files.masks_dir is not None and result.others:
+                text += f"\n{self._write_others(files.masks_dir, photo, result)}"
         text = f"{who}\n{text}" if who else text
         unknown = [number for number in self.options.faces or () if number > face_count]
         if unknown:
@@ -430,6 +433,22 @@ class FileJob:
         for name, mask in zip(_MASKS, (eyes_mask(shape, plan.edits), mouth_mask(shape, plan.edits)), strict=True):
             gray = mask[:, :, None].repeat(3, axis=2)
             save_photo(gray, mark_photo(Photo(gray, native=mask))[0], folder / name, originals)
+
+    def _write_others(self, folder: Path, photo: Photo, result: FixResult) -> str:
+        """Write the result once more for each candidate that was not kept, with that in it; return what to say."""
+        originals = self.originals.but_never_by("--masks_dir")
+        of_face: dict[int, list[Patch]] = {}
+        for edit, patch in zip(result.plan.edits, result.patches, strict=True):
+            of_face.setdefault(edit.face.number, []).append(patch)
+        ranks = dict.fromkeys(of_face, 1)
+        for other in result.others:
+            ranks[other.face.number] += 1
+            canvas = Canvas(photo.pixels)
+            for number, patches in of_face.items():
+                lay(canvas, other.patches if number == other.face.number else patches)
+            name = f"face_{other.face.number}_candidate_{ranks[other.face.number]}.png"
+            save_photo(canvas.work, make_picture(canvas.work), folder / name, originals)
+        return f"Other candidates written, the best first: {len(result.others)} in {show(folder)}."
 
 
 def make_picture(pixels: Pixels) -> Photo:

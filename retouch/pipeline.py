@@ -177,7 +177,9 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
         refines_eyes=getattr(draft, "refines_eyes", False),
     )  # fmt: skip
     patches = tuple(patch for one in kept for patch in one.patches)
-    return FixResult(pixels, EditPlan(edits, plan.skips), report, patches)
+    refined = sorted((one for one in attempts if isinstance(one, RefiningAttempt)), key=lambda one: one.face.number)
+    others = tuple(candidate for attempt in refined for candidate in attempt.others)
+    return FixResult(pixels, EditPlan(edits, plan.skips), report, patches, others)
 
 
 def _draft(runner: Runner, plan: EditPlan, engine: Engine, on_progress: Progress) -> list[FaceAttempt]:
@@ -199,8 +201,8 @@ def _refine(
     attempts = []
     for edits in _group_by_face(plan.edits):
         kept = draft_of[edits[0].face.number].kept
-        attempts.append(RefiningAttempt(edits[0].face, list(kept.edits) if kept else edits))
-    runner.run(attempts, engine, engine.retries + 1, on_progress)
+        attempts.append(RefiningAttempt(edits[0].face, list(kept.edits) if kept else edits, wanted=engine.candidates))
+    runner.run(attempts, engine, engine.candidates + engine.retries, on_progress)
     settled: list[FaceAttempt] = []
     changes: list[Change] = []
     for attempt in attempts:

@@ -47,7 +47,7 @@ def choose_sources(
     analysis, feature = intent.analysis, intent.feature
     has_other = feature.other_eye not in edited and is_other_open(analysis, feature)
     iris, is_found = _choose_iris(analysis, feature, options, found.iris, has_other)
-    rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=is_found)
+    rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=is_found, likeness=found.likeness)
     no_donor = _credit_iris(found) if is_found else found.no_donor
     if not has_other:
         if found.known is not None and found.known.lid_height is not None:

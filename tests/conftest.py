@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from diffusion import weights
+from diffusion.families import FAMILIES
 from face import model_files
 from face.search import find_faces
 from face.types import Face
 from photo.types import Pixels
-from tests.support import photos, tiny_models
+from tests.support import photos, tiny_families, tiny_models
 
 if TYPE_CHECKING:
     from diffusion.painter import TilePainter
@@ -136,4 +137,34 @@ def load_tiny() -> Iterator[Callable[[Path], TilePainter]]:
         def load(folder: Path) -> TilePainter:
             return painter.load_painter(painter.LoadOptions(weights.fetch_weights(str(folder), offline=True), "cpu"))
 
+        yield load
+
+
+@pytest.fixture(scope="session")
+def load_flow(
+    tmp_path_factory: pytest.TempPathFactory, load_tiny: Callable[[Path], TilePainter]
+) -> Iterator[Callable[[str], TilePainter]]:
+    """Returns the painter of a tiny flow model by the name of its family, each made and loaded once."""
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)
+    from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as qwen
+
+    from diffusion import painter
+
+    known: dict[str, TilePainter] = {}
+
+    def load(name: str) -> TilePainter:
+        if name not in known and name in tiny_families.BUILDERS:
+            folder = tmp_path_factory.mktemp("flow")
+            tiny_families.BUILDERS[name]().save_pretrained(folder)
+            known[name] = load_tiny(folder)
+        elif name not in known:
+            family = next(family for family in FAMILIES if family.name == name)
+            known[name] = painter.TilePainter(tiny_families.make_tiny_qwen_edit(), 8, family)
+        return known[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        # The editor looks at pictures of a megapixel, whatever the size of the tile.
+        patch.setattr(qwen, "CONDITION_IMAGE_SIZE", tiny_models.TILE_PX**2)
+        patch.setattr(qwen, "VAE_IMAGE_SIZE", tiny_models.TILE_PX**2)
         yield load

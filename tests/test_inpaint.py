@@ -9,13 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import cv2
 import numpy as np
 import pytest
 
+from diffusion.families import find_family
 from diffusion.jobs import OnStep, Sampling, TileJob, TileResult
 from diffusion.prompts import compose_prompt
 from edit.options import DiffusionOptions, Options
-from edit.plan import EditPlan, PaintResult
+from edit.plan import EditPlan, PaintResult, Rendered
 from edit.reasons import Cause, Reason
 from eyes_mask import eye_region
 from face.analysis import FaceAnalysis
@@ -184,6 +186,60 @@ def test_a_drift_in_colour_is_taken_out(model_face: Face) -> None:
     assert np.abs(painted.astype(int) - draft).mean() < 1
 
 
+def make_textured_photo() -> Pixels:
+    """A photo with structure of every size and direction, as skin and hair have it."""
+    random = np.random.default_rng(3)
+    layers = [
+        cv2.resize(random.normal(0, 18, (size, size, 3)), (400, 400), interpolation=cv2.INTER_CUBIC)
+        for size in (25, 60, 200)
+    ]
+    return np.asarray(np.clip(120 + sum(layers), 0, 255), np.uint8)
+
+
+def test_a_picture_that_came_out_shifted_zoomed_and_tinted_is_laid_over_the_photo(model_face: Face) -> None:
+    photo = make_textured_photo()
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
+
+    def shift(job: TileJob) -> Pixels:
+        matrix = np.array([[1.01, 0, 3.4], [0, 1.01, -5.3]], np.float32)
+        moved = cv2.warpAffine(lighten_mask(job), matrix, job.mask.shape, borderMode=cv2.BORDER_REFLECT)
+        return np.asarray(np.clip(moved * np.array([1.04, 1.0, 0.96]) + (3, -2, 4), 0, 255), np.uint8)
+
+    straight = paint_with(make_engine(FakePainter(lighten_mask, size=256)), photo, plan).astype(int)
+    shifted = paint_with(make_engine(FakePainter(shift, size=256)), photo, plan).astype(int)
+    draft = paint_with(Shade(), photo, plan).astype(int)
+    assert np.abs(shifted - straight).mean() < 0.15 * np.abs(straight - draft).mean()
+    for edit in plan.edits:
+        core = edit.region.alpha > 0.9
+        apart = np.abs(shifted - straight)[edit.region.box.slices][core]
+        assert apart.mean() < 4, "of forty levels that it was lightened by"
+
+
+def test_a_picture_that_cannot_be_laid_over_the_photo_leaves_the_draft_and_says_how_far_off_it_is(
+    model_face: Face,
+) -> None:
+    photo = make_textured_photo()
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
+
+    def bend(job: TileJob) -> Pixels:
+        y, x = np.mgrid[:256, :256].astype(np.float32)
+        return np.asarray(cv2.remap(lighten_mask(job), x, y + 3 * np.sin(x / 20), cv2.INTER_LINEAR), np.uint8)
+
+    result = make_engine(FakePainter(bend, size=256)).paint(Canvas(photo), plan, ignore_progress)
+    cause = result.failures[1]
+    assert cause.reason is Reason.PAINTED_OFF and float(str(cause.values["shift"])) > 0.5
+    assert "pixels out of place" in explain(cause)
+    np.testing.assert_array_equal(put_in(photo, plan, result), paint_with(Shade(), photo, plan))
+
+
+def test_other_surroundings_leave_the_draft(model_face: Face) -> None:
+    photo = make_textured_photo()
+    plan = plan_eyes_of(photo, place_face(model_face, 1, (200, 200), 90))
+    painter = FakePainter(lambda job: np.where(job.mask[..., None] > 0, job.image, job.image[::-1]), size=256)
+    result = make_engine(painter).paint(Canvas(photo), plan, ignore_progress)
+    assert dict(result.failures) == {1: Cause(Reason.PAINTED_AROUND)}
+
+
 # ---- what the networks are asked for ---------------------------------------------------------------------
 
 
@@ -281,6 +337,28 @@ def test_nothing_to_paint_loads_no_model() -> None:
     result = StableDiffusionEngine(Options(), Shade(), load).paint(canvas, EditPlan(), ignore_progress)
     assert not result.patches and not result.failures
     np.testing.assert_array_equal(canvas.work, photo)
+
+
+def test_models_that_take_it_see_the_same_person_in_another_photo(model_face: Face) -> None:
+    photo, other = make_photo(300, 300), np.full((200, 200, 3), (10, 200, 60), np.uint8)
+    likeness = FaceAnalysis(other, place_face(model_face, 1, (100, 100), 60))
+    faces = [place_face(model_face, 1, (80, 150), 40), place_face(model_face, 2, (220, 150), 40)]
+    edits = [
+        replace(edit, sources=(Rendered(likeness=likeness if edit.face.number == 1 else None),))
+        for edit in plan_eyes_of(photo, *faces).edits
+    ]
+    for family in (find_family({"_class_name": "Flux2KleinPipeline", "is_distilled": True}, Path()), None):
+        painter = FakePainter(lighten_mask)
+        chosen = {} if family is None else {"family": family}
+        engine = StableDiffusionEngine(Options(), Shade(), partial(cast, "TilePainter", painter), **chosen)
+        paint_with(engine, photo, EditPlan(tuple(edits)))
+        first, second = painter.calls[0][0]
+        assert second.reference is None and "second picture" not in second.prompt
+        if family is None:
+            assert first.reference is None
+        else:
+            assert first.reference is not None and first.reference.shape == (64, 64, 3)
+            assert (first.reference == (10, 200, 60)).all() and "second picture" in first.prompt
 
 
 # ---- prompts ---------------------------------------------------------------------------------------------
@@ -403,6 +481,7 @@ def test_a_face_comes_out_the_same_alone_and_among_others(
     from diffusion.painter import TilePainter
 
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
+    monkeypatch.setattr("inpaint.LEAST_ALIKE", -math.inf)
     photo = sample("image_1.jpg")
     plan = plan_edits(analyze(photo), Options())
     pipeline = load_tiny(tiny_model)._pipeline

@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 def _let_noise_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of random weights paint noise, which the engine would not go on with."""
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
+    monkeypatch.setattr("inpaint.LEAST_ALIKE", -math.inf)
 
 
 def count_evaluations(pipeline: Any, options: Options, photo: Photo, plan: EditPlan) -> int:

@@ -17,8 +17,10 @@ import pytest
 # Importing the painter loads torch; where it is missing these tests are skipped.
 pytest.importorskip("torch")
 
+from diffusion.families import STABLE_DIFFUSION_1
 from diffusion.jobs import Sampling, TileJob
-from diffusion.painter import LoadOptions, TilePainter, find_start, load_painter, make_scheduler, pick_device
+from diffusion.noise import find_start, make_scheduler
+from diffusion.painter import LoadOptions, TilePainter, load_painter, pick_device
 from diffusion.weights import Weights, fetch_adapter, find_weights
 from edit.options import SCHEDULERS, DiffusionOptions
 from photo.errors import BadOption, MissingModel, MissingPackage, NotEnoughMemory
@@ -122,7 +124,7 @@ def test_every_scheduler_works_and_takes_no_more_steps_than_told(
     tiny_model: Path, load_tiny: LoadTiny, scheduler: str, strength: float
 ) -> None:
     shares: list[float] = []
-    sampling = Sampling.from_options(DiffusionOptions(scheduler=scheduler, strength=strength, steps=6))
+    sampling = STABLE_DIFFUSION_1.choose_sampling(DiffusionOptions(scheduler=scheduler, strength=strength, steps=6))
     load_tiny(tiny_model).paint(make_jobs(1), sampling, shares.append)
     assert len(shares) == (6 if strength == 1 else 3) or (strength < 1 and len(shares) <= 4)
     assert shares == sorted(shares) and shares[-1] == 1.0
@@ -176,7 +178,7 @@ def test_a_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch) ->
             raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
         return noise(count)
 
-    monkeypatch.setattr("diffusion.painter.make_scheduler", lambda *_: None)
+    monkeypatch.setattr("diffusion.families.make_scheduler", lambda *_: None)
     pipeline = FakePipeline(answer)
     painter = TilePainter(pipeline, 8)
     sampling = replace(FEW, strength=1.0)
@@ -190,7 +192,7 @@ def test_not_even_one_tile_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     def answer(_count: int) -> Any:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("diffusion.painter.make_scheduler", lambda *_: None)
+    monkeypatch.setattr("diffusion.families.make_scheduler", lambda *_: None)
     with pytest.raises(NotEnoughMemory, match="--low_vram"):
         TilePainter(FakePipeline(answer), 4).paint(make_jobs(4), replace(FEW, strength=1.0), lambda _: None)
 
@@ -199,7 +201,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(monkeypatch: pytest.Monke
     def answer(_count: int) -> Any:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr("diffusion.painter.make_scheduler", lambda *_: None)
+    monkeypatch.setattr("diffusion.families.make_scheduler", lambda *_: None)
     with pytest.raises(RuntimeError, match="shapes"):
         TilePainter(FakePipeline(answer), 2).paint(make_jobs(2), replace(FEW, strength=1.0), lambda _: None)
 
@@ -217,7 +219,7 @@ def test_an_unusable_picture_is_told_from_the_others(
             pictures[1] = value
         return pictures
 
-    monkeypatch.setattr("diffusion.painter.make_scheduler", lambda *_: None)
+    monkeypatch.setattr("diffusion.families.make_scheduler", lambda *_: None)
     painter = TilePainter(FakePipeline(answer, flags), 2)
     good, bad = painter.paint(make_jobs(2), replace(FEW, strength=1.0), lambda _: None)
     assert good.pixels is not None and good.why == ""
@@ -229,7 +231,7 @@ def test_half_precision_that_overflows_is_tried_again_in_full(monkeypatch: pytes
 
     pipeline = FakePipeline(lambda count: noise(count) * (np.nan if pipeline.unet.dtype == torch.float16 else 1.0))
     pipeline.unet.dtype = torch.float16
-    monkeypatch.setattr("diffusion.painter.make_scheduler", lambda *_: None)
+    monkeypatch.setattr("diffusion.families.make_scheduler", lambda *_: None)
     assert len(paint(TilePainter(pipeline, 2), make_jobs(2), replace(FEW, strength=1.0))) == 2
     assert pipeline.unet.dtype == torch.float32 and pipeline.batches == [2, 2]
 

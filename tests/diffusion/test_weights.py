@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from diffusion import weights
+from diffusion.families import describe_model
 from diffusion.weights import (
     Weights,
     check_packages,
     choose_files,
-    describe_model,
     fetch_adapter,
     fetch_weights,
     find_weights,
@@ -79,7 +79,11 @@ def test_half_precision_is_taken_only_where_nothing_else_is(tmp_path: Path) -> N
     [
         ([], "None"),
         ({"_class_name": "FluxPipeline"}, "FluxPipeline"),
-        ({"_class_name": "StableDiffusion3Pipeline"}, "Stable Diffusion 1, 2 or XL"),
+        (
+            {"_class_name": "FluxFillPipeline"},
+            r"Stable Diffusion 1, 2, XL or 3\.5, FLUX\.2 klein, Z-Image-Turbo or Qwen-",
+        ),
+        ({"_class_name": "QwenImageEditPipeline"}, "Stable Diffusion 1, 2, XL"),
     ],
 )
 def test_a_folder_with_something_else_is_refused(tmp_path: Path, index: object, words: str) -> None:

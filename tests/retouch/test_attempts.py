@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ class Paint:
 
 class Refine(Paint):
     name = "refine"
-    retries = 2
+    candidates, retries = 1, 2
 
     def __init__(self, fallback: Engine, failures: Mapping[int, Cause] | None = None) -> None:
         super().__init__(failures)
@@ -295,3 +296,53 @@ def test_what_was_refined_well_takes_the_place_of_the_draft(
     result = pipeline.fix_photo(Photo(PHOTO), Options(), engine, analyses=[edits[0].analysis])
     assert all((result.pixels[edit.region.box.slices] == 2).all() for edit in edits)
     assert [(change.kept, change.tries, change.note) for change in result.report.changes] == [(True, 2, None)] * 2
+
+
+# ---- candidates ------------------------------------------------------------------------------------------
+
+
+def open_with(similarity: float) -> Outcome:
+    return replace(GOOD, similarity=similarity)
+
+
+def test_of_several_candidates_the_best_is_kept_and_the_others_ranked(judge: Callable[..., list[bool]]) -> None:
+    judge(open_with(0.7), CLOSED, open_with(0.95), open_with(0.8))
+    edits = make_eyes()
+    attempt, engine = RefiningAttempt(edits[0].face, edits, wanted=4), Refine(Paint())
+    run(attempt, engine, rounds=6)
+    assert [plan.attempt for plan in engine.plans] == [0, 1, 2, 3], "each with a seed of its own, and no more"
+    assert attempt.kept is not None and all((patch.pixels == 3).all() for patch in attempt.kept.patches)
+    assert [int(other.patches[0].pixels[0, 0, 0]) for other in attempt.others] == [4, 1]
+    assert [change.similarity for change in attempt.changes] == [0.95, 0.95]
+
+
+def test_a_face_without_a_candidate_gets_further_seeds_until_one_passes(judge: Callable[..., list[bool]]) -> None:
+    judge(CLOSED, CLOSED, CLOSED, GOOD)
+    edits = make_eyes()
+    attempt, engine = RefiningAttempt(edits[0].face, edits, wanted=2), Refine(Paint())
+    run(attempt, engine, rounds=5)
+    assert len(engine.plans) == 4 and attempt.kept is not None and not attempt.others
+
+
+def test_candidates_that_are_equal_keep_their_order(judge: Callable[..., list[bool]]) -> None:
+    judge(GOOD)
+    edits = make_eyes()
+    attempt = RefiningAttempt(edits[0].face, edits, wanted=3)
+    # Every grey is as far from the grain of the photo as the other.
+    run(attempt, Refine(Paint()), rounds=3)
+    assert attempt.kept is not None and attempt.kept.patches[0].pixels[0, 0, 0] == 1
+    assert len(attempt.others) == 2
+
+
+def test_the_other_candidates_are_in_the_result(
+    judge: Callable[..., list[bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge(GOOD, open_with(0.7), open_with(0.9))
+    edits = make_eyes()
+    monkeypatch.setattr(pipeline, "plan_edits", lambda *_: EditPlan(tuple(edits)))
+    engine = Refine(Paint())
+    engine.candidates = 2
+    result = pipeline.fix_photo(Photo(PHOTO), Options(), engine, analyses=[edits[0].analysis])
+    assert all((result.pixels[edit.region.box.slices] == 2).all() for edit in edits)
+    (other,) = result.others
+    assert other.face is edits[0].face and all((patch.pixels == 1).all() for patch in other.patches)

@@ -24,21 +24,28 @@ from retouch.pipeline import analyze, plan_edits
 from retouch.progress import ignore_progress
 from tests.conftest import LoadPhoto
 from tests.support.painting import composite_with
+from tests.support.tiny_models import TILE_PX
 
 if TYPE_CHECKING:
     from diffusion.painter import TilePainter
 
 LoadTiny = Callable[[Path], "TilePainter"]
-NAMES = ("draft", "tiny", "tiny-grid", "tiny-xl", "tiny-lcm", "tiny-from-noise")
+FLOW_NAMES = ("Z-Image-Turbo", "Qwen-Image-Edit")  # with a mask and without; the others cost more time
+NAMES = ("draft", "tiny", "tiny-grid", "tiny-xl", "tiny-lcm", "tiny-from-noise", *FLOW_NAMES)
 
 
 @pytest.fixture(params=NAMES)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, load_tiny: LoadTiny) -> Engine:
     """Each engine in turn; those of Stable Diffusion with models of random weights, whose noise is let through."""
     monkeypatch.setattr("inpaint.MOST_CHANGED", math.inf)
+    monkeypatch.setattr("inpaint.LEAST_ALIKE", -math.inf)
     name = request.param
     if name == "draft":
         return DraftEngine()
+    if name in FLOW_NAMES:
+        painter = request.getfixturevalue("load_flow")(name)
+        options = Options(diffusion=DiffusionOptions(steps=4, tile_size=TILE_PX))
+        return StableDiffusionEngine(options, DraftEngine(), lambda: painter, painter.family)
     if not name.startswith("tiny"):
         raise ValueError(f"no branch makes {name}")
     options = Options(
@@ -133,7 +140,7 @@ def test_an_engine_that_leaves_something_to_chance_draws_anew(
 def nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with the packages, and with neither weights nor a graphics card nor a network."""
     monkeypatch.setattr(weights, "_find_in_cache", lambda *_: None)
-    monkeypatch.setattr(engines, "check_packages", lambda: None)
+    monkeypatch.setattr(engines, "check_packages", lambda *_: None)
     monkeypatch.setattr(engines, "_has_graphics_card", lambda: False)
 
     def fail(model: str, **_: object) -> Path:

@@ -71,7 +71,7 @@ class Refine:
 
     def __init__(self, bad: set[int], bad_tries: int = 99, says_why: bool = False, retries: int = 2) -> None:
         self.fallback: Engine = DraftEngine()
-        self.retries = retries
+        self.retries, self.candidates = retries, 1
         self.plans: list[EditPlan] = []
         self._bad, self._bad_tries, self._says_why = bad, bad_tries, says_why
 

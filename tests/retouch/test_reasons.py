@@ -34,6 +34,7 @@ VALUES: Mapping[Reason, Mapping[str, float | str | Cause]] = {
     Reason.TURNED_AWAY: {"degrees": 51.2},
     Reason.DONOR_EYE_NOT_OPEN: NAME,
     Reason.IDENTITY_LOST: {"similarity": 0.512},
+    Reason.PAINTED_OFF: {"shift": 1.25},
     Reason.PAINTER_FAILED: {"text": "the picture was empty"},
     Reason.DRAFT_KEPT: {"engine": "stable-diffusion", "why": WHY},
     Reason.NOTHING_FROM: {"what": "nothing", "among": "the reference photos", "why": WHY},

@@ -17,6 +17,7 @@ from face.analysis import FaceAnalysis
 from face.appearance import measure_haze
 from face.expression import CLOSED, SMILE
 from face.eye_geometry import MEAN_ASPECT_RATIO, amount_for_height
+from face.identity import measure_similarity
 from face.types import EYES, Feature
 from photo.types import Box, FloatArray, Photo, Region
 from retouch.pipeline import plan_edits
@@ -139,6 +140,9 @@ def test_a_plan_has_the_sources_of_real_photos(real_photo: LoadPhoto, winking: F
     assert [type(source) for source in away.sources] == [Rendered] and away.no_donor is not None
     why = away.no_donor.values["why"]
     assert isinstance(why, Cause) and why.reason is Reason.THERE_TURNED
+    (rendered,) = away.sources
+    assert isinstance(rendered, Rendered) and rendered.likeness is not None, "a model may still look at the photo"
+    assert measure_similarity(rendered.likeness.embedding, away.analysis.embedding) > 0.5
 
 
 # ---- amounts --------------------------------------------------------------------------------------------
