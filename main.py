@@ -24,7 +24,9 @@ import argparse
 import io
 import os
 import signal
-from collections.abc import Callable, Sequence
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
@@ -42,7 +44,7 @@ from retouch.console import Console, note_interrupts
 if TYPE_CHECKING:
     from photo.types import Pixels, Progress
     from retouch.burst_files import BurstFiles
-    from retouch.files import Entry, FileJob, PhotoFiles, Summary
+    from retouch.files import Entry, FileJob, JobFiles, PhotoFiles, Summary
 
 _DONE, _UNEXPECTED, _STOPPED = 0, 1, 130
 _NOTHING_LOST = "no file was left half-written."
@@ -80,22 +82,46 @@ def _guard(action: Callable[[], int], debug: bool, interrupts: Sequence[int]) ->
     """
     try:
         return action(), ""
-    except Exception as error:  # the one place that may: a person gets a sentence, --debug the traceback
+    except Exception as error:  # a person gets a sentence, --debug the traceback
         if interrupts:
             raise KeyboardInterrupt from error
-        if isinstance(error, FixError):
-            return BAD_USAGE, f"error: {show(str(error))}"
-        if isinstance(error, ModuleNotFoundError):
-            return BAD_USAGE, f"error: {explain_missing_package(error.name or 'it needs')}"
-        if isinstance(error, ImportError) and (library := find_missing_library(error)):
-            return BAD_USAGE, f"error: {explain_missing_library(library)}"
-        if debug:
+        code, complaint = _explain(error)
+        if code == _UNEXPECTED and debug:
             raise
-        reason = (str(error).strip().splitlines() or ["no further words"])[0]
-        return _UNEXPECTED, (
-            f"error: something unexpected went wrong ({type(error).__name__}: {show(reason)}); "
-            "run it again with --debug and report what it prints."
-        )
+        return code, complaint
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """The exit code for an error, and the line that tells what went wrong."""
+    if isinstance(error, FixError):
+        return BAD_USAGE, f"error: {show(str(error))}"
+    if isinstance(error, ModuleNotFoundError):
+        return BAD_USAGE, f"error: {explain_missing_package(error.name or 'it needs')}"
+    if isinstance(error, ImportError) and (library := find_missing_library(error)):
+        return BAD_USAGE, f"error: {explain_missing_library(library)}"
+    reason = (str(error).strip().splitlines() or ["no further words"])[0]
+    return _UNEXPECTED, (
+        f"error: something unexpected went wrong ({type(error).__name__}: {show(reason)}); "
+        "run it again with --debug and report what it prints."
+    )
+
+
+class _Guarded:
+    """Work on one task after the other, maybe in a process of its own: what goes wrong comes back as a `Failure`."""
+
+    def __init__(self, work: Callable[[Any], Any], debug: bool) -> None:
+        self._work, self._debug = work, debug
+
+    def __call__(self, task: Any) -> Any:
+        from photo.processes import Failure
+
+        try:
+            return self._work(task)
+        except Exception as error:  # one bad photo does not stop the others
+            code, complaint = _explain(error)
+            if code == _UNEXPECTED and self._debug:
+                complaint = "".join(traceback.format_exception(error)).rstrip()
+            return Failure(code, complaint)
 
 
 def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrupts: list[int]) -> int:
@@ -127,13 +153,27 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         with note_interrupts(interrupts):
             download_model(options.diffusion, console.say, quiet=parsed.quiet)
         return _DONE
-    is_auto = parsed.burst == "auto"
-    if is_auto and not sources:
+    if parsed.burst == "auto" and not sources:
         raise BadOption("--burst auto looks through photos; name their folder, such as: main.py holiday/ --burst auto.")
     if not sources and parsed.burst is None:
         raise BadOption("Name a photo, such as: python main.py photo.jpg; --help lists every option.")
-    from retouch.files import FileJob, JobFiles
+    if parsed.triage:
+        return _sort_photos(options, sources, parsed, console, interrupts)
+    from retouch.files import FileJob
 
+    files = _name_files(parsed, sources)
+    with note_interrupts(interrupts):
+        job = FileJob(
+            files, options, console.complain, analyze=parsed.analyze, quiet=parsed.quiet, verbose=parsed.verbose
+        )  # fmt: skip
+        return _run_job(job, parsed, list_diffusion_flags(given), console, interrupts)
+
+
+def _name_files(parsed: argparse.Namespace, sources: tuple[Path, ...]) -> JobFiles:
+    """What a run reads and writes. Raises BadOption."""
+    from retouch.files import JobFiles
+
+    is_auto = parsed.burst == "auto"
     output = None if parsed.output_path is None else Path(parsed.output_path)
     files = JobFiles(
         sources, None if is_auto else parsed.burst, is_auto, tuple(parsed.reference_path or ()), output,
@@ -141,15 +181,14 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
         copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
         sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]), library=parsed.library,
-        no_library=parsed.no_library, person=parsed.person,
+        no_library=parsed.no_library, person=parsed.person, watch=parsed.watch,
     )  # fmt: skip
-    if parsed.recursive and not files.are_many:
-        raise BadOption("--recursive has no effect without a folder.")
-    with note_interrupts(interrupts):
-        job = FileJob(
-            files, options, console.complain, analyze=parsed.analyze, quiet=parsed.quiet, verbose=parsed.verbose
-        )  # fmt: skip
-        return _run_job(job, parsed, list_diffusion_flags(given), console, interrupts)
+    for flag in ("recursive", "workers", "retry_failed", "watch"):
+        if getattr(parsed, flag) and not files.are_many and parsed.burst is None:
+            raise BadOption(
+                f"--{flag} has no effect without a folder{'' if flag == 'recursive' else ', or several photos'}."
+            )
+    return files
 
 
 def _run_job(
@@ -165,6 +204,8 @@ def _run_job(
         code, stopped = _run_bursts(job, parsed, console, entries, interrupts)
     elif parsed.burst is not None:
         code = _run_burst(job, parsed.contact_sheet, console, entries)
+    elif parsed.watch:
+        code = _watch_photos(job, parsed, console, entries, interrupts)
     elif job.files.are_many:
         code, stopped = _run_photos(job, parsed, console, entries, interrupts)
     else:
@@ -198,36 +239,175 @@ def _tell(summary: Summary, console: Console, entries: list[Entry]) -> int:
 def _run_photos(
     job: FileJob, parsed: argparse.Namespace, console: Console, entries: list[Entry], interrupts: Sequence[int]
 ) -> tuple[int, dict[str, int] | None]:
-    """Run every photo; a bad one is reported and passed over. Stopped, say how many of how many are done."""
-    from retouch.files import count_photos
+    """Run every photo that no earlier run has done; a bad one is reported and passed over.
 
-    planned = job.plan()
-    codes, stopped = [], None
+    Stopped, say how many of how many are done.
+    """
+    from retouch.files import count_photos
+    from retouch.journal import Journal
+
+    journal = Journal(job.output_folder, job.describe_settings(), job.originals, retry_failed=parsed.retry_failed)
+
+    def is_done(files: PhotoFiles) -> bool:
+        if (earlier := journal.find(files.source)) is None:
+            return False
+        entries.append(dict(earlier))
+        return True
+
+    codes, stopped = [_DONE], None
+    planned = job.plan(is_done)
+    of = len(planned) + len(entries)
+    if entries:
+        failed = sum("error" in entry for entry in entries)
+        again = f", {failed} of them failed, which --retry_failed tries again" if failed else ""
+        console.say(f"Going on where an earlier run was stopped: {len(entries)} of {of} photos are done{again}.")
+        codes += [BAD_USAGE] if failed else []
     try:
-        for number, files in enumerate(planned, 1):
-            if interrupts:
-                raise KeyboardInterrupt
-            name = show(files.source)
-            console.say(f"Photo {number} of {len(planned)}: {name}")
-            show_progress = partial(console.show_progress, number, len(planned))
-            action = partial(_run_photo, job, files, show_progress, console, entries)
-            code, complaint = _guard(action, parsed.debug, interrupts)
+        for files, code, entry in _work(job, planned, parsed, console, interrupts, len(entries)):
             codes.append(code)
-            if complaint:
-                is_named = name in complaint or not parsed.quiet
-                console.complain(complaint if is_named else f"{complaint} ({name})")
-                error = complaint.removeprefix("error: ")
-                entries.append({"input": str(files.source), "output": None, "error": error})
-            console.say("")
+            entries.append(entry)
+            journal.note(files.source, entry)
     except KeyboardInterrupt:
-        stopped = {"done": len(entries), "of": len(planned)}
-        console.complain(f"stopped: {len(entries)} of {len(planned)} photos are done; {_NOTHING_LOST}")
+        job.clear_leftovers(planned)
+        stopped = {"done": len(entries), "of": of}
+        console.complain(f"stopped: {len(entries)} of {of} photos are done; {_NOTHING_LOST}")
+    finally:
+        journal.close(is_stopped=stopped is not None or len(entries) < of)
+    order = {str(path): place for place, path in enumerate(job.listing.paths)}
+    entries.sort(key=lambda entry: order.get(str(entry["input"]), len(order)))
     if passed_over := job.describe_passed_over():
         console.say(passed_over)
     console.say(count_photos(entries, show(job.output_folder)))
     if stopped is not None:
         return _STOPPED, stopped
     return _UNEXPECTED if _UNEXPECTED in codes else max(codes), None
+
+
+def _watch_photos(
+    job: FileJob, parsed: argparse.Namespace, console: Console, entries: list[Entry], interrupts: Sequence[int]
+) -> int:
+    """Run photos as they come, until Ctrl+C, which is how it is meant to end."""
+    from retouch.files import count_photos
+    from retouch.journal import Journal
+    from retouch.watch import wait_for_photos
+
+    journal = Journal(job.output_folder, job.describe_settings(), job.originals, retry_failed=parsed.retry_failed)
+
+    def is_known(path: Path) -> bool:
+        return journal.find(path) is not None
+
+    console.say(f"Watching {' and '.join(show(source) for source in job.files.sources)}; Ctrl+C ends it.\n")
+    codes = [_DONE]
+    try:
+        for ready in wait_for_photos(job.list_again, is_known):
+            planned = job.plan(partial(_is_left_for_later, ready))
+            for files, code, entry in _work(job, planned, parsed, console, interrupts, 0):
+                codes.append(code)
+                entries.append(entry)
+                journal.note(files.source, entry)
+    except KeyboardInterrupt:
+        console.say(f"Watched no longer. {count_photos(entries, show(job.output_folder))}")
+    finally:
+        journal.close(is_stopped=True)
+    return _UNEXPECTED if _UNEXPECTED in codes else max(codes)
+
+
+def _is_left_for_later(ready: set[Path], files: PhotoFiles) -> bool:
+    return files.source not in ready
+
+
+def _work(
+    job: FileJob, planned: list[PhotoFiles], parsed: argparse.Namespace, console: Console, interrupts: Sequence[int],
+    done: int,
+) -> Iterator[tuple[PhotoFiles, int, Entry]]:  # fmt: skip
+    """Yield every photo with its exit code and entry as it gets ready, and say what came of it."""
+    of = done + len(planned)
+    workers = _count_workers(job, planned, parsed.workers)
+    started = time.monotonic()
+    if workers > 1:
+        from photo.pace import describe_pace
+        from photo.processes import run_apart
+
+        make = partial(_make_worker, job, parsed.debug)
+        told: set[str] = set()
+        for number, (files, result) in enumerate(run_apart(make, planned, workers), 1):
+            pace = describe_pace(number, len(planned), time.monotonic() - started)
+            console.say(f"Photo {done + number} of {of}{f' ({pace})' if pace else ''}: {show(files.source)}")
+            yield files, *_tell_result(files, result, parsed.quiet, console, told)
+        return
+    for number, files in enumerate(planned, 1):
+        if interrupts:
+            raise KeyboardInterrupt
+        console.say(f"Photo {done + number} of {of}: {show(files.source)}")
+        show_progress = partial(console.show_progress, done + number, of)
+        own: list[Entry] = []
+        action = partial(_run_photo, job, files, show_progress, console, own)
+        code, complaint = _guard(action, parsed.debug, interrupts)
+        if complaint:
+            own = [_complain_of(files, complaint, parsed.quiet, console)]
+        console.say("")
+        yield files, code, own[0]
+
+
+def _count_workers(job: FileJob, planned: Sequence[PhotoFiles], wanted: int | None) -> int:
+    """How many processes are to work on photos."""
+    from photo.processes import choose_worker_count
+
+    if job.is_in_place(planned):
+        if (wanted or 1) > 1:
+            raise BadOption("--workers does not go with results that take the place of the photos themselves.")
+        return 1
+    if wanted is None and (job.analyze or not hasattr(job.engine[0], "fallback")):
+        wanted = choose_worker_count(len(planned))
+    return max(min(wanted or 1, len(planned)), 1)
+
+
+class _PhotoWorker:
+    """Works on the photos of a job in a process of its own; returns what came of each, and what it was told."""
+
+    def __init__(self, job: FileJob) -> None:
+        self._job = job
+        self._told: list[str] = []
+        job.log = self._told.append
+
+    def __call__(self, files: PhotoFiles) -> tuple[Summary, list[str]]:
+        from retouch.progress import ignore_progress
+
+        self._told.clear()
+        return self._job.run_photo(files, ignore_progress), list(self._told)
+
+
+def _make_worker(job: FileJob, debug: bool) -> _Guarded:
+    return _Guarded(_PhotoWorker(job), debug)
+
+
+def _tell_result(files: PhotoFiles, result: Any, quiet: bool, console: Console, told: set[str]) -> tuple[int, Entry]:
+    """Say what came of a photo in another process, and return its exit code and entry; `told` are warnings so far."""
+    from photo.processes import Failure, WorkerDied
+
+    if isinstance(result, WorkerDied):
+        why = f"error: {show(files.source)} brings the program down: the process that worked on it {result.why}."
+        result = Failure(BAD_USAGE, why)
+    if isinstance(result, Failure):
+        entry = _complain_of(files, result.complaint, quiet, console)
+        code = result.code
+    else:
+        summary, warnings = result
+        for warning in [text for text in warnings if text not in told]:
+            told.add(warning)
+            console.complain(warning)
+        console.say(summary.text)
+        code, entry = _DONE, summary.entry
+    console.say("")
+    return code, entry
+
+
+def _complain_of(files: PhotoFiles, complaint: str, quiet: bool, console: Console) -> Entry:
+    """Say why a photo failed, and return its entry."""
+    name = show(files.source)
+    is_named = name in complaint or not quiet
+    console.complain(complaint if is_named else f"{complaint} ({name})")
+    return {"input": str(files.source), "output": None, "error": complaint.removeprefix("error: ")}
 
 
 def _run_burst(job: FileJob, sheet: Path | None, console: Console, entries: list[Entry]) -> int:
@@ -274,6 +454,37 @@ def _run_bursts(
     if parsed.contact_sheet is not None and sheets:
         console.say(write_sheets(job, parsed.contact_sheet, sheets))
     return (_STOPPED, stopped) if stopped is not None else (max(codes), None)
+
+
+def _sort_photos(
+    options: Options, sources: tuple[Path, ...], parsed: argparse.Namespace, console: Console, interrupts: list[int]
+) -> int:
+    """Say of every photo whether it is fine, can be fixed, or cannot, and change none of them."""
+    from triage.run import OUTPUT_FOLDER, TriageFiles, TriageJob
+
+    output = OUTPUT_FOLDER if parsed.output_path is None else Path(parsed.output_path)
+    job = TriageJob(TriageFiles(sources, output, parsed.recursive, parsed.sidecars, parsed.overwrite))
+    is_stopped = False
+    with note_interrupts(interrupts):
+        try:
+            with console.show_progress() as on_progress:
+                job.judge(partial(_make_judge, options, parsed.debug), parsed.workers, on_progress)
+        except KeyboardInterrupt:
+            is_stopped = True
+        console.say(job.write(is_stopped=is_stopped))
+    if passed_over := job.describe_passed_over():
+        console.say(passed_over)
+    if is_stopped:
+        console.complain(f"stopped: {len(job.verdicts)} of {len(job.listing.paths)} photos were looked at.")
+        return _STOPPED
+    return BAD_USAGE if any(one.error for one in job.verdicts) else _DONE
+
+
+def _make_judge(options: Options, debug: bool) -> _Guarded:
+    """What judges the scenes of a triage, to be made in each of its processes."""
+    from triage.scenes import judge_scene
+
+    return _Guarded(partial(judge_scene, options=options), debug)
 
 
 def _keep_library(parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:

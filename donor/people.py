@@ -91,22 +91,25 @@ class OtherPhotos:
     known_eyes: Mapping[int, KnownEyes] = field(default_factory=dict)
 
 
-def read_reference(photo: Photo) -> ReferencePhoto:
+def read_reference(photo: Photo, analyses: Sequence[FaceAnalysis] | None = None) -> ReferencePhoto:
     """Return the faces of a photo that may serve as donors; it does not refer to the photo's pixels.
 
-    Raises MissingModel, MissingPackage.
+    `analyses` are those of its faces; without them they are searched for. Raises MissingModel, MissingPackage.
     """
-    crops = tuple(_cut_crop(photo.pixels, face) for face in find_faces(photo.pixels))
+    if analyses is None:
+        analyses = [FaceAnalysis(photo.pixels, face) for face in find_faces(photo.pixels)]
+    crops = tuple(map(_cut_crop, analyses))
     name = photo.path.name if photo.path else "the reference photo"
     return ReferencePhoto(crops, (photo.height, photo.width), name, photo.path)
 
 
-def _cut_crop(pixels: Pixels, face: Face) -> FaceCrop:
+def _cut_crop(analysis: FaceAnalysis) -> FaceCrop:
     """A copy of a face with its surroundings, so that the photo itself can be freed."""
+    pixels, face = analysis.pixels, analysis.face
     box = Box.around(face.landmarks.points).padded(_SURROUNDINGS).clipped(pixels.shape[1], pixels.shape[0])
     if box is None:
         box = Box(0, 0, pixels.shape[1], pixels.shape[0])
-    return FaceCrop(FaceAnalysis(pixels, face).cut_out(box), face)
+    return FaceCrop(analysis.cut_out(box), face)
 
 
 def choose_crops(reference: ReferencePhoto, options: Options) -> list[FaceCrop]:

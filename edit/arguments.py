@@ -87,6 +87,13 @@ def read_ending(text: str) -> str:
     return text.strip().lower().removeprefix(".")
 
 
+def read_count(text: str) -> int:
+    """Return a number from 1 to 64."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 64:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"takes a number from 1 to 64, not {text!r}")
+
+
 def read_port(text: str) -> int:
     """Return the number of a port, 1 … 65535."""
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:

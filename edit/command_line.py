@@ -11,6 +11,7 @@ from edit.arguments import (
     Parser,
     add_options,
     read_burst,
+    read_count,
     read_ending,
     read_name,
     read_name_and_password,
@@ -26,6 +27,7 @@ _EXAMPLES = """examples:
   python main.py group.jpg --analyze
   python main.py group.jpg --faces 1,3 --no-smile
   python main.py holiday/ beach.jpg --output_path fixed/
+  python main.py wedding/ --triage --output_path sorted/
   python main.py --burst burst/ --output_path best.jpg --contact_sheet who.png
 """
 
@@ -58,6 +60,7 @@ def build_parser() -> Parser:
         help="change nothing: list the faces and what would be done, and draw numbered boxes",
     )  # fmt: skip
     add_options(whole, Options)
+    _add_sorting(parser.add_argument_group("many photos"))
     add_options(parser.add_argument_group("eyes"), EyeOptions)
     add_options(parser.add_argument_group("smiles"), SmileOptions)
     references = parser.add_argument_group("other photos of the same people")
@@ -133,6 +136,32 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "its key, both PEM",
     )  # fmt: skip
     group.add_argument("--report", type=read_path, metavar="FILE.json", help="also write all measured values as JSON")
+
+
+def _add_sorting(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--triage", action="store_true",
+        help="change nothing: say of every photo whether it is fine, can be fixed and from where, or cannot and why, "
+        "and write triage.csv, triage.json and a contact sheet, triage.html, into the folder of --output_path",
+    )  # fmt: skip
+    group.add_argument(
+        "--sidecars", nargs="?", const="adobe", choices=("adobe", "darktable"),
+        help="with --triage, also write rating, label and keywords into XMP sidecars beside the photos, called "
+        "IMG_1.xmp (adobe, the default) or IMG_1.CR3.xmp (darktable, digiKam)",
+    )  # fmt: skip
+    group.add_argument(
+        "--workers", type=read_count, metavar="N",
+        help="work in so many processes (default: what cores and memory allow)",
+    )  # fmt: skip
+    group.add_argument(
+        "--watch", action="store_true",
+        help="after the photos that are there, do those that come into the folder, as from a tethered camera, until "
+        "Ctrl+C",
+    )  # fmt: skip
+    group.add_argument(
+        "--retry_failed", action="store_true",
+        help="do those photos again that failed, as the journal in the folder of results tells, and what was not done",
+    )  # fmt: skip
 
 
 def _add_library(group: argparse._ArgumentGroup) -> None:

@@ -15,18 +15,23 @@ _PAGE = ("host", "port", "auth", "auth_file", "names")
 _NOT_ON_THE_PAGE = (
     "output_path", "burst", "contact_sheet", "overwrite", "format", "copy_unchanged", "recursive", "masks_dir",
     "report", "analyze", "reference_path", "layers", "sign", "library", "no_library", "index", "library_info", "forget",
-    "people", "name_person", "not_person", "person",
+    "people", "name_person", "not_person", "person", "triage", "sidecars", "workers", "retry_failed", "watch",
 )  # fmt: skip
 _NOT_WITH_A_BURST = (
     "analyze", "masks_dir", "reference_path", "copy_unchanged", "recursive", "layers", "sign", "library", "no_library",
-    "person",
+    "person", "triage", "workers", "retry_failed", "watch",
+)  # fmt: skip
+_NOT_WITH_TRIAGE = (
+    "analyze", "masks_dir", "reference_path", "copy_unchanged", "format", "layers", "sign", "library", "no_library",
+    "person", "report", "quality", "no_mark", "engine", "eye_color", "no_refine", "min_resemblance", "seed",
+    "retry_failed", "watch",
 )  # fmt: skip
 _OF_EYES = ("eye_opening", "eye_color", "library", "no_library")
 # These do one thing to the photo library, and nothing else.
 _OF_THE_LIBRARY = ("index", "forget", "library_info", "people", "name_person", "not_person")
 _WITH_THE_LIBRARY = {"library", "quiet", "debug", "photos", "input_path"}
 # How flags are written that have a dash where the name of their value has none.
-_NAMES = {"no_library": "no-library"}
+_NAMES = {"no_library": "no-library", "no_mark": "no-mark", "no_refine": "no-refine"}
 _OF_SMILES = ("smile_strength", "smile_from_reference")
 
 
@@ -62,6 +67,13 @@ def _find_idle(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tu
         yield from ((flag, why) for flag in ("smile_from_reference", "reference_face"))
     if values["burst"] is None:
         yield "contact_sheet", "shows who came from where; it goes with --burst"
+    if values["triage"]:
+        why = "has no effect with --triage, which changes no photo and writes tables"
+        yield from ((flag, why) for flag in (*_NOT_WITH_TRIAGE, *list_diffusion_flags(given)))
+    else:
+        if values["watch"]:
+            yield "workers", "has no effect with --watch, where photos come one by one"
+        yield "sidecars", "has an effect with --triage alone"
     if values["analyze"]:
         why = "has no effect with --analyze, which writes a PNG with boxes for every photo"
         yield from ((flag, why) for flag in ("format", "copy_unchanged"))

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -22,6 +20,7 @@ from library.reading import read_digest, read_photo
 from library.store import Library, PhotoRecord
 from photo.errors import UnreadablePhoto
 from photo.files import INPUT_ENDINGS
+from photo.processes import begin_to_serve, hold_interrupts_back
 from photo.writing import describe_error
 
 # So many photos wait for each process: none is ever idle, and little is thrown away when the run is stopped.
@@ -166,13 +165,13 @@ def _read_all(paths: list[Path], workers: int) -> Iterator[PhotoRecord]:
         return
     # Spawned: a copy of this process would share its database and the threads of its networks.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_to_serve)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_to_serve)
     waiting: dict[Future[PhotoRecord | None], Path] = {}
     todo = iter(paths)
     try:
         while True:
             for path in todo:
-                with _hold_interrupts_back():
+                with hold_interrupts_back():
                     waiting[pool.submit(_read, path)] = path
                 if len(waiting) >= _AHEAD * workers:
                     break
@@ -197,16 +196,16 @@ def _read_all(paths: list[Path], workers: int) -> Iterator[PhotoRecord]:
 def _read_apart(paths: list[Path]) -> Iterator[PhotoRecord]:
     """The records of photos, each read in a process that it may bring down; that photo then counts as damaged."""
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_to_serve)
+    pool = ProcessPoolExecutor(1, mp_context=context, initializer=begin_to_serve)
     try:
         for path in paths:
             try:
-                with _hold_interrupts_back():
+                with hold_interrupts_back():
                     future = pool.submit(_read, path)
                 record = future.result()
             except BrokenProcessPool:
                 pool.shutdown(wait=False)
-                pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin_to_serve)
+                pool = ProcessPoolExecutor(1, mp_context=context, initializer=begin_to_serve)
                 record = _note_crash(path)
             if record is not None:
                 yield record
@@ -235,29 +234,3 @@ def _note_error(path: Path, error: str) -> PhotoRecord | None:
     except OSError:
         return None
     return PhotoRecord(path, status.st_size, status.st_mtime_ns, b"", error=error)
-
-
-def _begin_to_serve() -> None:
-    """Begin a process that reads: Ctrl+C is for the one that writes, and when that is killed, this one ends, too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-@contextmanager
-def _hold_interrupts_back() -> Iterator[None]:
-    """Let Ctrl+C wait, here and in processes that are started within, where it would show a traceback."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

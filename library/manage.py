@@ -16,6 +16,7 @@ from library.people_page import check_page, write_page
 from library.store import DamagedLibrary, Library, Person, Sighting, Summary, find_library
 from photo.errors import BadOption
 from photo.names import show
+from photo.pace import name_time
 from photo.types import Progress
 
 # More processes than this wait for the disk, and each takes some hundred megabytes.
@@ -34,7 +35,7 @@ def fill_library(path: Path | None, folders: Sequence[Path], on_progress: Progre
     def tell(number: int, of: int, _: Path) -> None:
         words = f"photo {number:,} of {of:,}"
         if number >= _SURE_AFTER:
-            words += f", {_name_time((time.monotonic() - started) / number * (of - number))} left"
+            words += f", {name_time((time.monotonic() - started) / number * (of - number))} left"
         on_progress(words, number / of)
 
     for folder in folders:
@@ -184,11 +185,3 @@ def _list_folders(photos: Sequence[Path]) -> list[Path]:
 
 def _count(count: int, what: str, many: str = "") -> str:
     return f"{count:,} {what if count == 1 else many or f'{what}s'}"
-
-
-def _name_time(seconds: float) -> str:
-    """A time as people say it, such as "about 12 min"."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

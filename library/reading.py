@@ -101,35 +101,35 @@ def _open_quietly(path: Path) -> Iterator[Image.Image]:
             yield image
 
 
-def read_reduced(path: Path) -> tuple[Pixels, tuple[int, int]]:
-    """Return the upright photo uint8 (h, w, 3), its long side `LONG_SIDE_PX` or less, and its full width and height.
+def read_reduced(path: Path, long_side: int = LONG_SIDE_PX) -> tuple[Pixels, tuple[int, int]]:
+    """Return the upright photo uint8 (h, w, 3), its long side `long_side` pixels at the most, and its full size.
 
-    Raises UnreadablePhoto, MissingPackage.
+    The size is (width, height). Raises UnreadablePhoto, MissingPackage.
     """
     try:
         with _open_quietly(path) as image:
             if image.format == "JPEG" and image.mode in ("RGB", "L"):
-                return _read_jpeg(image)
+                return _read_jpeg(image, long_side)
     except _ERRORS:  # the reader of all formats finds the words for what is wrong
         pass
     pixels = load_photo(path).pixels
-    return _shrink(pixels), (pixels.shape[1], pixels.shape[0])
+    return _shrink(pixels, long_side), (pixels.shape[1], pixels.shape[0])
 
 
-def _read_jpeg(image: Image.Image) -> tuple[Pixels, tuple[int, int]]:
+def _read_jpeg(image: Image.Image, long_side: int) -> tuple[Pixels, tuple[int, int]]:
     """`read_reduced` for an ordinary JPEG: decoded at 1/2, 1/4 or 1/8 of its size where that will do."""
     size = image.size
-    image.draft("RGB", (LONG_SIDE_PX, LONG_SIDE_PX))
+    image.draft("RGB", (long_side, long_side))
     is_wide = image.width > image.height
     ImageOps.exif_transpose(image, in_place=True)
     if (image.width > image.height) != is_wide:
         size = size[1], size[0]
-    return _shrink(np.array(image if image.mode == "RGB" else image.convert("RGB"))), size
+    return _shrink(np.array(image if image.mode == "RGB" else image.convert("RGB")), long_side), size
 
 
-def _shrink(pixels: Pixels) -> Pixels:
-    """The photo with a long side of `LONG_SIDE_PX` at the most."""
-    return scale_down(pixels, LONG_SIDE_PX / max(pixels.shape[:2]))
+def _shrink(pixels: Pixels, long_side: int) -> Pixels:
+    """The photo with a long side of `long_side` pixels at the most."""
+    return scale_down(pixels, long_side / max(pixels.shape[:2]))
 
 
 def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:

@@ -27,11 +27,15 @@ _Name = tuple[str, str]
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMP = "http://ns.adobe.com/xap/1.0/"
-# A name that nobody else has, and that needs no web site: the mark of this program.
-_OWN = "urn:uuid:6f1a5a0e-8c53-4a0d-9a70-5d0f7e6d1c42#"
-_PREFIXES = {_RDF: "rdf", _IPTC: "Iptc4xmpExt", _XMP: "xmp", _OWN: "openeyes"}
+OWN_NAMESPACE = "urn:uuid:6f1a5a0e-8c53-4a0d-9a70-5d0f7e6d1c42#"
+"""A name that nobody else has, and that needs no web site: the mark of this program, in whatever it writes."""
+_PREFIXES = {_RDF: "rdf", _IPTC: "Iptc4xmpExt", _XMP: "xmp", OWN_NAMESPACE: "openeyes"}
 
-_SOURCE_TYPE, _CREATOR, _EDITED_WITH = (_IPTC, "DigitalSourceType"), (_XMP, "CreatorTool"), (_OWN, "editedWith")
+_SOURCE_TYPE, _CREATOR, _EDITED_WITH = (
+    (_IPTC, "DigitalSourceType"),
+    (_XMP, "CreatorTool"),
+    (OWN_NAMESPACE, "editedWith"),
+)
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 # Attribute values may hold any sign but their quote.
@@ -105,7 +109,7 @@ def is_marked(path: Path) -> bool:
     """Return whether a file holds the mark of this program, in whatever format; False when it cannot be read."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(_OWN.encode()) >= 0
+            return content.find(OWN_NAMESPACE.encode()) >= 0
     except (OSError, ValueError):  # ValueError: it is empty, or the path holds what is no file name
         return False
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from xml.dom import minidom
 from xml.parsers.expat import ExpatError
@@ -178,17 +179,12 @@ def add_properties(xmp: str, values: Mapping[tuple[str, str, str], tuple[str, li
     """
     try:
         document = _parse(xmp or _EMPTY)
-        root = document.getElementsByTagNameNS(RDF, "RDF")[0]
         for (uri, prefix, name), (form, texts) in values.items():
             if document.getElementsByTagNameNS(uri, name) or any(
                 node.hasAttributeNS(uri, name) for node in _descriptions(document)
             ):
                 continue
-            description = document.createElementNS(RDF, "rdf:Description")
-            description.setAttribute("xmlns:rdf", RDF)
-            description.setAttributeNS(RDF, "rdf:about", "")
-            description.setAttribute(f"xmlns:{prefix}", uri)
-            element = description.appendChild(document.createElementNS(uri, f"{prefix}:{name}"))
+            element = _add_property(document, _add_description(document), (uri, prefix, name))
             if form:
                 items = element.appendChild(document.createElementNS(RDF, f"rdf:{form}"))
                 for text in texts:
@@ -198,10 +194,102 @@ def add_properties(xmp: str, values: Mapping[tuple[str, str, str], tuple[str, li
                     item.appendChild(document.createTextNode(text))
             else:
                 element.appendChild(document.createTextNode(texts[0]))
-            root.appendChild(description)
         return _write(document)
     except _DAMAGED:
         return None
+
+
+Property = tuple[str, str, str]
+"""A property: the URI of its namespace, the prefix to write where there is none yet, and its local name."""
+
+
+def read_texts(xmp: str, properties: Sequence[Property]) -> list[str | None] | None:
+    """Return the plain texts of properties, None for each that is not there; None in all where XMP cannot be read."""
+    try:
+        document = _parse(xmp)
+        return [_find_text(document, *name) for name in properties]
+    except _DAMAGED:
+        return None
+
+
+def update(
+    xmp: str, texts: Mapping[Property, str | None], bags: Mapping[Property, tuple[str, Sequence[str]]]
+) -> str | None:
+    """Return XMP, "" for none yet, with other plain texts and other words in bags; None when it cannot be read.
+
+    A text of None takes the property out. Of a bag those words go that begin with the first text, and those come that
+    are listed; all other words stay, and so does everything else.
+    """
+    try:
+        document = _parse(xmp or _EMPTY)
+        description = _add_description(document)
+        for (uri, prefix, name), text in texts.items():
+            holder = next((node for node in _descriptions(document) if _get(node, uri, name) is not None), None)
+            if text is not None and holder is not None:
+                _set(holder, uri, name, text)
+                continue
+            _remove(document, partial(_is_named, (uri, name)))
+            if text is not None:
+                added = _add_property(document, description, (uri, prefix, name))
+                added.appendChild(document.createTextNode(text))
+        for (uri, prefix, name), (beginning, words) in bags.items():
+            found: Any = document.getElementsByTagNameNS(uri, name)
+            element = found[0] if found else _add_property(document, description, (uri, prefix, name))
+            _change_bag(document, element, beginning, words)
+        if not description.childNodes:
+            description.parentNode.removeChild(description)
+        return _write(document)
+    except _DAMAGED:
+        return None
+
+
+def _is_named(wanted: tuple[str, str], uri: str | None, name: str) -> bool:
+    return (uri, name) == wanted
+
+
+def _find_text(document: minidom.Document, uri: str, _prefix: str, name: str) -> str | None:
+    values = (_get(node, uri, name) for node in _descriptions(document))
+    return next((value for value in values if value is not None), None)
+
+
+def _add_description(document: minidom.Document) -> Any:
+    """A new description, empty, at the end of a document."""
+    root: Any = document.getElementsByTagNameNS(RDF, "RDF")[0]
+    description = root.appendChild(document.createElementNS(RDF, "rdf:Description"))
+    if root.prefix != "rdf":
+        description.setAttribute("xmlns:rdf", RDF)
+    description.setAttributeNS(RDF, "rdf:about", "")
+    return description
+
+
+def _add_property(document: minidom.Document, description: Any, name: Property) -> Any:
+    """A new element for a property in a description."""
+    uri, prefix, local = name
+    description.setAttribute(f"xmlns:{prefix}", uri)
+    return description.appendChild(document.createElementNS(uri, f"{prefix}:{local}"))
+
+
+def _change_bag(document: minidom.Document, element: Any, beginning: str, words: Sequence[str]) -> None:
+    """Take the words out of an array that begin so, and put others in; see `update`."""
+
+    def add(parent: Any, name: str) -> Any:
+        child = parent.appendChild(document.createElementNS(RDF, f"rdf:{name}"))
+        if document.getElementsByTagNameNS(RDF, "RDF")[0].prefix != "rdf":
+            child.setAttribute("xmlns:rdf", RDF)
+        return child
+
+    arrays = [node for node in element.childNodes if _is_element(node) and node.localName in ("Bag", "Seq", "Alt")]
+    array = arrays[0] if arrays else add(element, "Bag")
+    there = set()
+    for item in [node for node in array.childNodes if _is_element(node)]:
+        text = "".join(node.data for node in item.childNodes if node.nodeType == node.TEXT_NODE)
+        if text.startswith(beginning) and text not in words:
+            array.removeChild(item)
+        else:
+            there.add(text)
+    for word in words:
+        if word not in there:
+            add(array, "li").appendChild(document.createTextNode(word))
 
 
 def _parse(xmp: str) -> minidom.Document:

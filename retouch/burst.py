@@ -17,6 +17,7 @@ from donor.people import FaceCrop, ReferencePhoto, read_reference
 from donor.whole_face import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
 from edit.options import Options, Wish
 from edit.plan import Engine, FixResult, Report
+from face.analysis import FaceAnalysis
 from face.expression import measure_openness, measure_smiling
 from face.identity import SAME_PERSON, embed_face, measure_distance, measure_similarity
 from face.search import remeasure
@@ -110,12 +111,12 @@ class BurstResult:
     changed_outside: int
 
 
-def read_burst_photo(photo: Photo) -> BurstPhoto:
+def read_burst_photo(photo: Photo, analyses: Sequence[FaceAnalysis] | None = None) -> BurstPhoto:
     """Return the faces of one photo of a burst, measured; the result does not refer to the photo's pixels.
 
-    Raises MissingModel, MissingPackage.
+    `analyses` are those of its faces; without them they are searched for. Raises MissingModel, MissingPackage.
     """
-    reference = replace(read_reference(photo), among="the other photos of the burst")
+    reference = replace(read_reference(photo, analyses), among="the other photos of the burst")
     detail = tuple(measure_detail(crop.pixels, crop.face) for crop in reference.crops)
     return BurstPhoto(reference, detail, shrink_for_registration(photo.pixels))
 

@@ -6,6 +6,7 @@ is printed: what a person should read comes back as text, what programs read as 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ from photo.credentials import Signature, check_signature
 from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
 from photo.files import FORMATS, check_output, load_photo, save_photo
 from photo.layers import NamedPatch, check_layers, encode_layers
-from photo.mark import mark_photo
+from photo.mark import mark_photo, name_tool
 from photo.names import show
 from photo.raw import is_raw
 from photo.saving import Saving
@@ -68,7 +69,8 @@ class JobFiles:
     for a copy of photos that needed nothing. `layers` takes the edits of a single photo as layers. `sign` are the files
     of a certificate chain and its key, to sign results with. `library` is the file of a photo library, None for that of
     the user; with `no_library` no other photos are looked for, neither in it nor beside a photo. With `references`, or
-    bursts, none are either way. `person` is the name or number of the only person of the library to edit.
+    bursts, none are either way. `person` is the name or number of the only person of the library to edit. With
+    `watch` the sources are folders that need not hold any photo yet.
     """
 
     sources: tuple[Path, ...] = ()
@@ -87,6 +89,7 @@ class JobFiles:
     library: Path | None = None
     no_library: bool = False
     person: str | None = None
+    watch: bool = False
 
     @property
     def are_many(self) -> bool:
@@ -136,7 +139,7 @@ class FileJob:
     ) -> None:
         self.files, self.options, self.analyze = files, options, analyze
         self.verbose = verbose
-        self._log, self._quiet = log, quiet
+        self.log, self._quiet = log, quiet
         if files.format is not None and f".{files.format}" not in FORMATS:
             known = ", ".join(ending.removeprefix(".") for ending in FORMATS)
             raise BadOption(f"--format must be one of {known}, not {files.format}.")
@@ -149,9 +152,16 @@ class FileJob:
             check_signature(self._signature)
         is_alone = not (files.no_library or files.references or files.burst or files.are_bursts)
         asks = is_alone and options.eyes.wish is not Wish.NEVER
-        self._proposer = Proposer(files.library, log, files.person) if asks or files.person is not None else None
+        self._proposer = Proposer(files.library, self._tell, files.person) if asks or files.person is not None else None
         self.listing = self._list_sources()
         self.originals = self._list_originals()
+
+    def __getstate__(self) -> dict[str, object]:
+        """The job for another process, which loads its own engine and references, and has to set `log`."""
+        return {name: value for name, value in vars(self).items() if name not in ("log", "engine", "references")}
+
+    def _tell(self, text: str) -> None:
+        self.log(text)
 
     @property
     def output_folder(self) -> Path:
@@ -174,20 +184,42 @@ class FileJob:
                 except (UnreadablePhoto, MissingPackage) as error:
                     if not path.is_dir():
                         raise
-                    self._log(f"warning: {error} It is left out.")
+                    self.log(f"warning: {error} It is left out.")
         if self.files.references and not found:
             raise UnreadablePhoto("None of the reference photos can be read.")
         return found
 
-    def plan(self) -> list[PhotoFiles]:
+    def plan(self, is_done: Callable[[PhotoFiles], bool] = lambda _: False) -> list[PhotoFiles]:
         """Return every photo of the run with the place of its result; nothing that is written replaces an original.
 
-        No two photos have one place. What killed runs left behind in the folders of results is removed.
+        No two photos have one place. What killed runs left behind in the folders of results is removed. Photos that
+        `is_done` says are done are left out, and their results are not looked at.
         """
-        planned = self._plan_many() if self.files.are_many else [self._plan_one(self.listing.paths[0])]
+        if not self.files.are_many:
+            planned = [self._plan_one(self.listing.paths[0])]
+        else:
+            planned = [files for files in self._plan_many() if not is_done(files)]
+            for files in planned:
+                for path, originals in self._list_outputs(files):
+                    originals.check(path)
+        self.clear_leftovers(planned)
+        return planned
+
+    def clear_leftovers(self, planned: Sequence[PhotoFiles]) -> None:
+        """Remove the temporary files that killed processes left behind in the folders of results."""
         for folder in {files.target.parent for files in planned}:
             remove_leftovers(folder)
-        return planned
+
+    def describe_settings(self) -> str:
+        """Return a digest that differs wherever the results of a photo would, as of another version of the program."""
+        files = replace(self.files, sources=(), recursive=False, watch=False)
+        text = "\n".join([name_tool(), repr(self.options), repr(files), str(self.analyze)])
+        return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
+
+    def is_in_place(self, planned: Sequence[PhotoFiles]) -> bool:
+        """Return whether results take the place of photos that are read, so that the order of work matters."""
+        read = {os.path.realpath(path) for _, path in self.originals.photos}
+        return any(os.path.realpath(files.target) in read for files in planned)
 
     def run_photo(self, files: PhotoFiles, on_progress: Progress) -> Summary:
         """Fix or analyze one photo, write what comes of it, and return what was done."""
@@ -317,8 +349,21 @@ class FileJob:
                 raise UnreadablePhoto(
                     f"{missing} does not exist; check the name, and put it in quotes where it holds a space."
                 )
+        if files.watch and (wrong := next((path for path in files.sources if not path.is_dir()), None)) is not None:
+            raise BadOption(f"--watch takes folders, and {wrong} is none.")
+        if files.watch and any(is_same(path, self.output_folder) for path in files.sources):
+            raise BadOption("--watch needs another folder for results; name one with --output_path.")
         others = [files.masks_dir] if files.masks_dir is not None else []
-        return list_inputs(files.sources, recursive=files.recursive, results=self.output_folder, others=others)
+        return list_inputs(
+            files.sources, recursive=files.recursive, results=self.output_folder, others=others,
+            may_be_empty=files.watch,
+        )  # fmt: skip
+
+    def list_again(self) -> list[Path]:
+        """Look for the photos of the sources anew, and return their paths."""
+        self.listing = self._list_sources()
+        self.originals = self._list_originals()
+        return self.listing.paths
 
     def _list_originals(self) -> Originals:
         """All photos that the run reads, so that nothing it writes takes their place."""
@@ -370,9 +415,6 @@ class FileJob:
             for source, name, masks_dir in zip(sources, tell_apart(names, sources), masks, strict=True)
         ]
         check_apart([files.target for files in planned], [folder for folder in masks if folder is not None])
-        for files in planned:
-            for path, originals in self._list_outputs(files):
-                originals.check(path)
         return planned
 
     def _is_from_samples(self, source: Path) -> bool:

@@ -48,11 +48,14 @@ class Listing:
         return [photo.path for photo in self.inputs]
 
 
-def list_inputs(sources: Sequence[Path], *, recursive: bool, results: Path, others: Iterable[Path] = ()) -> Listing:
+def list_inputs(
+    sources: Sequence[Path], *, recursive: bool, results: Path, others: Iterable[Path] = (), may_be_empty: bool = False
+) -> Listing:
     """Return the photos that were named, and those of the folders that were, each once.
 
     Results go into the folder `results`. Of a folder that is the same, earlier results are left out, and so are
-    `results` and the folders `others` where they lie in a folder that is looked through. Raises UnreadablePhoto.
+    `results` and the folders `others` where they lie in a folder that is looked through. Raises UnreadablePhoto, also
+    where there is no photo at all, unless `may_be_empty`.
     """
     listing = Listing()
     known: dict[str, Path] = {}
@@ -69,7 +72,7 @@ def list_inputs(sources: Sequence[Path], *, recursive: bool, results: Path, othe
                 listing.passed_over.append((photo.path, f"the same photo as {show(first)}"))
         listing.inputs += [photo for photo in found.inputs if known[os.path.realpath(photo.path)] is photo.path]
         listing.passed_over += found.passed_over
-    if not listing.inputs:
+    if not listing.inputs and not may_be_empty:
         raise UnreadablePhoto(_complain(sources, listing.passed_over))
     return listing
 

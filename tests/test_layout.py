@@ -39,7 +39,8 @@ BELOW = {
         "library",
     },
     "page": {"photo", "face", "edit", "eyes_mask", "mouth_mask", "donor", "retouch"},
-    "main": {"photo", "edit", "library", "retouch", "page"},
+    "triage": {"photo", "face", "edit", "donor", "library", "retouch"},
+    "main": {"photo", "edit", "library", "retouch", "triage", "page"},
 }
 """For every room, a package or a file at the top, those that it may import."""
 OUTSIDE = {"tests", "benchmark", "docs", "data", "models", "training"}

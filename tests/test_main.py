@@ -162,6 +162,10 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("scene.png", "--format", "jpx"), "--format must be one of avif, bmp, "),
         (("scene.png", "-o", "out.png", "--format", "jpg"), "--format has no effect: the ending of out.png"),
         (("scene.png", "--recursive"), "--recursive has no effect without a folder"),
+        (("scene.png", "--workers", "2"), "--workers has no effect without a folder, or several photos"),
+        (("scene.png", "--workers", "0"), "takes a number from 1 to 64"),
+        (("scene.png", "--retry_failed"), "--retry_failed has no effect without a folder, or several photos"),
+        (("no_photos", "scene.png", "--retry_failed"), "--retry_failed finds no journal in data"),
         (("scene.png", "scene.png", "-o", "out.png"), "out.png names one photo; --output_path must be a folder"),
         ((".", "-o", "out.jpg"), "out.jpg names one photo; --output_path must be a folder"),
         ((".", "-o", "scene.png"), "scene.png is a file; --output_path must be a folder"),
@@ -333,7 +337,7 @@ def test_a_folder_that_is_stopped_says_how_far_it_came_and_writes_its_report(
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [Path(entry["input"]).name for entry in report["photos"]] == ["a.png"]
     assert report["stopped"] == {"done": 1, "of": 3}
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "open_eyes_journal.jsonl"]
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -558,7 +562,7 @@ def test_a_folder_is_done_photo_by_photo_and_a_bad_one_does_not_stop_it(tmp_path
     (folder / "clip.gif").write_bytes(b"GIF89a")
     (folder / "more").mkdir()
     done = run("--input_path", "in", "-o", "out", "--report", "report.json", "--copy_unchanged", cwd=tmp_path, code=2)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.jpg", "open_eyes_journal.jsonl"]
     assert done.stdout.splitlines()[-1] == "3 photos: 2 written to out, 1 failed."
     assert len(done.stderr.strip().splitlines()) == 1 and "b.jpg" in done.stderr
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))

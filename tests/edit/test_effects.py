@@ -43,6 +43,7 @@ def check(arguments: str) -> None:
         "a.jpg --person Ada --library faces.sqlite",
         "a.jpg --person Ada --no-eyes --library faces.sqlite",
         "in --person 3 --analyze",
+        "in --triage --sidecars --workers 2 --no-smile --overwrite --recursive --faces 1",
     ],
 )
 def test_flags_that_do_something_are_taken(arguments: str) -> None:
@@ -63,6 +64,11 @@ def test_flags_that_do_something_are_taken(arguments: str) -> None:
         ("a.jpg --smile never --smile_strength 0.5", "--smile_strength has no effect where nobody"),
         ("a.jpg --host localhost", "--host has an effect with --gradio alone"),
         ("--gradio --report x.json", "--report does not go with --gradio"),
+        ("a.jpg --sidecars", "--sidecars has an effect with --triage alone"),
+        ("in --triage --quality 90", "--quality has no effect with --triage"),
+        ("in --triage --no-mark", "--no-mark has no effect with --triage"),
+        ("in --triage --steps 3", "--steps has no effect with --triage"),
+        ("--burst in --triage", "--triage does not go with --burst"),
         ("--burst in --recursive", "--recursive does not go with --burst"),
         ("--burst in --copy_unchanged", "--copy_unchanged does not go with --burst"),
         ("a.jpg --contact_sheet x.png", "it goes with --burst"),
