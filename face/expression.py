@@ -54,7 +54,7 @@ _WIDE_OPEN = 0.28
 _SCREAMING_LIP, _SCREAMING_SMILE = 0.5, 0.4
 # calibration: infant. From the eyes to the chin, in distances of the outer eye corners: newborns have a short chin, and
 # are asleep rather than caught in a blink.
-_INFANT_CHIN = 0.92
+INFANT_CHIN = 0.92
 
 # ---- eyes as they come out, or are to be copied ---------------------------------------------------------
 
@@ -174,7 +174,7 @@ def find_doubt(face: Face, closed: frozenset[Feature], closedness: Mapping[Featu
             return Doubt.LAUGHING
         if _raised_lip(face) > _SCREAMING_LIP and face.smile < _SCREAMING_SMILE:
             return Doubt.CRYING
-        if face.landmarks.chin_ratio < _INFANT_CHIN:
+        if face.landmarks.chin_ratio < INFANT_CHIN:
             return Doubt.ASLEEP
     return None
 

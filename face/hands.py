@@ -56,7 +56,7 @@ def find_hands(pixels: Pixels, face: Face) -> list[FloatArray]:
 
 
 def covers(hand: FloatArray, outline: FloatArray, reach_px: float) -> bool:
-    """Return whether a hand, as from `find_hands`, lies over an outline float32 (n, 2) or closer to it than `reach_px`."""
+    """Return whether a hand of `find_hands` lies over an outline float32 (n, 2) or closer to it than `reach_px`."""
     closed = np.ascontiguousarray(outline[:, :2], np.float32)
     return any(
         cv2.pointPolygonTest(closed, (float(x), float(y)), measureDist=True) >= -reach_px for x, y in hand.tolist()
