@@ -6,11 +6,11 @@ move as a pair, so a nearly closed eye beside a clearly closed one counts as clo
 cases:
 
 - Eyes narrowed by a laugh, half open or looking down stay as they are: they belong to the expression.
-- Eyes that may be closed or only lowered, narrowed by a laugh or half shut are left, and the report says that it is not
-  sure; `--eyes always` opens them.
+- Eyes that may be closed or only lowered, narrowed by a laugh, half shut or in the shadow of a few pixels are left, and
+  so are both beside a hand over one; the report says that it is not sure; `--eyes always` opens them.
 - One eye shut and the other open is opened. It may be a wink, but whoever runs this program wants open eyes; the report
   on the open eye says so, and `--no-eyes` or `--faces` keep a wink.
-- Eyes behind dark glasses or under a hand, eyes of a few pixels and those of a head in profile stay as they are: an
+- Eyes behind dark glasses or under something else, eyes of a few pixels and those of a head in profile stay as they are: an
   open eye there would be a guess. Where one eye of a closed pair is visible and has to stay closed, both do.
 - Of an eye that the photo's edge cuts off, the visible part opens if the other eye does; by itself it stays closed.
 """
