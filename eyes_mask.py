@@ -10,8 +10,8 @@ cases:
   so are both beside a hand over one; the report says that it is not sure; `--eyes always` opens them.
 - One eye shut and the other open is opened. It may be a wink, but whoever runs this program wants open eyes; the report
   on the open eye says so, and `--no-eyes` or `--faces` keep a wink.
-- Eyes behind dark glasses or under something else, eyes of a few pixels and those of a head in profile stay as they are: an
-  open eye there would be a guess. Where one eye of a closed pair is visible and has to stay closed, both do.
+- Eyes behind dark glasses or under something else, eyes of a few pixels and those of a head in profile stay as they
+  are: an open eye there would be a guess. Where one eye of a closed pair is visible and has to stay closed, both do.
 - Of an eye that the photo's edge cuts off, the visible part opens if the other eye does; by itself it stays closed.
 """
 
@@ -151,9 +151,11 @@ def _find_cause(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feat
         return Cause(Reason.UNDER_DARK_GLASS)
     if eye.lacks_lash_line:
         return Cause(Reason.NO_LASH_LINE)
-    if options.choose_for(face.number).eyes is not Wish.ALWAYS and any(map(analysis.has_hand_over, EYES)):
-        return Cause(Reason.UNSURE_COVERED)
-    return None
+    if options.choose_for(face.number).eyes is Wish.ALWAYS:
+        return None
+    if analysis.looks_of_stone:
+        return Cause(Reason.UNSURE_STONE)
+    return Cause(Reason.UNSURE_COVERED) if any(map(analysis.has_hand_over, EYES)) else None
 
 
 def _name_openness(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feature]) -> Reason:

@@ -283,6 +283,8 @@ def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, al
     doubt = find_mouth_doubt(face, analysis.doubt)
     if doubt is not None:
         return Cause(_DOUBTS[doubt])
+    if analysis.looks_of_stone:
+        return Cause(Reason.UNSURE_STONE)
     has_covered_eye = any(analysis.eye(feature).lacks_lash_line for feature in analysis.closed)
     return Cause(Reason.UNSURE_COVERED) if has_covered_eye or analysis.has_hand_over(Feature.MOUTH) else None
 

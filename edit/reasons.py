@@ -21,6 +21,7 @@ class Reason(enum.Enum):
     OUTSIDE = "outside-the-photo"
     TURNED_AWAY = "head-turned-too-far"
     KEPT_BY_HAND = "kept-by-hand"
+    UNSURE_STONE = "unsure-stone"
     UNSURE_COVERED = "unsure-partly-covered"
     # … an eye …
     OPEN = "open"

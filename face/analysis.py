@@ -12,7 +12,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_light_side
+from face.appearance import FaceAppearance, looks_of_stone, measure_appearance, measure_eye_skin, measure_light_side
 from face.expression import Doubt, find_closed_in, find_doubt, is_close_call, measure_closedness
 from face.eye_geometry import find_iris, measure_iris
 from face.hands import covers, find_hands
@@ -124,6 +124,12 @@ class FaceAnalysis:
     def lips(self) -> LipContrast | None:
         """Contrast between the lips and the skin around them; None when the mouth is not in the photo."""
         return measure_lip_contrast(self.pixels, self.face.landmarks)
+
+    @cached_property
+    def looks_of_stone(self) -> bool:
+        """Whether it has hardly any colour in a photo that shows colours, as a statue."""
+        lips = self.lips
+        return lips is not None and looks_of_stone(self.pixels, self.appearance.skin, lips.chroma)
 
     @cached_property
     def hands(self) -> list[FloatArray]:

@@ -317,6 +317,7 @@ _SHORT = {
     Reason.UNSURE_SMALL: "not sure",
     Reason.UNSURE_READINGS: "not sure",
     Reason.UNSURE_COVERED: "not sure",
+    Reason.UNSURE_STONE: "not sure",
     Reason.UNSURE_POUT: "not sure",
     Reason.UNSURE_MOOD: "not sure",
     Reason.UNSURE_BENT: "not sure",

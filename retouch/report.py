@@ -30,6 +30,8 @@ _SENTENCES = {
     Reason.TURNED_AWAY: "the head is turned too far to the side| ({degrees:.0f}°)",
     Reason.UNSURE_COVERED: "something, such as a hand, lies over a part of the face: not sure enough; --eyes always or "
     "--smile always edits it",
+    Reason.UNSURE_STONE: "the face has hardly any colour, as a statue's: not sure enough; --eyes always or "
+    "--smile always edits it",
     Reason.KEPT_BY_HAND: "everything there was painted over to be kept",
     Reason.OPEN: "open already",
     Reason.OPEN_BESIDE_CLOSED: "open already; the other eye is closed, as in a wink, and counts as a closed eye",
