@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -83,13 +84,21 @@ class Guard:
     """Stands before the page, an ASGI application, and lets through what its visitors may ask for.
 
     `names` are the names of the hosts that the page is served at, `folder` holds all its files, `scripts` are the
-    inline scripts that may run on the page beside those that its HTML holds itself.
+    inline scripts that may run on the page beside those that its HTML holds itself. Once `stopping` is set, nobody is
+    let in any more: a page that saw its connection break would otherwise take the dying server for a living one.
     """
 
     def __init__(
-        self, app: Application, names: frozenset[str], folder: Path, limits: Limits, scripts: Iterable[str] = ()
+        self,
+        app: Application,
+        names: frozenset[str],
+        folder: Path,
+        limits: Limits,
+        scripts: Iterable[str] = (),
+        stopping: Event | None = None,
     ) -> None:
         self._app = app
+        self._stopping = stopping or Event()
         self._names = names
         self._folder = folder.resolve()
         self._limits = limits
@@ -107,6 +116,8 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
+            if self._stopping.is_set():
+                raise Refused(503, "The page is being closed.")
             check_host(headers.get("host", ""), self._names)
             check_origin(scope["method"], str(scope["path"]), headers)
             self._check_route(scope)

@@ -119,6 +119,17 @@ window.addEventListener('paste', event => { if (event.clipboardData) take(event,
 let takenHome = '';
 const unsaved = () => document.querySelector('#work .photos')?.dataset.unsaved ?? '';
 window.addEventListener('click', event => { if (event.target.closest?.('#download')) takenHome = unsaved(); }, true);
+let hasRestarted = false;
 window.addEventListener('beforeunload', event => {
-  if (unsaved() && unsaved() !== takenHome) { event.preventDefault(); event.returnValue = ''; }
+  if (!hasRestarted && unsaved() && unsaved() !== takenHome) { event.preventDefault(); event.returnValue = ''; }
 });
+// A server that was started anew knows nothing of what this page shows. gradio notices only while it waits for something.
+const look = async () => {
+  const own = window.gradio_config?.app_id;
+  if (!own) return;
+  const answer = await fetch('gradio_api/app_id', {cache: 'no-store'}).catch(() => null);
+  if (!answer?.ok || (await answer.json()).app_id === own) return;
+  hasRestarted = true;  // what was not taken home is gone with the old server
+  location.reload();
+};
+setInterval(() => look().catch(() => {}), 3000);

@@ -57,7 +57,7 @@ def serve(
         _use_folder(folder)
         visitors = Visitors()
         page = build_page(options, folder, visitors)
-        url = launch(page, host, port, auth, make_guard(folder, host, names))
+        url = launch(page, host, port, auth, make_guard(folder, host, names, stopped))
         if host not in LOOPBACK:
             who = "Everybody who knows the name and the password" if auth else "EVERYBODY"
             log(f"Warning: {who} in your network can open this page and use this computer for their photos."
@@ -72,11 +72,13 @@ def serve(
             page.close(verbose=False)
 
 
-def make_guard(folder: Path, host: str, names: Iterable[str] = ()) -> Middleware:
-    """Return what stands before a page that listens at `host` and has its files in `folder`."""
+def make_guard(
+    folder: Path, host: str, names: Iterable[str] = (), stopping: threading.Event | None = None
+) -> Middleware:
+    """Return what stands before a page that listens at `host`, has its files in `folder`, and ends once `stopping`."""
     return Middleware(
-        Guard, names=name_hosts(host, names), folder=folder, limits=LIMITS, scripts=(read_script(),)
-    )  # fmt: skip
+        Guard, names=name_hosts(host, names), folder=folder, limits=LIMITS, scripts=(read_script(),), stopping=stopping
+    )
 
 
 def launch(page: gr.Blocks, host: str, port: int, auth: tuple[str, str] | None, guard: Middleware) -> str:

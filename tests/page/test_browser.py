@@ -416,6 +416,8 @@ def test_after_a_restart_of_the_server_there_is_a_fresh_start(new_page: NewPage,
         drop(page, SAMPLES / "image_2.jpg")
         page.wait_for_selector(".mark")
         playwright.expect(page.locator("#make")).to_be_enabled()
+        # Nothing is waited for any more, so that only the page itself can notice.
+        page.wait_for_timeout(3000)
         port = first.url.rpartition(":")[2]
     with serving(tmp_path / "second", "--port", port) as second:
         assert second.url == first.url

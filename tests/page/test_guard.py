@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -55,7 +56,10 @@ class Asker:
 
     def __init__(self, folder: Path, inner: Inner | None = None, limits: Limits = LIMITS) -> None:
         self.inner = inner or Inner()
-        self.guard = Guard(self.inner, name_hosts("127.0.0.1"), folder, limits, scripts=["let own;"])
+        self.stopping = Event()
+        self.guard = Guard(
+            self.inner, name_hosts("127.0.0.1"), folder, limits, scripts=["let own;"], stopping=self.stopping
+        )
 
     def ask(
         self,
@@ -366,3 +370,9 @@ def test_what_is_no_request_passes_and_no_socket_opens(tmp_path: Path) -> None:
     sent.clear()
     asyncio.run(guard({"type": "websocket", "path": "/"}, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+def test_once_the_page_is_being_closed_nobody_is_let_in(asker: Asker) -> None:
+    assert asker.status("GET", "/gradio_api/app_id") == 200
+    asker.stopping.set()
+    assert asker.status("GET", "/gradio_api/app_id") == 503
