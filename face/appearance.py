@@ -262,6 +262,7 @@ def measure_light_side(pixels: Pixels, face: Face) -> float:
 # lighter than the second number and has less chroma than the third, with lips that differ from it by less than the
 # fourth, is stone. Dark skin may have so little chroma in cold light.
 _COLORFUL, _STONE_LIGHTNESS, _STONE_CHROMA, _STONE_LIPS = 25.0, 50.0, 9.5, 2.0
+# The photo's colours are looked at with this longest side.
 _COLORS_SIDE_PX = 200
 
 
