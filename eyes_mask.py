@@ -6,12 +6,12 @@ move as a pair, so a nearly closed eye beside a clearly closed one counts as clo
 cases:
 
 - Eyes narrowed by a laugh, half open or looking down stay as they are: they belong to the expression.
-- Eyes that may be closed or only lowered, narrowed by a laugh or half shut are left, and the report says that it is not
-  sure; `--eyes always` opens them.
+- Eyes that may be closed or only lowered, narrowed by a laugh, half shut or in the shadow of a few pixels are left, and
+  so are both beside a hand over one; the report says that it is not sure; `--eyes always` opens them.
 - One eye shut and the other open is opened. It may be a wink, but whoever runs this program wants open eyes; the report
   on the open eye says so, and `--no-eyes` or `--faces` keep a wink.
-- Eyes behind dark glasses or under a hand, eyes of a few pixels and those of a head in profile stay as they are: an
-  open eye there would be a guess. Where one eye of a closed pair is visible and has to stay closed, both do.
+- Eyes behind dark glasses or under something else, eyes of a few pixels and those of a head in profile stay as they
+  are: an open eye there would be a guess. Where one eye of a closed pair is visible and has to stay closed, both do.
 - Of an eye that the photo's edge cuts off, the visible part opens if the other eye does; by itself it stays closed.
 """
 
@@ -27,7 +27,7 @@ from edit.options import EyeOptions, Options, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, Doubt, find_closed
+from face.expression import CLOSED, NARROW, NARROWING_SMILE, NEARLY_CLOSED, Doubt
 from face.eye_geometry import landmarks_in_frame
 from face.types import EYES, EyeFrame, Face, Feature
 from photo.blend import draw_mask, smoothstep
@@ -47,6 +47,7 @@ _DOUBTS = {
     Doubt.ONE_EYE: Reason.UNSURE_HALF_SHUT,
     Doubt.CRYING: Reason.UNSURE_CRYING,
     Doubt.ASLEEP: Reason.UNSURE_ASLEEP,
+    Doubt.SMALL: Reason.UNSURE_SMALL,
 }
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner. Real
@@ -104,7 +105,7 @@ def check_face_numbers(faces: Sequence[Face], options: Options) -> None:
 
 def _find_wanted(analysis: FaceAnalysis, options: Options) -> frozenset[Feature]:
     """The eyes that count as closed; where the user wants eyes opened always and none is closed, the narrow ones."""
-    closed = find_closed(analysis.closedness)
+    closed = analysis.closed
     if options.choose_for(analysis.face.number).eyes is Wish.ALWAYS and not closed:
         return frozenset(feature for feature in EYES if analysis.closedness[feature] >= NARROW)
     return closed
@@ -122,10 +123,13 @@ def _find_causes(analysis: FaceAnalysis, closed: frozenset[Feature], options: Op
     own = dict(causes)
     for feature, other in (EYES, EYES[::-1]):
         cause = own[other]
-        # An eye under a hand may well be open.
-        other_stays_closed = other in closed and cause is not None and cause.reason is not Reason.NO_LASH_LINE
-        if own[feature] is None and other_stays_closed and inside[other] > 0:
+        if own[feature] is not None or other not in closed or cause is None or inside[other] == 0:
+            continue
+        if cause.reason is not Reason.NO_LASH_LINE:
             causes[feature] = Cause(Reason.OTHER_STAYS_CLOSED)
+        elif options.choose_for(analysis.face.number).eyes is not Wish.ALWAYS:
+            # An eye under a hand may well be open; but whoever holds something over an eye may close the other, too.
+            causes[feature] = Cause(Reason.UNSURE_COVERED)
     return causes
 
 
@@ -149,13 +153,21 @@ def _find_cause(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feat
         return Cause(Reason.TURNED_AWAY, {"degrees": abs(face.yaw_degrees)})
     if eye.is_under_dark_glass:
         return Cause(Reason.UNDER_DARK_GLASS)
-    return Cause(Reason.NO_LASH_LINE) if eye.lacks_lash_line else None
+    if eye.lacks_lash_line:
+        return Cause(Reason.NO_LASH_LINE)
+    if options.choose_for(face.number).eyes is Wish.ALWAYS:
+        return None
+    if analysis.looks_of_stone:
+        return Cause(Reason.UNSURE_STONE)
+    return Cause(Reason.UNSURE_COVERED) if any(map(analysis.has_hand_over, EYES)) else None
 
 
 def _name_openness(analysis: FaceAnalysis, feature: Feature, closed: frozenset[Feature]) -> Reason:
     """Why an eye does not count as closed."""
     if closed:
         return Reason.OPEN_BESIDE_CLOSED
+    if feature in analysis.disputed:
+        return Reason.UNSURE_READINGS
     if analysis.closedness[feature] < NEARLY_CLOSED:
         return Reason.OPEN
     return Reason.NARROWED_BY_SMILE if analysis.face.smile > NARROWING_SMILE else Reason.LOWERED

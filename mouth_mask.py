@@ -214,6 +214,7 @@ _DOUBTS = {
     MouthDoubt.TEETH: Reason.UNSURE_TEETH,
     MouthDoubt.EYES: Reason.UNSURE_MOOD,
     MouthDoubt.BENT: Reason.UNSURE_BENT,
+    MouthDoubt.POUT: Reason.UNSURE_POUT,
 }
 
 
@@ -280,8 +281,15 @@ def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, al
         return Cause(Reason.OUT_OF_FOCUS)
     if analysis.lips is None or analysis.lips.is_covered:
         return Cause(Reason.MOUTH_COVERED)
-    doubt = None if always else find_mouth_doubt(face, analysis.doubt)
-    return None if doubt is None else Cause(_DOUBTS[doubt])
+    if always:
+        return None
+    doubt = find_mouth_doubt(face, analysis.doubt)
+    if doubt is not None:
+        return Cause(_DOUBTS[doubt])
+    if analysis.looks_of_stone:
+        return Cause(Reason.UNSURE_STONE)
+    has_covered_eye = any(analysis.eye(feature).lacks_lash_line for feature in analysis.closed)
+    return Cause(Reason.UNSURE_COVERED) if has_covered_eye or analysis.has_hand_over(Feature.MOUTH) else None
 
 
 def _lip_gap(landmarks: Landmarks) -> float:

@@ -23,7 +23,7 @@ from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
 from face.expression import DONOR_SMILE, NEARLY_CLOSED, measure_closedness
 from face.eye_geometry import EYEBALL_DEPTH, IRIS_CENTER, landmarks_in_frame
-from face.identity import SAME_PERSON, measure_distance
+from face.identity import is_surely_same, limit_of, measure_distance
 from face.types import EYES, Face, Feature
 from photo.errors import BadOption
 from photo.measure import LUMA
@@ -161,15 +161,20 @@ class DonorFinder:
         return matches
 
     @cached_property
-    def _nearest(self) -> dict[int, float]:
-        """For the number of each face the distance of the nearest face in all references; infinite without any."""
+    def _nearest(self) -> dict[int, tuple[float, float]]:
+        """For the number of each face the distance of the nearest face in all references, and the limit of the two.
+
+        Without any face the distance is infinite.
+        """
         crops = [crop for _, crops in self._references for crop in crops]
-        return {
-            analysis.face.number: min(
-                (measure_distance(analysis.embedding, crop.embedding) for crop in crops), default=math.inf
-            )
-            for analysis in self._analyses
-        }
+        nearest = {}
+        for analysis in self._analyses:
+            pairs = [
+                (measure_distance(analysis.embedding, crop.embedding), limit_of(analysis.face, crop.face))
+                for crop in crops
+            ]
+            nearest[analysis.face.number] = min(pairs, key=lambda pair: pair[0] / pair[1], default=(math.inf, 0.0))
+        return nearest
 
 
 def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
@@ -197,8 +202,10 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
         opening = expect_opening(face, other)
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
     is_pale = measured["saturation_ratio"] < LEAST_SATURATION_RATIO
-    iris = None if why or is_mouth or is_pale else measure_iris_ratio(match.crop.analysis)
     likeness = None if why or is_mouth else match.crop.analysis
+    iris = None
+    if not (why or is_mouth or is_pale) and is_surely_same(match.distance, face, other):
+        iris = measure_iris_ratio(match.crop.analysis)
     why = why or _judge_view(match, measured, is_mouth)
     if why is None:
         measured["agreement"] = _measure_agreement(match.alignment, is_mouth)
@@ -323,11 +330,14 @@ def _add_known(intent: Intent, found: Finding, known: KnownEyes) -> Finding:
     return replace(found, iris=_light_iris(intent, known.iris), known=known, is_iris_known_so=True)
 
 
-def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: float, among: str) -> Finding:
+def _select_donors(
+    intent: Intent, candidates: Sequence[_Candidate], nearest: tuple[float, float], among: str
+) -> Finding:
     """The finding for `intent`: the best of the candidates, or the reason why there is none.
 
-    `nearest` is the distance of the nearest face in all other photos, `among` what reports call these.
+    `nearest` is the distance of the nearest face in all other photos, and its limit, `among` what reports call these.
     """
+    distance, limit = nearest
     candidates = sorted(candidates, key=lambda candidate: candidate.penalty)
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
     iris = None
@@ -340,11 +350,11 @@ def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: fl
         return Finding(tuple(good[:MOST_DONORS]), None, iris, likeness=likeness)
     if candidates and candidates[0].why_not is not None:
         why = candidates[0].why_not
-    elif math.isinf(nearest):
+    elif math.isinf(distance):
         why = Cause(Reason.NO_FACE_THERE)
-    elif nearest < SAME_PERSON:
+    elif distance < limit:
         why = Cause(Reason.SEVERAL_ALIKE)
     else:
-        why = Cause(Reason.NOBODY_ALIKE, {"distance": nearest, "most": SAME_PERSON})
+        why = Cause(Reason.NOBODY_ALIKE, {"distance": distance, "most": limit})
     cause = Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": among, "why": why})
     return Finding((), cause, iris, likeness=likeness)

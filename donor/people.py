@@ -15,7 +15,7 @@ import numpy as np
 
 from edit.options import Options
 from face.analysis import FaceAnalysis
-from face.identity import SAME_PERSON, Embedding, measure_distance
+from face.identity import Embedding, limit_of, measure_distance
 from face.search import find_faces
 from face.types import Face
 from photo.types import Box, FloatArray, Photo, Pixels
@@ -128,7 +128,7 @@ def match_people(analyses: Sequence[FaceAnalysis], crops: Sequence[FaceCrop], *,
     for analysis in analyses:
         for crop in crops:
             distance = measure_distance(analysis.embedding, crop.embedding)
-            if distance < SAME_PERSON:
+            if distance < limit_of(analysis.face, crop.face):
                 pairs.append(
                     _Pair(distance, analysis.face, crop, is_burst and _is_in_place(analysis.face, crop.in_photo))
                 )

@@ -21,6 +21,8 @@ class Reason(enum.Enum):
     OUTSIDE = "outside-the-photo"
     TURNED_AWAY = "head-turned-too-far"
     KEPT_BY_HAND = "kept-by-hand"
+    UNSURE_STONE = "unsure-stone"
+    UNSURE_COVERED = "unsure-partly-covered"
     # … an eye …
     OPEN = "open"
     OPEN_BESIDE_CLOSED = "open-beside-a-closed-one"
@@ -31,6 +33,8 @@ class Reason(enum.Enum):
     UNSURE_HALF_SHUT = "unsure-half-shut"
     UNSURE_CRYING = "unsure-crying"
     UNSURE_ASLEEP = "unsure-asleep"
+    UNSURE_SMALL = "unsure-small"
+    UNSURE_READINGS = "unsure-readings"
     UNDER_DARK_GLASS = "under-dark-glass"
     NO_LASH_LINE = "hidden"
     OTHER_STAYS_CLOSED = "other-eye-stays-closed"
@@ -42,6 +46,7 @@ class Reason(enum.Enum):
     UNSURE_TEETH = "unsure-teeth"
     UNSURE_MOOD = "unsure-mood"
     UNSURE_BENT = "unsure-bent"
+    UNSURE_POUT = "unsure-pout"
     OUT_OF_FOCUS = "out-of-focus"
     MOUTH_COVERED = "mouth-covered"
     # An edit did not do what it should.

@@ -6,14 +6,16 @@ or measure it differently.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import cv2
 import numpy as np
 
-from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_light_side
-from face.expression import CLOSE_CALL, CLOSED, Doubt, find_doubt, measure_closedness
+from face.appearance import FaceAppearance, looks_of_stone, measure_appearance, measure_eye_skin, measure_light_side
+from face.expression import Doubt, find_closed_in, find_doubt, is_close_call, measure_closedness
 from face.eye_geometry import find_iris, mark_iris, measure_iris
+from face.hands import covers, find_hands
 from face.identity import Embedding, embed_face
 from face.occlusion import (
     LipContrast,
@@ -23,13 +25,12 @@ from face.occlusion import (
     measure_lip_contrast,
     measure_sharpness,
 )
-from face.search import remeasure_mirrored
+from face.search import remeasure_elsewhere, remeasure_mirrored
 from face.types import EYES, EyeFrame, EyeLandmarks, Face, Feature
 from photo.types import Box, FloatArray, Pixels
 
-# calibration: face-size. On smaller faces two readings differ by chance, and the more closed one would open lowered
-# eyes.
-_MIRROR_LEAST_EYE_DISTANCE_PX = 38.0
+# calibration: hands. Half the width of a finger, in eye distances.
+_FINGER = 0.12
 
 
 class EyeAnalysis:
@@ -130,28 +131,63 @@ class FaceAnalysis:
         return measure_lip_contrast(self.pixels, self.face.landmarks)
 
     @cached_property
-    def closedness(self) -> dict[Feature, float]:
-        """Closedness of both eyes, 0 wide open … 1 shut; where it is a close call, the mirrored face is read, too.
+    def looks_of_stone(self) -> bool:
+        """Whether it has hardly any colour in a photo that shows colours, as a statue."""
+        lips = self.lips
+        return lips is not None and looks_of_stone(self.pixels, self.appearance.skin, lips.chroma)
 
-        The landmarker reads a mirrored face somewhat differently: behind glasses one reading may miss a closed eye
-        that the other one finds, while narrow and half open eyes stay below `CLOSED` in both. The more closed reading
-        counts.
+    @cached_property
+    def hands(self) -> list[FloatArray]:
+        """The hands in front of it or close to it, each as points along its bones, float32 (n, 2)."""
+        return find_hands(self.pixels, self.face)
+
+    def has_hand_over(self, feature: Feature) -> bool:
+        """Whether a hand lies over the lips, or over an eye."""
+        marks, reach_px = self.face.landmarks, _FINGER * self.face.landmarks.eye_distance_3d_px
+        if feature is Feature.MOUTH:
+            outline = marks.lips
+        else:
+            eye = self.face.eye(feature)
+            outline = np.concatenate([eye.upper, eye.lower[-2:0:-1]])
+        return any(covers(hand, outline, reach_px) for hand in self.hands)
+
+    @cached_property
+    def readings(self) -> tuple[Mapping[Feature, float], ...]:
+        """Closedness of both eyes, 0 wide open … 1 shut: one reading or, where it is a close call, several.
+
+        The landmarker reads a face somewhat differently in each crop, and in its mirror image.
         """
-        closedness = {feature: measure_closedness(self.face, feature) for feature in EYES}
-        is_large = self.face.landmarks.eye_distance_px >= _MIRROR_LEAST_EYE_DISTANCE_PX
-        if is_large and CLOSE_CALL <= max(closedness.values()) < CLOSED:
-            mirrored = remeasure_mirrored(self.pixels, self.face)
-            if mirrored is not None:
-                closedness = {
-                    feature: max(value, measure_closedness(mirrored, feature.other_eye))
-                    for feature, value in closedness.items()
-                }
-        return closedness
+        first = {feature: measure_closedness(self.face, feature) for feature in EYES}
+        if not is_close_call(self.face, first):
+            return (first,)
+        others = [
+            {feature: measure_closedness(face, feature) for feature in EYES}
+            for face in remeasure_elsewhere(self.pixels, self.face)
+        ]
+        mirrored = remeasure_mirrored(self.pixels, self.face)
+        if mirrored is not None:
+            others.append({feature: measure_closedness(mirrored, feature.other_eye) for feature in EYES})
+        return (first, *others)
+
+    @cached_property
+    def closedness(self) -> dict[Feature, float]:
+        """Closedness of both eyes, 0 wide open … 1 shut: the mean of the readings."""
+        return {feature: sum(reading[feature] for reading in self.readings) / len(self.readings) for feature in EYES}
+
+    @cached_property
+    def closed(self) -> frozenset[Feature]:
+        """The closed eyes, by half of all readings."""
+        return find_closed_in(self.readings)[0]
+
+    @cached_property
+    def disputed(self) -> frozenset[Feature]:
+        """The eyes that do not count as closed, although some of the readings call them closed."""
+        return find_closed_in(self.readings)[1]
 
     @cached_property
     def doubt(self) -> Doubt | None:
         """Why its closed eyes may be no blink; None if they surely are one, or none is closed."""
-        return find_doubt(self.face, self.closedness)
+        return find_doubt(self.face, self.closed, self.closedness)
 
     def cut_out(self, box: Box) -> FaceAnalysis:
         """The face in a copy of the part of its photo inside `box`, so that the photo itself can be freed."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from face.types import EyeLandmarks, Face, Feature
 from photo.blend import smoothstep
+from photo.geometry import scale_down
 from photo.measure import LUMA, luma, measure_blur
 from photo.types import Box, FloatArray, Matrix, Pixels
 
@@ -255,3 +256,30 @@ def measure_light_side(pixels: Pixels, face: Face) -> float:
     left, right = float(small[:, :6].mean()), float(small[:, 6:].mean())
     difference = 4.0 * (right - left) / max(right + left, 1.0)
     return float(np.clip(difference + math.copysign(0.35, difference), -1, 1))
+
+
+# calibration: stone. In a photo whose most colourful twentieth has the first chroma (CIELAB) or more, skin that is
+# lighter than the second number and has less chroma than the third, with lips that differ from it by less than the
+# fourth, is stone. Dark skin may have so little chroma in cold light.
+_COLORFUL, _STONE_LIGHTNESS, _STONE_CHROMA, _STONE_LIPS = 25.0, 50.0, 9.5, 2.0
+# The photo's colours are looked at with this longest side.
+_COLORS_SIDE_PX = 200
+
+
+def looks_of_stone(pixels: Pixels, skin: FloatArray, lip_chroma: float) -> bool:
+    """Return whether a face has the colours of a statue: hardly any, in a photo that shows colours.
+
+    `pixels` uint8 (H, W, 3) is the photo, `skin` float32 (3,) the RGB of the face's skin, 0 … 255, and `lip_chroma` the
+    distance of the lips from the skin around them in the a and b of CIELAB.
+    """
+    light, *hue = _to_lab(skin.reshape(1, 1, 3))[0, 0].tolist()
+    if light < _STONE_LIGHTNESS or float(np.hypot(*hue)) >= _STONE_CHROMA or lip_chroma >= _STONE_LIPS:
+        return False
+    small = scale_down(pixels, min(1.0, _COLORS_SIDE_PX / max(pixels.shape[:2])), least_px=2)
+    colors = _to_lab(small.astype(np.float32))
+    return float(np.percentile(np.hypot(colors[..., 1], colors[..., 2]), 95)) >= _COLORFUL
+
+
+def _to_lab(colors: FloatArray) -> FloatArray:
+    """RGB 0 … 255 float32 (h, w, 3) in CIELAB."""
+    return np.asarray(cv2.cvtColor(np.asarray(colors, np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

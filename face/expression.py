@@ -10,7 +10,7 @@ without doubt is edited.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -25,8 +25,17 @@ CLOSED = 0.57
 NEARLY_CLOSED = 0.39
 # calibration: closedness. Wide open eyes stay below; narrow and half open ones are opened only with `Wish.ALWAYS`.
 NARROW = 0.35
-# calibration: closedness. From here up to CLOSED a second reading is taken, of the mirrored face.
-CLOSE_CALL = 0.42
+# calibration: reading. A face is read in further crops where its more closed eye has the first or more, unless both are
+# as closed as the second one and the face is large.
+CLOSE_CALL, PLAINLY_CLOSED = 0.42, 0.70
+# calibration: reading. On faces with a smaller distance of the eye corners, pixels, one reading differs from the next
+# by as much as two photos do.
+_ROUGH_EYE_DISTANCE_PX = 60.0
+# Closed is what half of the readings call closed; where at least the second part of them does, nobody knows.
+_MOST_READINGS, _SOME_READINGS = 1 / 2, 1 / 3
+# calibration: reading. On faces smaller than this, a shadow under the brow may count as a closed eye: there the mean of
+# both eyes has to reach the second number, the first of it without a smile, and the less closed eye the third.
+_FEW_PIXELS, _CLOSED_SMALL, _BOTH_CLOSED_SMALL = 45.0, (0.65, 0.72), 0.55
 # calibration: closedness. The aspect ratio of an open eye at rest.
 _RESTING_ASPECT_RATIO = 0.3
 
@@ -77,6 +86,8 @@ NARROWING_SMILE = 0.50
 BARED_TEETH = 0.20
 # calibration: busy-mouth. Whoever bends the head by more degrees looks at something, and poses for nobody.
 _BUSY_PITCH_DEGREES = 20.0
+# calibration: pout. MediaPipe's scores of pursed lips and of a raised upper one; full lips reach the first alone.
+_PURSED, _PUSHED_UP = 0.5, 0.15
 # calibration: smile. A smile that is taken from another photo loses some on its way.
 DONOR_SMILE = 0.55
 # calibration: burst. Among photos of one moment a fainter smile than SMILE counts in part, from the first on and fully
@@ -92,6 +103,7 @@ class Doubt(enum.Enum):
     ONE_EYE = "half shut, both"
     CRYING = "shut by crying or screaming"
     ASLEEP = "an infant's"
+    SMALL = "of a few pixels"
 
 
 class MouthDoubt(enum.Enum):
@@ -100,6 +112,7 @@ class MouthDoubt(enum.Enum):
     TEETH = "shows teeth"
     EYES = "below eyes that are in doubt"
     BENT = "of a bent head"
+    POUT = "pouts"
 
 
 class EyeState(enum.Enum):
@@ -121,24 +134,43 @@ def measure_closedness(face: Face, feature: Feature) -> float:
 
 
 def find_closed(closedness: Mapping[Feature, float]) -> frozenset[Feature]:
-    """Return the closed eyes of a face, by the closedness of both: a nearly closed eye beside a closed one counts."""
+    """Return the closed eyes of one reading of a face: a nearly closed eye beside a closed one counts."""
     if max(closedness.values()) < CLOSED:
         return frozenset()
     return frozenset(feature for feature in EYES if closedness[feature] >= NEARLY_CLOSED)
 
 
-def find_doubt(face: Face, closedness: Mapping[Feature, float]) -> Doubt | None:
-    """Return why closed eyes of a face, with this closedness of both, may be no blink; None if they surely are one."""
-    closed = find_closed(closedness)
+def is_close_call(face: Face, closedness: Mapping[Feature, float]) -> bool:
+    """Return whether one reading of the closedness is not enough to tell whether the eyes of a face are closed."""
+    if max(closedness.values()) < CLOSE_CALL:
+        return False
+    is_rough = face.landmarks.eye_distance_px < _ROUGH_EYE_DISTANCE_PX
+    return is_rough or min(closedness.values()) < PLAINLY_CLOSED
+
+
+def find_closed_in(readings: Sequence[Mapping[Feature, float]]) -> tuple[frozenset[Feature], frozenset[Feature]]:
+    """Return the eyes that are closed, by half of all readings of a face, and those about which they disagree."""
+    found = [find_closed(reading) for reading in readings]
+    shares = {feature: sum(feature in closed for closed in found) / len(found) for feature in EYES}
+    closed = frozenset(feature for feature in EYES if shares[feature] >= _MOST_READINGS)
+    return closed, frozenset(feature for feature in EYES if _SOME_READINGS <= shares[feature] < _MOST_READINGS)
+
+
+def find_doubt(face: Face, closed: frozenset[Feature], closedness: Mapping[Feature, float]) -> Doubt | None:
+    """Return why the closed eyes of a face, with this closedness of both, may be no blink; None if they surely are."""
     if not closed:
         return None
     mean = sum(closedness.values()) / len(closedness)
+    if face.landmarks.eye_distance_px < _FEW_PIXELS:
+        least = _between(*_CLOSED_SMALL, face.smile)
+        if mean < least or min(closedness.values()) < _BOTH_CLOSED_SMALL:
+            return Doubt.SMALL
     if len(closed) == 1 and min(closedness.values()) > _WIDE_OPEN:
         return Doubt.ONE_EYE
     if len(closed) == 2:
         if face.pitch_degrees > _BENT_DEGREES and mean < SURELY_CLOSED_BENT:
             return Doubt.LOWERED
-        if face.smile > NARROWING_SMILE and mean < _surely_closed_at(face.smile):
+        if face.smile > NARROWING_SMILE and mean < _between(*SURELY_CLOSED_LAUGHING, face.smile):
             return Doubt.LAUGHING
         if _raised_lip(face) > _SCREAMING_LIP and face.smile < _SCREAMING_SMILE:
             return Doubt.CRYING
@@ -152,9 +184,8 @@ def is_infant(face: Face) -> bool:
     return face.landmarks.chin_ratio < INFANT_CHIN
 
 
-def _surely_closed_at(smile: float) -> float:
+def _between(low: float, high: float, smile: float) -> float:
     """The mean closedness from which eyes above a smile are surely closed: the broader it is, the more it needs."""
-    low, high = SURELY_CLOSED_LAUGHING
     return low + (high - low) * min(max((smile - NARROWING_SMILE) / (_BROAD_SMILE - NARROWING_SMILE), 0.0), 1.0)
 
 
@@ -162,16 +193,18 @@ def find_mouth_doubt(face: Face, eyes: Doubt | None) -> MouthDoubt | None:
     """Return why a mouth that does not smile should be left alone; `eyes` is the doubt about closed eyes above it."""
     if bares_teeth(face):
         return MouthDoubt.TEETH
+    if face.blendshapes["mouthPucker"] > _PURSED and face.blendshapes["mouthShrugUpper"] > _PUSHED_UP:
+        return MouthDoubt.POUT
     if eyes is not None:
         return MouthDoubt.EYES
     return MouthDoubt.BENT if face.pitch_degrees > _BUSY_PITCH_DEGREES else None
 
 
-def name_eye(closedness: Mapping[Feature, float], doubt: Doubt | None, feature: Feature) -> EyeState:
-    """Return the state of one eye of a face, by the closedness of both and the doubt about them."""
-    if feature in find_closed(closedness):
+def name_eye(closed: frozenset[Feature], closedness: float, doubt: Doubt | None, feature: Feature) -> EyeState:
+    """Return the state of one eye with this closedness, by the closed eyes of its face and the doubt about them."""
+    if feature in closed:
         return EyeState.CLOSED if doubt is None else EyeState.UNSURE
-    return EyeState.NARROW if closedness[feature] >= NARROW else EyeState.OPEN
+    return EyeState.NARROW if closedness >= NARROW else EyeState.OPEN
 
 
 def bares_teeth(face: Face) -> bool:

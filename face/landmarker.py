@@ -95,7 +95,7 @@ def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
     )
     blank = np.zeros((_CROP_PX, _CROP_PX, 3), np.uint8)
     try:
-        with _silenced():
+        with silenced():
             landmarker = vision.FaceLandmarker.create_from_options(options)
             # The last of its start-up messages comes with the first picture.
             landmarker.detect(mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=blank))
@@ -105,7 +105,7 @@ def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
 
 
 @contextlib.contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Drop what MediaPipe's native code writes to the error stream while it starts.
 
     The stream belongs to the whole process, so that output of other threads is lost, too: use it for the start only.

@@ -58,6 +58,14 @@ _CUT_BOX_TO_CROP = (1.25, 1.4, 1.6)
 _CUT_INWARD = (0.0, 0.15, 0.30)
 # The crop for a second opinion is larger by this factor.
 _SECOND_CROP = 1.15
+# Further crops of a known face: side over that of its own crop, offset of the centre in sides, turn in degrees. As
+# different as the crops of one person in two photos are.
+_OTHER_CROPS = (
+    (0.9, 0.02, 0.015, 4.0),
+    (1.12, -0.02, 0.015, -4.0),
+    (1.0, 0.015, -0.025, 0.0),
+    (1.06, -0.015, -0.02, 6.0),
+)
 # calibration: crop-agreement. The two readings of one face may differ by this ratio to the eye distance; on things that
 # are no face they differ more.
 _SAME_READING_RATIO = 0.15
@@ -110,8 +118,7 @@ def remeasure(pixels: Pixels, face: Face, *, as_it_stands: bool = False) -> Face
     crop = crop_of(points)
     if as_it_stands:
         crop = replace(crop, roll=0.0, side=_SECOND_CROP * crop.side)
-    readings = (read_crop(pixels, crop, face.confidence, border) for border in borders_in(pixels, crop))
-    reading = next((reading for reading in readings if reading is not None), None)
+    reading = _read_known(pixels, crop, face)
     if reading is None or shift_ratio(reading.points, points) > _SAME_FACE_RATIO:
         return None
     return replace(_to_face(reading, pixels), number=face.number, box=face.box)
@@ -130,9 +137,29 @@ def remeasure_mirrored(pixels: Pixels, face: Face) -> Face | None:
     mirrored = np.ascontiguousarray(pixels[part.slices][:, ::-1])
     (x, y), roll = crop.center, crop.roll
     there = replace(crop, center=(part.right - x, y - part.top), roll=-roll)
-    readings = (read_crop(mirrored, there, face.confidence, border) for border in borders_in(mirrored, there))
-    reading = next((reading for reading in readings if reading is not None), None)
+    reading = _read_known(mirrored, there, face)
     return None if reading is None else _to_face(reading, mirrored)
+
+
+def remeasure_elsewhere(pixels: Pixels, face: Face) -> list[Face]:
+    """Return a known face as measured in crops a little to the side, larger, smaller and turned; in some it may lack.
+
+    What the landmarker says depends on the crop: how much so tells how sure it is. `pixels` uint8 (H, W, 3) RGB. Raises
+    MissingModel, MissingPackage.
+    """
+    own, found = crop_of(face.landmarks.points), []
+    for ratio, aside, down, turn in _OTHER_CROPS:
+        center = (own.center[0] + aside * own.side, own.center[1] + down * own.side)
+        reading = _read_known(pixels, Crop(center, ratio * own.side, own.roll + turn), face)
+        if reading is not None and shift_ratio(reading.points, face.landmarks.points) <= _SAME_FACE_RATIO:
+            found.append(replace(_to_face(reading, pixels), number=face.number, box=face.box))
+    return found
+
+
+def _read_known(pixels: Pixels, crop: Crop, face: Face) -> LandmarkReading | None:
+    """The reading of a crop of a known face, with the first border beside which it is found; None without one."""
+    readings = (read_crop(pixels, crop, face.confidence, border) for border in borders_in(pixels, crop))
+    return next((reading for reading in readings if reading is not None), None)
 
 
 class _Upright(Enum):

@@ -216,6 +216,12 @@ class Landmarks:
         return float(np.linalg.norm(self.points[_CHIN_EDGE] - middle)) / self.eye_distance_3d_px
 
     @property
+    def height_ratio(self) -> float:
+        """Distance from the top of the forehead to the edge of the chin in 3-D over that of the outer eye corners."""
+        top, chin = self._pick((_FACE_OVAL[0], _CHIN_EDGE))
+        return float(np.linalg.norm(chin - top)) / self.eye_distance_3d_px
+
+    @property
     def muzzle_ratio(self) -> float:
         """Distance from the tip of the nose to the top of the upper lip in 3-D, divided by the width of the face."""
         nose_to_lip = np.linalg.norm(self.points[_NOSE_TIP] - self.points[_LIP_TOP])

@@ -14,7 +14,7 @@ from pathlib import Path
 from donor.choose import LEAST_SIZE_RATIO, MOST_TURNED_DEGREES
 from face.analysis import FaceAnalysis
 from face.expression import NARROW, NEARLY_CLOSED
-from face.identity import SAME_PERSON, measure_distance
+from face.identity import limit_of, measure_distance
 from library.reading import read_moment
 from library.store import Library, Sighting
 from photo.files import INPUT_ENDINGS
@@ -90,13 +90,14 @@ def rank_candidates(
 
     Where `person` is known to be shown, nobody does who is known to be somebody else.
     """
-    found = library.find_nearest(analysis.embedding, _CANDIDATES, SAME_PERSON)
+    limit = limit_of(analysis.face)
+    found = library.find_nearest(analysis.embedding, _CANDIDATES, limit)
     seen = {sighting.face_id for _, sighting in found}
     if taken is not None:
         # Of a person with thousands of photos those of this moment may not be among the nearest.
         for sighting in library.find_taken_between(taken - MOMENT_S, taken + MOMENT_S):
             distance = measure_distance(analysis.embedding, sighting.face.embedding)
-            if sighting.face_id not in seen and distance < SAME_PERSON:
+            if sighting.face_id not in seen and distance < limit:
                 found.append((distance, sighting))
     here = path.resolve()
     refused = frozenset() if person is None else library.list_refused(person)

@@ -28,6 +28,10 @@ _SENTENCES = {
     Reason.CUT_OFF: "it is cut off by the edge of the photo",
     Reason.OUTSIDE: "it lies outside the photo",
     Reason.TURNED_AWAY: "the head is turned too far to the side| ({degrees:.0f}°)",
+    Reason.UNSURE_COVERED: "something, such as a hand, lies over a part of the face: not sure enough; --eyes always or "
+    "--smile always edits it",
+    Reason.UNSURE_STONE: "the face has hardly any colour, as a statue's: not sure enough; --eyes always or "
+    "--smile always edits it",
     Reason.KEPT_BY_HAND: "everything there was painted over to be kept",
     Reason.OPEN: "open already",
     Reason.OPEN_BESIDE_CLOSED: "open already; the other eye is closed, as in a wink, and counts as a closed eye",
@@ -38,6 +42,9 @@ _SENTENCES = {
     Reason.UNSURE_HALF_SHUT: "closed, or half shut like the other eye: that is not sure enough; --eyes always opens it",
     Reason.UNSURE_CRYING: "shut, as in crying or screaming; --eyes always opens it",
     Reason.UNSURE_ASLEEP: "closed, as in an infant's sleep; --eyes always opens it",
+    Reason.UNSURE_SMALL: "closed, or in the shadow of the brow: on so small a face that is not sure enough; "
+    "--eyes always opens it",
+    Reason.UNSURE_READINGS: "closed in one reading and not in the next: not sure enough; --eyes always opens it",
     Reason.UNDER_DARK_GLASS: "it is covered by something dark, such as sunglasses",
     Reason.NO_LASH_LINE: "no lash line is seen there: a hand or hair may lie over it",
     Reason.OTHER_STAYS_CLOSED: "the other eye has to stay closed, and one open eye would look like a wink",
@@ -48,6 +55,7 @@ _SENTENCES = {
     Reason.UNSURE_TEETH: "its teeth show, so it may smile, cry or speak: not sure enough; --smile always edits it",
     Reason.UNSURE_MOOD: "the eyes look down, laugh, cry or sleep, so a smile may not suit; --smile always edits it",
     Reason.UNSURE_BENT: "the head is bent, so a smile may not suit; --smile always edits it",
+    Reason.UNSURE_POUT: "the lips are pursed, so a smile may not suit; --smile always edits it",
     Reason.OUT_OF_FOCUS: "the face is too blurred beside the others to tell whether it smiles",
     Reason.MOUTH_COVERED: "the mouth is covered, or cannot be told from what is around it",
     Reason.NOT_RECOGNIZED: "the face was no longer recognised",
@@ -308,7 +316,7 @@ def _name_features(features: Sequence[Feature]) -> str:
 
 
 def _describe_eye(analysis: FaceAnalysis, feature: Feature, numbers: bool) -> str:
-    state = name_eye(analysis.closedness, analysis.doubt, feature)
+    state = name_eye(analysis.closed, analysis.closedness[feature], analysis.doubt, feature)
     return f"{state.value} {analysis.face.eye(feature).aspect_ratio:.2f}" if numbers else state.value
 
 

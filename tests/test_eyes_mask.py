@@ -122,7 +122,10 @@ def test_the_closed_eye_of_a_wink_is_opened_and_the_report_says_so(closed_photo:
     for index in np.flatnonzero((points[:, None] == eye.upper[None, 1:-1]).all(axis=2).any(axis=1)):
         points[index, 1] -= 0.35 * eye.width_px
     face = _with_blink(_with_points(closed_face, points), right=0.75, left=0.0)
-    intents, skips = _plan(closed_photo, (face,))
+    analysis = FaceAnalysis(closed_photo, face)
+    # Further readings would be of the photo, which shows closed eyes.
+    analysis.readings = ({feature: measure_closedness(face, feature) for feature in EYES},)
+    intents, skips = plan_eyes((analysis,), Options())
     assert [intent.feature for intent in intents] == [Feature.RIGHT_EYE]
     assert [skip.feature for skip in skips] == [Feature.LEFT_EYE]
     assert "wink" in explain(skips[0].cause)
@@ -352,10 +355,13 @@ def test_small_faces_of_a_group_are_decided_as_large_ones(
 
 @pytest.mark.photos
 def test_small_faces_of_a_crowd_are_decided_alike(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
-    """At least five of the 29 have their eyes shut; nobody is left with one eye open."""
+    """At least five of the 29 seem to have their eyes shut, too few pixels to be sure; nobody gets one open eye."""
     photo = shared_photo("hard/crowd_solvay1927.jpg")
+    analyses = [FaceAnalysis(photo, face) for face in faces_of(photo)]
+    shut = {(analysis.face.number, feature) for analysis in analyses for feature in analysis.closed}
     opened = _opened(photo, faces_of(photo))
-    assert 10 <= len(opened) <= 14
+    assert len(shut) >= 10 and len(opened) <= 14
+    assert opened <= shut
     assert all({(number, feature) for feature in EYES} <= opened for number, _ in opened)
 
 
@@ -383,7 +389,7 @@ def test_eyes_that_may_be_no_blink_are_left_alone_unless_that_is_asked_for(
     face = replace(closed_face, **changes)  # type: ignore[arg-type]
     assert face.smile > NARROWING_SMILE
     analysis = FaceAnalysis(closed_photo, face)
-    analysis.closedness = dict(zip(EYES, closedness, strict=True))
+    analysis.readings = (dict(zip(EYES, closedness, strict=True)),)
     intents, skips = plan_eyes([analysis], Options())
     assert not intents and reason in {skip.cause.reason for skip in skips}
     always = Options(eyes=EyeOptions(wish=Wish.ALWAYS))

@@ -130,7 +130,7 @@ def judge_face(analysis: FaceAnalysis, plan: EditPlan, picture: bytes = b"") -> 
     """Return the verdict on one face by the plan of its photo. Raises MissingModel."""
     face, pixels = analysis.face, analysis.pixels
     height, width = pixels.shape[:2]
-    states = {eye: name_eye(analysis.closedness, analysis.doubt, eye) for eye in EYES}
+    states = {eye: name_eye(analysis.closed, analysis.closedness[eye], analysis.doubt, eye) for eye in EYES}
     is_open = any(state in (EyeState.OPEN, EyeState.NARROW) for state in states.values())
     edits = [edit for edit in plan.edits if edit.face.number == face.number]
     skips = [skip for skip in plan.skips if skip.face.number == face.number]

@@ -12,9 +12,9 @@ import pytest
 from face import analysis as module
 from face.analysis import FaceAnalysis
 from face.appearance import measure_appearance, measure_eye_skin
-from face.expression import CLOSE_CALL, CLOSED, measure_closedness
+from face.expression import CLOSE_CALL, CLOSED, PLAINLY_CLOSED, measure_closedness
 from face.identity import embed_face
-from face.search import find_faces, remeasure_mirrored
+from face.search import find_faces, remeasure_elsewhere, remeasure_mirrored
 from face.types import EYES, Face, Feature
 from photo.types import Box, Pixels
 from tests.conftest import FindFaces, LoadPhoto
@@ -144,35 +144,84 @@ def with_closedness(face: Face, right: float, left: float) -> Face:
     return with_blink(face, *scores)
 
 
-def test_a_close_call_is_decided_by_the_more_closed_of_two_readings(
-    pixels: Pixels, face: Face, monkeypatch: pytest.MonkeyPatch
+def read_as(
+    patch: pytest.MonkeyPatch, elsewhere: list[tuple[float, float]], mirrored: tuple[float, float] | None
 ) -> None:
-    doubtful = with_closedness(face, right=0.50, left=0.20)
-    # In the mirror the right eye is a left one.
-    monkeypatch.setattr(module, "remeasure_mirrored", lambda *_: with_closedness(face, right=0.10, left=0.65))
-    assert FaceAnalysis(pixels, doubtful).closedness == pytest.approx({RIGHT: 0.65, LEFT: 0.20})
-    monkeypatch.setattr(module, "remeasure_mirrored", lambda *_: with_closedness(face, right=0.30, left=0.40))
-    assert FaceAnalysis(pixels, doubtful).closedness == pytest.approx({RIGHT: 0.50, LEFT: 0.30})
-    monkeypatch.setattr(module, "remeasure_mirrored", lambda *_: None)
-    assert FaceAnalysis(pixels, doubtful).closedness == pytest.approx({RIGHT: 0.50, LEFT: 0.20})
+    """Lets further crops of a face, and its mirror image, be read with these closednesses of the right and left eye."""
+    patch.setattr(module, "remeasure_elsewhere", lambda _, face: [with_closedness(face, *pair) for pair in elsewhere])
+    patch.setattr(
+        module,
+        "remeasure_mirrored",
+        lambda _, face: None if mirrored is None else with_closedness(face, right=mirrored[1], left=mirrored[0]),
+    )
 
 
-def test_only_close_calls_of_faces_that_are_large_enough_are_read_twice(
-    pixels: Pixels, face: Face, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("elsewhere", "mirrored", "mean", "called"),
+    [
+        # In the mirror the right eye is a left one.
+        ([(0.60, 0.20), (0.62, 0.20)], (0.64, 0.40), (0.59, 0.25), ({RIGHT}, set())),
+        ([(0.60, 0.50), (0.50, 0.50)], (0.60, 0.44), (0.55, 0.41), ({RIGHT, LEFT}, set())),
+        ([(0.66, 0.20), (0.50, 0.20)], None, (0.553, 0.20), (set(), {RIGHT})),
+        ([(0.50, 0.20), (0.50, 0.20)], (0.50, 0.20), (0.50, 0.20), (set(), set())),
+        ([], None, (0.50, 0.20), (set(), set())),
+    ],
+)
+def test_a_close_call_is_decided_by_most_of_several_readings(
+    pixels: Pixels,
+    face: Face,
+    elsewhere: list[tuple[float, float]],
+    mirrored: tuple[float, float] | None,
+    mean: tuple[float, float],
+    called: tuple[set[Feature], set[Feature]],
 ) -> None:
-    calls = count_calls(monkeypatch, "remeasure_mirrored")
-    for clear in (CLOSE_CALL - 0.01, CLOSED):
-        known = FaceAnalysis(pixels, with_closedness(face, right=0.1, left=clear))
-        assert known.closedness == pytest.approx({RIGHT: 0.1, LEFT: clear})
-    doubtful = with_closedness(face, right=0.1, left=CLOSED - 0.01)
-    small = FaceAnalysis(pixels, doubtful).shrunk(face.box, 37.0 / face.landmarks.eye_distance_px)
-    assert small.closedness[LEFT] == pytest.approx(CLOSED - 0.01)
-    assert calls == []
-    whole = FaceAnalysis(pixels, doubtful)
-    assert whole.closedness is whole.closedness
-    assert calls == ["remeasure_mirrored"]
-    # The photo itself shows open eyes: its mirrored reading says less, and does not count.
-    assert whole.closedness[LEFT] == pytest.approx(CLOSED - 0.01)
+    with pytest.MonkeyPatch.context() as patch:
+        read_as(patch, elsewhere, mirrored)
+        check_readings(pixels, face, mean, called)
+
+
+def check_readings(
+    pixels: Pixels, face: Face, mean: tuple[float, float], called: tuple[set[Feature], set[Feature]]
+) -> None:
+    whole = FaceAnalysis(pixels, with_closedness(face, right=0.50, left=0.20))
+    assert whole.closedness == pytest.approx(dict(zip(EYES, mean, strict=True)), abs=0.01)
+    assert [set(whole.closed), set(whole.disputed)] == list(called)
+
+
+def test_only_close_calls_are_read_more_than_once(pixels: Pixels, face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [count_calls(monkeypatch, name) for name in ("remeasure_elsewhere", "remeasure_mirrored")]
+    for right, left in ((0.1, CLOSE_CALL - 0.01), (PLAINLY_CLOSED, PLAINLY_CLOSED + 0.1)):
+        known = FaceAnalysis(pixels, with_closedness(face, right=right, left=left))
+        assert known.closedness == pytest.approx({RIGHT: right, LEFT: left})
+    assert not any(calls)
+    # On a face of few pixels one reading says less.
+    shut = with_closedness(face, right=PLAINLY_CLOSED, left=PLAINLY_CLOSED)
+    small = FaceAnalysis(pixels, shut).shrunk(face.box, 55.0 / face.landmarks.eye_distance_px)
+    assert len(small.readings) > 1
+    whole = FaceAnalysis(pixels, with_closedness(face, right=0.1, left=CLOSED - 0.01))
+    assert whole.readings is whole.readings and len(whole.readings) == 6
+    assert [len(names) for names in calls] == [2, 2]
+    # The photo itself shows open eyes: its other readings say less.
+    assert whole.closedness[LEFT] < CLOSE_CALL and not whole.closed and not whole.disputed
+
+
+def test_a_face_reads_alike_in_other_crops(real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    apart = []
+    for name in portraits():
+        photo = real_photo(name)
+        (face,) = faces_of(photo)
+        others = remeasure_elsewhere(photo, face)
+        assert len(others) == 4, name
+        for other in others:
+            assert other.number == face.number and other.box == face.box
+            moved = np.linalg.norm((other.landmarks.points - face.landmarks.points)[:, :2], axis=1).mean()
+            assert moved < 0.1 * face.landmarks.eye_distance_px, name
+            apart += [abs(measure_closedness(other, eye) - measure_closedness(face, eye)) for eye in EYES]
+    assert max(apart) < MOST_APART and statistics.median(apart) < USUALLY_APART
+
+
+def test_a_face_outside_the_photo_has_no_other_readings(pixels: Pixels, face: Face) -> None:
+    assert remeasure_elsewhere(pixels, face.within(Box(5000, 5000, 5100, 5100))) == []
 
 
 # Two readings of one eye are at most so far apart, and those of wide open ones and of most others hardly.

@@ -4,10 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
-from face.appearance import measure_appearance, measure_eye_skin, measure_haze, measure_tone
+from edit.options import EyeOptions, Options, Wish
+from edit.reasons import Reason
+from eyes_mask import plan_eyes
+from face.analysis import FaceAnalysis
+from face.appearance import looks_of_stone, measure_appearance, measure_eye_skin, measure_haze, measure_tone
 from face.types import Feature
+from mouth_mask import plan_mouths
 from photo.measure import LUMA, luma, measure_blur
+from photo.types import FloatArray, Pixels
 from tests.conftest import FindFaces, LoadPhoto
+from tests.support.photos import portraits
 
 
 @pytest.mark.parametrize("sigma", [0.8, 1.5, 3.0])
@@ -81,3 +88,40 @@ def test_a_toned_photo_tells_its_tone_and_a_colour_photo_has_none(sample: LoadPh
     tone = measure_tone(np.clip(sepia, 0, 255).astype(np.uint8), face)
     assert tone.weight == 1
     np.testing.assert_allclose(tone.apply(blue) / float(blue @ LUMA), [1.15, 0.97, 0.75], atol=0.05)
+
+
+COLORFUL = np.tile(np.array([[[30, 120, 40], [128, 128, 128]]], np.uint8), (40, 20, 1))
+GRAY = np.full((40, 40, 3), 128, np.uint8)
+STONE, SKIN, DARK = (np.array(color, np.float32) for color in ((188, 171, 163), (205, 160, 138), (66, 60, 58)))
+
+
+@pytest.mark.parametrize(
+    ("photo", "skin", "lip_chroma", "is_stone"),
+    [
+        (COLORFUL, STONE, 1.0, True),
+        (COLORFUL, STONE, 3.5, False),
+        (COLORFUL, SKIN, 1.0, False),
+        (COLORFUL, DARK, 1.0, False),
+        (GRAY, STONE, 1.0, False),
+    ],
+)
+def test_a_face_without_colour_among_colours_is_stone(
+    photo: Pixels, skin: FloatArray, lip_chroma: float, is_stone: bool
+) -> None:
+    assert looks_of_stone(photo, skin, lip_chroma) is is_stone
+
+
+def test_nobody_of_the_portraits_looks_of_stone(real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    for name in portraits():
+        photo = real_photo(name)
+        assert not any(FaceAnalysis(photo, face).looks_of_stone for face in faces_of(photo)), name
+
+
+@pytest.mark.photos
+def test_a_statue_is_left_unless_that_is_asked_for(shared_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    photo = shared_photo("field/f02_budha.jpg")
+    analyses = [FaceAnalysis(photo, face) for face in faces_of(photo)]
+    for plan in (plan_eyes, plan_mouths):
+        intents, skips = plan(analyses, Options())
+        assert not intents and {skip.cause.reason for skip in skips} == {Reason.UNSURE_STONE}
+    assert plan_eyes(analyses, Options(eyes=EyeOptions(wish=Wish.ALWAYS)))[0]

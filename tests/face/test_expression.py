@@ -27,6 +27,7 @@ from face.expression import (
     MouthDoubt,
     bares_teeth,
     find_closed,
+    find_closed_in,
     find_doubt,
     find_mouth_doubt,
     is_fit_to_copy,
@@ -129,10 +130,11 @@ SHUT = (EyeState.CLOSED, EyeState.UNSURE)
 def test_states_change_at_their_thresholds(more: float, less: float, states: tuple[EyeState, EyeState]) -> None:
     for worse, better in (EYES, EYES[::-1]):
         closedness = {worse: more, better: less}
-        doubt = find_doubt(make_face(), closedness)
-        assert (name_eye(closedness, doubt, worse), name_eye(closedness, doubt, better)) == states
-        called = {feature for feature in EYES if name_eye(closedness, doubt, feature) in SHUT}
-        assert find_closed(closedness) == called
+        closed = find_closed(closedness)
+        doubt = find_doubt(make_face(), closed, closedness)
+        names = {feature: name_eye(closed, closedness[feature], doubt, feature) for feature in EYES}
+        assert (names[worse], names[better]) == states
+        assert closed == {feature for feature in EYES if names[feature] in SHUT}
 
 
 # ---- plan, table and check ------------------------------------------------------------------------------
@@ -213,6 +215,10 @@ def test_the_mouth_has_no_closedness(face: Face) -> None:
 # ---- doubts ----------------------------------------------------------------------------------------------
 
 
+def doubt_of(face: Face, closedness: dict[Feature, float]) -> Doubt | None:
+    return find_doubt(face, find_closed(closedness), closedness)
+
+
 @pytest.mark.parametrize(
     "right, left, smile, pitch_degrees, doubt",
     [
@@ -229,13 +235,13 @@ def test_only_what_is_surely_a_blink_is_without_doubt(
     right: float, left: float, smile: float, pitch_degrees: float, doubt: Doubt | None
 ) -> None:
     face = replace(make_face(smile=smile), pitch_degrees=pitch_degrees)
-    assert find_doubt(face, dict(zip(EYES, (right, left), strict=True))) is doubt
+    assert doubt_of(face, dict(zip(EYES, (right, left), strict=True))) is doubt
 
 
 def test_eyes_shut_by_screaming_are_no_blink() -> None:
     closedness, lip = dict.fromkeys(EYES, 0.8), {"mouthUpperUpLeft": 0.8}
-    assert find_doubt(make_face(smile=0.2, blendshapes=lip), closedness) is Doubt.CRYING
-    assert find_doubt(make_face(smile=0.8, blendshapes=lip), closedness) is None
+    assert doubt_of(make_face(smile=0.2, blendshapes=lip), closedness) is Doubt.CRYING
+    assert doubt_of(make_face(smile=0.8, blendshapes=lip), closedness) is None
 
 
 def test_the_closed_eyes_of_a_face_with_a_newborns_proportions_are_asleep() -> None:
@@ -246,7 +252,48 @@ def test_the_closed_eyes_of_a_face_with_a_newborns_proportions_are_asleep() -> N
         points[152] = middle + np.array([0, ratio * face.landmarks.eye_distance_3d_px, 0])
         shaped = replace(face, landmarks=Landmarks(points.astype(np.float32)))
         assert shaped.landmarks.chin_ratio == pytest.approx(ratio, abs=1e-3)
-        assert find_doubt(shaped, dict.fromkeys(EYES, 0.8)) is doubt
+        assert doubt_of(shaped, dict.fromkeys(EYES, 0.8)) is doubt
+
+
+@pytest.mark.parametrize(
+    "eye_distance_px, right, left, smile, doubt",
+    [
+        (50.0, 0.60, 0.58, 0.1, None),
+        (40.0, 0.60, 0.58, 0.1, Doubt.SMALL),
+        (40.0, 0.68, 0.66, 0.1, None),
+        (40.0, 0.68, 0.66, 0.6, Doubt.SMALL),
+        (40.0, 0.76, 0.74, 0.6, None),
+        (40.0, 0.90, 0.50, 0.1, Doubt.SMALL),
+        (40.0, 0.90, 0.10, 0.1, Doubt.SMALL),
+    ],
+)
+def test_on_few_pixels_only_what_is_clearly_shut_is_without_doubt(
+    eye_distance_px: float, right: float, left: float, smile: float, doubt: Doubt | None
+) -> None:
+    face = make_face(smile=smile)
+    factor = eye_distance_px / face.landmarks.eye_distance_px
+    small = replace(face, landmarks=Landmarks(face.landmarks.points * np.float32(factor)))
+    assert doubt_of(small, dict(zip(EYES, (right, left), strict=True))) is doubt
+
+
+SHUT_PAIR, HALF_SHUT, WIDE = {RIGHT: 0.7, LEFT: 0.6}, {RIGHT: 0.6, LEFT: 0.3}, {RIGHT: 0.2, LEFT: 0.2}
+
+
+@pytest.mark.parametrize(
+    "readings, closed, disputed",
+    [
+        ([SHUT_PAIR], {RIGHT, LEFT}, set()),
+        ([SHUT_PAIR, WIDE], {RIGHT, LEFT}, set()),
+        ([SHUT_PAIR, HALF_SHUT, WIDE], {RIGHT}, {LEFT}),
+        ([SHUT_PAIR, WIDE, WIDE], set(), {RIGHT, LEFT}),
+        ([SHUT_PAIR, WIDE, WIDE, WIDE], set(), set()),
+        ([WIDE], set(), set()),
+    ],
+)
+def test_half_of_the_readings_call_an_eye_closed(
+    readings: list[dict[Feature, float]], closed: set[Feature], disputed: set[Feature]
+) -> None:
+    assert [set(eyes) for eyes in find_closed_in(readings)] == [closed, disputed]
 
 
 @pytest.mark.parametrize(
@@ -264,6 +311,12 @@ def test_a_mouth_is_left_alone_below_doubtful_eyes_and_on_a_bent_head(
     face = replace(make_face(), pitch_degrees=pitch_degrees)
     assert find_mouth_doubt(face, eyes) is doubt
     assert find_mouth_doubt(make_face(blendshapes={"mouthUpperUpLeft": 0.5}), eyes) is MouthDoubt.TEETH
+
+
+@pytest.mark.parametrize("pursed, pushed_up, doubt", [(0.8, 0.3, MouthDoubt.POUT), (0.9, 0.0, None), (0.2, 0.3, None)])
+def test_pursed_lips_that_are_pushed_up_pout(pursed: float, pushed_up: float, doubt: MouthDoubt | None) -> None:
+    face = make_face(blendshapes={"mouthPucker": pursed, "mouthShrugUpper": pushed_up})
+    assert find_mouth_doubt(face, None) is doubt
 
 
 @pytest.mark.parametrize("score, bares", [(0.1, False), (0.3, True)])

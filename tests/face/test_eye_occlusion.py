@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edit.options import Options
+from edit.options import EyeOptions, Options, Wish
+from edit.reasons import Reason
 from eyes_mask import plan_eyes
 from face.analysis import FaceAnalysis
 from face.occlusion import lacks_lash_line
@@ -50,16 +51,21 @@ def test_on_a_blurred_face_closed_eyes_are_believed_without_a_line(sample: LoadP
 
 
 @pytest.mark.parametrize("feature", EYES)
-def test_an_eye_under_a_hand_stays_under_it_and_the_other_one_opens(
+def test_an_eye_under_a_hand_stays_under_it_and_the_other_one_opens_where_that_is_asked_for(
     feature: Feature, sample: LoadPhoto, faces_of: FindFaces
 ) -> None:
     pixels = sample(CLOSED_SAMPLE)
     (face,) = faces_of(pixels)
     covered = cover_with_skin(pixels, face, feature)
-    intents, skips = plan_eyes((FaceAnalysis(covered, face),), Options())
+    always = Options(eyes=EyeOptions(wish=Wish.ALWAYS))
+    intents, skips = plan_eyes((FaceAnalysis(covered, face),), always)
     assert [intent.feature for intent in intents] == [feature.other_eye]
     assert [skip.feature for skip in skips] == [feature]
     assert "hand" in explain(skips[0].cause)
+    intents, skips = plan_eyes((FaceAnalysis(covered, face),), Options())
+    assert not intents
+    reasons = {skip.feature: skip.cause.reason for skip in skips}
+    assert reasons == {feature: Reason.NO_LASH_LINE, feature.other_eye: Reason.UNSURE_COVERED}
 
 
 def test_outside_the_photo_there_is_no_lash_line(sample: LoadPhoto, faces_of: FindFaces) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from face import identity
-from face.identity import SAME_PERSON, embed_face, measure_distance
+from face.identity import SAME_PERSON, embed_face, is_surely_same, limit_of, measure_distance
 from face.types import Face, Landmarks
 from photo import geometry
 from photo.errors import MissingModel
@@ -136,3 +136,29 @@ def test_all_portraits_of_one_person_are_told_from_all_of_others(real_photo: Loa
     for (one, look), (other, another) in itertools.combinations(looks.items(), 2):
         is_same = measure_distance(look, another) < SAME_PERSON
         assert is_same == (people[one] == people[other]), (one, other)
+
+
+def test_who_may_be_a_child_has_to_be_closer(sample: LoadPhoto, faces_of: FindFaces) -> None:
+    (face,) = faces_of(sample("image_2.jpg"))
+    points = face.landmarks.points.copy()
+    across = points[263] - points[33]
+    up = np.array([across[1], -across[0], 0]) / np.linalg.norm(across)
+    points[10] = points[152] + 1.6 * face.landmarks.eye_distance_3d_px * up
+    child = _with_points(face, points)
+    assert face.landmarks.height_ratio > 1.7 and child.landmarks.height_ratio == pytest.approx(1.6, abs=0.01)
+    assert limit_of(face, face) == SAME_PERSON
+    assert limit_of(child, face) == limit_of(face, child) == limit_of(child) < 0.58
+    assert is_surely_same(0.75, face, face) and not is_surely_same(0.80, face, face)
+    assert is_surely_same(0.45, face, child) and not is_surely_same(0.52, face, child)
+    # Closed eyes make every face shorter, so they say nothing, unless the chin is a newborn's.
+    asleep = replace(child, blendshapes={**child.blendshapes, "eyeBlinkLeft": 0.9})
+    assert limit_of(asleep) == SAME_PERSON
+    points = points.copy()
+    points[152] = (points[33] + points[263]) / 2 - 0.8 * face.landmarks.eye_distance_3d_px * up
+    assert limit_of(_with_points(asleep, points)) < 0.58
+
+
+def test_hardly_a_grown_up_has_an_infants_proportions(real_photo: LoadPhoto, faces_of: FindFaces) -> None:
+    faces = [face for name in portraits() for face in faces_of(real_photo(name))]
+    assert sum(limit_of(face) < SAME_PERSON for face in faces) <= len(faces) // 10
+    assert len(faces) > 20

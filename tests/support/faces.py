@@ -37,7 +37,7 @@ def make_face(
 ) -> Face:
     """An upright face in the middle of its box: the left eye is shut, and the lids of the right one are, too."""
     shapes = {"mouthSmileLeft": smile, "mouthSmileRight": smile, "eyeBlinkLeft": 0.9, "eyeBlinkRight": 0.1}
-    shapes |= {"mouthUpperUpLeft": 0.0, "mouthUpperUpRight": 0.0}
+    shapes |= dict.fromkeys(("mouthUpperUpLeft", "mouthUpperUpRight", "mouthPucker", "mouthShrugUpper"), 0.0)
     landmarks = upright_landmarks(box.center, 0.6 * box.width)
     return Face(number, box, 0.99, landmarks, {**shapes, **(blendshapes or {})}, yaw_degrees, 0.0, 0.0)
 
