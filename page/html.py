@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
@@ -34,6 +35,9 @@ _EYES_TINT, _MOUTH_TINT, _TINT_ALPHA = (240, 140, 20), (75, 159, 225), 0.62
 _DRAFT_SECONDS, _DRAFT_SECONDS_PER_FACE = 0.6, 0.3
 # … and with 13 steps of Stable Diffusion 1.5, on a graphics card and on a processor.
 _CARD_SECONDS_PER_FACE, _CPU_SECONDS_PER_FACE = 5.0, 150.0
+
+# Such as "; --eyes always opens it".
+_FLAG_CLAUSE = re.compile(r"; --[^;.]*")
 
 TOP = """
 <header class="top"><h1>Open eyes, gentle smiles</h1>
@@ -199,7 +203,7 @@ def describe_findings(opened: OpenPhoto, face: Face, features: Sequence[Feature]
         if features == [Feature.MOUTH]:
             return "Not smiling"
         return "Both closed" if len(edits) == len(EYES) else f"The {edits[0].feature.value} is closed"
-    reasons = dict.fromkeys(explain(skip.cause) for skip in _skips(opened, face, features))
+    reasons = dict.fromkeys(say(skip.cause) for skip in _skips(opened, face, features))
     return _capitalize("; ".join(reasons))
 
 
@@ -213,7 +217,9 @@ def describe_result(opened: OpenPhoto, *, is_finished: bool = True) -> str:
     headline = f"Done: {count} changed." if changed else "Nothing was changed: the photo stays as it was."
     if not is_finished:
         headline = "The settings were changed since this was made: fix the photo again."
-    lines = [*describe(report).splitlines(), *(text for text in (opened.note, opened.why_draft) if text)]
+    why_draft = "The draft engine painted this, as Stable Diffusion is not ready on this computer."
+    lines = [leave_out_flags(line) for line in describe(report).splitlines()]
+    lines += [text for text in (opened.note, why_draft if opened.why_draft else "") if text]
     body = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
     details = f"<details><summary>What was done</summary>{body}</details>"
     return f'<div class="report" role="status"><p>{headline}</p>{details}</div>'
@@ -251,7 +257,20 @@ def describe_diffusion(state: DiffusionState) -> str:
     if state.is_ready:
         where = "on the graphics card" if state.has_card else "without a graphics card, so a face takes minutes"
         return f'<p class="state">Draft: ready. Stable Diffusion: <b>ready</b>, {where}.</p>'
-    return f'<p class="state">Draft: ready. Stable Diffusion: <b>not ready</b>, {html.escape(state.why)}</p>'
+    return (
+        '<p class="state">Draft: ready. Stable Diffusion: <b>not on this computer</b>; docs/use.md, which comes with '
+        "the program, says how to add it.</p>"
+    )
+
+
+def say(cause: Cause) -> str:
+    """The sentence of a cause as the page says it: without what was measured, and without flags of the command line."""
+    return leave_out_flags(explain(cause, numbers=False))
+
+
+def leave_out_flags(sentence: str) -> str:
+    """A sentence without the clause that names a flag of the command line: here there is a switch for it."""
+    return _FLAG_CLAUSE.sub("", sentence)
 
 
 def address(file: str) -> str:
@@ -324,7 +343,7 @@ _SHORT = {
 
 
 def _shorten(cause: Cause) -> str:
-    return _SHORT.get(cause.reason) or explain(cause).partition(":")[0].partition(" (")[0]
+    return _SHORT.get(cause.reason) or say(cause).partition(":")[0].partition(" (")[0]
 
 
 def _portrait(pixels: Pixels, face: Face) -> Pixels:

@@ -89,7 +89,7 @@ def preview_donors(plan: EditPlan) -> Mapping[int, DonorPreview]:
         if donor is not None and not previews.get(edit.face.number, DonorPreview()).name:
             previews[edit.face.number] = DonorPreview(_cut_donor(donor, edit), donor.name)
         elif edit.no_donor:
-            previews.setdefault(edit.face.number, DonorPreview(why_not=explain(edit.no_donor)))
+            previews.setdefault(edit.face.number, DonorPreview(why_not=explain(edit.no_donor, numbers=False)))
     return previews
 
 
