@@ -10,6 +10,7 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 
 from edit.reasons import Cause, Reason
 from page.html import describe_diffusion, leave_out_flags, say
+from page.theme import EDIT_COLOR, KEEP_COLOR, STYLE_SHEET
 from retouch.engines import DiffusionState
 
 NUMBERS = ("distance", "least", "most", "degrees", "similarity", "smile", "ratio", "agreement")
@@ -36,3 +37,12 @@ def test_what_is_not_installed_is_told_without_commands() -> None:
     state = DiffusionState(is_ready=False, has_card=False, why="its packages are not installed; run pip install x.")
     text = describe_diffusion(state)
     assert "not on this computer" in text and not TECHNICAL.search(text)
+
+
+def test_one_colour_has_one_meaning_wherever_it_is_drawn() -> None:
+    sheet = STYLE_SHEET.read_text(encoding="utf-8")
+    for name, color in (("edit", EDIT_COLOR), ("keep", KEEP_COLOR)):
+        (value,) = re.findall(rf"--{name}: #([0-9a-f]{{6}});", sheet)
+        assert tuple(bytes.fromhex(value)) == color
+    named = set(re.findall(r"#[0-9a-f]{6}\b", sheet)) & {"#f08c14", "#4b9fe1", "#ffd83d", "#f07814", "#2d7dd2"}
+    assert all(sheet.count(value) == 1 for value in named), "elsewhere they go by their meaning"
