@@ -36,7 +36,7 @@ _WATCH = """() => {
     requestAnimationFrame(() => requestAnimationFrame(() => done(true)));
   }).observe(document, {childList: true, subtree: true}));
 }"""
-_AFTER = "document.querySelectorAll('.compare img')[1]"
+_AFTER = "document.querySelector('#canvas .after img.face')"
 
 
 @contextmanager

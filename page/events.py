@@ -6,6 +6,7 @@ visitor becomes one sentence in a toast.
 
 from __future__ import annotations
 
+import base64
 import html
 import logging
 import queue
@@ -19,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
 import numpy as np
 
@@ -27,22 +29,23 @@ from edit.options import FaceChoice, Options, Wish
 from face.types import EYES, Feature
 from page.folders import VISITORS
 from page.html import (
+    ENGINE_NAMES,
     PREVIEW_PX,
     describe_diffusion,
     describe_engine,
     describe_findings,
     describe_result,
     draw_cards,
-    draw_loupe,
-    draw_masks,
+    draw_demo,
     draw_photos,
     draw_progress,
+    draw_references,
     draw_stage,
     draw_undo,
 )
 from page.parts import Parts
 from page.session import (
-    FACE_VIEW_PX,
+    FacePicture,
     OpenPhoto,
     References,
     Session,
@@ -56,12 +59,13 @@ from page.session import (
     save_opened,
     shrink,
 )
-from page.theme import KEEP_PAINT
+from page.theme import KEEP_COLOR
 from page.visitors import Visitors
 from photo.errors import FixError
 from photo.files import load_photo
-from photo.types import Pixels
-from retouch.engines import DiffusionState, check_diffusion, choose_engine
+from photo.types import Photo, Pixels
+from retouch.engines import DiffusionState, check_diffusion, choose_engine, make_draft
+from retouch.pipeline import fix_photo
 
 Answer = dict[Any, Any]
 """New values by component."""
@@ -71,8 +75,13 @@ MOST_PHOTOS = 12
 ZIP_NAME = "final_photos.zip"
 _TICK_SECONDS = 0.1
 """How often the progress bar moves, and how soon it is noticed that the visitor has left."""
-# Longest side of the photo under the brush: strokes need no finer one.
-_BRUSH_PX = 1100
+_MOST_STROKES_PX = 2200
+"""What was painted with the brush is no larger than this: `brush.js` sends half of it."""
+_PNG = "data:image/png;base64,"
+_MOST_STROKES_BYTES = 4 * 2**20
+# A photo of more pixels is not sent with every one of them: a browser would run out of memory. Its faces are.
+_MOST_SHARP_PIXELS = 64_000_000
+_DEMO_PX = 880
 
 
 class PageEvents:
@@ -92,6 +101,15 @@ class PageEvents:
         self._parts = parts
         self._visitors = visitors
         self._diffusion: DiffusionState | None = None
+        self._demo = ""
+        self._demo_lock = threading.Lock()
+
+    def show_demo(self) -> Answer:
+        """Show what the page does with its first sample; painted once for all visitors."""
+        with self._demo_lock:
+            if not self._demo and self._samples:
+                self._demo = _paint_demo(min(self._samples.values()), self._options)
+        return {self._parts.demo: self._demo}
 
     # ---- opening -----------------------------------------------------------------------------------------
 
@@ -113,21 +131,29 @@ class PageEvents:
                 f"No more than {MOST_PHOTOS} photos can be open, so {which} opened; "
                 "the command line takes whole folders."
             )
-        fresh = []
+        emptied = {self._parts.drop: None, self._parts.more: None}
+        first: OpenPhoto | None = None
         for path in (self._adopt(session, path) for path in paths[:room]):
             try:
                 opened = open_photo(path)
                 self._visitors.check_room(session, opened)
-                session.photos = [*session.photos, opened]
-                fresh.append(opened)
             except FixError as error:
                 complaints.append(_leave_out_folder(error, path))
-        emptied = {self._parts.drop: None, self._parts.more: None}
-        if fresh:
-            session.current = session.photos.index(fresh[0]) if fresh[0] in session.photos else 0
-            for answer in self._show_photo(session):
-                yield {**answer, **emptied, self._parts.session: session}
-        else:
+                continue
+            session.give_references(opened)
+            session.photos = [*session.photos, opened]
+            if first is None or first not in session.photos:
+                # It is shown while the others are still read.
+                first, session.current = opened, len(session.photos) - 1
+                for answer in self._show_photo(session):
+                    yield {**answer, **emptied, self._parts.session: session}
+            else:
+                yield {
+                    self._parts.photos: draw_photos(session, self._wanted(session)),
+                    **({} if session.photo is None else self._show_references(session, session.photo)),
+                    **self._offer(session),
+                }
+        if first is None:
             if is_new:
                 session.close()  # nobody would know of it, and of the files that could not be read
             yield emptied
@@ -189,9 +215,8 @@ class PageEvents:
 
     def _show_photo(self, session: Session) -> Iterator[Answer]:
         """Show the current photo: at once without its faces, and with them as soon as they are found."""
-        parts, stage, panel = self._parts, self._parts.stage, self._parts.panel
+        parts = self._parts
         opened = session.photo
-        session.under_brush = None
         if opened is None:
             return
 
@@ -203,17 +228,15 @@ class PageEvents:
             # Under way already while the photo itself is made ready and sent.
             search = pool.submit(opened.find_faces, self._options, go_on)
             if opened.shown is None:
-                opened.shown = session.write_picture(shrink(opened.photo.pixels, PREVIEW_PX), "whole")
+                small = shrink(opened.photo.pixels, PREVIEW_PX)
+                opened.is_sharp = small.shape == opened.photo.pixels.shape
+                opened.shown = session.write_picture(small, "whole")
             yield {
                 parts.start: gr.update(visible=False),
                 parts.work: gr.update(visible=True),
                 parts.undo: "",
-                stage.tabs: gr.update(selected="photo"),
-                stage.masks: "",
-                stage.brush: gr.update(value=None, visible=False),
-                panel.smile_too: gr.update(visible=bool(opened.references.photos)),
-                **self._show_result(session, opened),
-                **self._show_faces(opened),
+                **self._show_references(session, opened),
+                **self._show_faces(session, opened),
                 **self._show_work(session),
             }
             try:
@@ -230,31 +253,57 @@ class PageEvents:
                     yield self._show_start(session)
                 return
         if session.photo is opened:
-            yield {**self._show_faces(opened), **self._offer(session)}
+            yield {
+                **self._show_references(session, opened),
+                **self._show_faces(session, opened),
+                **self._offer(session),
+            }
 
-    def _show_faces(self, opened: OpenPhoto) -> Answer:
+    def _draw(self, session: Session, opened: OpenPhoto) -> str:
+        return draw_stage(opened, self._wanted(session), shows_masks=session.shows_masks)
+
+    def _show_faces(self, session: Session, opened: OpenPhoto) -> Answer:
         """Show the faces on the photo and in the list; without any there is nothing to set."""
         panel = self._parts.panel
-        has_faces = bool(opened.faces) or not opened.is_searched
         return {
-            self._parts.stage.photo: draw_stage(opened, self._options),
+            self._parts.stage.photo: self._draw(session, opened),
             panel.cards: draw_cards(opened, self._options),
-            panel.engine.box: gr.update(visible=has_faces),
-            panel.references: gr.update(visible=has_faces, **({} if opened.references.photos else {"value": None})),
+            panel.engine.box: gr.update(visible=_may_have_faces(opened)),
+        }
+
+    def _show_references(self, session: Session, opened: OpenPhoto) -> Answer:
+        """Show the other photos of the same people; without a face there is nothing to give to."""
+        panel = self._parts.panel
+        has_faces = _may_have_faces(opened)
+        used = {reference.path for reference in session.references.photos}
+        others = [photo for photo in session.photos if photo is not opened and photo.path not in used]
+        return {
+            panel.more_references: gr.update(visible=has_faces, value=None),
+            panel.use_open: gr.update(visible=has_faces and bool(others)),
+            panel.references: draw_references(session.references) if has_faces else "",
+            panel.smile_too: gr.update(visible=has_faces and bool(session.references.photos)),
         }
 
     # ---- faces -------------------------------------------------------------------------------------------
 
     def pick_face(self, session: Session | None, seed: float, eye_color: str, event: gr.EventData) -> Answer:
-        """Select a face: show its settings, and how it would come out."""
+        """Select a face: show its settings, and how it would come out; or take up what was offered for it."""
         opened = self._find_current(session)
-        if opened is None:
+        if session is None or opened is None:
             return self._explain_loss(session)
-        number = _read_count(_read_pick(event), len(opened.faces))
+        what = str(_read_pick(event))
+        number = _read_count(what.removeprefix("offer-"), len(opened.faces))
         if number is None or opened.face(number) is None:
             return _change_nothing()
         opened.selected = number
-        return {**self.show_face(session, seed, eye_color), self._parts.stage.tabs: gr.update(selected="face")}
+        offer = opened.offer(number, self._options) if what.startswith("offer-") else None
+        if offer is not None:
+            opened.choices[number] = offer
+        return {
+            **self.show_face(session, seed, eye_color),
+            self._parts.panel.cards: draw_cards(opened, self._options),
+            **self._offer(session),
+        }
 
     def show_face(self, session: Session | None, seed: float, eye_color: str) -> Answer:
         """Set the switches and sliders to what holds for the selected face, and paint it."""
@@ -281,6 +330,13 @@ class PageEvents:
             **self._paint_face(session, opened, face.number, seed, eye_color),
         }
 
+    def repaint_face(self, session: Session | None, seed: float, eye_color: str) -> Answer:
+        """Paint the selected face with another seed or colour; other faces when somebody looks at them."""
+        opened = self._find_current(session)
+        if opened is not None:
+            opened.pictures.clear()
+        return self.show_face(session, seed, eye_color)
+
     def set_face(self, values: Mapping[Any, Any]) -> Answer:
         """Take over the switches and sliders of the selected face, and paint it anew.
 
@@ -306,114 +362,136 @@ class PageEvents:
         opened.choices[number] = choice
         answer = {
             **self._paint_face(session, opened, number, values[panel.engine.seed], values[panel.engine.eye_color]),
-            parts.stage.tabs: gr.update(selected="face"),
             **self._offer(session),
         }
         if (before.eyes, before.smile) != (choice.eyes, choice.smile):
             has_own = opened.has_own_eyes(number, self._options)
             answer |= {
                 panel.cards: draw_cards(opened, self._options),
-                parts.stage.photo: draw_stage(opened, self._options),
                 panel.face.opening: gr.update(visible=choice.eyes is Wish.ALWAYS and not has_own),
                 panel.face.strength: gr.update(visible=choice.smile is Wish.ALWAYS),
             }
         return answer
 
-    def _paint_face(self, session: Session, opened: OpenPhoto, number: int, seed: float, eye_color: str) -> Answer:
-        """Show one face before and after; empty when it cannot be painted."""
-        stage = self._parts.stage
+    def _paint_face(
+        self, session: Session, opened: OpenPhoto, number: int, seed: float, eye_color: str, *, sharp: bool = False
+    ) -> Answer:
+        """Lay one face as it would come out over the photo, `sharp` with every pixel; empty if it cannot be painted."""
         try:
             options = replace(
                 self._options, seed=read_seed(seed), eyes=replace(self._options.eyes, color=eye_color or None)
             )
-            view = preview_face(opened, number, options, at_full_size=session.at_full_size)
+            asked = opened.settings(options)
+            view = preview_face(opened, number, options, at_full_size=sharp)
         except FixError as error:
             show_toast(str(error))
             return {}
-        if view is None:
-            return {}
+        if view is None or opened.settings(options) != asked:
+            return {}  # there is no such face, or it was set otherwise meanwhile, and is being painted so
         before, after = (session.write_picture(pixels, f"face_{number}") for pixels in (view.before, view.after))
-        is_large = view.full_px > FACE_VIEW_PX
-        in_loupe = is_large and session.at_full_size
-        hint = (
-            f"Face {number}, pixel by pixel. Drag it about; the slider moves the line between before and after."
-            if in_loupe
-            else f"Face {number}, before and after. Drag the line; the wheel or two fingers zoom."
-        )
-        return {
-            stage.face: gr.update(visible=not in_loupe, **({} if in_loupe else {"value": (before, after)})),
-            stage.loupe: gr.update(visible=in_loupe, value=draw_loupe(before, after, view, number) if in_loupe else ""),
-            stage.full_size: gr.update(visible=is_large),
-            stage.face_hint: f'<p class="hint">{hint}</p>',
-        }
+        opened.pictures[number] = FacePicture(view.box, before, after, is_sharp=view.scale == 1.0)
+        return {self._parts.stage.photo: self._draw(session, opened)}
 
-    def set_full_size(self, session: Session | None, is_on: bool, seed: float, eye_color: str) -> Answer:
-        """Show large faces with every pixel of the photo, or fitted into the view."""
-        if session is None or not session.photos:
-            return self._explain_loss(session)
-        session.at_full_size = bool(is_on)
-        return self.show_face(session, seed, eye_color)
+    def show_detail(self, session: Session | None, seed: float, eye_color: str) -> Answer:
+        """Show every pixel of the photo, of its result, and of the selected face: somebody looks so closely."""
+        opened = self._find_current(session)
+        if session is None or opened is None:
+            return _change_nothing()
+        height, width = opened.photo.pixels.shape[:2]
+        if not opened.is_sharp and height * width <= _MOST_SHARP_PIXELS:
+            opened.shown = session.write_picture(opened.photo.pixels, "whole")
+            if opened.result is not None:
+                opened.shown_result = session.write_picture(opened.result.pixels, "result")
+            opened.is_sharp = True
+        picture = None if opened.selected is None else opened.pictures.get(opened.selected)
+        if opened.selected is not None and picture is not None and not picture.is_sharp:
+            return self._paint_face(session, opened, opened.selected, seed, eye_color, sharp=True) or _change_nothing()
+        return {self._parts.stage.photo: self._draw(session, opened)}
 
     def set_references(
         self, session: Session | None, files: Sequence[str] | None, smile_too: bool, seed: float, eye_color: str
     ) -> Answer:
-        """Read the other photos of the same people that were dropped, and show who gets what from them."""
-        panel = self._parts.panel
+        """Read more photos of the same people, and show who gets what from them."""
         opened = self._find_current(session)
         if session is None or opened is None:
             return self._explain_loss(session)
-        paths = [Path(file) for file in files or ()]
-        if len(paths) > MOST_PHOTOS:
-            show_toast(f"Only the first {MOST_PHOTOS} of the other photos are used.")
-        known = {reference.path: reference for reference in opened.references.photos}
-        photos = []
-        for path in (self._adopt(session, path) for path in paths[:MOST_PHOTOS]):
+        paths = [self._adopt(session, Path(file)) for file in files or ()]
+        return self._add_references(session, opened, paths, smile_too, seed, eye_color)
+
+    def use_open_photos(self, session: Session | None, smile_too: bool, seed: float, eye_color: str) -> Answer:
+        """Have all open photos give to each other: whoever blinks in one may have open eyes in the next."""
+        opened = self._find_current(session)
+        if session is None or opened is None:
+            return self._explain_loss(session)
+        paths = [photo.path for photo in session.photos]
+        return self._add_references(session, opened, paths, smile_too, seed, eye_color)
+
+    def _add_references(
+        self, session: Session, opened: OpenPhoto, paths: Sequence[Path], smile_too: bool, seed: float, eye_color: str
+    ) -> Answer:
+        photos = list(session.references.photos)
+        known = {reference.path for reference in photos}
+        for path in paths:
+            if path in known:
+                continue
+            if len(photos) == MOST_PHOTOS:
+                show_toast(f"Only {MOST_PHOTOS} other photos are used; put some away for others.")
+                break
             try:
-                photos.append(known.get(path) or read_reference(load_photo(path)))
+                photos.append(read_reference(load_photo(path)))
+                known.add(path)
             except FixError as error:
                 show_toast(_leave_out_folder(error, path))
-        for photo in session.photos:
-            photo.set_references(References(tuple(photos), bool(smile_too)))
+        return self._use_references(session, opened, References(tuple(photos), bool(smile_too)), seed, eye_color)
+
+    def pick_reference(
+        self, session: Session | None, smile_too: bool, seed: float, eye_color: str, event: gr.EventData
+    ) -> Answer:
+        """Put one of the other photos of the same people away."""
+        opened = self._find_current(session)
+        if session is None or opened is None:
+            return self._explain_loss(session)
+        photos = session.references.photos
+        number = _read_count(str(_read_pick(event)).removeprefix("remove-"), len(photos) - 1)
+        if number is None:
+            return _change_nothing()
+        left = References((*photos[:number], *photos[number + 1 :]), bool(smile_too))
+        return self._use_references(session, opened, left, seed, eye_color)
+
+    def _use_references(
+        self, session: Session, opened: OpenPhoto, references: References, seed: float, eye_color: str
+    ) -> Answer:
+        session.use_references(references)
         return {
-            panel.cards: draw_cards(opened, self._options),
-            panel.smile_too: gr.update(visible=bool(photos)),
+            **self._show_references(session, opened),
+            self._parts.panel.cards: draw_cards(opened, self._options),
             **self.show_face(session, seed, eye_color),
             **self._offer(session),
         }
 
     # ---- masks and the brush -----------------------------------------------------------------------------
 
-    def show_masks(self, session: Session | None) -> Answer:
-        """Tint what would be repainted."""
+    def show_masks(self, session: Session | None, event: gr.EventData) -> Answer:
+        """Tint what would be repainted, or do so no longer."""
         opened = self._find_current(session)
-        if opened is None:
+        if session is None or opened is None:
             return self._explain_loss(session)
-        return {self._parts.stage.masks: draw_masks(opened, self._options)}
+        session.shows_masks = _read_pick(event) is True
+        return {self._parts.stage.photo: self._draw(session, opened)}
 
-    def show_brush(self, session: Session | None) -> Answer:
-        """Lay the photo under the brush, unless it lies there."""
-        opened = self._find_current(session)
-        if session is None or opened is None or session.under_brush is opened:
+    def set_strokes(self, session: Session | None, seed: float, eye_color: str, event: gr.EventData) -> Answer:
+        """Take over what was painted on a photo by hand, and show what it makes of the selected face."""
+        current = self._find_current(session)
+        sent = _read_pick(event)
+        if session is None or current is None or not isinstance(sent, dict):
             return _change_nothing()
-        session.under_brush = opened
-        background = shrink(opened.photo.pixels, _BRUSH_PX)
-        picture = {"background": background, "layers": [], "composite": None}
-        return {self._parts.stage.brush: gr.update(value=picture, visible=True)}
-
-    def set_strokes(
-        self, session: Session | None, painted: Mapping[str, Any] | None, seed: float, eye_color: str
-    ) -> Answer:
-        """Take over what was painted by hand, and show what it makes of the masks and of the selected face."""
-        opened = self._find_current(session)
-        if session is None or opened is None or not painted:
+        opened = next((photo for photo in session.photos if photo.key == sent.get("photo")), None)
+        layer = _read_layer(sent.get("picture"))
+        if opened is None or layer is None:
             return _change_nothing()
-        layers: list[Pixels] = [np.asarray(layer, np.uint8) for layer in painted.get("layers") or ()]
-        opened.strokes = read_strokes(layers, KEEP_PAINT)
-        return {
-            self._parts.stage.masks: draw_masks(opened, self._options),
-            **self.show_face(session, seed, eye_color),
-            **self._offer(session),
-        }
+        opened.strokes = read_strokes([layer], KEEP_COLOR)
+        opened.pictures.clear()
+        return {**self.show_face(session, seed, eye_color), **self._offer(session)}
 
     # ---- the engine --------------------------------------------------------------------------------------
 
@@ -424,14 +502,21 @@ class PageEvents:
         panel = self._parts.panel
         opened = self._find_current(session)
         count = 1
+        # What cannot paint here cannot be chosen, unless the page was started with it.
+        choices = [
+            (text, name)
+            for text, name in ENGINE_NAMES
+            if name != "stable-diffusion" or self._diffusion.is_ready or self._options.engine == name
+        ]
         if opened is not None and not opened.faces:
             return {panel.engine_state: ""}
         if opened is not None:
-            choices = [opened.choice(face.number, self._options) for face in opened.faces]
-            count = sum(Wish.ALWAYS in (choice.eyes, choice.smile) for choice in choices)
+            faces = [opened.choice(face.number, self._options) for face in opened.faces]
+            count = sum(Wish.ALWAYS in (choice.eyes, choice.smile) for choice in faces)
         return {
             panel.engine_state: describe_engine(engine, self._diffusion, count),
             panel.engine.diffusion_state: describe_diffusion(self._diffusion),
+            panel.engine.engine: gr.update(choices=choices),
         }
 
     def set_engine(
@@ -493,12 +578,13 @@ class PageEvents:
             yield _change_nothing()
             return
         stop = session.stop
+        done = 0
         complaints: list[str] = []
         steps: queue.SimpleQueue[Work] = queue.SimpleQueue()
 
-        def work() -> str:
+        def work() -> None:
             session.wanted = self._read_options(engine, seed, eye_color, prompt, negative_prompt)
-            return _fix_all(session, session.wanted, stop, steps.put, complaints.append)
+            _fix_all(session, session.wanted, stop, steps.put, complaints.append)
 
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(work)
@@ -510,18 +596,20 @@ class PageEvents:
                         latest = steps.get()
                     if latest is not None and not stop.is_set():
                         session.work = latest
-                        yield self._show_work(session)
+                        # A photo that was finished meanwhile may be the one that is looked at.
+                        earlier, done = done, sum(photo.saved is not None for photo in session.photos)
+                        yield {**self._show_work(session), **(self._show_stage(session) if done != earlier else {})}
             finally:
                 # Also when the visitor has left: their work does not hold up others.
                 stop.set()
                 if session.stop is stop:
                     session.work = None
-        why_draft = "" if _complain(job.exception()) else job.result()
+        _complain(job.exception())
         for complaint in complaints:
             show_toast(complaint)
         opened = session.photo
         if opened is not None:
-            yield {**self._show_result(session, opened, why_draft), **self._show_work(session)}
+            yield {**self._show_stage(session), **self._show_work(session)}
         else:
             yield _change_nothing()
 
@@ -544,21 +632,12 @@ class PageEvents:
             **dict.fromkeys((panel.make, panel.report, panel.download, panel.again), hidden),
         }
 
-    def _show_result(self, session: Session, opened: OpenPhoto, why_draft: str = "") -> Answer:
-        """Show what came of a photo, or that nothing did yet."""
-        stage = self._parts.stage
-        if opened.result is None:
-            return {stage.result: None, stage.result_tab: gr.update(visible=False)}
-        pair = tuple(
-            session.write_picture(shrink(pixels, PREVIEW_PX), "photo")
-            for pixels in (opened.photo.pixels, opened.result.pixels)
-        )
-        opened.why_draft = why_draft if opened.result.report.changes else ""
-        return {
-            stage.result: pair,
-            stage.result_tab: gr.update(visible=True),
-            stage.tabs: gr.update(selected="result"),
-        }
+    def _show_stage(self, session: Session) -> Answer:
+        opened = session.photo
+        # One that is at rest is shown as it was before: to draw it anew it would have to be read once more.
+        if opened is None or opened.held is None:
+            return {}
+        return {self._parts.stage.photo: self._draw(session, opened)}
 
     def _find_current(self, session: Session | None) -> OpenPhoto | None:
         """The photo that is shown, with its faces again where it was at rest; None where there is none."""
@@ -587,6 +666,7 @@ class PageEvents:
         has_report = opened.result is not None
         return {
             self._parts.photos: draw_photos(session, options),
+            **self._show_stage(session),
             panel.make: _offer_fix(session.photos, opened, options),
             panel.download: _offer_download(session, options),
             panel.again: gr.update(
@@ -614,8 +694,8 @@ def _fix_all(
     stop: threading.Event,
     on_step: Callable[[Work], None],
     complain: Callable[[str], None],
-) -> str:
-    """Fix the open photos that have no result of these settings; return why not Stable Diffusion painted, if not.
+) -> None:
+    """Fix the open photos that have no result of these settings.
 
     A photo that cannot be fixed is complained of, one that was put away meanwhile is left. Raises FixError, Stopped.
     """
@@ -624,13 +704,16 @@ def _fix_all(
     for number, opened in enumerate(photos, 1):
         of_all = f"photo {number} of {len(photos)}: " if len(photos) > 1 else ""
 
-        def on_progress(text: str, fraction: float, number: int = number, of_all: str = of_all) -> None:
-            on_step(Work(of_all + text, (number - 1 + fraction) / len(photos)))
+        def on_progress(
+            text: str, fraction: float, number: int = number, of_all: str = of_all, opened: OpenPhoto = opened
+        ) -> None:
+            on_step(Work(of_all + text, (number - 1 + fraction) / len(photos), opened))
 
         try:
             settings = opened.settings(options) if opened.is_searched else None
             fix_opened(opened, options, painter, stop, on_progress)
             save_opened(opened, session.folder, options)
+            _show_fixed(session, opened, why_draft)
             # Before its faces were found nobody can have set anything for them.
             opened.made_with = settings or opened.settings(options)
         except Stopped:
@@ -638,7 +721,53 @@ def _fix_all(
                 raise
         except FixError as error:
             complain(f"{opened.name}: {_leave_out_folder(error, opened.path)}")
-    return why_draft
+
+
+def _show_fixed(session: Session, opened: OpenPhoto, why_draft: str) -> None:
+    """Write the result of a photo as the page shows it, as sharp as the photo itself."""
+    if opened.result is not None:
+        opened.why_draft = why_draft if opened.result.report.changes else ""
+        pixels = opened.result.pixels
+        opened.shown_result = session.write_picture(pixels if opened.is_sharp else shrink(pixels, PREVIEW_PX), "result")
+
+
+def _paint_demo(sample: Path, options: Options) -> str:
+    """A sample before and after; empty where that fails, as the page does without it."""
+    try:
+        small = Photo(shrink(load_photo(sample).pixels, _DEMO_PX))
+        own = replace(options, engine="draft")
+        return draw_demo(small.pixels, fix_photo(small, own, make_draft(own)).pixels)
+    except FixError:
+        return ""
+
+
+def _read_layer(sent: object) -> Pixels | None:
+    """What was painted, uint8 (h, w, 4) RGBA, from a PNG in base64; one without any paint when nothing was sent.
+
+    None where something else was sent.
+    """
+    if sent == "":
+        return np.zeros((1, 1, 4), np.uint8)
+    if not isinstance(sent, str) or len(sent) > _MOST_STROKES_BYTES or not sent.startswith(_PNG):
+        return None
+    try:
+        data = base64.b64decode(sent.removeprefix(_PNG), validate=True)
+    except ValueError:
+        return None
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    # Width and height stand here in every PNG; a small file may unfold to a large picture.
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    if not 0 < max(width, height) <= _MOST_STROKES_PX:
+        return None
+    layer = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if layer is None or layer.ndim != 3 or layer.shape[2] != 4 or layer.dtype != np.uint8:
+        return None
+    return np.asarray(cv2.cvtColor(layer, cv2.COLOR_BGRA2RGBA), np.uint8)
+
+
+def _may_have_faces(opened: OpenPhoto) -> bool:
+    return bool(opened.faces) or not opened.is_searched
 
 
 def show_toast(sentence: str) -> None:
@@ -652,14 +781,13 @@ def _change_nothing() -> Answer:
     return nothing
 
 
-def _complain(problem: BaseException | None) -> bool:
-    """Show what went wrong, if something did, and return whether; to be stopped is nothing wrong."""
+def _complain(problem: BaseException | None) -> None:
+    """Show what went wrong, if something did; to be stopped is nothing wrong."""
     if isinstance(problem, FixError):
         show_toast(str(problem))
     elif problem is not None and not isinstance(problem, Stopped):
         logging.getLogger(__name__).error("The page could not fix a photo.", exc_info=problem)
         show_toast("Something unexpected went wrong; the window that runs this page says what.")
-    return problem is not None
 
 
 def _leave_out_folder(error: FixError, path: Path) -> str:

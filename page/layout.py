@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 import numpy as np
@@ -12,10 +12,10 @@ import numpy as np
 from edit.options import Options
 from page.api import add_api
 from page.events import PageEvents
-from page.html import BRUSH_HINT, TOP, draw_samples
+from page.html import ENGINE_NAMES, INTRODUCTION, OVERLAY, TOOLS, TOP, draw_samples
 from page.parts import EngineSettings, FaceSettings, Panel, Parts, Stage
 from page.session import shrink
-from page.theme import PICK_SCRIPT, make_brush
+from page.theme import CANVAS_SCRIPT, PICK_SCRIPT
 from page.visitors import Visitors
 from photo.files import FORMATS, INPUT_ENDINGS, load_photo
 from photo.types import Pixels
@@ -28,7 +28,6 @@ _SAMPLE_PX = 640
 _EYE_COLORS = [("As the other eye, else dark", "")] + [
     (name.capitalize(), name) for name in ("brown", "hazel", "green", "blue", "grey")
 ]
-_ENGINE_NAMES = [("Automatic", "auto"), ("Draft", "draft"), ("Stable Diffusion", "stable-diffusion")]
 
 # How gradio runs an event: without a sign of its own that it is busy, and not as an endpoint by HTTP.
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -47,6 +46,7 @@ def build_page(options: Options, folder: Path, visitors: Visitors) -> gr.Blocks:
         parts = _lay_out(options, samples)
         events = PageEvents(options, folder, samples, parts, visitors)
         _connect(parts, events)
+        page.load(events.show_demo, None, parts.demo, **_QUIET)
         page.unload(events.leave)
         add_api(options, folder)
     return page
@@ -56,35 +56,44 @@ def _lay_out(options: Options, samples: Mapping[str, Path]) -> Parts:
     session = gr.State(time_to_live=OLDEST_SECONDS, delete_callback=lambda session: session and session.close())
     gr.HTML(TOP, padding=False)
     with gr.Column(elem_id="start") as start:
-        drop = gr.File(
-            label="Photos", file_count="multiple", file_types=list(INPUT_ENDINGS), type="filepath", elem_id="drop",
-            height=300,
-        )  # fmt: skip
-        pictures = {name: _load_sample(path) for name, path in samples.items()}
+        with gr.Row(elem_id="welcome"):
+            with gr.Column(elem_id="drop"):
+                gr.HTML(INTRODUCTION)
+                drop = _make_upload_button("Choose photos", variant="primary")
+                gr.HTML('<p class="hint">JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or raw, up to 100 MB each</p>')
+            demo = gr.HTML(elem_id="demo")
         undo = gr.HTML(js_on_load=PICK_SCRIPT)
+        pictures = {name: _load_sample(path) for name, path in samples.items()}
         sample_buttons = gr.HTML(draw_samples(pictures), js_on_load=PICK_SCRIPT)
-    with gr.Column(visible=False, elem_id="work") as work:
-        with gr.Row(elem_id="bar"):
-            photos = gr.HTML(js_on_load=PICK_SCRIPT)
-            more = gr.UploadButton(
-                "Add photos", file_count="multiple", file_types=list(INPUT_ENDINGS), type="filepath",
-                elem_id="more",
-                size="md",
-            )  # fmt: skip
-        with gr.Row(elem_id="desk"):
-            stage = _lay_out_stage()
-            panel = _lay_out_panel(options)
+    with gr.Column(visible=False, elem_id="work") as work, gr.Row(elem_id="desk"):
+        with gr.Column(elem_id="stage"):
+            with gr.Column(elem_id="canvas"):
+                photo = gr.HTML(js_on_load=PICK_SCRIPT, elem_id="photo")
+                tools = gr.HTML(OVERLAY, js_on_load=CANVAS_SCRIPT, elem_id="overlay")
+            gr.HTML(TOOLS, elem_id="tools", js_on_load=None)
+            with gr.Row(elem_id="bar"):
+                photos = gr.HTML(js_on_load=PICK_SCRIPT)
+                with gr.Column(elem_id="more"):
+                    more = _make_upload_button("Add photos")
+        panel = _lay_out_panel(options)
     return Parts(
         session=session,
         start=start,
+        demo=demo,
         drop=drop,
         samples=sample_buttons,
         undo=undo,
         work=work,
         photos=photos,
         more=more,
-        stage=stage,
+        stage=Stage(photo=photo, tools=tools),
         panel=panel,
+    )
+
+
+def _make_upload_button(label: str, variant: Literal["primary", "secondary"] = "secondary") -> gr.UploadButton:
+    return gr.UploadButton(
+        label, file_count="multiple", file_types=list(INPUT_ENDINGS), type="filepath", size="md", variant=variant
     )
 
 
@@ -92,74 +101,34 @@ def _load_sample(path: Path) -> Pixels:
     return shrink(np.asarray(load_photo(path).pixels), _SAMPLE_PX)
 
 
-def _lay_out_stage() -> Stage:
-    with gr.Column(scale=7, min_width=340, elem_id="stage"), gr.Tabs(selected="photo") as tabs:
-        with gr.Tab("Photo", id="photo"):
-            photo = gr.HTML(js_on_load=PICK_SCRIPT)
-        with gr.Tab("Face", id="face"):
-            face = gr.ImageSlider(
-                label="The face, before and after", show_label=False, interactive=False, type="filepath",
-                max_height=560, buttons=["fullscreen"], elem_classes="compare", container=False,
-            )  # fmt: skip
-            loupe = gr.HTML(visible=False)
-            full_size = gr.Checkbox(
-                label="At 100 %: every pixel of the photo", container=False, visible=False, elem_id="full_size"
-            )
-            face_hint = gr.HTML()
-        with gr.Tab("Compare", id="result", visible=False) as result_tab:
-            result = gr.ImageSlider(
-                label="The photo, before and after", show_label=False, interactive=False, type="filepath",
-                max_height=600, buttons=["fullscreen"], elem_classes="compare", container=False,
-            )  # fmt: skip
-        with gr.Tab("Masks", id="masks") as masks_tab:
-            masks = gr.HTML()
-        with gr.Tab("Brush", id="brush") as brush_tab:
-            gr.HTML(BRUSH_HINT)
-            brush = gr.ImageEditor(
-                visible=False,
-                label="Brush", show_label=False, sources=[], transforms=[], layers=False, buttons=[], elem_id="brush",
-                brush=make_brush(), container=False, type="numpy", height=520,
-            )  # fmt: skip
-    return Stage(
-        tabs=tabs,
-        photo=photo,
-        face=face,
-        loupe=loupe,
-        full_size=full_size,
-        face_hint=face_hint,
-        result_tab=result_tab,
-        result=result,
-        masks_tab=masks_tab,
-        masks=masks,
-        brush_tab=brush_tab,
-        brush=brush,
-    )
-
-
 def _lay_out_panel(options: Options) -> Panel:
-    with gr.Column(scale=4, min_width=320, elem_id="panel"):
-        cards = gr.HTML(js_on_load=PICK_SCRIPT)
-        face = _lay_out_face_settings(options)
-        with gr.Column(elem_id="own"):
-            references = gr.File(
-                label="Other photos of the same people", file_count="multiple", file_types=list(INPUT_ENDINGS),
-                type="filepath", elem_id="references", height=84,
-            )  # fmt: skip
-            smile_too = gr.Checkbox(
-                value=options.smile.from_reference, label="Their smiles, too", container=False, visible=False
-            )
-        download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
-        with gr.Row(elem_id="after"):
-            make = gr.Button("Fix this photo", variant="primary", elem_id="make")
-            again = gr.Button("Another try", visible=False, elem_id="again")
-        engine_state = gr.HTML()
-        progress = gr.HTML(visible=False)
-        cancel = gr.Button("Cancel", visible=False, elem_id="cancel")
-        report = gr.HTML(visible=False)
-        engine = _lay_out_engine_settings(options)
+    with gr.Column(elem_id="panel"):
+        with gr.Column(elem_id="choices"):
+            cards = gr.HTML(js_on_load=PICK_SCRIPT)
+            face = _lay_out_face_settings(options)
+            with gr.Column(elem_id="references"):
+                more_references = _make_upload_button("Add other photos of the same people")
+                use_open = gr.Button("Use the other open photos", visible=False, elem_id="use_open")
+                gr.HTML('<p class="hint">Whoever has open eyes in one of them gets their own from there.</p>')
+                references = gr.HTML(js_on_load=PICK_SCRIPT)
+                smile_too = gr.Checkbox(
+                    value=options.smile.from_reference, label="Their smiles, too", container=False, visible=False
+                )
+            engine = _lay_out_engine_settings(options)
+        with gr.Column(elem_id="foot"):
+            progress = gr.HTML(visible=False)
+            cancel = gr.Button("Cancel", visible=False, elem_id="cancel")
+            report = gr.HTML(visible=False)
+            with gr.Row(elem_id="after"):
+                download = gr.DownloadButton("Download", visible=False, variant="primary", elem_id="download")
+                make = gr.Button("Fix this photo", variant="primary", elem_id="make")
+                again = gr.Button("Another try", visible=False, elem_id="again")
+            engine_state = gr.HTML()
     return Panel(
         cards=cards,
         face=face,
+        more_references=more_references,
+        use_open=use_open,
         references=references,
         smile_too=smile_too,
         download=download,
@@ -184,7 +153,7 @@ def _lay_out_face_settings(options: Options) -> FaceSettings:
 
 def _lay_out_engine_settings(options: Options) -> EngineSettings:
     with gr.Accordion("Engine and details", open=False, elem_id="advanced") as box:
-        engine = gr.Radio(_ENGINE_NAMES, value=options.engine, label="What paints")
+        engine = gr.Radio(ENGINE_NAMES, value=options.engine, label="What paints")
         diffusion_state = gr.HTML()
         eye_color = gr.Dropdown(_EYE_COLORS, value=options.eyes.color or "", label="Colour of opened eyes")
         seed = gr.Number(options.seed, precision=0, label="Seed", info="The same seed gives the same picture")
@@ -211,22 +180,22 @@ def _lay_out_engine_settings(options: Options) -> EngineSettings:
 def _connect(parts: Parts, events: PageEvents) -> None:
     _connect_opening(parts, events)
     _connect_faces(parts, events)
-    _connect_masks(parts, events)
+    _connect_canvas(parts, events)
     _connect_work(parts, events)
 
 
 def _connect_opening(parts: Parts, events: PageEvents) -> None:
     """Photos are dropped, chosen, or one of the open ones is picked: it is shown, then its first face."""
-    stage, panel, session = parts.stage, parts.panel, parts.session
-    shown = [
-        *_list_start(parts), stage.photo, stage.masks, stage.brush, panel.cards, panel.references, panel.smile_too,
-        panel.engine.box, *_list_work(parts), *_list_result(parts),
-    ]  # fmt: skip
+    panel, session = parts.panel, parts.session
+    shown = _unite(
+        *_list_start(parts), panel.cards, *_list_references(parts), panel.engine.box, *_list_work(parts),
+        *_list_offer(parts),
+    )  # fmt: skip
     opened = [session, parts.drop, parts.more, *shown]
     steps = [
-        parts.drop.upload(events.open_files, [session, parts.drop], opened, **_busy_at(parts.drop)),
-        parts.more.upload(events.open_files, [session, parts.more], opened, **_busy_at(stage.photo)),
-        parts.samples.pick(events.open_sample, session, opened, **_busy_at(parts.drop)),
+        parts.drop.upload(events.open_files, [session, parts.drop], opened, **_LATEST),
+        parts.more.upload(events.open_files, [session, parts.more], opened, **_LATEST),
+        parts.samples.pick(events.open_sample, session, opened, **_LATEST),
         parts.photos.pick(events.pick_photo, session, shown, **_LATEST),
         parts.undo.pick(events.pick_photo, session, shown, **_LATEST),
     ]
@@ -240,12 +209,11 @@ def _connect_faces(parts: Parts, events: PageEvents) -> None:
     stage, panel, session = parts.stage, parts.panel, parts.session
     preview, face = _list_preview_inputs(parts), _list_face(parts)
     for faces in (stage.photo, panel.cards):
-        faces.pick(events.pick_face, preview, [*face, stage.tabs, *_list_start(parts)], **_LATEST)
+        faces.pick(
+            events.pick_face, preview, _unite(*face, panel.cards, *_list_offer(parts), *_list_start(parts)), **_LATEST
+        )
     settings = [panel.face.eyes, panel.face.opening, panel.face.smile, panel.face.strength]
-    outputs = [
-        *_list_face_view(parts), stage.tabs, panel.cards, stage.photo, panel.face.opening, panel.face.strength,
-        *_list_start(parts), *_list_offer(parts),
-    ]  # fmt: skip
+    outputs = _unite(panel.cards, panel.face.opening, panel.face.strength, *_list_start(parts), *_list_offer(parts))
     for setting in settings:
         # A set: its values come as one mapping by component.
         setting.input(
@@ -253,31 +221,26 @@ def _connect_faces(parts: Parts, events: PageEvents) -> None:
             concurrency_limit=2, concurrency_id="preview", **_LATEST,
         )  # fmt: skip
     for setting in (panel.engine.seed, panel.engine.eye_color):
-        setting.input(events.show_face, preview, face, **_LATEST)
-    stage.full_size.input(
-        events.set_full_size,
-        [session, stage.full_size, *preview[1:]],
-        [*face, *_list_start(parts)],
-        **_busy_at(stage.face_hint),
-    )
-    references = [panel.references, panel.smile_too]
-    changes = [panel.references.upload, panel.references.clear, panel.references.delete, panel.smile_too.input]
-    for on_change in changes:
+        setting.input(events.repaint_face, preview, face, **_LATEST)
+    answer = _unite(panel.cards, *_list_references(parts), *face, *_list_start(parts), *_list_offer(parts))
+    for on_change in (panel.more_references.upload, panel.smile_too.input):
         on_change(
-            events.set_references, [session, *references, *preview[1:]],
-            [panel.cards, panel.smile_too, *face, *_list_start(parts), *_list_offer(parts)],
+            events.set_references, [session, panel.more_references, panel.smile_too, *preview[1:]], answer,
             **_busy_at(panel.cards),
         )  # fmt: skip
+    others = [session, panel.smile_too, *preview[1:]]
+    panel.use_open.click(events.use_open_photos, others, answer, **_busy_at(panel.cards))
+    panel.references.pick(events.pick_reference, others, answer, **_busy_at(panel.cards))
 
 
-def _connect_masks(parts: Parts, events: PageEvents) -> None:
-    stage, session = parts.stage, parts.session
-    stage.masks_tab.select(events.show_masks, session, [stage.masks, *_list_start(parts)], **_QUIET)
-    stage.brush_tab.select(events.show_brush, session, stage.brush, **_QUIET)
-    stage.brush.input(
-        events.set_strokes, [session, stage.brush, *_list_preview_inputs(parts)[1:]],
-        [stage.masks, *_list_face(parts), parts.photos, *_list_offer(parts)], **_LATEST,
-    )  # fmt: skip
+def _connect_canvas(parts: Parts, events: PageEvents) -> None:
+    """Something was done on the photo: painted with the brush, or seen so closely that its pixels are asked for."""
+    tools, session, preview = parts.stage.tools, parts.session, _list_preview_inputs(parts)
+    tools.masks(events.show_masks, session, [parts.stage.photo, *_list_start(parts)], **_QUIET)
+    tools.detail(
+        events.show_detail, preview, parts.stage.photo, concurrency_limit=1, concurrency_id="detail", **_LATEST
+    )
+    tools.strokes(events.set_strokes, preview, _unite(*_list_face(parts), *_list_offer(parts)), **_LATEST)
 
 
 def _connect_work(parts: Parts, events: PageEvents) -> None:
@@ -286,15 +249,16 @@ def _connect_work(parts: Parts, events: PageEvents) -> None:
     engine.engine.input(events.show_engine, [session, engine.engine], _list_engine(parts), **_QUIET)
     settings = [session, engine.engine, engine.seed, engine.eye_color, engine.prompt, engine.negative_prompt]
     for setting in settings[1:]:
-        setting.input(events.set_engine, settings, [parts.photos, *_list_offer(parts)], **_LATEST)
-    waiting = [*_list_start(parts), *_list_work(parts), *_list_offer(parts)]
-    asked = panel.make.click(events.wait, session, waiting, queue=False, **_QUIET)
+        setting.input(events.set_engine, settings, _list_offer(parts), **_LATEST)
+    waiting = _unite(*_list_start(parts), *_list_work(parts), *_list_offer(parts))
+    begun = [part for part in waiting if part is not parts.stage.photo]
+    asked = panel.make.click(events.wait, session, begun, queue=False, **_QUIET)
     asked_again = panel.again.click(_next_seed, engine.seed, engine.seed, **_QUIET).then(
-        events.wait, session, waiting, queue=False, **_QUIET
+        events.wait, session, begun, queue=False, **_QUIET
     )
     for step in (asked, asked_again):
         step.then(
-            events.run, settings, [parts.photos, *_list_work(parts), *_list_result(parts)],
+            events.run, settings, _unite(*_list_work(parts), *_list_offer(parts)),
             concurrency_limit=1, concurrency_id="engine", **_QUIET,
         )  # fmt: skip
     panel.cancel.click(events.stop, session, waiting, queue=False, **_QUIET)
@@ -314,20 +278,22 @@ def _list_preview_inputs(parts: Parts) -> list[Any]:
     return [parts.session, parts.panel.engine.seed, parts.panel.engine.eye_color]
 
 
-def _list_face_view(parts: Parts) -> list[Any]:
-    stage = parts.stage
-    return [stage.face, stage.loupe, stage.full_size, stage.face_hint]
-
-
 def _list_face(parts: Parts) -> list[Any]:
     """The outputs of `PageEvents.show_face`."""
     face = parts.panel.face
-    return [face.box, face.eyes, face.opening, face.smile, face.strength, *_list_face_view(parts)]
+    return [face.box, face.eyes, face.opening, face.smile, face.strength, parts.stage.photo]
+
+
+def _list_references(parts: Parts) -> list[Any]:
+    """What shows the other photos of the same people."""
+    panel = parts.panel
+    return [panel.more_references, panel.use_open, panel.references, panel.smile_too]
 
 
 def _list_engine(parts: Parts) -> list[Any]:
     """The outputs of `PageEvents.show_engine`."""
-    return [parts.panel.engine_state, parts.panel.engine.diffusion_state]
+    engine = parts.panel.engine
+    return [parts.panel.engine_state, engine.diffusion_state, engine.engine]
 
 
 def _list_work(parts: Parts) -> list[Any]:
@@ -341,12 +307,11 @@ def _list_start(parts: Parts) -> list[Any]:
 
 
 def _list_offer(parts: Parts) -> list[Any]:
-    """What can be done next, and what was done last; `parts.photos` tells of it, too."""
+    """What can be done next, and what was done last; the strip of photos and the canvas tell of it, too."""
     panel = parts.panel
-    return [panel.report, panel.make, panel.again, panel.download]
+    return [parts.photos, parts.stage.photo, panel.report, panel.make, panel.again, panel.download]
 
 
-def _list_result(parts: Parts) -> list[Any]:
-    """What shows the result, or that there is none yet; and the tabs, as the result comes to the front."""
-    stage = parts.stage
-    return [stage.tabs, stage.result_tab, stage.result, *_list_offer(parts)]
+def _unite(*components: Any) -> list[Any]:
+    """Each of these outputs once."""
+    return list(dict.fromkeys(components))

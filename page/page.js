@@ -1,56 +1,17 @@
-// gradio's before/after slider is made for the mouse alone: give it a name, arrow keys and alternative texts.
-const furnish = () => document.querySelectorAll('.compare').forEach(part => {
-  part.querySelectorAll('img').forEach((img, n) => { if (!img.alt) img.alt = n ? 'after' : 'before'; });
-  const handle = part.querySelector('.slider-wrap .outer, .outer');
-  if (!handle || handle.dataset.keys) return;
-  handle.dataset.keys = 'yes';
-  handle.tabIndex = 0;
-  handle.setAttribute('role', 'slider');
-  handle.setAttribute('aria-label', 'Where before ends and after begins');
-  handle.setAttribute('aria-valuemin', 0);
-  handle.setAttribute('aria-valuemax', 100);
-  handle.setAttribute('aria-valuenow', 50);
-  handle.addEventListener('keydown', event => {
-    const step = {ArrowLeft: -0.05, ArrowRight: 0.05, Home: -1, End: 1}[event.key];
-    if (!step) return;
-    event.preventDefault();
-    const frame = handle.parentElement.getBoundingClientRect(), own = handle.getBoundingClientRect();
-    const from = own.left + own.width / 2, y = own.top + own.height / 2;
-    const to = Math.min(frame.right - 1, Math.max(frame.left + 1, from + step * frame.width));
-    const fire = (target, kind, x) => target.dispatchEvent(
-      new MouseEvent(kind, {bubbles: true, cancelable: true, view: window, clientX: x, clientY: y}));
-    fire(handle, 'mousedown', from); fire(window, 'mousemove', to); fire(window, 'mouseup', to);
-    handle.setAttribute('aria-valuenow', Math.round(100 * (to - frame.left) / frame.width));
-  });
-});
-// The view of a large face at 100 %: one pixel of the photo to one of the screen, moved about by dragging.
-const part = loupe => {
-  const pan = loupe.querySelector('.pan'), fraction = loupe.querySelector('input').value / 100;
-  loupe.style.setProperty('--at', fraction * pan.clientWidth + 'px');
-  pan.firstChild.style.setProperty('--cut', pan.scrollLeft + fraction * pan.clientWidth + 'px');
+// gradio renews parts of the page without a word: whoever has to know is told when something changed, once a frame.
+const listeners = [];
+const onChange = listener => listeners.push(listener);
+let isTold = true;
+const tellSoon = () => {
+  if (!isTold) return;
+  isTold = false;
+  requestAnimationFrame(() => { isTold = true; listeners.forEach(listener => listener()); });
 };
-const looked = {};  // where somebody looked, by face, for each new picture of it
-const magnify = () => document.querySelectorAll('.loupe .sheet').forEach(sheet => {
-  const pan = sheet.parentElement, loupe = pan.parentElement, slider = loupe.querySelector('input');
-  if (pan.isReady) return;
-  pan.isReady = true;
-  document.documentElement.style.setProperty('--screen-pixels', devicePixelRatio);
-  const face = pan.getAttribute('aria-label') + sheet.getAttribute('style');
-  // At first where the change is.
-  const [left, top, fraction] = looked[face] ?? [(pan.scrollWidth - pan.clientWidth) / 2,
-    sheet.dataset.focus * pan.scrollHeight - pan.clientHeight / 2, slider.value];
-  slider.value = fraction;
-  pan.scrollTo(left, top);
-  const keep = () => { looked[face] = [pan.scrollLeft, pan.scrollTop, slider.value]; part(loupe); };
-  pan.addEventListener('scroll', keep);
-  slider.addEventListener('input', keep);
-  part(loupe);
-  pan.addEventListener('pointermove', event => {
-    if (event.buttons & 1 && event.pointerType === 'mouse') pan.scrollBy(-event.movementX, -event.movementY);
-  });
+new MutationObserver(tellSoon).observe(document.documentElement, {
+  childList: true, subtree: true, attributeFilter: ['src', 'data-photo', 'data-result', 'data-unsaved', 'data-sharp'],
 });
-const watch = () => { furnish(); magnify(); };
-new MutationObserver(watch).observe(document.documentElement, {childList: true, subtree: true});
+// Whether a key is meant for a field that takes text, or for a control that answers to it.
+const isField = element => element.closest?.('input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable=true]');
 // What this page takes: files that are no photos, or too large, are named here, one sentence each, and the others go on.
 // gradio would refuse all of them for one, and shows their names as HTML.
 const complaints = document.createElement('div');
@@ -73,6 +34,20 @@ const complain = sentences => {
   close.addEventListener('click', () => complaints.replaceChildren());
   complaints.append(close);
 };
+// While photos are sent and read one line says so; it goes when they are there, or a sentence says why not.
+const arriving = document.createElement('p');
+arriving.id = 'arriving';
+arriving.setAttribute('role', 'status');
+document.addEventListener('DOMContentLoaded', () => document.body.append(arriving));
+const countToasts = () => document.querySelectorAll('[data-testid=toast-body]').length;
+const state = () => `${document.querySelectorAll('.photos .chip, .references li').length} ${countToasts()}`;
+let stateThen = '';
+const say = sentence => {
+  if (!arriving.isConnected) document.body.append(arriving);
+  arriving.textContent = sentence;
+  stateThen = state();
+};
+onChange(() => { if (arriving.textContent && state() !== stateThen) arriving.textContent = ''; });
 const choose = files => {
   const sentences = [];
   const good = [...files].filter(file => {
@@ -89,6 +64,7 @@ const choose = files => {
 const give = (input, files) => {
   const list = new DataTransfer();
   files.forEach(file => list.items.add(file));
+  say(files.length === 1 ? `${files[0].name} is on its way …` : `${files.length} photos are on their way …`);
   input.files = list.files;
   input.dispatchEvent(new CustomEvent('change', {bubbles: true, detail: 'chosen'}));
 };
@@ -111,10 +87,13 @@ const take = (event, files) => {
   const good = choose(files);
   if (good.length) give(input, good);
 };
-const isOver = event => event.target.closest?.('#brush');
-window.addEventListener('dragover', event => { if (!isOver(event)) event.preventDefault(); });
-window.addEventListener('drop', event => { if (!isOver(event)) take(event, event.dataTransfer.files); }, true);
+window.addEventListener('dragover', event => event.preventDefault());
+window.addEventListener('drop', event => take(event, event.dataTransfer.files), true);
 window.addEventListener('paste', event => { if (event.clipboardData) take(event, event.clipboardData.files); });
+// Names for what gradio leaves without one.
+onChange(() => {
+  document.querySelectorAll('.toast-close:not([aria-label])').forEach(button => button.setAttribute('aria-label', 'Close'));
+});
 // What was done, and not taken home, is not lost by a slip: leaving asks first.
 let takenHome = '';
 const unsaved = () => document.querySelector('#work .photos')?.dataset.unsaved ?? '';
@@ -122,6 +101,26 @@ window.addEventListener('click', event => { if (event.target.closest?.('#downloa
 let hasRestarted = false;
 window.addEventListener('beforeunload', event => {
   if (!hasRestarted && unsaved() && unsaved() !== takenHome) { event.preventDefault(); event.returnValue = ''; }
+});
+// What had the focus may be gone: it goes on to what comes next, and never falls back to the top of the page.
+const NEXT = {
+  start: ['.overlay .view'],
+  foot: ['#download', '#cancel', '#make'],
+  bar: ['.photos [aria-pressed=true]', '#more button', '#drop button'],
+  references: ['#references button'],
+  choices: ['.cards [aria-pressed=true]', '.overlay .view'],
+};
+const isThere = element => element?.isConnected && element.getClientRects().length && !element.disabled;
+let focused = null, area = '';
+document.addEventListener('focusin', event => {
+  focused = event.target;
+  area = Object.keys(NEXT).find(id => focused.closest(`#${id}`)) ?? '';
+});
+onChange(() => {
+  if (document.activeElement && document.activeElement !== document.body || !area || isThere(focused)) return;
+  const next = NEXT[area].map(selector => document.querySelector(selector)).find(isThere)
+    ?? (document.querySelector('#start') ? document.querySelector('#drop button') : null);
+  next?.focus({preventScroll: area !== 'start'});
 });
 // A server that was started anew knows nothing of what this page shows. gradio notices only while it waits for something.
 const look = async () => {

@@ -9,20 +9,10 @@ import gradio as gr
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """The tabs at the left: the photo, one face, the result, the masks, the brush."""
+    """The canvas: the photo with all that lies on it, and what is told of what is done there."""
 
-    tabs: gr.Tabs
     photo: gr.HTML
-    face: gr.ImageSlider
-    loupe: gr.HTML
-    full_size: gr.Checkbox
-    face_hint: gr.HTML
-    result_tab: gr.Tab
-    result: gr.ImageSlider
-    masks_tab: gr.Tab
-    masks: gr.HTML
-    brush_tab: gr.Tab
-    brush: gr.ImageEditor
+    tools: gr.HTML
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +45,9 @@ class Panel:
 
     cards: gr.HTML
     face: FaceSettings
-    references: gr.File
+    more_references: gr.UploadButton
+    use_open: gr.Button
+    references: gr.HTML
     smile_too: gr.Checkbox
     download: gr.DownloadButton
     make: gr.Button
@@ -73,7 +65,8 @@ class Parts:
 
     session: gr.State
     start: gr.Column
-    drop: gr.File
+    demo: gr.HTML
+    drop: gr.UploadButton
     samples: gr.HTML
     undo: gr.HTML
     work: gr.Column

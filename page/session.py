@@ -18,6 +18,7 @@ from donor.choose import DonorFinder
 from donor.people import ReferencePhoto, match_people
 from edit.options import FaceChoice, Options, Wish
 from edit.plan import Donor, Edit, EditPlan, Engine, FixResult
+from edit.reasons import Reason
 from edit.strokes import Strokes, covers
 from face.analysis import FaceAnalysis
 from face.types import Face, Feature
@@ -37,8 +38,7 @@ _DONOR_MARGIN = 0.12
 _FACE_MARGIN = 0.45
 FACE_VIEW_PX = 720
 """Longest side of a preview: what is larger is shrunk before it is painted, so that a slider answers at once."""
-# How far down the eyes are in a preview, as a fraction of its height.
-_EYE_LEVEL = 0.38
+_UNSURE = frozenset(reason for reason in Reason if reason.name.startswith("UNSURE"))
 # Names of files may have 255 bytes on most systems.
 _LONGEST_NAME_BYTES = 255
 # To ask for an edit with the brush, more than this fraction of the box of an eye or a mouth must be painted over.
@@ -89,7 +89,7 @@ def preview_donors(plan: EditPlan) -> Mapping[int, DonorPreview]:
         if donor is not None and not previews.get(edit.face.number, DonorPreview()).name:
             previews[edit.face.number] = DonorPreview(_cut_donor(donor, edit), donor.name)
         elif edit.no_donor:
-            previews.setdefault(edit.face.number, DonorPreview(why_not=explain(edit.no_donor)))
+            previews.setdefault(edit.face.number, DonorPreview(why_not=explain(edit.no_donor, numbers=False)))
     return previews
 
 
@@ -112,26 +112,25 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
-    """A part of the photo around one face, before and after the edits, both uint8 (h, w, 3) RGB.
+    """The part `box` of the photo around one face, before and after the edits, both uint8 (h, w, 3) RGB.
 
-    `scale` is how many of its pixels make one of the photo's, 0 … 1; `full_px` is its longest side in the photo.
+    `scale` is how many of its pixels make one of the photo's, 0 … 1.
     """
 
     before: Pixels
     after: Pixels
+    box: Box
     scale: float
-    full_px: int
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.after.shape[1], self.after.shape[0]
 
-    @property
-    def focus(self) -> float:
-        """How far down the change is, as a fraction of the height; where the eyes are if nothing changed."""
-        rows = np.flatnonzero((self.before != self.after).any(axis=(1, 2)))
-        return float(rows.mean() / len(self.after)) if rows.size else _EYE_LEVEL
+@dataclass(frozen=True)
+class FacePicture:
+    """The files of a FaceView, laid over the photo at `box`; `is_sharp` when no pixel of the photo is left out."""
+
+    box: Box
+    before: str
+    after: str
+    is_sharp: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +153,11 @@ class OpenPhoto:
 
     `held` is the photo itself, and None while it is at rest: then `photo` reads it once more.
     `choices` holds what the visitor set, by face number, and `selected` the number of the face that is looked at.
-    `shown` is the file of the photo as the page shows it, `saved` that of the result, `note` a remark on saving it,
-    `why_draft` why Stable Diffusion did not paint it, and `made_with` the settings that it was made with. `is_removed`
-    says that the visitor has put the photo away.
+    `key` is its name on the page. `shown` is the file of the photo as the page shows it, `shown_result` that of the
+    result, and `is_sharp` says that these leave no pixel out; `pictures` holds faces that were painted with the
+    settings as they are, by number, and `thumbnail` the address of a small picture. `saved` is the file of the result
+    itself, `note` a remark on saving it, `why_draft` why Stable Diffusion did not paint it, and `made_with` the
+    settings that it was made with. `is_removed` says that the visitor has put the photo away.
     """
 
     path: Path
@@ -167,7 +168,12 @@ class OpenPhoto:
     choices: dict[int, FaceChoice] = field(default_factory=dict)
     strokes: Strokes | None = None
     selected: int | None = None
+    key: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     shown: str | None = None
+    shown_result: str | None = None
+    is_sharp: bool = False
+    pictures: dict[int, FacePicture] = field(default_factory=dict)
+    thumbnail: str = ""
     result: FixResult | None = None
     saved: Path | None = None
     note: str | None = None
@@ -253,6 +259,24 @@ class OpenPhoto:
         )
         return self.choices.get(number, preset)
 
+    def offer(self, number: int, options: Options) -> FaceChoice | None:
+        """Return the settings that would edit what the program is not sure of on a face; None where it is sure.
+
+        Nothing is offered for a face that the visitor has set already.
+        """
+        unsure = {
+            skip.feature for skip in self.plan.skips if skip.face.number == number and skip.cause.reason in _UNSURE
+        }
+        wanted = unsure & self.find_possible(number, options) if unsure and number not in self.choices else frozenset()
+        if not wanted:
+            return None
+        choice = self.choice(number, options)
+        return replace(
+            choice,
+            eyes=Wish.ALWAYS if wanted - {Feature.MOUTH} else choice.eyes,
+            smile=Wish.ALWAYS if Feature.MOUTH in wanted else choice.smile,
+        )
+
     def settings(self, options: Options) -> tuple[object, ...]:
         """Return all that the result depends on, so that two of them compare equal when nothing was changed."""
         choices = self._choose_all(options) if self.is_searched else self._rested
@@ -272,6 +296,7 @@ class OpenPhoto:
         if references.photos != self.references.photos:
             self._people = self._finder = None
             self._parts.clear()
+        self.pictures.clear()
         self.references, self._donor_plan = references, None
 
     def finder(self, options: Options) -> DonorFinder:
@@ -344,27 +369,29 @@ class OpenPhoto:
 
 @dataclass(frozen=True)
 class Work:
-    """How far the work for a visitor is: what is being done, and the fraction of it that is done, 0 … 1."""
+    """How far the work for a visitor is: what is being done to which photo, and the fraction that is done, 0 … 1."""
 
     text: str
     fraction: float
+    photo: OpenPhoto | None = None
 
 
 class Session:
     """The photos of one visitor, and a folder for the files that are shown to them or that they take home.
 
-    `under_brush` is the photo that lies in the editor of the Brush tab; `removed` the one that was put away last, and
-    where it was; `wanted` are the options with what was set for the engine. `stop` is set to end the work that is going
-    on, which `work` tells about. `left_at` is when the page was left, in seconds of `time.monotonic`.
+    `references` are the other photos of the same people, for all photos but themselves. `removed` is the photo that was
+    put away last, and where it was; `wanted` are the options with what was set for the engine; `shows_masks` says that
+    what is repainted is tinted. `stop` is set to end the work that is going on, which `work` tells about. `left_at` is
+    when the page was left, in seconds of `time.monotonic`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.photos: list[OpenPhoto] = []
         self.current = 0
-        self.under_brush: OpenPhoto | None = None
         self.removed: tuple[int, OpenPhoto] | None = None
-        self.at_full_size = False
+        self.shows_masks = False
+        self.references = References()
         self.wanted: Options | None = None
         self.stop = threading.Event()
         self.is_closed = False
@@ -390,7 +417,6 @@ class Session:
 
     def rest(self, options: Options) -> None:
         """Give back the memory of all photos."""
-        self.under_brush = None
         for opened in self._all_photos():
             opened.rest(options)
 
@@ -398,7 +424,7 @@ class Session:
         """Stop what is running and forget all files."""
         self.is_closed = True
         self.stop.set()
-        self.photos, self.removed, self.under_brush = [], None, None
+        self.photos, self.removed = [], None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def adopt(self, path: Path) -> Path:
@@ -416,6 +442,17 @@ class Session:
                     shutil.copyfile(path, own)
             self._adopted[path] = own
         return self._adopted[path]
+
+    def use_references(self, references: References) -> None:
+        """Use these other photos of the same people for all photos from now on; none gives anything to itself."""
+        self.references = references
+        for opened in self._all_photos():
+            self.give_references(opened)
+
+    def give_references(self, opened: OpenPhoto) -> None:
+        """Have a photo use the other photos of the same people that there are."""
+        others = tuple(photo for photo in self.references.photos if photo.path != opened.path)
+        opened.set_references(References(others, self.references.smile_too))
 
     def remove(self, number: int) -> None:
         """Put a photo away, and keep it for `put_back`, until the next one is."""
@@ -466,7 +503,7 @@ def preview_face(opened: OpenPhoto, number: int, options: Options, *, at_full_si
         Photo(pixels), wanted, make_draft(options),
         analyses=(part.analysis,), finder=part.finder, strokes=strokes,
     )  # fmt: skip
-    return FaceView(pixels, result.pixels, part.scale, max(part.box.width, part.box.height))
+    return FaceView(pixels, result.pixels, part.box, part.scale)
 
 
 def fix_opened(

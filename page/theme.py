@@ -1,4 +1,4 @@
-"""How the page looks: its theme, its style sheet (`page.css`), and the script that its parts need (`page.js`).
+"""How the page looks: its theme, its style sheet (`page.css`), and the scripts that its parts need.
 
 Nothing is fetched from elsewhere: the fonts are those of the visitor's own system.
 """
@@ -14,10 +14,10 @@ from photo.files import INPUT_ENDINGS
 
 LARGEST_FILE_MB = 100
 """Larger uploads are refused; the page says so."""
-KEEP_PAINT = (45, 125, 210)
-"""Colour of the brush that protects, RGB …"""
-EDIT_PAINT = (240, 120, 20)
-"""… and of the one that asks for an edit."""
+EDIT_COLOR = (240, 140, 20)
+"""RGB of all that is edited, or is to be: boxes, what is repainted, the brush that asks for it …"""
+KEEP_COLOR = (75, 159, 225)
+"""… and of all that stays as it is. `page.css` has the same two, and a third for faces that it asks about."""
 
 _SYSTEM_FONTS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Inter", "Roboto", "Arial", "sans-serif")
 _SYSTEM_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -73,12 +73,6 @@ def make_theme() -> gr.themes.Base:
     )
 
 
-def make_brush() -> gr.Brush:
-    """Return the brush with its two colours: the first protects, the second asks for an edit."""
-    colors = ["#" + "".join(f"{value:02x}" for value in color) for color in (KEEP_PAINT, EDIT_PAINT)]
-    return gr.Brush(colors=list(colors), default_color=colors[0], color_mode="fixed", default_size=36)
-
-
 PICK_SCRIPT = """
 element.addEventListener('click', event => {
   const button = event.target.closest('[data-pick]');
@@ -90,14 +84,20 @@ element.addEventListener('click', event => {
 """
 """For parts made of buttons: a click on one with `data-pick` triggers the event `pick`."""
 
+CANVAS_SCRIPT = """
+for (const name of ['masks', 'strokes', 'detail'])
+  element.addEventListener(name, event => trigger(name, {what: event.detail}));
+"""
+"""For the part that lies over the photo: what `canvas.js` and `brush.js` tell it, it passes on."""
+
 STYLE_SHEET = Path(__file__).parent / "page.css"
-_SCRIPT = Path(__file__).parent / "page.js"
+_SCRIPTS = tuple(Path(__file__).parent / name for name in ("page.js", "canvas.js", "brush.js"))
 
 
 def read_script() -> str:
     """Return the script of the page, as it stands between its tags: first what the page takes, which it asks for."""
     takes = json.dumps({"endings": INPUT_ENDINGS, "megabytes": LARGEST_FILE_MB})
-    return f"\nconst TAKES = {takes};\n{_SCRIPT.read_text(encoding='utf-8')}"
+    return "\n".join(["", f"const TAKES = {takes};", *(script.read_text(encoding="utf-8") for script in _SCRIPTS)])
 
 
 def make_head() -> str:

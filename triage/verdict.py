@@ -20,10 +20,7 @@ from face.types import EYES, Feature
 from photo.names import show
 from retouch.report import explain
 
-_UNSURE = {
-    Reason.UNSURE_LAUGHING, Reason.UNSURE_LOWERED, Reason.UNSURE_HALF_SHUT, Reason.UNSURE_CRYING, Reason.UNSURE_ASLEEP,
-    Reason.UNSURE_TEETH, Reason.UNSURE_MOOD, Reason.UNSURE_BENT, Reason.OUT_OF_FOCUS,
-}  # fmt: skip
+_UNSURE = {reason for reason in Reason if reason.value.startswith("unsure-")} | {Reason.OUT_OF_FOCUS}
 # Nobody asked for it to be fixed.
 _NOT_WANTED = {Reason.SWITCHED_OFF, Reason.NOT_CHOSEN, Reason.NO_STRENGTH, Reason.KEPT_BY_HAND}
 

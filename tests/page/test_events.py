@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import inspect
 import re
 import shutil
@@ -13,19 +14,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 gr = pytest.importorskip("gradio", reason="gradio is not installed")
 
 from edit.options import Options, Wish
+from edit.plan import EditPlan, Skip
+from edit.reasons import Cause, Reason
 from page import events as page_events
 from page import visitors as page_visitors
 from page.layout import build_page
 from page.session import Session, fix_opened, save_opened
+from page.theme import KEEP_COLOR
 from page.visitors import Visitors
 from photo.errors import BadOption
-from tests.conftest import SAMPLES
+from retouch.engines import DiffusionState
+from tests.conftest import SAMPLES, LoadPhoto
+from tests.support.donor_photos import make_moments
 
 DRAFT = ("draft", 0, "", "", "")
 PREVIEW = (0, "")
@@ -96,16 +104,18 @@ def test_each_event_answers_with_all_of_its_outputs_and_no_others(visitor: Visit
     visitor.ask("open_files", visitor.session, photos)
     visitor.ask("pick_photo", visitor.session, pick("1"))
     visitor.ask("pick_photo", visitor.session, pick("0"))
+    visitor.ask("show_demo")
     visitor.ask("show_face", visitor.session, *PREVIEW)
+    visitor.ask("repaint_face", visitor.session, *PREVIEW)
     visitor.ask("show_engine", visitor.session, "draft")
     visitor.ask("pick_face", visitor.session, *PREVIEW, pick("2"))
     visitor.set_face(eyes=False, smile=False)
-    visitor.ask("set_full_size", visitor.session, True, *PREVIEW)
+    visitor.ask("show_detail", visitor.session, *PREVIEW)
     visitor.ask("set_references", visitor.session, [photos[0]], True, *PREVIEW)
-    visitor.ask("show_masks", visitor.session)
-    visitor.ask("show_brush", visitor.session)
-    layer = np.full((8, 8, 4), 255, np.uint8)
-    visitor.ask("set_strokes", visitor.session, {"layers": [layer]}, *PREVIEW)
+    visitor.ask("pick_reference", visitor.session, True, *PREVIEW, pick("remove-0"))
+    visitor.ask("use_open_photos", visitor.session, False, *PREVIEW)
+    visitor.ask("show_masks", visitor.session, pick(True))
+    visitor.ask("set_strokes", visitor.session, *PREVIEW, paint(visitor, np.full((8, 8, 4), 255, np.uint8)))
     visitor.ask("set_engine", visitor.session, *DRAFT)
     visitor.ask("wait", visitor.session)
     visitor.ask("run", visitor.session, *DRAFT)
@@ -113,9 +123,10 @@ def test_each_event_answers_with_all_of_its_outputs_and_no_others(visitor: Visit
     assert toasts == []
     # Where the photos are forgotten, these show the start.
     visitor.ask("pick_face", None, *PREVIEW, pick("2"))
-    visitor.ask("set_full_size", None, True, *PREVIEW)
     visitor.ask("set_references", None, [], True, *PREVIEW)
-    visitor.ask("show_masks", None)
+    visitor.ask("pick_reference", None, True, *PREVIEW, pick("remove-0"))
+    visitor.ask("use_open_photos", None, True, *PREVIEW)
+    visitor.ask("show_masks", None, pick(True))
     visitor.ask("wait", None)
     visitor.ask("stop", None)
     visitor.session = None
@@ -126,6 +137,29 @@ def test_each_event_answers_with_all_of_its_outputs_and_no_others(visitor: Visit
         wanted = {output for function in visitor.functions[name] for output in function.outputs}
         missing = {getattr(part, "label", part) for part in wanted - answered}
         assert not missing, f"{name} never answers with {missing}"
+
+
+def paint(visitor: Visitor, layer: Any, photo: int = 0) -> Any:
+    """What the brush sends when a stroke is lifted: all that was painted, uint8 (h, w, 4) RGBA, or nothing."""
+    assert visitor.session is not None
+    picture = ""
+    if layer is not None:
+        png = cv2.imencode(".png", cv2.cvtColor(layer, cv2.COLOR_RGBA2BGRA))[1].tobytes()
+        picture = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    return pick({"photo": visitor.session.photos[photo].key, "picture": picture})
+
+
+def pictures_of(answer: dict[Any, Any]) -> tuple[Path, Path]:
+    """The files of the last face that lies on the canvas, before and after."""
+    files = re.findall(
+        r'class="face"[^>]* src="gradio_api/file=([^"]+)" alt="Face \d+, (before|after)"', sheet_of(answer)
+    )
+    found = {side: Path(file) for file, side in files}
+    return found["before"], found["after"]
+
+
+def sheet_of(answer: dict[Any, Any]) -> str:
+    return html_of(answer, 'class="sheet"')
 
 
 def find(answer: dict[Any, Any], kind: Any, label: str = "") -> Any:
@@ -233,7 +267,7 @@ def test_a_photo_that_was_opened_outlives_its_upload(tmp_path: Path, toasts: lis
     assert visitor.session is not None and toasts == []
     (opened,) = visitor.session.photos
     assert opened.saved is not None and opened.path.is_file() and opened.path.is_relative_to(tmp_path / "visitors")
-    assert len(opened.references.photos) == 1
+    assert len(visitor.session.references.photos) == 1
     visitor.session.close()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -251,6 +285,7 @@ def test_a_result_is_offered_only_while_the_settings_are_those_it_was_made_with(
         download, make = find(answer, gr.DownloadButton), find(answer, gr.Button, "Fix this photo")
         assert make["visible"] != download["visible"], "either it is done or it can be"
         assert ("changed since" in html_of(answer, 'class="report"')) != download["visible"]
+        assert ('data-result="true"' in sheet_of(answer)) == download["visible"], "what is shown is what is offered"
         return bool(download["visible"])
 
     preset = session.photos[0].choice(number, Options())
@@ -261,9 +296,9 @@ def test_a_result_is_offered_only_while_the_settings_are_those_it_was_made_with(
     assert not is_offered(answer)
     (answer,) = visitor.ask("set_engine", session, *DRAFT)
     assert is_offered(answer)
-    (answer,) = visitor.ask("set_strokes", session, {"layers": [np.full((8, 8, 4), 255, np.uint8)]}, *PREVIEW)
+    (answer,) = visitor.ask("set_strokes", session, *PREVIEW, paint(visitor, np.full((8, 8, 4), 255, np.uint8)))
     assert not is_offered(answer)
-    (answer,) = visitor.ask("set_strokes", session, {"layers": []}, *PREVIEW)
+    (answer,) = visitor.ask("set_strokes", session, *PREVIEW, paint(visitor, None))
     assert is_offered(answer)
     (answer,) = visitor.ask("set_references", session, [str(SAMPLES / "image_1.jpg")], False, *PREVIEW)
     assert not is_offered(answer)
@@ -272,10 +307,40 @@ def test_a_result_is_offered_only_while_the_settings_are_those_it_was_made_with(
 def test_what_is_painted_reaches_the_face_at_once(visitor: Visitor) -> None:
     visitor.ask("open_files", None, [str(SAMPLES / "image_2.jpg")])
     layer = np.full((8, 8, 4), 255, np.uint8)
-    layer[..., :3] = (45, 125, 210)
-    (answer,) = visitor.ask("set_strokes", visitor.session, {"layers": [layer]}, *PREVIEW)
-    before, after = (Path(path).read_bytes() for path in find(answer, gr.ImageSlider)["value"])
+    layer[..., :3] = KEEP_COLOR
+    (answer,) = visitor.ask("set_strokes", visitor.session, *PREVIEW, paint(visitor, layer))
+    before, after = (path.read_bytes() for path in pictures_of(answer))
     assert before == after, "all of it is protected"
+    (answer,) = visitor.ask("set_strokes", visitor.session, *PREVIEW, paint(visitor, None))
+    before, after = (path.read_bytes() for path in pictures_of(answer))
+    assert before != after
+
+
+def test_strokes_go_to_the_photo_they_were_painted_on(visitor: Visitor) -> None:
+    visitor.ask("open_files", None, [str(SAMPLES / "image_1.jpg"), str(SAMPLES / "image_2.jpg")])
+    session = visitor.session
+    assert session is not None and session.current == 0
+    visitor.ask("set_strokes", session, *PREVIEW, paint(visitor, np.full((8, 8, 4), 255, np.uint8), photo=1))
+    assert session.photos[0].strokes is None and session.photos[1].strokes is not None
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        None, 7, "x", "data:image/png;base64,", "data:image/png;base64,####",
+        "data:image/png;base64," + base64.b64encode(b"II*\0" + bytes(60)).decode(),
+        "data:image/png;base64," + "A" * (5 * 2**20),
+        "data:image/png;base64,"
+        + base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60_000).to_bytes(4, "big") * 2 + bytes(9)).decode(),
+    ],
+)  # fmt: skip
+def test_what_is_no_painting_changes_nothing(visitor: Visitor, toasts: list[str], picture: object) -> None:
+    visitor.ask("open_files", None, [str(SAMPLES / "image_2.jpg")])
+    session = visitor.session
+    assert session is not None
+    sent = pick({"photo": session.photos[0].key, "picture": picture})
+    assert visitor.ask("set_strokes", session, *PREVIEW, sent) == [{}]
+    assert session.photos[0].strokes is None and toasts == []
 
 
 def test_photos_that_are_done_are_not_done_again(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,7 +470,7 @@ def test_who_has_left_gives_the_memory_back_and_finds_all_as_it_was(visitor: Vis
     (answer,) = visitor.ask("set_engine", session, *DRAFT)
     assert find(answer, gr.DownloadButton)["label"] == "Download all 2 photos"
     (answer,) = visitor.ask("pick_face", session, *PREVIEW, pick("2"))
-    assert find(answer, gr.ImageSlider)["value"] and not find(answer, gr.Checkbox, "Smile")["value"]
+    assert 'data-result="true"' in sheet_of(answer) and not find(answer, gr.Checkbox, "Smile")["value"]
     assert session.left_at is None
     first, second = session.photos
     assert first.selected == 2 and first.pixel_count > 0 and second.pixel_count == 0
@@ -473,7 +538,7 @@ def note_session(visitor: Visitor, original: Any) -> Any:
 def test_any_seed_paints(visitor: Visitor, toasts: list[str], seed: float | None) -> None:
     visitor.ask("open_files", None, [str(SAMPLES / "image_2.jpg")])
     (answer,) = visitor.ask("show_face", visitor.session, seed, "")
-    assert find(answer, gr.ImageSlider)["value"]
+    assert pictures_of(answer)
     *_, last = visitor.ask("run", visitor.session, "draft", seed, "", None, "")
     assert find(last, gr.DownloadButton)["visible"] and toasts == []
 
@@ -491,13 +556,97 @@ def test_settings_that_there_are_not_are_one_sentence(
     assert not find(last, gr.DownloadButton)["visible"]
 
 
-def test_the_photo_under_the_brush_stays_there(visitor: Visitor) -> None:
-    visitor.ask("open_files", None, [str(SAMPLES / "image_5.jpg")])
-    (first,) = visitor.ask("show_brush", visitor.session)
-    (again,) = visitor.ask("show_brush", visitor.session)
-    assert first and not again
-    (unpainted,) = visitor.ask("set_strokes", visitor.session, None, *PREVIEW)
-    assert not unpainted
+def test_all_pixels_are_shown_to_who_looks_closely(visitor: Visitor, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    with Image.open(SAMPLES / "image_2.jpg") as image:
+        image.resize((3 * image.width, 3 * image.height)).save(large)
+        size = 3 * image.width, 3 * image.height
+    visitor.ask("open_files", None, [str(large)])
+    session = visitor.session
+    (answer,) = visitor.ask("show_face", session, *PREVIEW)
+    assert session is not None and not session.photos[0].is_sharp
+    small, _ = pictures_of(answer)
+    (answer,) = visitor.ask("show_detail", session, *PREVIEW)
+    whole = re.search(r'class="before"><img src="gradio_api/file=([^"]+)"', sheet_of(answer))
+    assert whole is not None
+    sharp, _ = pictures_of(answer)
+    with Image.open(whole[1]) as shown, Image.open(small) as first, Image.open(sharp) as second:
+        assert shown.size == size and second.width > first.width
+        box = session.photos[0].pictures[1].box
+        assert second.size == (box.width, box.height)
+    visitor.ask("run", session, *DRAFT)
+    assert session.photos[0].shown_result is not None
+    with Image.open(session.photos[0].shown_result) as result:
+        assert result.size == size
+
+
+def test_an_unsure_face_is_offered_and_edited_with_one_click(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor.ask("open_files", None, [str(SAMPLES / "image_2.jpg")])
+    session = visitor.session
+    assert session is not None
+    opened = session.photos[0]
+    (edit,) = opened.plan.edits
+    doubt = Skip(edit.face, edit.feature, Cause(Reason.UNSURE_MOOD), edit.measured, edit.threshold)
+    opened.plan = EditPlan(skips=(doubt, *(skip for skip in opened.plan.skips if skip.feature is not edit.feature)))
+    (answer,) = visitor.ask("pick_face", session, *PREVIEW, pick("1"))
+    assert 'data-pick="offer-1"' in html_of(answer, 'class="cards"')
+    assert 'class="mark ask' in sheet_of(answer)
+    (answer,) = visitor.ask("pick_face", session, *PREVIEW, pick("offer-1"))
+    assert opened.choices[1].smile is Wish.ALWAYS
+    assert find(answer, gr.Checkbox, "Smile")["value"] is True
+    assert "offer-" not in html_of(answer, 'class="cards"') and 'class="mark edit' in sheet_of(answer)
+    before, after = (path.read_bytes() for path in pictures_of(answer))
+    assert before != after
+    visitor.set_face(eyes=False, smile=False)
+    assert opened.offer(1, Options()) is None, "it was answered"
+
+
+def test_what_cannot_paint_here_cannot_be_chosen(visitor: Visitor) -> None:
+    for is_ready in (False, True):
+        state = DiffusionState(is_ready=is_ready, has_card=False, why="" if is_ready else "it is not there.")
+        for function in visitor.functions["show_engine"]:
+            function.fn.__self__._diffusion = state
+        (answer,) = visitor.ask("show_engine", None, "draft")
+        names = [name for _, name in find(answer, gr.Radio)["choices"]]
+        assert ("stable-diffusion" in names) is is_ready
+
+
+def test_open_photos_give_to_each_other_but_not_to_themselves(
+    visitor: Visitor, toasts: list[str], sample: LoadPhoto, tmp_path: Path
+) -> None:
+    moments = make_moments(sample)
+    for name, pixels in (("blinking", moments.blinking), ("other", moments.other)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    *_, last = visitor.ask("open_files", None, [str(tmp_path / "blinking.png"), str(tmp_path / "other.png")])
+    assert find(last, gr.Button, "Use the other open photos")["visible"]
+    session = visitor.session
+    assert session is not None
+    (answer,) = visitor.ask("use_open_photos", session, False, *PREVIEW)
+    assert not find(answer, gr.Button, "Use the other open photos")["visible"]
+    assert "With their own, from other.png" in html_of(answer, 'class="cards"')
+    assert [[other.name for other in opened.references.photos] for opened in session.photos] == [
+        ["other.png"], ["blinking.png"],
+    ]  # fmt: skip
+    visitor.ask("open_files", session, [str(SAMPLES / "image_5.jpg")])
+    assert len(session.photos[2].references.photos) == 2, "they are for photos that come later, too"
+    assert toasts == []
+
+
+def test_other_photos_are_added_and_put_away(visitor: Visitor, toasts: list[str]) -> None:
+    photos = [str(SAMPLES / f"image_{number}.jpg") for number in (1, 2, 3)]
+    visitor.ask("open_files", None, photos[:1])
+    session = visitor.session
+    assert session is not None
+    opened = session.photos[0]
+    visitor.ask("set_references", session, photos[1:2], False, *PREVIEW)
+    visitor.ask("set_references", session, photos[1:], False, *PREVIEW)
+    assert [reference.name for reference in opened.references.photos] == ["image_2.jpg", "image_3.jpg"]
+    (answer,) = visitor.ask("pick_reference", session, False, *PREVIEW, pick("remove-0"))
+    assert "image_2.jpg" not in html_of(answer, 'class="references"')
+    assert [reference.name for reference in opened.references.photos] == ["image_3.jpg"]
+    for what in ("remove-1", "remove--1", "x", None):
+        assert visitor.ask("pick_reference", session, False, *PREVIEW, pick(what)) == [{}]
+    assert toasts == []
 
 
 @pytest.mark.parametrize(
@@ -505,9 +654,10 @@ def test_the_photo_under_the_brush_stays_there(visitor: Visitor) -> None:
     [
         ("pick_photo", (pick("0"),)),
         ("pick_face", (*PREVIEW, pick("1"))),
-        ("set_full_size", (True, *PREVIEW)),
         ("set_references", ([], False, *PREVIEW)),
-        ("show_masks", ()),
+        ("pick_reference", (False, *PREVIEW, pick("remove-0"))),
+        ("use_open_photos", (False, *PREVIEW)),
+        ("show_masks", (pick(True),)),
         ("wait", ()),
         ("stop", ()),
     ],

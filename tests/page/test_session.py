@@ -22,7 +22,6 @@ from face import analysis
 from face.analysis import FaceAnalysis
 from face.types import Feature
 from page.session import (
-    FaceView,
     OpenPhoto,
     References,
     Session,
@@ -345,11 +344,3 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     broken.write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(UnreadablePhoto):
         open_photo(broken)
-
-
-def test_a_view_of_a_face_knows_where_the_change_is() -> None:
-    before = np.zeros((10, 4, 3), np.uint8)
-    after = before.copy()
-    after[7:9, 1] = 5
-    assert FaceView(before, after, 1.0, 10).focus == pytest.approx(0.75)
-    assert 0.3 < FaceView(before, before, 1.0, 10).focus < 0.45, "unchanged, the eyes are looked at"
