@@ -17,7 +17,7 @@ cases:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -66,16 +66,20 @@ _DRAWN_UNIT_PX = 40.0
 _OUTLINE_POINTS = 33
 
 
-def plan_eyes(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[Intent], list[Skip]]:
+def plan_eyes(
+    analyses: Sequence[FaceAnalysis], options: Options, on_step: Callable[[], None] = lambda: None
+) -> tuple[list[Intent], list[Skip]]:
     """Return the eyes to open, and those left as they are with their causes.
 
-    Every eye of every face is in exactly one of the lists. `measured` is the closedness. Raises MissingModel, and
+    Every eye of every face is in exactly one of the lists. `measured` is the closedness. `on_step` is called before
+    every face; what it raises ends the work. Raises MissingModel, and
     BadOption when `options.faces` names a face that was not found.
     """
     check_face_numbers([analysis.face for analysis in analyses], options)
     intents: list[Intent] = []
     skips: list[Skip] = []
     for analysis in analyses:
+        on_step()
         closed = _find_wanted(analysis, options)
         causes = _find_causes(analysis, closed, options)
         amount = float(options.choose_for(analysis.face.number).eye_opening or 0.0)

@@ -30,37 +30,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from edit.arguments import (
-    BAD_USAGE,
-    Parser,
-    add_options,
-    read_count,
-    read_ending,
-    read_name,
-    read_name_and_password,
-    read_path,
-    read_port,
-)
+from edit.arguments import BAD_USAGE
+from edit.command_line import build_parser
 from edit.effects import check_effects, list_diffusion_flags
-from edit.options import (
-    DiffusionOptions,
-    EyeOptions,
-    Options,
-    OutputOptions,
-    ReferenceOptions,
-    SmileOptions,
-    options_from_flags,
-)
+from edit.options import Options, options_from_flags
 from photo.errors import BadOption, FixError, MissingPackage
-from photo.missing import ROOT, explain_missing_library, explain_missing_package, find_missing_library
+from photo.missing import explain_missing_library, explain_missing_package, find_missing_library
 from photo.names import show
-from photo.tool import read_version
 from retouch.console import Console, note_interrupts
 
 if TYPE_CHECKING:
-    from photo.types import Progress
+    from photo.types import Pixels, Progress
+    from retouch.burst_files import BurstFiles
     from retouch.files import Entry, FileJob, PhotoFiles, Summary
 
 _DONE, _UNEXPECTED, _STOPPED = 0, 1, 130
@@ -148,9 +131,12 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
     if parsed.gradio and sources:
         raise BadOption("--gradio opens photos in the browser; leave --input_path away.")
     check_effects(given, vars(parsed))
-    if parsed.index or parsed.forget or parsed.library_info:
+    actions = ("index", "forget", "library_info", "people", "name_person", "not_person")
+    action = next((name for name in actions if getattr(parsed, name)), None)
+    if action is not None:
         if sources:
-            raise BadOption("--index, --forget and --library_info fix no photo; leave the photo away.")
+            named = ", ".join(f"--{name}" for name in actions[:-1])
+            raise BadOption(f"{named} and --{actions[-1]} fix no photo; leave the photo away.")
         return _keep_library(parsed, console, interrupts)
     if parsed.gradio:
         return _show_page(options, parsed, console, interrupts)
@@ -160,6 +146,9 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
         with note_interrupts(interrupts):
             download_model(options.diffusion, console.say, quiet=parsed.quiet)
         return _DONE
+    is_auto = parsed.burst == "auto"
+    if is_auto and not sources:
+        raise BadOption("--burst auto looks through photos; name their folder, such as: main.py holiday/ --burst auto.")
     if not sources and parsed.burst is None:
         raise BadOption("Name a photo, such as: python main.py photo.jpg; --help lists every option.")
     if parsed.triage:
@@ -168,12 +157,12 @@ def _run(parsed: argparse.Namespace, given: set[str], console: Console, interrup
 
     output = None if parsed.output_path is None else Path(parsed.output_path)
     files = JobFiles(
-        sources, parsed.burst, tuple(parsed.reference_path or ()), output,
+        sources, None if is_auto else parsed.burst, is_auto, tuple(parsed.reference_path or ()), output,
         is_folder=output is not None and parsed.output_path.endswith(("/", os.sep)), format=parsed.format,
         recursive=parsed.recursive, masks_dir=parsed.masks_dir, overwrite=parsed.overwrite,
         copy_unchanged=parsed.copy_unchanged, layers=parsed.layers,
         sign=None if parsed.sign is None else (parsed.sign[0], parsed.sign[1]), library=parsed.library,
-        no_library=parsed.no_library, watch=parsed.watch,
+        no_library=parsed.no_library, watch=parsed.watch, person=parsed.person,
     )  # fmt: skip
     for flag in ("recursive", "workers", "retry_failed", "watch"):
         if getattr(parsed, flag) and not files.are_many and parsed.burst is None:
@@ -196,7 +185,9 @@ def _run_job(
     job.check_engine(diffusion_flags)
     entries: list[Entry] = []
     stopped = None
-    if parsed.burst is not None:
+    if parsed.burst == "auto":
+        code, stopped = _run_bursts(job, parsed, console, entries, interrupts)
+    elif parsed.burst is not None:
         code = _run_burst(job, parsed.contact_sheet, console, entries)
     elif parsed.watch:
         code = _watch_photos(job, parsed, console, entries, interrupts)
@@ -204,7 +195,7 @@ def _run_job(
         code, stopped = _run_photos(job, parsed, console, entries, interrupts)
     else:
         code = _run_photo(job, job.plan()[0], console.show_progress, console, entries)
-    if not job.files.are_many and (passed_over := job.describe_passed_over()):
+    if not (job.files.are_many and parsed.burst is None) and (passed_over := job.describe_passed_over()):
         console.say(passed_over)
     if parsed.report is not None:
         job.write_report(parsed.report, entries, stopped)
@@ -445,15 +436,63 @@ def _make_judge(options: Options, debug: bool) -> _Guarded:
     return _Guarded(partial(judge_scene, options=options), debug)
 
 
+def _run_bursts(
+    job: FileJob, parsed: argparse.Namespace, console: Console, entries: list[Entry], interrupts: Sequence[int]
+) -> tuple[int, dict[str, int] | None]:
+    """Make the best take of every burst that is found; one that shows no face is reported and passed over."""
+    from retouch.burst_files import make_best_take, plan_bursts, write_sheets
+
+    with console.show_progress() as on_progress:
+        planned = plan_bursts(job, parsed.contact_sheet, on_progress, console.complain)
+    sheets: list[Pixels] = []
+    codes, stopped = [], None
+    try:
+        for number, files in enumerate(planned, 1):
+            names = ", ".join(show(path.name) for path in files.photos)
+            console.say(f"Burst {number} of {len(planned)}, in {show(files.photos[0].parent)}: {names}")
+            show_progress = partial(console.show_progress, number, len(planned))
+
+            def make(files: BurstFiles = files, show_progress: Callable[..., Any] = show_progress) -> int:
+                with show_progress() as on_progress:
+                    summary = make_best_take(job, files, on_progress, console.complain, sheets)
+                return _tell(summary, console, entries)
+
+            code, complaint = _guard(make, parsed.debug, interrupts)
+            codes.append(code)
+            if complaint:
+                console.complain(complaint)
+                error = complaint.removeprefix("error: ")
+                entries.append({"input": str(files.photos[0]), "output": None, "error": error})
+            console.say("")
+    except KeyboardInterrupt:
+        stopped = {"done": len(entries), "of": len(planned)}
+        console.complain(f"stopped: {len(entries)} of {len(planned)} bursts are done; {_NOTHING_LOST}")
+    if parsed.contact_sheet is not None and sheets:
+        console.say(write_sheets(job, parsed.contact_sheet, sheets))
+    return (_STOPPED, stopped) if stopped is not None else (max(codes), None)
+
+
 def _keep_library(parsed: argparse.Namespace, console: Console, interrupts: list[int]) -> int:
-    """Fill the photo library, look at it, or make it forget."""
-    from library.manage import describe_library, fill_library, forget_folders
+    """Fill the photo library, look at it or its people, or make it forget."""
+    from library.manage import describe_library, fill_library, forget_folders, list_people, name_person, take_out
 
     with note_interrupts(interrupts):
         if parsed.library_info:
             console.say(describe_library(parsed.library))
         elif parsed.forget:
             console.say(forget_folders(parsed.library, parsed.forget))
+        elif parsed.people:
+            page = None if parsed.people is True else parsed.people
+            with console.show_progress() as on_progress:
+                text = list_people(parsed.library, page, on_progress)
+            console.say(text)
+        elif parsed.name_person:
+            console.say(name_person(parsed.library, *parsed.name_person))
+        elif parsed.not_person:
+            who, *photos = parsed.not_person
+            if not photos:
+                raise BadOption("--not_person takes a person, and the photos that do not show them.")
+            console.say(take_out(parsed.library, who, [Path(photo) for photo in photos]))
         else:
             with console.show_progress() as on_progress:
                 text, is_stopped = fill_library(parsed.library, parsed.index, on_progress)
@@ -484,190 +523,6 @@ def _show_page(options: Options, parsed: argparse.Namespace, console: Console, i
         auth = find_login(parsed.auth, parsed.auth_file, os.environ, ask)
         serve(options, parsed.host, parsed.port, auth, console.complain, parsed.names or ())
     return _DONE
-
-
-# ---- the parser ----------------------------------------------------------------------------------------
-
-_EXAMPLES = """examples:
-  python main.py group.jpg --output_path group_fixed.jpg
-  python main.py group.jpg --analyze
-  python main.py group.jpg --faces 1,3 --no-smile
-  python main.py holiday/ beach.jpg --output_path fixed/
-  python main.py wedding/ --triage --output_path sorted/
-  python main.py --burst burst/ --output_path best.jpg --contact_sheet who.png
-"""
-
-
-class _ShowVersion(argparse.Action):
-    """Shows the version; it is read only when somebody asks, so nothing else waits for it."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        try:
-            version = read_version(ROOT)
-        except OSError as error:
-            parser.exit(BAD_USAGE, f"error: {error.filename}, which tells the version, cannot be read.\n")
-        print(f"{parser.prog} {version}")
-        parser.exit()
-
-
-def build_parser() -> Parser:
-    """Return the parser of the command line; what it knows of `Options` comes from their fields."""
-    parser = Parser(
-        prog="main.py",
-        description="Opens closed eyes and makes unsmiling mouths smile in a photo; all else stays as it is.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _add_files(parser.add_argument_group("files"))
-    whole = parser.add_argument_group("the whole photo")
-    whole.add_argument(
-        "--analyze", action="store_true",
-        help="change nothing: list the faces and what would be done, and draw numbered boxes",
-    )  # fmt: skip
-    add_options(whole, Options)
-    _add_sorting(parser.add_argument_group("many photos"))
-    add_options(parser.add_argument_group("eyes"), EyeOptions)
-    add_options(parser.add_argument_group("smiles"), SmileOptions)
-    references = parser.add_argument_group("other photos of the same people")
-    references.add_argument(
-        "--reference_path", type=read_path, nargs="+", action="extend", metavar="PHOTO",
-        help="other photos of the same people, or a folder of them: closed eyes are opened with the person's own",
-    )  # fmt: skip
-    add_options(references, ReferenceOptions)
-    _add_library(parser.add_argument_group("the photo library"))
-    diffusion = parser.add_argument_group("Stable Diffusion")
-    diffusion.add_argument(
-        "--download_model", action="store_true", help="fetch the weights of --model, and do nothing else"
-    )
-    add_options(diffusion, DiffusionOptions)
-    add_options(parser.add_argument_group("the file of the result"), OutputOptions)
-    _add_page(parser.add_argument_group("the page in the browser"))
-    output = parser.add_argument_group("what is said")
-    output.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
-    output.add_argument("-v", "--verbose", action="store_true", help="also print what was measured")
-    output.add_argument("--debug", action="store_true", help="show where in the program an unexpected error arose")
-    output.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
-    return parser
-
-
-def _add_files(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("photos", type=read_path, nargs="*", metavar="PHOTO", help="photos, or folders of them")
-    group.add_argument(
-        "-i", "--input_path", "--input", type=read_path, metavar="PHOTO", help="the same for a single photo or folder"
-    )
-    group.add_argument(
-        "-o", "--output_path", "--output", type=read_name, metavar="PHOTO",
-        help="the result, whose ending names its format, or a folder for results (default: data/outputs); a name that "
-        "ends in a slash is a folder, and made where it is missing",
-    )  # fmt: skip
-    group.add_argument(
-        "--format", type=read_ending, metavar="ENDING",
-        help="the format of results that are not named, such as png (default: that of the photo)",
-    )  # fmt: skip
-    group.add_argument("--recursive", action="store_true", help="of a folder also take the folders in it")
-    group.add_argument(
-        "--copy_unchanged", action="store_true", help="also write a result where nothing had to be changed"
-    )
-    group.add_argument(
-        "--burst", type=read_path, metavar="FOLDER",
-        help="photos of one group, taken one after the other: the best one is kept, and each face that another one "
-        "shows better is put right; --input_path names the one to keep",
-    )  # fmt: skip
-    group.add_argument(
-        "--contact_sheet",
-        type=read_path,
-        metavar="PHOTO",
-        help="with --burst, also write a picture of who came from where",
-    )
-    group.add_argument(
-        "--overwrite", action="store_true",
-        help="allow results to replace photos that were read, and files that this program did not write",
-    )  # fmt: skip
-    group.add_argument(
-        "--masks_dir", type=read_path, metavar="FOLDER", help="also write the masks and the engine's painting"
-    )
-    group.add_argument(
-        "--layers", type=read_path, metavar="FILE.psd",
-        help="also write the untouched photo with every edit as a layer with its mask above it; .psd or .tif",
-    )  # fmt: skip
-    group.add_argument(
-        "--sign", type=read_path, nargs=2, metavar=("CERT", "KEY"),
-        help="sign results with Content Credentials that name the edited regions: files of a certificate chain and of "
-        "its key, both PEM",
-    )  # fmt: skip
-    group.add_argument("--report", type=read_path, metavar="FILE.json", help="also write all measured values as JSON")
-
-
-def _add_sorting(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--triage", action="store_true",
-        help="change nothing: say of every photo whether it is fine, can be fixed and from where, or cannot and why, "
-        "and write triage.csv, triage.json and a contact sheet, triage.html, into the folder of --output_path",
-    )  # fmt: skip
-    group.add_argument(
-        "--sidecars", nargs="?", const="adobe", choices=("adobe", "darktable"),
-        help="with --triage, also write rating, label and keywords into XMP sidecars beside the photos, called "
-        "IMG_1.xmp (adobe, the default) or IMG_1.CR3.xmp (darktable, digiKam)",
-    )  # fmt: skip
-    group.add_argument(
-        "--workers", type=read_count, metavar="N",
-        help="work in so many processes (default: what cores and memory allow)",
-    )  # fmt: skip
-    group.add_argument(
-        "--watch", action="store_true",
-        help="after the photos that are there, do those that come into the folder, as from a tethered camera, until "
-        "Ctrl+C",
-    )  # fmt: skip
-    group.add_argument(
-        "--retry_failed", action="store_true",
-        help="do those photos again that failed, as the journal in the folder of results tells, and what was not done",
-    )  # fmt: skip
-
-
-def _add_library(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--index", type=read_path, nargs="+", action="extend", metavar="FOLDER",
-        help="read all photos in and below these folders into the library, those that are new or changed, and do "
-        "nothing else; it holds faces as numbers, and never leaves this computer",
-    )  # fmt: skip
-    group.add_argument(
-        "--library", type=read_path, metavar="FILE",
-        help="the file of the library (default: one in your user folder); photos with closed eyes are fixed with the "
-        "person's own, where it knows a photo that shows them open",
-    )  # fmt: skip
-    group.add_argument(
-        "--no-library", dest="no_library", action="store_true",
-        help="look for the person's own eyes neither in the library nor in photos beside this one",
-    )  # fmt: skip
-    group.add_argument(
-        "--library_info", action="store_true", help="check the library, say what it holds, and do nothing else"
-    )
-    group.add_argument(
-        "--forget", type=read_path, nargs="+", action="extend", metavar="FOLDER",
-        help="delete all that the library knows of the photos in and below these folders, and do nothing else",
-    )  # fmt: skip
-
-
-def _add_page(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--gradio", action="store_true", help="show the page, until Ctrl+C")
-    group.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS",
-        help="where it listens; 0.0.0.0 lets others in your network in (default: %(default)s, this computer alone)",
-    )  # fmt: skip
-    group.add_argument("--port", type=read_port, default=7860, metavar="N", help="its port (default: %(default)s)")
-    group.add_argument(
-        "--auth", type=read_name_and_password, metavar="NAME:PASSWORD",
-        help="let in only who gives these; NAME: asks for the password, so that no list of processes shows it",
-    )  # fmt: skip
-    group.add_argument(
-        "--auth_file", type=read_path, metavar="FILE",
-        help="read NAME:PASSWORD from a file; without either flag the variable OPEN_EYES_AUTH may hold them",
-    )  # fmt: skip
-    group.add_argument(
-        "--names", type=read_name, nargs="+", metavar="HOST",
-        help="further names that the page is reached by, such as that of a proxy; under others it does not answer",
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -217,16 +217,19 @@ _DOUBTS = {
 }
 
 
-def plan_mouths(analyses: Sequence[FaceAnalysis], options: Options) -> tuple[list[Intent], list[Skip]]:
+def plan_mouths(
+    analyses: Sequence[FaceAnalysis], options: Options, on_step: Callable[[], None] = lambda: None
+) -> tuple[list[Intent], list[Skip]]:
     """Return the mouths to make smile, and those left as they are with their causes.
 
     Every face is in exactly one of the lists. `measured` is MediaPipe's smile score, `threshold` the score that counts
-    as a smile on this face. Raises MissingModel.
+    as a smile on this face. `on_step` is called before every face; what it raises ends the work. Raises MissingModel.
     """
     intents: list[Intent] = []
     skips: list[Skip] = []
     sharpest = max((analysis.sharpness for analysis in analyses), default=0.0) if analyses[1:] else 0.0
     for analysis in analyses:
+        on_step()
         face, threshold = analysis.face, SMILE
         choice = options.choose_for(face.number)
         cause = _find_cause_without_pixels(face, options, choice)

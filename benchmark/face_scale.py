@@ -2,9 +2,10 @@
 
     python -m benchmark.face_scale [--sizes PX ...] [--profile COUNT] [--beside FOLDER] [--limit SECONDS]
 
-What costs more than its pixels shows as a growth above 1. Each size is measured in a process of its own, with the
-models loaded beforehand; seconds are those of the processor, of all threads together. `--beside` measures another
-checkout's modules, too, and prints its figures under the own ones; `--limit` is where a measurement is given up.
+What costs more than its pixels shows as a growth above 1; the longest step is what may pass before Cancel takes effect.
+Each size is measured in a process of its own, with the models loaded beforehand; seconds are those of the processor, of
+all threads together. `--beside` measures another checkout's modules, too, and prints its figures under the own ones;
+`--limit` is where a measurement is given up.
 """
 
 from __future__ import annotations
@@ -48,6 +49,18 @@ _GRAIN_SIGMA = 3.0
 Row = dict[str, Any]
 
 
+class StepTimer:
+    """A callback for progress that keeps the most seconds of CPU between two calls: cancelled work ends at one."""
+
+    def __init__(self) -> None:
+        self.longest, self._last = 0.0, time.process_time()
+
+    def __call__(self, _text: str, _fraction: float) -> None:
+        """Note a step."""
+        now = time.process_time()
+        self.longest, self._last = max(self.longest, now - self._last), now
+
+
 def make_close_up(width_px: int) -> NDArray[np.uint8]:
     """A head that fills the photo, its face `width_px` wide, the eyes closed, the mouth glum: uint8 (h, w, 3)."""
     pixels = load_photo(PORTRAIT).pixels
@@ -69,18 +82,18 @@ def measure_size(width_px: int, functions: int) -> Row:
     # The models load once per process; that is no face's time.
     fix_photo(Photo(make_close_up(SIZES_PX[0])), Options(), make_draft(Options()))
     photo = Photo(make_close_up(width_px))
-    profile = cProfile.Profile()
+    profile, steps = cProfile.Profile(), StepTimer()
     # The report's clock then tells what the processor spent, on both threads.
     with patch("time.perf_counter", time.process_time):
         started = time.process_time()
         if functions:
-            result = profile.runcall(fix_photo, photo, Options(), make_draft(Options()))
+            result = profile.runcall(fix_photo, photo, Options(), make_draft(Options()), steps)
         else:
-            result = fix_photo(photo, Options(), make_draft(Options()))
+            result = fix_photo(photo, Options(), make_draft(Options()), steps)
         seconds = {**result.report.seconds, "all": time.process_time() - started}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     row: Row = {"width_px": width_px, "megapixels": photo.width * photo.height / 1e6, "peak_mb": peak}
-    row["seconds"] = seconds
+    row["seconds"], row["longest_step"] = seconds, steps.longest
     row["tries"] = max((change.tries for change in result.report.changes), default=0)
     row["kept"] = sum(change.kept for change in result.report.changes)
     if functions:
@@ -116,7 +129,8 @@ def describe_row(name: str, row: Row, before: Row | None) -> str:
     line = (
         f"{name} {row['width_px']:5d} px, {row['megapixels']:5.1f} MP: "
         f"{row['seconds']['all']:6.2f} s of CPU ({steps}), "
-        f"{row['peak_mb']:.0f} MB, {row['tries']} tries, {row['kept']} edits kept"
+        f"longest step {row['longest_step']:.2f} s, {row['peak_mb']:.0f} MB, "
+        f"{row['tries']} tries, {row['kept']} edits kept"
     )
     if before is not None:
         growth = row["seconds"]["all"] / before["seconds"]["all"] / (row["megapixels"] / before["megapixels"])

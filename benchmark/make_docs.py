@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-import main as command_line
+from edit.command_line import build_parser
 from edit.flags import list_flags
 from edit.options import GROUPS, Options
 
@@ -34,7 +34,7 @@ def main() -> int:
 
 def write_page() -> str:
     """The page in Markdown: a table for each group of the parser."""
-    parser = command_line.build_parser()
+    parser = build_parser()
     places = dict(_list_places())
     tables = []
     for group in parser._action_groups:

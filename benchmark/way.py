@@ -1,8 +1,8 @@
 """How far the pixels of a photo walk through the code: python -m benchmark.way PHOTO [--beside OLD_CHECKOUT]
 
 Runs `fix_photo` once under a tracer and lists the functions that are given pixels (a photo, a canvas or an analysis),
-in the order in which each is first called. Printed are how often the next one lies in another file, and in another
-room: a package, or a file at the top.
+in the order in which each is first called. Printed are how often the next one lies in another file, in another
+room, a package or a file at the top, and how often that is a higher one by the table of `tests/test_layout.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+
+from tests.test_layout import BELOW
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,7 +78,14 @@ def walk(root: Path, photo: Path) -> str:
     files: list[str] = json.loads(done.stdout.splitlines()[-1])
     rooms = [Path(file).parts[0] for file in files]
     moves, room_moves = (sum(a != b for a, b in pairwise(way)) for way in (files, rooms))
-    return f"{len(files)} functions in {len(set(files))} files, {moves} moves between files, {room_moves} between rooms"
+    words = (
+        f"{len(files)} functions in {len(set(files))} files, {moves} moves between files, {room_moves} between rooms"
+    )
+    heights = {room: height for height, room in enumerate(BELOW)}
+    if not {room.removesuffix(".py") for room in rooms} <= set(heights):
+        return words  # a checkout from before there were rooms
+    way = [heights[room.removesuffix(".py")] for room in rooms]
+    return f"{words}, {sum(after > before for before, after in pairwise(way))} of these back up"
 
 
 if __name__ == "__main__":

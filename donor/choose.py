@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from donor.align import align_faces
 from donor.light import measure_saturation
-from donor.people import FaceCrop, ReferencePhoto, choose_crops, match_people
+from donor.people import FaceCrop, KnownEyes, ReferencePhoto, choose_crops, match_people
 from edit.options import Options
 from edit.plan import Alignment, Donor, Intent
 from edit.reasons import Cause, Reason
@@ -71,11 +71,14 @@ class Finding:
 
     `donors` are at most `MOST_DONORS`, the best first; where there are none, `no_donor` is the reason. `iris` float32
     (3,) is the RGB of the irises in the light of this photo, measured in the others; None where it cannot be measured.
+    `known` is what many photos tell of the person's eyes, if anything; with `is_iris_known_so` the iris is from there.
     """
 
     donors: tuple[Donor, ...] = ()
     no_donor: Cause | None = None
     iris: FloatArray | None = None
+    known: KnownEyes | None = None
+    is_iris_known_so: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +110,19 @@ class _Match:
 class DonorFinder:
     """Finds donors in other photos, and keeps what it found for each face.
 
-    `analyses` are all faces of the photo. Raises BadOption when `options.reference.face` names a face that no reference
-    has.
+    `analyses` are all faces of the photo. `known_eyes` are, by the number of a face, what is known of its person where
+    no photo gives eyes. Raises BadOption when `options.reference.face` names a face that no reference has.
     """
 
     def __init__(
-        self, analyses: Sequence[FaceAnalysis], references: Sequence[ReferencePhoto], options: Options
+        self,
+        analyses: Sequence[FaceAnalysis],
+        references: Sequence[ReferencePhoto],
+        options: Options,
+        known_eyes: Mapping[int, KnownEyes] | None = None,
     ) -> None:
         self._analyses = analyses
+        self._known_eyes = known_eyes or {}
         self._references = [(reference, choose_crops(reference, options)) for reference in references]
         self._candidates: dict[tuple[int, bool], list[_Candidate]] = {}
         if options.reference.face is not None and references and not any(crops for _, crops in self._references):
@@ -123,6 +131,12 @@ class DonorFinder:
 
     def find(self, intent: Intent) -> Finding:
         """Return what the other photos give for one intended edit; empty without any photo. Raises MissingModel."""
+        known = self._known_eyes.get(intent.face.number) if intent.feature in EYES else None
+        found = self._find_donors(intent)
+        return found if known is None else _add_known(intent, found, known)
+
+    def _find_donors(self, intent: Intent) -> Finding:
+        """What the photos alone give."""
         if not self._references:
             return Finding()
         key = intent.face.number, intent.feature is Feature.MOUTH
@@ -178,7 +192,8 @@ def _examine(match: _Match, *, is_mouth: bool) -> _Candidate:
         why = _judge_eyes(match, closedness)
         opening = expect_opening(face, other)
         penalty = 2 * closedness + (1 - opening) + 0.5 * abs(face.smile - other.smile)
-    iris = None if why or is_mouth else _find_iris(match.crop.analysis, measured["saturation_ratio"])
+    is_pale = measured["saturation_ratio"] < LEAST_SATURATION_RATIO
+    iris = None if why or is_mouth or is_pale else measure_iris_ratio(match.crop.analysis)
     why = why or _judge_view(match, measured, is_mouth)
     if why is None:
         measured["agreement"] = _measure_agreement(match.alignment, is_mouth)
@@ -239,14 +254,17 @@ def _is_inside(crop: FaceCrop, parts: Sequence[FloatArray]) -> bool:
     return bool(((points >= 0) & (points < (crop.pixels.shape[1], crop.pixels.shape[0]))).all())
 
 
-def _find_iris(there: FaceAnalysis, saturation_ratio: float) -> FloatArray | None:
-    """RGB of the irises on a scale from black, 0, to the skin around the eyes, 1, float32 (3,); None where unsure."""
-    blur, eye_distance = there.appearance.blur_sigma_px, there.face.landmarks.eye_distance_px
-    if saturation_ratio < LEAST_SATURATION_RATIO or blur > _MOST_BLUR_OF_IRIS * eye_distance:
+def measure_iris_ratio(there: FaceAnalysis, *, looks_ahead: bool = False) -> FloatArray | None:
+    """Return the RGB of the irises of open eyes from black, 0, to the skin around them, 1, float32 (3,).
+
+    None where that is unsure: blurred, behind reflections, or not alike in both eyes. Of eyes that are known to look
+    ahead the irises are not searched for, which takes long.
+    """
+    if there.appearance.blur_sigma_px > _MOST_BLUR_OF_IRIS * there.face.landmarks.eye_distance_px:
         return None
     ratios = []
     for eye in EYES:
-        iris = there.eye(eye).iris_color
+        iris = there.eye(eye).marked_iris_color if looks_ahead else there.eye(eye).iris_color
         if iris is None:
             return None
         black, contrast = _measure_tones(there, eye)
@@ -287,6 +305,19 @@ def measure_gaze(face: Face) -> tuple[float, float]:
     return abs(aside) / MOST_ASIDE, abs(up) / MOST_UP
 
 
+def _light_iris(intent: Intent, ratio: FloatArray) -> FloatArray:
+    """The RGB float32 (3,) that irises with this `ratio` (3,), from black to the skin, have in the light of a photo."""
+    black, contrast = _measure_tones(intent.analysis, intent.feature)
+    return np.asarray(np.clip(black + ratio * contrast, 0, 255), np.float32)
+
+
+def _add_known(intent: Intent, found: Finding, known: KnownEyes) -> Finding:
+    """The finding with what is known of the person, where no photo was found that tells it."""
+    if found.iris is not None or known.iris is None:
+        return replace(found, known=known)
+    return replace(found, iris=_light_iris(intent, known.iris), known=known, is_iris_known_so=True)
+
+
 def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: float, among: str) -> Finding:
     """The finding for `intent`: the best of the candidates, or the reason why there is none.
 
@@ -296,9 +327,8 @@ def _select_donors(intent: Intent, candidates: Sequence[_Candidate], nearest: fl
     irises = [candidate.iris for candidate in candidates if candidate.iris is not None]
     iris = None
     if irises and intent.feature in EYES:
-        black, contrast = _measure_tones(intent.analysis, intent.feature)
         # The median: a reflection tints the irises of one photo.
-        iris = np.asarray(np.clip(black + np.median(irises, axis=0) * contrast, 0, 255), np.float32)
+        iris = _light_iris(intent, np.asarray(np.median(irises, axis=0), np.float32))
     good = [candidate.donor for candidate in candidates if candidate.donor is not None]
     if good:
         return Finding(tuple(good[:MOST_DONORS]), None, iris)

@@ -58,7 +58,11 @@ def match_amount(analysis: FaceAnalysis, feature: Feature, amount: float, usual:
 
     The user's `amount` is added as far as it differs from the `usual` one.
     """
-    ratio = analysis.face.eye(feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO
+    return match_height(analysis.face.eye(feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO, amount, usual)
+
+
+def match_height(ratio: float, amount: float, usual: float) -> float:
+    """Return the amount 0 … 1 at which an eye opens to `ratio` times the height of the mean one; as `match_amount`."""
     return float(np.clip(amount_for_height(ratio) + amount - usual, 0, 1))
 
 

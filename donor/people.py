@@ -7,8 +7,8 @@ places, so where the network is unsure, the position decides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from face.analysis import FaceAnalysis
 from face.identity import SAME_PERSON, Embedding, measure_distance
 from face.search import find_faces
 from face.types import Face
-from photo.types import Box, Photo, Pixels
+from photo.types import Box, FloatArray, Photo, Pixels
 
 # calibration: identity. Difference of two distances of descriptions.
 CLEAR_LEAD = 0.15
@@ -66,6 +66,29 @@ class ReferencePhoto:
     name: str
     path: Path | None = None
     among: str = "the reference photos"
+
+
+@dataclass(frozen=True, eq=False)
+class KnownEyes:
+    """What the eyes of one person are like in many photos, so that they can be rendered true.
+
+    `who` names the person, `photos` counts the photos. `iris` float32 (3,) is the RGB of the irises on a scale from
+    black, 0, to the skin around the eyes, 1, `lid_height` the height of the open eyes beside the mean ones; None where
+    that is not known.
+    """
+
+    who: str
+    photos: int
+    iris: FloatArray | None = None
+    lid_height: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class OtherPhotos:
+    """What other photos give for one: their faces, and by the number of a face what is known of the person's eyes."""
+
+    references: Sequence[ReferencePhoto] = ()
+    known_eyes: Mapping[int, KnownEyes] = field(default_factory=dict)
 
 
 def read_reference(photo: Photo, analyses: Sequence[FaceAnalysis] | None = None) -> ReferencePhoto:

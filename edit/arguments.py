@@ -6,7 +6,7 @@ import argparse
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from edit.flags import list_flags
 from edit.options import Wish
@@ -75,6 +75,11 @@ def read_name(text: str) -> str:
 def read_path(text: str) -> Path:
     """Return the path of a file or folder."""
     return Path(read_name(text))
+
+
+def read_burst(text: str) -> Path | Literal["auto"]:
+    """Return the folder of a burst, or `auto` where bursts are to be found; a folder of that name is ./auto."""
+    return "auto" if text == "auto" else read_path(text)
 
 
 def read_ending(text: str) -> str:

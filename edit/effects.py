@@ -15,20 +15,20 @@ _PAGE = ("host", "port", "auth", "auth_file", "names")
 _NOT_ON_THE_PAGE = (
     "output_path", "burst", "contact_sheet", "overwrite", "format", "copy_unchanged", "recursive", "masks_dir",
     "report", "analyze", "reference_path", "layers", "sign", "library", "no_library", "index", "library_info", "forget",
-    "triage", "sidecars", "workers", "retry_failed", "watch",
+    "triage", "sidecars", "workers", "retry_failed", "watch", "people", "name_person", "not_person", "person",
 )  # fmt: skip
 _NOT_WITH_A_BURST = (
     "analyze", "masks_dir", "reference_path", "copy_unchanged", "recursive", "layers", "sign", "library", "no_library",
-    "triage", "workers", "retry_failed", "watch",
+    "triage", "workers", "retry_failed", "watch", "person",
 )  # fmt: skip
 _NOT_WITH_TRIAGE = (
     "analyze", "masks_dir", "reference_path", "copy_unchanged", "format", "layers", "sign", "library", "no_library",
-    "report", "quality", "no_mark", "engine", "eye_color", "no_refine", "min_resemblance", "seed",
+    "report", "quality", "no_mark", "engine", "eye_color", "no_refine", "min_resemblance", "seed", "person",
     "retry_failed", "watch",
 )  # fmt: skip
 _OF_EYES = ("eye_opening", "eye_color", "library", "no_library")
 # These do one thing to the photo library, and nothing else.
-_OF_THE_LIBRARY = ("index", "forget", "library_info")
+_OF_THE_LIBRARY = ("index", "forget", "library_info", "people", "name_person", "not_person")
 _WITH_THE_LIBRARY = {"library", "quiet", "debug", "photos", "input_path"}
 # How flags are written that have a dash where the name of their value has none.
 _NAMES = {"no_library": "no-library", "no_mark": "no-mark", "no_refine": "no-refine"}
@@ -60,7 +60,8 @@ def _find_idle(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tu
     else:
         yield from ((flag, "has an effect with --gradio alone") for flag in _PAGE)
     if values["burst"] is not None:
-        yield from ((flag, "does not go with --burst") for flag in _NOT_WITH_A_BURST)
+        barred = [flag for flag in _NOT_WITH_A_BURST if flag != "recursive" or values["burst"] != "auto"]
+        yield from ((flag, "does not go with --burst") for flag in barred)
     elif not values["reference_path"] and not values["gradio"]:
         why = "has no effect without other photos: name some with --reference_path"
         yield from ((flag, why) for flag in ("smile_from_reference", "reference_face"))
@@ -79,7 +80,8 @@ def _find_idle(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tu
         why = "has no effect with --analyze, which paints nothing"
         yield from ((flag, why) for flag in ("layers", "sign", "quality", *list_diffusion_flags(given)))
     if values["eyes"] is Wish.NEVER:
-        yield from ((flag, "has no effect where no eyes are opened") for flag in _OF_EYES)
+        idle = [flag for flag in _OF_EYES if flag != "library" or values["person"] is None]
+        yield from ((flag, "has no effect where no eyes are opened") for flag in idle)
     if values["smile"] is Wish.NEVER:
         yield from ((flag, "has no effect where nobody is made to smile") for flag in _OF_SMILES)
     if values["engine"] == "draft" and not values["download_model"]:
@@ -95,6 +97,9 @@ def _find_idle_of_the_library(given: Collection[str], values: Mapping[str, Any])
         yield from ((flag, why) for flag in sorted(given) if flag not in {action, *_WITH_THE_LIBRARY})
     if values["reference_path"]:
         why = "has no effect with --reference_path: then only those photos give eyes"
-        yield from ((flag, why) for flag in ("library", "no_library"))
+        yield from ((flag, why) for flag in ("library", "no_library", "person"))
     if values["no_library"]:
         yield "library", "has no effect with --no-library"
+        yield "person", "needs the library, which --no-library switches off"
+    if values["person"] is not None:
+        yield "faces", "does not go with --person, which names the face"

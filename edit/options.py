@@ -104,7 +104,7 @@ class EyeOptions:
     no_refine: bool = field(
         default=False,
         metadata=Flag(
-            "--no-refine", "leave rendered eyes as drawn, without the network that makes them look photographed"
+            "--no-refine", "leave rendered eyes as drawn, without what makes them look photographed"
         ).field_metadata,
     )
 

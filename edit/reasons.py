@@ -57,6 +57,8 @@ class Reason(enum.Enum):
     # Nothing, or only a colour, comes from another photo; the second one was tried and dropped.
     NOTHING_FROM = "nothing-from-references"
     DROPPED = "donor-dropped"
+    KNOWN_COLOR = "known-color"
+    NO_DONOR_KNOWN_COLOR = "no-donor-known-color"
     NO_FACE_THERE = "no-face-there"
     NOBODY_ALIKE = "nobody-alike"
     SEVERAL_ALIKE = "several-alike"

@@ -13,7 +13,7 @@ import numpy as np
 
 from face.appearance import FaceAppearance, measure_appearance, measure_eye_skin, measure_light_side
 from face.expression import CLOSE_CALL, CLOSED, Doubt, find_doubt, measure_closedness
-from face.eye_geometry import find_iris, measure_iris
+from face.eye_geometry import find_iris, mark_iris, measure_iris
 from face.identity import Embedding, embed_face
 from face.occlusion import (
     LipContrast,
@@ -68,6 +68,11 @@ class EyeAnalysis:
     def iris_color(self) -> FloatArray | None:
         """RGB of the iris of an open eye as the photo shows it, float32 (3,); None where too few pixels show it."""
         return measure_iris(self._whole.pixels, self.landmarks, self.frame, self.iris)
+
+    @cached_property
+    def marked_iris_color(self) -> FloatArray | None:
+        """The same where its landmarks see the iris: good enough for eyes that look ahead, and many times quicker."""
+        return measure_iris(self._whole.pixels, self.landmarks, self.frame, mark_iris(self.landmarks, self.frame))
 
     @cached_property
     def is_under_dark_glass(self) -> bool:

@@ -45,7 +45,7 @@ _WIDE_OPEN = 0.28
 _SCREAMING_LIP, _SCREAMING_SMILE = 0.5, 0.4
 # calibration: infant. From the eyes to the chin, in distances of the outer eye corners: newborns have a short chin, and
 # are asleep rather than caught in a blink.
-_INFANT_CHIN = 0.92
+INFANT_CHIN = 0.92
 
 # ---- eyes as they come out, or are to be copied ---------------------------------------------------------
 
@@ -142,9 +142,14 @@ def find_doubt(face: Face, closedness: Mapping[Feature, float]) -> Doubt | None:
             return Doubt.LAUGHING
         if _raised_lip(face) > _SCREAMING_LIP and face.smile < _SCREAMING_SMILE:
             return Doubt.CRYING
-        if face.landmarks.chin_ratio < _INFANT_CHIN:
+        if is_infant(face):
             return Doubt.ASLEEP
     return None
+
+
+def is_infant(face: Face) -> bool:
+    """Return whether a face is that of a newborn, by its short chin; older infants are not told."""
+    return face.landmarks.chin_ratio < INFANT_CHIN
 
 
 def _surely_closed_at(smile: float) -> float:

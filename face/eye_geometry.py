@@ -126,6 +126,11 @@ def amount_for_height(height_ratio: float) -> float:
     return (height_ratio - LEAST_HEIGHT_RATIO) / (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO)
 
 
+def narrow_by_smile(smile: float) -> float:
+    """Return the part of its height that an eye keeps when the mouth smiles with this score, 0 … 1."""
+    return 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
+
+
 def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -> Lids:
     """Return where the lids of a closed eye will be once it is opened.
 
@@ -134,7 +139,7 @@ def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -
     closed = fit_closed_line(frame, eye)
     own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
     height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
-    height *= 1.0 - (1.0 - SMILING_HEIGHT_RATIO) * smile
+    height *= narrow_by_smile(smile)
     height *= float(np.interp(frame.foreshortening, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
     lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own
@@ -181,6 +186,12 @@ def measure_iris(
     colors = cv2.remap(pixels, columns[seen], rows[seen], cv2.INTER_LINEAR).reshape(-1, 3).astype(np.float32)
     # Glints, reflections and the white are brighter; the darkest pixels are pupil and lashes.
     return trimmed_mean(colors, _IRIS_PERCENTILES)
+
+
+def mark_iris(eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:
+    """Return x, y and radius of the iris in the eye frame by its landmarks alone: right where somebody looks ahead."""
+    x, y = (float(value[0]) for value in landmarks_in_frame(frame, eye.iris[:1]))
+    return x, y, IRIS_RADIUS
 
 
 def find_iris(pixels: Pixels, eye: EyeLandmarks, frame: EyeFrame) -> tuple[float, float, float]:

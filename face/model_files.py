@@ -18,7 +18,8 @@ MODELS = {
     "haarcascade_frontalface_default.xml": (_ROOT, "0f7d4527844eb514d4a4948e822da90fbb16a34a0bbbbc6adc6498747a5aafb0"),
     "haarcascade_smile.xml": (_ROOT, "4ca1f304eabd0b5ae30180c81acb53e166a5867e5be17b316bd3f32cfdf87d8a"),
     "face_landmarker.task": (_ROOT / "models", "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"),
-    "eye_refiner_24.onnx": (_ROOT / "models", "dc148875b7395f41b021c9316c03eb2899c0535372ca85b665effbc22ef591b9"),
+    "eye_refiner_24.onnx": (_ROOT / "models", "0e649ea653528c741da1fce789ca7de49f5d82dfd21d3ff5f3398dca8db1e0b0"),
+    "eye_exemplars.npz": (_ROOT / "models", "850fa3259f0d36082be644d511d04159f8032316b2866b6ac22ca73560f79852"),
     "face_detection_yunet_2026may.onnx": (
         _ROOT / "models",
         "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",

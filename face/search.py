@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum, auto
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from photo.geometry import scale_down, wrap_degrees
 from photo.measure import clear_up
 from photo.types import Box, Pixels, Points, Progress
 
+# Seconds between two looks whether the search was cancelled, while a level of a large photo is searched.
+_PATIENCE_S = 0.25
 # Two boxes of two levels that share so much of both show the same.
 _SAME_BOX = 0.6
 # A box with this fraction of its area on a face already found shows a part of that face.
@@ -73,19 +76,23 @@ _LEAST_AGREEMENT = 0.36
 def find_faces(pixels: Pixels, on_progress: Progress | None = None) -> tuple[Face, ...]:
     """Return the faces of an upright photo, numbered in reading order; maybe none.
 
-    `pixels` uint8 (H, W, 3) RGB. `on_progress` gets the fraction done of this search, 0 … 1. Faces are found whichever
-    way round they are, in case that the photo lost its EXIF tag. Raises MissingModel, MissingPackage.
+    `pixels` uint8 (H, W, 3) RGB. `on_progress` gets the fraction done of this search, 0 … 1, before every box that is
+    looked at: what it raises ends the search. Faces are found whichever way round they are, in case that the photo lost
+    its EXIF tag. Raises MissingModel, MissingPackage.
     """
     report = on_progress or (lambda _text, _done: None)
-    report("looking for faces", 0.0)
+    at_start, at_middle, near_end, at_end = (
+        partial(report, "looking for faces", fraction) for fraction in (0.0, 0.6, 0.8, 1.0)
+    )
+    at_start()
     photo = Pyramid(np.ascontiguousarray(pixels))
-    readings, hints, refused = _search(photo)
-    report("looking for faces", 0.6)
+    readings, hints, refused = _search(photo, at_start)
+    at_middle()
     if not readings:
-        readings = _search_harder(photo, hints, refused)
-    report("looking for faces", 0.8)
-    readings = _search_edges(photo, readings)
-    report("looking for faces", 1.0)
+        readings = _search_harder(photo, hints, refused, at_middle)
+    near_end()
+    readings = _search_edges(photo, readings, near_end)
+    at_end()
     readings = [reading for reading in readings if not _is_animal(reading)]
     return tuple(
         replace(_to_face(reading, pixels), number=n) for n, reading in enumerate(_in_reading_order(readings), 1)
@@ -139,37 +146,63 @@ class _Upright(Enum):
 # ---- boxes ----------------------------------------------------------------------------------------------
 
 
-def _search(photo: Pyramid) -> tuple[list[LandmarkReading], list[Candidate], list[Candidate]]:
+def _search(
+    photo: Pyramid, on_step: Callable[[], None]
+) -> tuple[list[LandmarkReading], list[Candidate], list[Candidate]]:
     """The readings of the faces of a photo; boxes that are mere hints, the likeliest first; boxes without a face."""
     readings: list[LandmarkReading] = []
     hints: list[Candidate] = []
     refused: list[Candidate] = []
-    with ThreadPoolExecutor(1) as pool:
+    pool = ThreadPoolExecutor(1)
+    try:
         # While the landmarks of one level are read, the next level is searched.
-        for candidates in pool.map(lambda side: propose(photo, side), plan_levels(photo.longest)):
+        for level in [pool.submit(propose, photo, side) for side in plan_levels(photo.longest)]:
+            candidates = _wait(level, on_step)
             hints += [candidate for candidate in candidates if candidate.confidence < LIKELY]
             likely = [candidate for candidate in candidates if candidate.confidence >= LIKELY]
-            readings = _examine(photo.pixels, likely, readings, refused)
+            readings = _examine(photo.pixels, likely, readings, refused, on_step)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # whoever cancels does not wait for the level in work
     return readings, sorted(hints, key=lambda hint: -hint.confidence)[:_MOST_HINTS], refused
 
 
-def _search_harder(photo: Pyramid, hints: Sequence[Candidate], refused: list[Candidate]) -> list[LandmarkReading]:
+def _wait(level: Future[list[Candidate]], on_step: Callable[[], None]) -> list[Candidate]:
+    """The boxes of a level once it is searched; `on_step` is called now and then while it is."""
+    while True:
+        try:
+            return level.result(timeout=_PATIENCE_S)
+        except TimeoutError:
+            on_step()
+
+
+def _search_harder(
+    photo: Pyramid, hints: Sequence[Candidate], refused: list[Candidate], on_step: Callable[[], None]
+) -> list[LandmarkReading]:
     """The faces of a photo in which none were found: small, larger than the picture, turned, or in noise and dark."""
-    for candidates in _propose_harder(photo, hints):
+    for candidates in _propose_harder(photo, hints, on_step):
         likely = [candidate for candidate in candidates if candidate.confidence >= LIKELY]
-        readings = _examine(photo.pixels, likely, [], refused)
+        readings = _examine(photo.pixels, likely, [], refused, on_step)
         if readings:
             return readings
     return []
 
 
-def _propose_harder(photo: Pyramid, hints: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+def _propose_harder(
+    photo: Pyramid, hints: Sequence[Candidate], on_step: Callable[[], None]
+) -> Iterator[list[Candidate]]:
     """Boxes from one look after the other, each made only if those before showed no face."""
-    yield [box for hint in hints for box in _look_closer(photo.pixels, hint)]
+    closer = []
+    for hint in hints:
+        on_step()
+        closer += _look_closer(photo.pixels, hint)
+    yield closer
+    on_step()
     yield propose(photo, FIRST_SIDE_PX, wide_border=True)
     scale = min(FIRST_SIDE_PX / photo.longest, 1.0)
     small = scale_down(photo.pixels, scale)
+    on_step()
     yield [_enlarge(box, 1 / scale) for box in _propose_turned(small)]
+    on_step()
     yield [_enlarge(box, 1 / scale) for box in _propose_in_noise(small)]
 
 
@@ -226,13 +259,16 @@ def _enlarge(candidate: Candidate, factor: float) -> Candidate:
     return replace(candidate, corners=(left, top, right, bottom))
 
 
-def _search_edges(photo: Pyramid, readings: list[LandmarkReading]) -> list[LandmarkReading]:
+def _search_edges(
+    photo: Pyramid, readings: list[LandmarkReading], on_step: Callable[[], None]
+) -> list[LandmarkReading]:
     """The given readings and those of faces that the left or the right edge cuts through."""
     for candidate in find_cut_boxes(photo):
         left, top, right, bottom = candidate.corners
         inward = right - left if left < 0 else left - right
         aims = [(left + ratio * inward, top, right + ratio * inward, bottom) for ratio in _CUT_INWARD]
         for aim in aims:
+            on_step()
             cut = replace(candidate, corners=aim)
             if _is_new(cut, readings):
                 reading = _read_twice(photo.pixels, cut, 0.0, _CUT_BOX_TO_CROP)
@@ -241,7 +277,11 @@ def _search_edges(photo: Pyramid, readings: list[LandmarkReading]) -> list[Landm
 
 
 def _examine(
-    pixels: Pixels, candidates: Sequence[Candidate], readings: list[LandmarkReading], refused: list[Candidate]
+    pixels: Pixels,
+    candidates: Sequence[Candidate],
+    readings: list[LandmarkReading],
+    refused: list[Candidate],
+    on_step: Callable[[], None],
 ) -> list[LandmarkReading]:
     """The given readings and those of boxes that show no part of a face already found.
 
@@ -250,8 +290,10 @@ def _examine(
     for candidate in candidates:
         if any(_is_same(candidate, old) for old in refused) or not _is_new(candidate, readings):
             continue
+        on_step()
         largest = max((_extent(reading.points) for reading in readings), default=0.0)
-        reading = _confirm(pixels, candidate, is_bystander=candidate.side < _BYSTANDER_RATIO * largest)
+        is_bystander = candidate.side < _BYSTANDER_RATIO * largest
+        reading = _confirm(pixels, candidate, on_step, is_bystander=is_bystander)
         if reading is None:
             refused.append(candidate)
         else:
@@ -269,10 +311,13 @@ def _is_new(candidate: Candidate, readings: list[LandmarkReading]) -> bool:
     return all(fraction_inside(candidate.corners, _bounds(reading.points)) <= _PART_OF_FACE for reading in readings)
 
 
-def _confirm(pixels: Pixels, candidate: Candidate, *, is_bystander: bool) -> LandmarkReading | None:
+def _confirm(
+    pixels: Pixels, candidate: Candidate, on_step: Callable[[], None], *, is_bystander: bool
+) -> LandmarkReading | None:
     """The landmarks of a candidate, with the way up that the witnesses agree on; None where they see no face."""
     doubtful: LandmarkReading | None = None
     for roll, seen in _ask_witness(pixels, candidate, is_bystander=is_bystander):
+        on_step()
         reading = _read_twice(pixels, replace(candidate, confidence=seen or candidate.confidence), roll, _BOX_TO_CROP)
         if reading is None or abs(wrap_degrees(reading.pose[2] - roll)) > _MOST_TURN_IN_CROP:
             continue

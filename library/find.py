@@ -6,7 +6,7 @@ photos that a user names, and `donor.choose` decides by their pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,11 @@ from photo.mark import is_marked
 MOMENT_S = 10.0
 """Photos taken within so many seconds show the same light, the same place and the same clothes."""
 _DAY_S = 12 * 3600.0
+# calibration: people. Of 580,000 pairs of strangers three were nearer than SAME_PERSON, none nearer than this: among
+# hundreds of thousands of faces there are some like that. Whoever was there at that moment, or is known as the same
+# person, need not be so near.
+_SURELY_SAME = 0.75
+
 MOST_PHOTOS = 6
 """So many photos are read at the most to fix one, and for each face in it …"""
 _MOST_FOR_A_FACE = 3
@@ -41,16 +46,23 @@ class Candidate:
     penalty: float
 
 
-def choose_photos(library: Library, analyses: Sequence[FaceAnalysis], path: Path, taken: float | None) -> list[Path]:
+def choose_photos(
+    library: Library,
+    analyses: Sequence[FaceAnalysis],
+    path: Path,
+    taken: float | None,
+    persons: Mapping[int, int] | None = None,
+) -> list[Path]:
     """Return the photos of the library in which people of these faces have open eyes, the most suitable first.
 
-    At most `MOST_PHOTOS`; none for faces whose eyes are open. `path` and `taken` are those of the photo to fix.
+    At most `MOST_PHOTOS`; none for faces whose eyes are open. `path` and `taken` are those of the photo to fix,
+    `persons` the people of the library that faces are known to show, by the numbers of the faces.
     """
     chosen: dict[Path, int] = {}
     for analysis in analyses:
         if not has_narrow_eyes(analysis):
             continue
-        ranked = rank_candidates(library, analysis, path, taken)
+        ranked = rank_candidates(library, analysis, path, taken, (persons or {}).get(analysis.face.number))
         places = (place for place in dict.fromkeys(one.sighting.path for one in ranked) if _is_untouched(place))
         for rank, place in enumerate(islice(places, _MOST_FOR_A_FACE)):
             chosen[place] = min(rank, chosen.get(place, rank))
@@ -71,8 +83,13 @@ def _is_untouched(place: Path) -> bool:
         return False
 
 
-def rank_candidates(library: Library, analysis: FaceAnalysis, path: Path, taken: float | None) -> list[Candidate]:
-    """Return the faces of the library that may lend their eyes to a face, the most suitable first."""
+def rank_candidates(
+    library: Library, analysis: FaceAnalysis, path: Path, taken: float | None, person: int | None = None
+) -> list[Candidate]:
+    """Return the faces of the library that may lend their eyes to a face, the most suitable first.
+
+    Where `person` is known to be shown, nobody does who is known to be somebody else.
+    """
     found = library.find_nearest(analysis.embedding, _CANDIDATES, SAME_PERSON)
     seen = {sighting.face_id for _, sighting in found}
     if taken is not None:
@@ -82,12 +99,22 @@ def rank_candidates(library: Library, analysis: FaceAnalysis, path: Path, taken:
             if sighting.face_id not in seen and distance < SAME_PERSON:
                 found.append((distance, sighting))
     here = path.resolve()
+    refused = frozenset() if person is None else library.list_refused(person)
     candidates = [
         Candidate(sighting, distance, _measure_penalty(analysis, sighting, distance, taken))
         for distance, sighting in found
         if sighting.path != here and _is_usable(analysis, sighting)
+        if person is None or (sighting.person in (None, person) and sighting.face_id not in refused)
+        if distance < _SURELY_SAME or _is_sure(sighting, taken, person)
     ]
     return sorted(candidates, key=lambda candidate: (candidate.penalty, candidate.sighting.path))
+
+
+def _is_sure(sighting: Sighting, taken: float | None, person: int | None) -> bool:
+    """Whether more than looks says that a face of the library is of the same person."""
+    if person is not None and sighting.person == person:
+        return True
+    return taken is not None and sighting.taken is not None and abs(taken - sighting.taken) <= MOMENT_S
 
 
 def _is_usable(analysis: FaceAnalysis, sighting: Sighting) -> bool:

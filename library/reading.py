@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from donor.choose import measure_gaze
+from donor.choose import measure_gaze, measure_iris_ratio
 from face.analysis import FaceAnalysis
-from face.expression import measure_closedness
+from face.expression import NEARLY_CLOSED, REAL_OPEN_BLINK, measure_closedness
+from face.eye_geometry import MEAN_ASPECT_RATIO, narrow_by_smile
 from face.search import find_faces
-from face.types import EYES
+from face.types import EYES, Face
 from library.store import FaceRecord, PhotoRecord
 from photo.decode import DECODE_ERRORS
 from photo.errors import MissingPackage, UnreadablePhoto
@@ -31,6 +32,10 @@ from photo.types import Pixels
 
 LONG_SIDE_PX = 1600
 """Photos are looked at with a long side of no more than this."""
+
+# calibration: known-eyes. A face tells of its eyes if they are so many pixels apart as it was looked at; how high they
+# stand open, if it is turned by no more degrees.
+_LEAST_EYE_DISTANCE_PX, _MOST_TURNED_DEGREES = 60.0, 15.0
 
 _EXIF_FOLDER, _TAKEN, _TAKEN_FRACTION, _CHANGED = 0x8769, 0x9003, 0x9291, 0x0132
 
@@ -145,4 +150,36 @@ def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:
         smile=face.smile,
         light=analysis.light_from_right,
         embedding=analysis.embedding,
+        chin=face.landmarks.chin_ratio,
+        iris=_measure_iris(analysis),
+        lid_height=_measure_lid_height(face),
     )
+
+
+def _measure_iris(analysis: FaceAnalysis) -> tuple[float, float, float] | None:
+    """RGB of the irises of open eyes from black, 0, to the skin around them, 1; None where the photo does not tell."""
+    face = analysis.face
+    if (
+        face.landmarks.eye_distance_px < _LEAST_EYE_DISTANCE_PX
+        or max(measure_closedness(face, eye) for eye in EYES) >= NEARLY_CLOSED
+        or max(measure_gaze(face)) > 1
+        or analysis.appearance.tone.weight > 0
+    ):
+        return None
+    ratio = measure_iris_ratio(analysis, looks_ahead=True)
+    return None if ratio is None else (float(ratio[0]), float(ratio[1]), float(ratio[2]))
+
+
+def _measure_lid_height(face: Face) -> float | None:
+    """How high the eyes stand open beside the mean open eye, as they would without a smile; None where not to be told.
+
+    The blink score alone says here whether they are open: eyes that are narrow by nature count, too.
+    """
+    if (
+        max(abs(face.yaw_degrees), abs(face.pitch_degrees)) > _MOST_TURNED_DEGREES
+        or face.landmarks.eye_distance_px < _LEAST_EYE_DISTANCE_PX
+        or max(face.blink(eye) for eye in EYES) >= REAL_OPEN_BLINK
+    ):
+        return None
+    mean = sum(face.eye(eye).aspect_ratio for eye in EYES) / len(EYES)
+    return float(mean / MEAN_ASPECT_RATIO / narrow_by_smile(face.smile))

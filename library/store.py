@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from face.identity import Embedding
+from face.identity import Embedding, measure_distance
 from photo.errors import FixError
 from photo.types import FloatArray
 from photo.user_folder import find_user_folder
 
-SCHEMA_VERSION = 1
-"""Raised when the tables change; a file of another version is refused, since it can be made anew from the photos."""
+SCHEMA_VERSION = 2
+"""Raised when the tables change; an older file is brought up to date, one of a newer version is refused."""
 
 EMBEDDING_SIZE = 192
 # One bit for each number of an embedding, and so many faces in one blob.
@@ -36,6 +36,8 @@ _SHORTLIST = 4000
 _BITS_SET = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1).sum(
     axis=1, dtype=np.uint8
 )
+# A face that is read anew keeps its person where it is nearer than this to what it was: another face is not.
+_UNCHANGED = 0.5
 # SQLite takes so many values in one statement, whatever it was built with.
 _MOST_VALUES = 900
 
@@ -74,6 +76,29 @@ CREATE TABLE codes (
     bits BLOB NOT NULL
 );
 """
+# Version 2 knows people. Photos that were read before are read again by the next run, for the measures of their eyes.
+_PEOPLE = """
+CREATE TABLE people (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT UNIQUE COLLATE NOCASE
+);
+ALTER TABLE faces ADD COLUMN person INTEGER REFERENCES people (id) ON DELETE SET NULL;
+ALTER TABLE faces ADD COLUMN chin REAL;
+ALTER TABLE faces ADD COLUMN iris_red REAL;
+ALTER TABLE faces ADD COLUMN iris_green REAL;
+ALTER TABLE faces ADD COLUMN iris_blue REAL;
+ALTER TABLE faces ADD COLUMN lid_height REAL;
+CREATE INDEX faces_by_person ON faces (person);
+CREATE TABLE refusals (
+    face INTEGER NOT NULL REFERENCES faces (id) ON DELETE CASCADE,
+    person INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+    PRIMARY KEY (face, person)
+) WITHOUT ROWID;
+CREATE INDEX refusals_by_person ON refusals (person);
+CREATE TABLE grouped (last_face INTEGER NOT NULL);
+INSERT INTO grouped VALUES (0);
+UPDATE photos SET changed_ns = -1 WHERE id IN (SELECT photo FROM faces);
+"""
 
 
 class DamagedLibrary(FixError):
@@ -86,7 +111,9 @@ class FaceRecord:
 
     `box` is left, top, right, bottom as fractions 0 … 1 of the photo. `eye_distance_px` is that in the full photo.
     `closedness` 0 … 1 is that of the eye that is more closed. `gaze_aside` and `gaze_up` are as ratios to what still
-    counts as looking at the camera. `light` -1 left … 1 right. `embedding` float32 (192,).
+    counts as looking at the camera. `light` -1 left … 1 right. `embedding` float32 (192,). `chin` is the ratio that is
+    small in infants. `iris` is the RGB of both irises from black, 0, to the skin around the eyes, 1, and `lid_height`
+    how high the eyes stand open beside the mean open eye; all three are None where they were not measured.
     """
 
     number: int
@@ -101,6 +128,9 @@ class FaceRecord:
     smile: float
     light: float
     embedding: Embedding
+    chin: float | None = None
+    iris: tuple[float, float, float] | None = None
+    lid_height: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +154,53 @@ class PhotoRecord:
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """A face of the library: its id, the photo it is in, when that was taken, and the face itself."""
+    """A face of the library: its id, the photo it is in, when that was taken, and the face itself.
+
+    `person` is the number of the person that it was grouped with, None where it was with nobody.
+    """
 
     face_id: int
     path: Path
     taken: float | None
     face: FaceRecord
+    person: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTable:
+    """All faces of a library, as columns that are int64 or float32 (n,), in the order of their ids.
+
+    `photos` are numbers of photos, `persons` those of people, 0 where a face belongs to nobody. `measures` float32
+    (n, 5) are eye distance in pixels, yaw and pitch in degrees, sharpness, and the ratio of the chin, NaN where that is
+    not known. `embeddings` float32 (n, 192).
+    """
+
+    ids: NDArray[np.int64]
+    photos: NDArray[np.int64]
+    persons: NDArray[np.int64]
+    measures: FloatArray
+    embeddings: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Faces that were found to be of one person: `face_ids` are those that are new to them.
+
+    `person` is their number, None for somebody new; the people `absorbed` turned out to be the same and end.
+    """
+
+    person: int | None
+    face_ids: Sequence[int]
+    absorbed: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person of the library: number, name if one was given, and in how many photos they were found."""
+
+    number: int
+    name: str | None
+    photos: int
 
 
 @dataclass(frozen=True)
@@ -173,7 +244,7 @@ class Library:
         execute = self._connection.execute
         (version,) = execute("PRAGMA user_version").fetchone()
         is_new = version == 0 and not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not is_new and version != SCHEMA_VERSION:
+        if not is_new and not 1 <= version <= SCHEMA_VERSION:
             raise DamagedLibrary(
                 f"{self.path} was written by another version of this program, or is no library; delete it and run "
                 "--index again, or name another file with --library."
@@ -184,7 +255,18 @@ class Library:
         execute("PRAGMA secure_delete = ON")  # what is forgotten does not linger in the file
         execute("PRAGMA mmap_size = 1073741824")
         if is_new:
-            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            self._change_tables(f"{_SCHEMA} {_PEOPLE}")
+        elif version == 1:
+            self._change_tables(_PEOPLE)
+
+    def _change_tables(self, script: str) -> None:
+        """Bring the tables up to date, all or none; another process may have been quicker."""
+        with self._transaction() as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION:
+                return
+            for statement in script.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def __enter__(self) -> Library:
         return self
@@ -222,8 +304,12 @@ class Library:
     # ---- photos ----------------------------------------------------------------------------------------
 
     def add(self, photo: PhotoRecord) -> None:
-        """Write all that is known of a photo in place of what was known of its path before."""
+        """Write all that is known of a photo in place of what was known of its path before.
+
+        Faces that are still there stay with their people.
+        """
         with self._transaction() as connection:
+            before = _read_people(connection, photo.path)
             _delete(connection, photo.path)
             cursor = connection.execute(
                 "INSERT INTO photos (path, size, changed_ns, digest, taken, width, height, error) "
@@ -234,20 +320,32 @@ class Library:
                 ),
             )  # fmt: skip
             for face in photo.faces:
-                self._add_face(connection, cursor.lastrowid, face)
+                self._add_face(connection, cursor.lastrowid, face, before)
+            if before:
+                _delete_nobodies(connection)
 
-    def _add_face(self, connection: sqlite3.Connection, photo_id: int | None, face: FaceRecord) -> None:
+    def _add_face(
+        self, connection: sqlite3.Connection, photo_id: int | None, face: FaceRecord, before: Sequence[_Belonging]
+    ) -> None:
+        """Write a face; `before` are the faces that its photo had, and whom they belonged to."""
+        same = min(before, key=lambda known: measure_distance(known.embedding, face.embedding), default=None)
+        if same is not None and measure_distance(same.embedding, face.embedding) >= _UNCHANGED:
+            same = None
         cursor = connection.execute(
             "INSERT INTO faces (photo, number, left, top, right, bottom, eye_distance_px, yaw, pitch, sharpness, "
-            f"closedness, gaze_aside, gaze_up, smile, light, embedding) VALUES ({', '.join('?' * 16)})",
+            "closedness, gaze_aside, gaze_up, smile, light, embedding, chin, iris_red, iris_green, iris_blue, "
+            f"lid_height, person) VALUES ({', '.join('?' * 22)})",
             (
                 photo_id, face.number, *face.box, face.eye_distance_px, face.yaw_degrees, face.pitch_degrees,
                 face.sharpness, face.closedness, face.gaze_aside, face.gaze_up, face.smile, face.light,
-                face.embedding.astype(np.float16).tobytes(),
+                face.embedding.astype(np.float16).tobytes(), face.chin, *(face.iris or (None, None, None)),
+                face.lid_height, same.person if same else None,
             ),
         )  # fmt: skip
         assert cursor.lastrowid is not None
         _write_code(connection, cursor.lastrowid, _encode(face.embedding[None])[0].tobytes())
+        for person in same.refused if same else ():
+            connection.execute("INSERT INTO refusals VALUES (?, ?)", (cursor.lastrowid, person))
 
     def list_files(self) -> dict[Path, tuple[int, int]]:
         """Return size and time of change of every photo that is known, by its path."""
@@ -271,7 +369,9 @@ class Library:
     def forget(self, paths: Iterable[Path]) -> int:
         """Delete all that is known of these photos, and return how many were known."""
         with self._transaction() as connection:
-            return sum(_delete(connection, path) for path in paths)
+            count = sum(_delete(connection, path) for path in paths)
+            _delete_nobodies(connection)
+            return count
 
     def forget_folder(self, folder: Path) -> int:
         """Delete all that is known of the photos below a folder, and return how many there were.
@@ -350,6 +450,113 @@ class Library:
             sightings += [_read_sighting(row) for row in rows]
         return sightings
 
+    # ---- people ----------------------------------------------------------------------------------------
+
+    def has_ungrouped(self) -> bool:
+        """Return whether faces came since people were grouped last."""
+        last = self._connection.execute("SELECT max(id) FROM faces").fetchone()[0] or 0
+        return last > self._connection.execute("SELECT last_face FROM grouped").fetchone()[0]
+
+    def read_table(self) -> FaceTable:
+        """Return all faces, with what tells people apart."""
+        count = self._connection.execute("SELECT count(*) FROM faces").fetchone()[0]
+        numbers = np.zeros((3, count), np.int64)
+        measures = np.zeros((count, 5), np.float32)
+        embeddings = np.zeros((count, EMBEDDING_SIZE), np.float32)
+        rows = self._connection.execute(
+            "SELECT id, photo, ifnull(person, 0), eye_distance_px, yaw, pitch, sharpness, chin, embedding "
+            "FROM faces ORDER BY id LIMIT ?",
+            (count,),
+        )
+        for place, (face, photo, person, *measured, chin, embedding) in enumerate(rows):
+            numbers[:, place] = face, photo, person
+            measures[place] = *measured, np.nan if chin is None else chin
+            embeddings[place] = np.frombuffer(embedding, np.float16)
+        return FaceTable(numbers[0], numbers[1], numbers[2], measures, embeddings)
+
+    def read_refusals(self) -> dict[int, frozenset[int]]:
+        """Return, by the id of a face, the people from whom it was taken out by hand."""
+        found: dict[int, frozenset[int]] = {}
+        for face, person in self._connection.execute("SELECT face, person FROM refusals"):
+            found[face] = found.get(face, frozenset()) | {person}
+        return found
+
+    def list_refused(self, number: int) -> frozenset[int]:
+        """Return the ids of the faces that were taken out of a person by hand."""
+        rows = self._connection.execute("SELECT face FROM refusals WHERE person = ?", (number,))
+        return frozenset(face for (face,) in rows)
+
+    def write_groups(self, groups: Sequence[Group], last_face: int) -> None:
+        """Note who was found to be whom among the faces up to the id `last_face`: all of it, or nothing.
+
+        Faces that were forgotten meanwhile are passed over.
+        """
+        with self._transaction() as connection:
+            for group in groups:
+                person = group.person
+                if person is None:
+                    person = connection.execute("INSERT INTO people DEFAULT VALUES").lastrowid
+                for other in group.absorbed:
+                    _merge(connection, other, person)
+                connection.executemany(
+                    "UPDATE faces SET person = ? WHERE id = ? AND person IS NULL "
+                    "AND EXISTS (SELECT 1 FROM people WHERE id = ?)",
+                    [(person, face, person) for face in group.face_ids],
+                )
+            _delete_nobodies(connection)
+            connection.execute("UPDATE grouped SET last_face = ?", (last_face,))
+
+    def list_people(self) -> list[Person]:
+        """Return all people, those with a name first, then those of most photos."""
+        rows = self._connection.execute(
+            "SELECT people.id, people.name, count(DISTINCT faces.photo) AS photos FROM people "
+            "JOIN faces ON faces.person = people.id GROUP BY people.id "
+            "ORDER BY people.name IS NULL, photos DESC, people.id"
+        )
+        return [Person(*row) for row in rows]
+
+    def find_person(self, text: str) -> Person | None:
+        """Return the person of a name, or of a number; None where there is none."""
+        people = self.list_people()
+        wanted = text.strip().casefold()
+        named = [person for person in people if (person.name or "").casefold() == wanted]
+        return next(iter([*named, *(person for person in people if str(person.number) == wanted)]), None)
+
+    def name_person(self, number: int, name: str) -> int:
+        """Name a person, and return their number; who had this name already turns out to be the same person.
+
+        An empty name takes it away.
+        """
+        known = self.find_person(name) if name else None
+        same = known if known is not None and known.name is not None and known.number != number else None
+        with self._transaction() as connection:
+            if same is not None:
+                _merge(connection, number, same.number)
+                return same.number
+            connection.execute("UPDATE people SET name = ? WHERE id = ?", (name or None, number))
+        return number
+
+    def refuse(self, number: int, path: Path) -> int:
+        """Take the faces of a photo out of a person for good, and return how many these were."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo WHERE person = ? AND path = ?",
+                (number, os.fsencode(path)),
+            ).fetchall()
+            for (face,) in rows:
+                connection.execute("UPDATE faces SET person = NULL WHERE id = ?", (face,))
+                connection.execute("INSERT OR IGNORE INTO refusals VALUES (?, ?)", (face, number))
+            if rows:
+                # Whom they are of instead, the next grouping may find.
+                connection.execute("UPDATE grouped SET last_face = 0")
+            _delete_nobodies(connection)
+            return len(rows)
+
+    def read_person(self, number: int) -> list[Sighting]:
+        """Return all faces of a person, in no particular order."""
+        rows = self._connection.execute("SELECT id FROM faces WHERE person = ?", (number,)).fetchall()
+        return self.read_faces([face for (face,) in rows])
+
     # ---- the whole -------------------------------------------------------------------------------------
 
     def summarize(self) -> Summary:
@@ -373,18 +580,53 @@ class Library:
 
 _COLUMNS = (
     "faces.id, photos.path, photos.taken, number, left, top, right, bottom, eye_distance_px, yaw, pitch, "
-    "sharpness, closedness, gaze_aside, gaze_up, smile, light, embedding"
+    "sharpness, closedness, gaze_aside, gaze_up, smile, light, embedding, chin, iris_red, iris_green, iris_blue, "
+    "lid_height, person"
 )
 
 
 def _read_sighting(row: tuple[Any, ...]) -> Sighting:
     """A row of `_COLUMNS` as an object."""
-    face_id, path, taken, number, *measures, embedding = row
+    face_id, path, taken, number, left, top, right, bottom, *measures = row
+    *others, embedding, chin, red, green, blue, lid_height, person = measures
     vector = np.frombuffer(embedding, np.float16).astype(np.float32)
-    left, top, right, bottom, *others = measures
-    known: list[Any] = [number, (left, top, right, bottom), *others, vector]
-    face = FaceRecord(*known)
-    return Sighting(face_id, Path(os.fsdecode(path)), taken, face)
+    iris = None if red is None else (red, green, blue)
+    known: list[Any] = [number, (left, top, right, bottom), *others, vector, chin, iris, lid_height]
+    return Sighting(face_id, Path(os.fsdecode(path)), taken, FaceRecord(*known), person)
+
+
+@dataclass(frozen=True, eq=False)
+class _Belonging:
+    """A face that is about to be read again: whom it belongs to, and from whom it was taken out."""
+
+    embedding: Embedding
+    person: int | None
+    refused: Sequence[int]
+
+
+def _read_people(connection: sqlite3.Connection, path: Path) -> list[_Belonging]:
+    """Whom the faces of a photo belong to."""
+    rows = connection.execute(
+        "SELECT faces.id, embedding, person FROM faces JOIN photos ON photos.id = faces.photo WHERE photos.path = ?",
+        (os.fsencode(path),),
+    ).fetchall()
+    found = []
+    for face, blob, person in rows:
+        refused = [row[0] for row in connection.execute("SELECT person FROM refusals WHERE face = ?", (face,))]
+        found.append(_Belonging(np.frombuffer(blob, np.float16).astype(np.float32), person, refused))
+    return found
+
+
+def _merge(connection: sqlite3.Connection, number: int, into: int | None) -> None:
+    """Make a person part of another one; what was refused to either is refused to both."""
+    connection.execute("UPDATE faces SET person = ? WHERE person = ?", (into, number))
+    connection.execute("UPDATE OR IGNORE refusals SET person = ? WHERE person = ?", (into, number))
+    connection.execute("DELETE FROM people WHERE id = ?", (number,))
+
+
+def _delete_nobodies(connection: sqlite3.Connection) -> None:
+    """Delete the people, with their names, of whom no face is left."""
+    connection.execute("DELETE FROM people WHERE NOT EXISTS (SELECT 1 FROM faces WHERE faces.person = people.id)")
 
 
 def _delete(connection: sqlite3.Connection, path: Path) -> int:

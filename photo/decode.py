@@ -19,6 +19,7 @@ from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlug
 from photo import color, png_chunks, raw, tiff_read, tiff_tags, xmp
 from photo.errors import UnreadablePhoto
 from photo.heif import find_plugin, read_deep_heif
+from photo.jpeg_file import EXIF_NAME
 from photo.jpeg_metadata import LOST_CREDENTIALS, decode_xmp, read_metadata
 from photo.types import Photo
 
@@ -32,9 +33,6 @@ XMP_KEY = "XML:com.adobe.xmp"
 
 # The key of the text in which ImageMagick puts EXIF into a PNG: three lines, then hexadecimal digits.
 _RAW_EXIF = "Raw profile type exif"
-
-EXIF_HEADER = b"Exif\0\0"
-"""The first bytes of `Photo.exif`, as in JPEG."""
 
 # Little- and big-endian, each with 32- or 64-bit offsets.
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -86,7 +84,7 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
         # Pillow warns of odd metadata, which does not concern the user, and of sizes, which are checked below.
         warnings.simplefilter("ignore")
         try:
-            with _pillow_limit(), Image.open(file, formats=formats) as image:
+            with pillow_limit(), Image.open(file, formats=formats) as image:
                 notes = _refuse_unfit(image, path)
                 warning = _load(image, head)
                 return _gather(image, file, head, notes, warning)
@@ -116,7 +114,18 @@ def _read_raw(file: IO[bytes], path: Path) -> Photo:
     pixels = to_8_bits(developed)
     for array in (pixels, developed):
         array.setflags(write=False)
-    return Photo(pixels=pixels, native=developed, exif=exif, notes=tuple(notes), format="RAW")
+    text = _read_raw_xmp(data)
+    return Photo(pixels=pixels, native=developed, exif=exif, text=text, notes=tuple(notes), format="RAW")
+
+
+def _read_raw_xmp(data: bytes) -> dict[str, str]:
+    """The XMP of a raw file that is built as a TIFF, turned as the picture is when it is developed; else nothing."""
+    try:
+        tags = tiff_tags.read_tags(data)
+    except ValueError:
+        return {}
+    packet, orientation = tags.raw(0, tiff_tags.XMP_TAG), (*tags.numbers(0, _ORIENTATION_TAG), 1)[0]
+    return {XMP_KEY: xmp.drop_promises(xmp.turn(decode_xmp(packet), orientation))} if packet else {}
 
 
 def _load(image: Image.Image, head: bytes) -> str | None:
@@ -162,10 +171,10 @@ def to_8_bits(samples: Samples) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _pillow_limit() -> Iterator[None]:
-    """Raise Pillow's limit of pixels, which is one for the whole process, to `MAX_MEGAPIXELS`.
+def pillow_limit() -> Iterator[None]:
+    """Raise Pillow's limit of pixels, which is one for the whole process, to `MAX_MEGAPIXELS` in the block.
 
-    Pillow warns at its limit and raises at twice that; `_refuse_unfit` refuses before anything is decoded.
+    Pillow warns at its limit and raises at twice that; `decode_photo` refuses before anything is decoded.
     """
     with _LIMIT_LOCK:
         kept = Image.MAX_IMAGE_PIXELS
@@ -203,7 +212,7 @@ def _gather(image: Image.Image, file: IO[bytes], head: bytes, notes: list[str], 
     is_lab = image.mode == "LAB"
     if is_lab:
         notes.append("Lab colours were converted to sRGB.")
-        samples, alpha = _copy_samples(color.lab_to_srgb(image)), None
+        samples, alpha = copy_samples(color.lab_to_srgb(image)), None
     else:
         samples, alpha = _split_alpha(image, _read_samples(image, file, head))
     exif, orientation = straighten_exif(_read_exif(image, file))
@@ -229,7 +238,10 @@ def _gather(image: Image.Image, file: IO[bytes], head: bytes, notes: list[str], 
             array.setflags(write=False)
     text, resources, chunks = _read_metadata(image, file, notes)
     if XMP_KEY in text:
-        text[XMP_KEY] = xmp.turn(text[XMP_KEY], shown)
+        turned = xmp.turn(text[XMP_KEY], shown)
+        if xmp.count_regions(turned) < xmp.count_regions(text[XMP_KEY]):
+            notes.append("Image regions of IPTC that cannot be turned with the photo were left out.")
+        text[XMP_KEY] = turned
     subsampling = JpegImagePlugin.get_sampling(image) if image.format in ("JPEG", "MPO") else -1
     return Photo(
         pixels=pixels,
@@ -286,11 +298,14 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
         image = image.convert("L")
     elif image.mode in ("P", "RGBX", "YCbCr"):
         image = image.convert("RGB")
-    return _copy_samples(image)
+    return copy_samples(image)
 
 
-def _copy_samples(image: Image.Image) -> Samples:
-    """The samples of a loaded image, copied in strips: as a whole, Pillow takes far longer and twice the memory."""
+def copy_samples(image: Image.Image) -> Samples:
+    """Return the samples of a loaded image.
+
+    They are copied in strips: as a whole, Pillow takes far longer and twice the memory.
+    """
     pixel = np.asarray(image.crop((0, 0, 1, 1)))
     samples = np.empty((image.height, image.width, *pixel.shape[2:]), pixel.dtype)
     for top in range(0, image.height, _STRIP_ROWS):
@@ -323,7 +338,7 @@ def _turn_upright(samples: Samples, orientation: int) -> Samples:
 
 
 def _read_exif(image: Image.Image, file: IO[bytes]) -> bytes | None:
-    """`EXIF_HEADER` and the EXIF block of the file; of a TIFF, whose EXIF is part of its tags, a new block."""
+    """`EXIF_NAME` and the EXIF block of the file; of a TIFF, whose EXIF is part of its tags, a new block."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         file.seek(0)
         return _pack_tags(file.read(), image.tell())
@@ -331,7 +346,7 @@ def _read_exif(image: Image.Image, file: IO[bytes]) -> bytes | None:
     if exif is None and _RAW_EXIF in image.info:
         with suppress(ValueError):
             exif = bytes.fromhex("".join(image.info[_RAW_EXIF].split("\n")[3:]))
-    return EXIF_HEADER + exif.removeprefix(EXIF_HEADER) if exif else None
+    return EXIF_NAME + exif.removeprefix(EXIF_NAME) if exif else None
 
 
 def _pack_tags(tiff: bytes, page: int) -> bytes | None:
@@ -339,7 +354,7 @@ def _pack_tags(tiff: bytes, page: int) -> bytes | None:
     try:
         tags = tiff_tags.read_tags(tiff)
         described = tiff_tags.select_describing(tags.pages[page])
-        return EXIF_HEADER + tiff_tags.pack(tags.order, described) if described else None
+        return EXIF_NAME + tiff_tags.pack(tags.order, described) if described else None
     except (ValueError, IndexError):
         return None
 
@@ -352,7 +367,7 @@ def straighten_exif(exif: bytes | None) -> tuple[bytes | None, int]:
     """
     if exif is None:
         return None, 1
-    start = len(EXIF_HEADER)
+    start = len(EXIF_NAME)
     order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
     if order is None:
         return exif, 1

@@ -147,7 +147,7 @@ def _suit_format(
         notes.append(f"{format_name} has no CMYK: the colours were converted {how}.")
     if alpha is not None and format_name in ("JPEG", "BMP"):
         if int(alpha.min()) < np.iinfo(alpha.dtype).max:
-            samples = _flatten(samples, to_8_bits(alpha))
+            samples = lay_on_white(samples, to_8_bits(alpha))
             notes.append(f"{format_name} has no transparency: the photo was laid on white.")
         alpha = None
     return samples, alpha
@@ -292,8 +292,8 @@ def _to_16_bits(alpha: Samples) -> NDArray[np.uint16]:
     return np.asarray(alpha, np.uint16) * np.uint16(1 if alpha.dtype == np.uint16 else 257)
 
 
-def _flatten(samples: Samples, alpha: NDArray[np.uint8]) -> Samples:
-    """8-bit samples composited over white; where alpha is 255 they stay as they are."""
+def lay_on_white(samples: Samples, alpha: NDArray[np.uint8]) -> Samples:
+    """Return 8-bit samples composited over white by `alpha` (H, W); where that is 255 they stay as they are."""
     opacity = (alpha if samples.ndim == 2 else alpha[..., None]).astype(np.uint16)
     return ((samples * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
 

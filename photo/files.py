@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from photo.mark import mark_photo
 from photo.raw import ENDINGS as RAW_ENDINGS
 from photo.saving import Saving
 from photo.types import Photo, Pixels
+from photo.verify import verify
 from photo.writing import Originals, check_writable, describe_error, explain_write_errors, write_whole
 
 FORMATS = {
@@ -79,10 +81,11 @@ def save_photo(
     """Write `pixels` with all metadata of `photo`, in the format that the ending of `path` names.
 
     Returns sentences on what the format could not keep, or None. `pixels` uint8 (H, W, 3) is `photo.pixels` with
-    edits. A photo without edits saved in its own format becomes a copy of the input file, byte for byte. The file
-    appears whole or not at all; missing folders are made, and an existing file is replaced, but the input photo and
-    those of `originals` only where that allows it. An edited JPEG keeps its blocks and metadata where `saving` allows
-    it and the file can be read once more. Raises UnwritablePhoto, and ValueError when `pixels` does not fit the photo.
+    edits. A photo without edits saved in its own format becomes a copy of the input file, byte for byte. What is
+    encoded is decoded again, whole, before it replaces anything. The file appears whole or not at all; missing folders
+    are made, and an existing file is replaced, but the input photo and those of `originals` only where that allows it.
+    An edited JPEG keeps its blocks and metadata where `saving` allows it and the file can be read once more. Raises
+    UnwritablePhoto, and ValueError when `pixels` does not fit the photo.
     """
     if pixels.shape != photo.pixels.shape or pixels.dtype != np.uint8:
         raise ValueError(f"pixels {pixels.dtype} {pixels.shape} do not fit the photo, {photo.pixels.shape}")
@@ -92,13 +95,14 @@ def save_photo(
     check_output(path, originals)
     format_name = FORMATS[path.suffix.lower()]
     is_unedited = format_name == own_format(photo) and np.array_equal(pixels, photo.pixels)
-    data, note = _read_original(photo) if is_unedited else None, None
+    data, note, check = _read_original(photo) if is_unedited else None, None, None
     if data is None:
         with explain_write_errors(path):
-            data, note = _encode(format_name, pixels, photo, saving)
+            data, note = encode_edited(format_name, pixels, photo, saving)
         if saving.signature is not None:
             data = sign(data, format_name, photo.path, saving.signature)
-    write_whole(path, data, originals)
+        check = partial(verify, format_name, data, pixels, photo, saving.quality)
+    write_whole(path, data, originals, check)
     return " ".join(filter(None, [photo.warning, note])) or None
 
 
@@ -110,8 +114,11 @@ def check_output(path: Path, originals: Originals) -> None:
         raise UnwritablePhoto(f"{path} has {ending}; name a file ending in {', '.join(FORMATS)}.")
 
 
-def _encode(format_name: str, pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str | None]:
-    """The bytes of the edited photo, and sentences on what could not be kept, or None."""
+def encode_edited(format_name: str, pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str | None]:
+    """Return the bytes of the edited photo, and sentences on what could not be kept, or None.
+
+    `format_name` is Pillow's.
+    """
     notes: list[str | None] = []
     if format_name == own_format(photo) == "JPEG" and saving.quality is None:
         try:

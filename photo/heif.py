@@ -32,7 +32,7 @@ def read_deep_heif(file: IO[bytes]) -> NDArray[np.uint16]:
 
 
 def write_heif(file: IO[bytes], samples: NDArray[Any], mode: str, extras: dict[str, Any]) -> None:
-    """Write samples of 8 bits, or of 16, of which HEIC keeps 10. Raises OSError when the result cannot be decoded.
+    """Write samples of 8 bits, or of 16, of which HEIC keeps 10.
 
     Colour has half the resolution, as every phone reads it. The encoder also has a mode without loss, but its decoder
     fails on pictures of 12 megapixels made so.
@@ -40,15 +40,18 @@ def write_heif(file: IO[bytes], samples: NDArray[Any], mode: str, extras: dict[s
     package = _import(Path())
     height, width = samples.shape[:2]
     heif = package.from_bytes(mode=mode, size=(width, height), data=np.ascontiguousarray(samples).tobytes())
-    made = io.BytesIO()
-    heif.save(made, format="HEIF", quality=_QUALITY, **extras)
+    heif.save(file, format="HEIF", quality=_QUALITY, **extras)
+
+
+def decode_heif(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return all samples of a HEIC file, (H, W) or (H, W, 2 … 4), stretched to 16 bits where it holds more than 8.
+
+    Raises OSError, ValueError.
+    """
     try:
-        decoded = np.asarray(package.open_heif(io.BytesIO(made.getvalue()), convert_hdr_to_8bit=False))
-    except (ValueError, OSError, RuntimeError) as error:
-        raise OSError("the HEIC encoder made a file that cannot be decoded") from error
-    if decoded.shape[:2] != (height, width):
-        raise OSError("the HEIC encoder made a picture of another size")
-    file.write(made.getvalue())
+        return np.asarray(_import(Path()).open_heif(io.BytesIO(data), convert_hdr_to_8bit=False))
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
 
 
 def _import(path: Path) -> Any:

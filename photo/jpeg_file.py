@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 EXIF_NAME = b"Exif\0\0"
+"""What the content of a JPEG segment begins with that holds Exif, and `Photo.exif` with it."""
+
 _MPF_NAME = b"MPF\0"
 LARGEST_CONTENT = 65533
 """The most bytes that a segment holds."""

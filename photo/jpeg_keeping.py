@@ -17,8 +17,7 @@ from photo.saving import Saving
 from photo.types import Photo, Pixels
 from photo.xmp import XMP_NAME
 
-# The steps from an upright picture back to how it lies in the file, by EXIF orientation.
-_TURN_BACK: dict[int, Callable[[Any], Any]] = {
+TURN_BACK: dict[int, Callable[[Any], Any]] = {
     2: np.fliplr,
     3: lambda a: np.rot90(a, 2),
     4: np.flipud,
@@ -27,6 +26,7 @@ _TURN_BACK: dict[int, Callable[[Any], Any]] = {
     7: lambda a: np.rot90(a.swapaxes(0, 1), 2),
     8: lambda a: np.rot90(a, -1),
 }
+"""The step that turns an upright picture back to how it lies in the file, by EXIF orientation."""
 _APP11 = 0xEB
 
 
@@ -48,7 +48,7 @@ def keep_jpeg(pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str]
     after = fold_back(pixels, photo)
     if before.dtype != np.uint8 or before.shape != after.shape:
         raise BlocksNotKept("its samples are of a rare kind")
-    turn = _TURN_BACK.get(_read_orientation(segments), lambda a: a)
+    turn = TURN_BACK.get(_read_orientation(segments), lambda a: a)
     metadata, notes = _keep_metadata(segments, saving)
     edited = edit_jpeg(source, turn(before), turn(after), metadata)
     height, width = edited.block_size[1], edited.block_size[0]

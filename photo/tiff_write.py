@@ -6,8 +6,9 @@ import struct
 from typing import IO
 
 from photo import iptc, tiff_tags
-from photo.decode import EXIF_HEADER, Samples
+from photo.decode import Samples
 from photo.errors import UnwritablePhoto
+from photo.jpeg_file import EXIF_NAME
 from photo.tiff_tags import Entry, fraction, longs, opaque, pack_directory, shorts
 
 _SLAB_ROWS = 256
@@ -33,7 +34,7 @@ def write_tiff(
     order, directory, note = "<", {}, None
     try:
         if exif:
-            block = tiff_tags.read_tags(exif.removeprefix(EXIF_HEADER))
+            block = tiff_tags.read_tags(exif.removeprefix(EXIF_NAME))
             order = block.order
             directory = tiff_tags.select_describing(block.pages[0]) if block.pages else {}
     except ValueError:

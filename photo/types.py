@@ -118,7 +118,7 @@ class Photo:
     `pixels` uint8 (H, W, 3) RGB is what faces are found in and what is edited.
     `native` holds the samples as decoded where they are not 8-bit RGB: uint16 (H, W) or (H, W, 3) for
     16 bits, uint8 (H, W) for grayscale, uint8 (H, W, 4) for CMYK; else None.
-    `alpha` is uint8 or uint16 (H, W), None for an opaque photo. `exif` starts with `decode.EXIF_HEADER`. `dpi` is dots
+    `alpha` is uint8 or uint16 (H, W), None for an opaque photo. `exif` starts with `jpeg_file.EXIF_NAME`. `dpi` is dots
     per inch across and down. `text` maps the keys of PNG text chunks, "Comment" and `decode.XMP_KEY` to their values.
     `resources` are Photoshop's resources, IPTC among them, and `chunks` those of a PNG on colour and time.
     `notes` are sentences on what the file holds and a newly encoded one will not; `warning` one on a damaged file.

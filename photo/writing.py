@@ -1,7 +1,7 @@
 """Write a file so that it appears whole or not at all, and never replaces a photo, or what somebody else wrote.
 
 Every result is written like this: the bytes are made in memory, written to a new file beside the target, flushed to the
-disk and read back; only then does the new file take the target's place.
+disk and read back, and what they hold is checked meanwhile; only then does the new file take the target's place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import stat
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -120,11 +121,19 @@ def check_writable(path: Path, originals: Originals) -> None:
             raise UnwritablePhoto(f"You may not write {path}; choose another folder or change its permissions.")
 
 
-def write_whole(path: Path, data: bytes, originals: Originals) -> None:
+def write_whole(
+    path: Path,
+    data: bytes,
+    originals: Originals,
+    check: Callable[[], None] | None = None,
+    *,
+    is_private: bool = False,
+) -> None:
     """Make `data` the content of `path`, or raise UnwritablePhoto and leave everything as it was.
 
-    Missing folders are made; an existing file is replaced and its mode kept. Temporary files that a killed run left
-    behind in the folder are removed.
+    Missing folders are made; an existing file is replaced and its mode kept, or only its owner may read the new one if
+    it `is_private`. Temporary files that a killed run left behind in the folder are removed. `check` looks at the data
+    on a thread of its own while they go to the disk; if it raises OSError they do not replace anything.
     """
     check_writable(path, originals)
     with explain_write_errors(path), _hold_interrupts():
@@ -135,13 +144,17 @@ def write_whole(path: Path, data: bytes, originals: Originals) -> None:
         file = _open_part(target)
         part = Path(file.name)
         try:
-            with file:
+            with file, ThreadPoolExecutor(1) as pool:
+                checked = pool.submit(check or (lambda: None))
+                if is_private:
+                    part.chmod(0o600)
                 for start in range(0, len(data), _CHUNK):
                     file.write(data[start : start + _CHUNK])
                 file.flush()
                 os.fsync(file.fileno())
                 _read_back(part, data)
-                if target.exists():
+                checked.result()
+                if target.exists() and not is_private:
                     shutil.copymode(target, part)
                 if sys.platform == "win32":
                     file.close()  # no open file can be renamed there; elsewhere closing gives up the lock

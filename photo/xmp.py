@@ -1,7 +1,8 @@
 """Corrects XMP: turned with its picture, whole again where JPEG splits it, without promises that no longer hold.
 
 XMP is XML from strangers: a packet that declares a document type or entities is not read.
-Sources: XMP specification, parts 1 and 3; MWG guidelines 2.0; Ultra HDR 1.1; Motion Photo 1.0.
+Sources: XMP specification, parts 1 and 3; MWG guidelines 2.0; IPTC Photo Metadata Standard 2023.1 (image regions);
+Ultra HDR 1.1; Motion Photo 1.0.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _REGIONS = "http://www.metadataworkinggroup.com/schemas/regions/"
 _AREA = "http://ns.adobe.com/xmp/sType/Area#"
 _DIMENSIONS = "http://ns.adobe.com/xap/1.0/sType/Dimensions#"
 _MICROSOFT_REGION = "http://ns.microsoft.com/photo/1.2/t/Region#"
+_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _XMLNS = "http://www.w3.org/2000/xmlns/"
 _CAMERA = "http://ns.google.com/photos/1.0/camera/"
 _GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"
@@ -119,19 +121,26 @@ def split(xmp: str) -> list[bytes] | None:
 def turn(xmp: str, orientation: int) -> str:
     """Return XMP with orientation 1, and with face regions and sizes turned as the picture of an Exif orientation is.
 
-    XMP that holds nothing of the kind, or cannot be read, is returned as it is.
+    IPTC's image regions that cannot be turned, as they are measured in pixels or are circles on their side, are left
+    out; `count_regions` tells how many there are. XMP that holds nothing of the kind, or cannot be read, is returned as
+    it is.
     """
     if "rientation" not in xmp and "Region" not in xmp:
         return xmp
     try:
         document = _parse(xmp)
         before = _write(document)
-        for element in _elements(document):
+        for element in list(_elements(document)):
             _turn_element(element, orientation)
         after = _write(document)
     except _DAMAGED:
         return xmp
     return xmp if after == before else after
+
+
+def count_regions(xmp: str) -> int:
+    """Return how many boundaries of IPTC's image regions XMP names."""
+    return len(re.findall(r"<[\w-]+:RegionBoundary\b", xmp))
 
 
 def drop_promises(xmp: str) -> str:
@@ -365,6 +374,8 @@ def _turn_element(element: minidom.Element, orientation: int) -> None:
         _swap(element, _EXIF, "PixelXDimension", "PixelYDimension")
     if (element.namespaceURI, element.localName) == (_REGIONS, "Regions"):
         _turn_regions(element, orientation)
+    if (element.namespaceURI, element.localName) == (_IPTC, "RegionBoundary"):
+        _turn_boundary(element, orientation)
     rectangle = _get(element, _MICROSOFT_REGION, "Rectangle")
     if rectangle is not None:
         left, top, width, height = (float(value) for value in rectangle.split(","))
@@ -375,6 +386,39 @@ def _turn_element(element: minidom.Element, orientation: int) -> None:
             "Rectangle",
             ", ".join(map(_show, (x - width / 2, y - height / 2, width, height))),
         )
+
+
+def _turn_boundary(boundary: minidom.Element, orientation: int) -> None:
+    """Turn the boundary of one of IPTC's image regions, in shares of the picture; remove a region that cannot be."""
+    holder = _find_structure(boundary, _IPTC, "rbUnit")
+    shape = _get(holder, _IPTC, "rbShape")
+    is_relative = _get(holder, _IPTC, "rbUnit") == "relative"
+    # A circle's radius is a share of the width, and XMP does not tell what share of the height that is.
+    if not is_relative or shape not in ("rectangle", "polygon", "circle") or (shape == "circle" and orientation >= 5):
+        _remove_item(boundary)
+    elif shape == "polygon":
+        for vertex in boundary.getElementsByTagNameNS(RDF, "li"):
+            _turn_place(_find_structure(vertex, _IPTC, "rbX"), orientation)
+    else:
+        _turn_place(holder, orientation, has_size=shape == "rectangle")
+
+
+def _turn_place(holder: minidom.Element, orientation: int, *, has_size: bool = False) -> None:
+    """Turn IPTC's point or, with a size, rectangle, which starts in its upper left corner."""
+    values = [float(_get(holder, _IPTC, name) or 0) for name in ("rbX", "rbY", *(("rbW", "rbH") if has_size else ()))]
+    left, top, width, height = (*values, 0.0, 0.0)[:4]
+    x, y, width, height = _turn_box(left + width / 2, top + height / 2, width, height, orientation)
+    turned = {"rbX": x - width / 2, "rbY": y - height / 2, "rbW": width, "rbH": height}
+    for name in list(turned)[: len(values)]:
+        _set(holder, _IPTC, name, _show(turned[name]))
+
+
+def _remove_item(element: minidom.Element) -> None:
+    """Remove the item of a list that an element lies in."""
+    item: Any = element
+    while item.localName != "li" and _is_element(item.parentNode):
+        item = item.parentNode
+    item.parentNode.removeChild(item)
 
 
 def _turn_regions(regions: minidom.Element, orientation: int) -> None:

@@ -89,6 +89,15 @@ def lay_patch(patch: FloatArray, frame: EyeFrame, unit_px: int, box: Box) -> Flo
     return np.asarray(cv2.warpAffine(patch, matrix, (box.width, box.height), flags=way), np.float32)
 
 
+def patch_grid(frame: EyeFrame, unit_px: int) -> tuple[FloatArray, FloatArray]:
+    """Return the eye frame's coordinates x and y of every pixel of a patch, each float32 (h, w)."""
+    height, width = patch_size(unit_px)
+    matrix = patch_to_photo(frame, unit_px)
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
+    photo_x, photo_y = (matrix[axis, 0] * columns + matrix[axis, 1] * rows + matrix[axis, 2] for axis in (0, 1))
+    return frame.to_frame(photo_x.astype(np.float32), photo_y.astype(np.float32))
+
+
 def draw_maps(eye: EyeGeometry, unit_px: int) -> FloatArray:
     """Return what is known of every pixel of the patch, float32 (h, w, `MAP_COUNT`), all within -1 … 1.
 
@@ -96,13 +105,10 @@ def draw_maps(eye: EyeGeometry, unit_px: int) -> FloatArray:
     upper lid; x and y in the patch; and, the same everywhere, the side of the light.
     """
     height, width = patch_size(unit_px)
-    matrix = patch_to_photo(eye.frame, unit_px)
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    photo_x, photo_y = (matrix[axis, 0] * columns + matrix[axis, 1] * rows + matrix[axis, 2] for axis in (0, 1))
-    x, y = eye.frame.to_frame(photo_x.astype(np.float32), photo_y.astype(np.float32))
+    x, y = patch_grid(eye.frame, unit_px)
     opening = aperture_alpha(x, y, eye.lids, softness=_SOFTNESS)
-    across = (x - eye.center[0]) / (IRIS_RADIUS * eye.roundness)
-    distance = np.hypot(across, (y - eye.center[1]) / IRIS_RADIUS)
+    distance = np.hypot(*eye.from_iris(x, y)) / IRIS_RADIUS
     over_lid = np.clip(y - evaluate_lid(eye.lids.upper, x), -1, 1)
     return np.stack(
         [

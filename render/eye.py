@@ -18,9 +18,9 @@ from face.appearance import FaceAppearance
 from face.eye_geometry import IRIS_CENTER, EyeView, Lids, evaluate_lid, plan_lids
 from face.feature_scale import fit_to, shrink_view
 from face.occlusion import find_hair_strand, find_rim_height, visible_alpha
-from photo.blend import smoothstep
+from photo.blend import blend, smoothstep
 from photo.measure import LUMA, luma
-from photo.types import FloatArray, Pixels
+from photo.types import Box, FloatArray, Pixels, Region
 from render.eyeball import EyeGeometry, EyeShading, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
 from render.lashes import Lashes, measure_lashes, remove_lash_tail, remove_lower_lashes
 
@@ -112,6 +112,22 @@ def open_eye(
     result = np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
     center = IRIS_CENTER[0] + shading.gaze[0], IRIS_CENTER[1] + shading.gaze[1]
     return OpenedEye(result, EyeGeometry(frame, lids, center, shading.roundness, shading.light_x))
+
+
+def cut_opened(pixels: Pixels, opened: OpenedEye, region: Region, around: Box) -> tuple[Pixels, FloatArray]:
+    """Return the part `around` of a photo as its result will show it, with the eye put in, and the alpha of the eye.
+
+    `pixels` uint8 (H, W, 3) is the photo without the eye, `region` that of the eye; uint8 (h, w, 3) and float32 (h, w).
+    """
+    seen = pixels[around.slices].copy()
+    alpha = np.zeros(seen.shape[:2], np.float32)
+    place = region.box.shifted(-around.left, -around.top)
+    inner = place.clipped(around.width, around.height)
+    if inner is not None:
+        part = inner.shifted(-place.left, -place.top).slices
+        alpha[inner.slices] = region.alpha[part]
+        seen[inner.slices] = blend(seen[inner.slices], opened.pixels[part], region.alpha[part])
+    return seen, alpha
 
 
 def _keep_below(lids: Lids, rim_height: FloatArray, view: EyeView) -> Lids:

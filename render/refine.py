@@ -19,11 +19,11 @@ import numpy as np
 from face.appearance import FaceAppearance, Tone
 from face.model_files import damaged_model, model_bytes
 from face.types import EyeFrame
-from photo.blend import blend, smoothstep
+from photo.blend import smoothstep
 from photo.measure import LUMA
 from photo.types import Box, FloatArray, Pixels, Region
 from render.canonical import SPAN, cut_patch, draw_maps, lay_patch, patch_box, patch_size
-from render.eye import OpenedEye
+from render.eye import OpenedEye, cut_opened
 from render.eyeball import EyeGeometry
 
 _MODEL, _UNIT_PX = "eye_refiner_24.onnx", 24
@@ -103,16 +103,7 @@ def refine_eye(  # noqa: PLR0913 what was painted, where, and with what
     around = patch_box(frame, pixels.shape)
     if around is None:
         return opened.pixels
-    # As the result will show it, with all that lies around.
-    place = box.shifted(-around.left, -around.top)
-    seen = pixels[around.slices].copy()
-    alpha = np.zeros(seen.shape[:2], np.float32)
-    inner = place.clipped(around.width, around.height)
-    if inner is None:
-        return opened.pixels
-    part = inner.shifted(-place.left, -place.top).slices
-    alpha[inner.slices] = region.alpha[part]
-    seen[inner.slices] = blend(seen[inner.slices], opened.pixels[part], region.alpha[part])
+    seen, alpha = cut_opened(pixels, opened, region, around)
     patch = cut_patch(seen, frame, unit_px, around)
     maps = draw_maps(geometry, unit_px)
     mask = np.clip(cut_patch(alpha, frame, unit_px, around), 0, 1)

@@ -54,16 +54,23 @@ _REGISTERED_PX, _FEATURES, _LEAST_INLIERS, _INLIER_PX = 1000, 2000, 25, 3.0
 
 
 @dataclass(frozen=True, eq=False)
+class SmallCopy:
+    """A photo as it is laid over others: `gray` uint8 (h, w), and `scale`, its size over that of the photo."""
+
+    gray: NDArray[np.uint8]
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
 class BurstPhoto:
     """What is needed of one photo of a burst: its faces, the `detail` of each, and a small copy.
 
-    `gray` uint8 (h, w) is the copy, `scale` its size over that of the photo. `detail` is as `measure_detail` gives it.
+    `detail` is as `measure_detail` gives it.
     """
 
     reference: ReferencePhoto
     detail: tuple[float, ...]
-    gray: NDArray[np.uint8]
-    scale: float
+    copy: SmallCopy
 
     @property
     def crops(self) -> tuple[FaceCrop, ...]:
@@ -110,11 +117,16 @@ def read_burst_photo(photo: Photo, analyses: Sequence[FaceAnalysis] | None = Non
     `analyses` are those of its faces; without them they are searched for. Raises MissingModel, MissingPackage.
     """
     reference = replace(read_reference(photo, analyses), among="the other photos of the burst")
-    scale = min(1.0, _REGISTERED_PX / max(photo.width, photo.height))
-    gray = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     detail = tuple(measure_detail(crop.pixels, crop.face) for crop in reference.crops)
-    return BurstPhoto(reference, detail, np.asarray(small, np.uint8), scale)
+    return BurstPhoto(reference, detail, shrink_for_registration(photo.pixels))
+
+
+def shrink_for_registration(pixels: Pixels) -> SmallCopy:
+    """Return the copy of a photo uint8 (H, W, 3) that `register` takes."""
+    scale = min(1.0, _REGISTERED_PX / max(pixels.shape[:2]))
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return SmallCopy(np.asarray(small, np.uint8), scale)
 
 
 def choose_base(photos: Sequence[BurstPhoto], options: Options) -> int:
@@ -228,7 +240,7 @@ def _follow_people(photos: Sequence[BurstPhoto], anchor: int) -> list[tuple[int 
 
 def _match_people(photo: BurstPhoto, other: BurstPhoto) -> dict[int, int]:
     """The index of the same person's face in `other` by that in `photo`, the closest pairs first, each face once."""
-    matrix = _register(other, photo)
+    matrix = register(other.copy, photo.copy)
     pairs = []
     for index, crop in enumerate(photo.crops):
         for theirs, candidate in enumerate(other.crops):
@@ -252,8 +264,11 @@ def _position_cost(crop: FaceCrop, other: FaceCrop, matrix: Matrix | None) -> fl
     return _FAR_COSTS * min(steps / _FAR, 1.0)
 
 
-def _register(photo: BurstPhoto, base: BurstPhoto) -> Matrix | None:
-    """The homography (3, 3) from `photo` to `base` at full size; None where they have too few features in common."""
+def register(photo: SmallCopy, base: SmallCopy) -> Matrix | None:
+    """Return the homography float64 (3, 3) from `photo` to `base`, both at full size.
+
+    None where they have too few features in common.
+    """
     finder = cv2.ORB.create(_FEATURES)
     seen = [finder.detectAndCompute(one.gray, np.ones_like(one.gray)) for one in (photo, base)]
     if any(descriptors is None for _, descriptors in seen):

@@ -1,19 +1,23 @@
-"""From file to file: the best take of a burst, and the sheet that shows who came from where."""
+"""From file to file: the best take of a burst, or of each in a folder, and the sheet of who came from where."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from photo.errors import BadOption, MissingPackage, UnreadablePhoto
-from photo.files import check_output, load_photo, save_photo
+import numpy as np
+
+from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
+from photo.files import FORMATS, check_output, load_photo, save_photo
 from photo.names import show
-from photo.types import Progress
+from photo.types import Pixels, Progress
 from photo.writing import Originals, remove_leftovers
 from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
-from retouch.drawing import draw_contact_sheet
+from retouch.burst_groups import find_bursts
+from retouch.drawing import draw_contact_sheet, widen_sheet
 from retouch.files import OUTPUT_FOLDER, FileJob, Summary, is_same, make_picture
+from retouch.listing import tell_apart
 from retouch.marking import choose_saving
 from retouch.progress import scale_progress
 from retouch.report import describe
@@ -53,8 +57,16 @@ def plan_burst(job: FileJob, sheet: Path | None) -> BurstFiles:
     return BurstFiles(tuple(job.listing.paths), kept, target, sheet, job.originals)
 
 
-def make_best_take(job: FileJob, files: BurstFiles, on_progress: Progress, log: Callable[[str], None]) -> Summary:
+def make_best_take(
+    job: FileJob,
+    files: BurstFiles,
+    on_progress: Progress,
+    log: Callable[[str], None],
+    sheets: list[Pixels] | None = None,
+) -> Summary:
     """Write the best take of a burst, and its contact sheet; return what was done.
+
+    Where `sheets` are collected, the contact sheet is added to them instead.
 
     A photo that cannot be read is left out, and `log` told why, unless it is the one to keep. The sheet never replaces
     a photo that was read, the result only where `files.originals` allows it. Raises FixError.
@@ -87,7 +99,9 @@ def make_best_take(job: FileJob, files: BurstFiles, on_progress: Progress, log: 
     if job.verbose:
         lines.append(describe(result.fix.report, numbers=True))
     lines += [f"Written: {show(files.target)}"]
-    if files.sheet is not None:
+    if sheets is not None:
+        sheets.append(draw_contact_sheet(result, shots))
+    elif files.sheet is not None:
         picture = draw_contact_sheet(result, shots)
         save_photo(picture, make_picture(picture), files.sheet, files.originals.but_never_by(_SHEET))
         lines.append(f"Written: {show(files.sheet)}")
@@ -97,6 +111,47 @@ def make_best_take(job: FileJob, files: BurstFiles, on_progress: Progress, log: 
     left_out = [str(path) for path in listed if path not in paths]
     entry = {"input": str(paths[base]), "output": str(files.target), "note": note, "left_out": left_out, **data}
     return Summary("\n".join(lines), entry)
+
+
+def plan_bursts(
+    job: FileJob, sheet: Path | None, on_progress: Progress, log: Callable[[str], None]
+) -> list[BurstFiles]:
+    """Return the bursts among the photos of the job, and where the best take of each goes.
+
+    All can be written, as far as that can be found out before. Raises FixError, also where there is no burst.
+    """
+    folder = job.output_folder
+    if job.files.output is not None and not job.files.is_folder and folder.suffix.lower() in FORMATS:
+        raise UnwritablePhoto(f"{folder} names one photo; with --burst auto --output_path must be a folder.")
+    paths = job.listing.paths
+    bursts = find_bursts(paths, lambda done: on_progress("looking for bursts", done / len(paths)), log)
+    if not bursts:
+        raise BadOption("--burst auto found no two photos that were taken one right after the other at one place.")
+    places = {photo.path: photo.place.parent for photo in job.listing.inputs}
+    firsts = [burst[0] for burst in bursts]
+    names = [places[path] / f"best_{path.stem}{_choose_ending(path, job.files.format)}" for path in firsts]
+    planned = [
+        BurstFiles(burst, None, folder / name, sheet, job.originals)
+        for burst, name in zip(bursts, tell_apart(names, firsts), strict=True)
+    ]
+    for files in planned:
+        _sort_out(files)
+    return planned
+
+
+def write_sheets(job: FileJob, sheet: Path, sheets: Sequence[Pixels]) -> str:
+    """Write the contact sheets of several bursts as one picture, one below the other; return where it is."""
+    width = max(picture.shape[1] for picture in sheets)
+    picture = np.concatenate([widen_sheet(one, width) for one in sheets])
+    save_photo(picture, make_picture(picture), sheet, job.originals.but_never_by(_SHEET))
+    return f"Written: {show(sheet)}"
+
+
+def _choose_ending(path: Path, format: str | None) -> str:
+    """The ending of a best take: the one that was asked for, else that of its first frame where it can be written."""
+    if format is not None:
+        return f".{format}"
+    return path.suffix if path.suffix.lower() in FORMATS else ".png"
 
 
 def _sort_out(files: BurstFiles) -> list[Path]:

@@ -147,6 +147,13 @@ def draw_contact_sheet(result: BurstResult, photos: Sequence[BurstPhoto]) -> Pix
     return sheet
 
 
+def widen_sheet(sheet: Pixels, width: int) -> Pixels:
+    """Return a contact sheet uint8 (h, w, 3) with paper at its right side, up to `width`."""
+    wide = np.full((sheet.shape[0], width, 3), _PAPER, np.uint8)
+    wide[:, : sheet.shape[1]] = sheet
+    return wide
+
+
 def _left(column: int) -> int:
     """The left edge of a column of cells."""
     return _MARGIN + column * (_WIDTH + _GAP) + _GAP

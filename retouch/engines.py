@@ -34,6 +34,7 @@ from photo.canvas import Canvas
 from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.canonical import dim_catchlight
+from render.exemplar import ExemplarPair, choose_pair, lay_exemplar, load_exemplars
 from render.eye import open_eye
 from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
 from render.refine import EyeRefiner, load_refiner, measure_strength, refine_eye
@@ -59,18 +60,20 @@ class DraftEngine:
     """Paints edits at full resolution in a fraction of a second.
 
     `seed` fixes the fine structure of irises and lashes. `refiner` makes rendered eyes look photographed; None leaves
-    them as they are rendered.
+    them as they are rendered. From `exemplars` rendered eyes get their fine structure, where there are any.
     """
 
     name = "draft"
 
-    def __init__(self, seed: int = 0, refiner: EyeRefiner | None = None) -> None:
-        self._seed, self._refiner = seed, refiner
+    def __init__(
+        self, seed: int = 0, refiner: EyeRefiner | None = None, exemplars: tuple[ExemplarPair, ...] = ()
+    ) -> None:
+        self._seed, self._refiner, self._exemplars = seed, refiner, exemplars
 
     @property
     def refines_eyes(self) -> bool:
-        """Whether a trained network has its part in the eyes that are rendered."""
-        return self._refiner is not None
+        """Whether a trained network has its part in the eyes that are rendered; exemplars are pictures of one, too."""
+        return self._refiner is not None or bool(self._exemplars)
 
     def paint(self, canvas: Canvas, plan: EditPlan, on_progress: Progress) -> PaintResult:
         """Return a patch for every edit of `plan`, each painted from the first of its sources; see `Engine`."""
@@ -92,7 +95,9 @@ class DraftEngine:
                 smile = _paint_smile(canvas, edit, eyes, on_step)
                 canvas.put(edit.region.box, smile, where=edit.region.alpha > 0)
             else:
-                canvas.put(edit.region.box, self.render_eye(canvas.work, edit, on_step))
+                # Both eyes of a face see the same: what the first of them is given.
+                first = next(each for each in plan.edits if each.face is edit.face and _is_rendered_eye(each))
+                canvas.put(edit.region.box, self.render_eye(canvas.work, edit, on_step, first))
             if edit.feature in EYES:
                 alone[edit] = canvas.work[edit.region.box.slices].copy()
         patches = tuple(canvas.work[edit.region.box.slices].copy() for edit in plan.edits)
@@ -100,15 +105,29 @@ class DraftEngine:
         on_progress("painted", 1.0)
         return PaintResult(patches, alone=alone)
 
-    def render_eye(self, pixels: Pixels, edit: Edit, on_step: Callable[[], None]) -> Pixels:
-        """Return the box of an eye's region, opened by rendering, uint8 (h, w, 3)."""
+    def render_eye(self, pixels: Pixels, edit: Edit, on_step: Callable[[], None], first: Edit | None = None) -> Pixels:
+        """Return the box of an eye's region, opened by rendering, uint8 (h, w, 3).
+
+        `first` is the eye of the same face by which exemplars for both are chosen: this one, unless it is given.
+        """
         face, shading = edit.face, self.shade_eye(edit)
         strength = measure_strength(face.eye_frame(edit.feature), face.yaw_degrees)
-        if self._refiner is None or strength == 0:
+        appearance, seed = edit.analysis.appearance, self._seed + face.number
+        if strength == 0 or not self.refines_eyes:
             return open_eye(pixels, edit, shading, on_step).pixels
         opened = open_eye(pixels, edit, dim_catchlight(shading, 1 - strength), on_step)
-        appearance, seed = edit.analysis.appearance, self._seed + face.number
-        return refine_eye(pixels, opened, edit.region, appearance, strength, self._refiner, seed)
+        on_step()
+        if self._refiner is not None:
+            refined = refine_eye(pixels, opened, edit.region, appearance, strength, self._refiner, seed)
+            opened = replace(opened, pixels=refined)
+        if self._exemplars:
+            on_step()
+            wanted = self.shade_eye(first or edit)
+            light = edit.analysis.light_from_right
+            pair = choose_pair(self._exemplars, wanted.iris, wanted.clear_skin, light, seed)
+            exemplar = pair.of(face.eye_frame(edit.feature).toward_right)
+            return lay_exemplar(pixels, opened, edit.region, appearance, strength, exemplar)
+        return opened.pixels
 
     def shade_eye(self, edit: Edit) -> EyeShading:
         """Return the colours, light and gaze of a rendered eye in this photo. Raises ValueError for any other."""
@@ -139,6 +158,10 @@ class DraftEngine:
         )
 
 
+def _is_rendered_eye(edit: Edit) -> bool:
+    return edit.feature in EYES and isinstance(edit.source, Rendered)
+
+
 def _paint_smile(canvas: Canvas, edit: Edit, eyes: Sequence[Edit], on_step: Callable[[], None]) -> Pixels:
     """The smile, painted over the eyes as they will be in the result, since it moves the skin up to their rims.
 
@@ -159,7 +182,9 @@ def _paint_smile(canvas: Canvas, edit: Edit, eyes: Sequence[Edit], on_step: Call
 
 def make_draft(options: Options) -> DraftEngine:
     """Return the draft engine that the options ask for. Raises MissingModel."""
-    return DraftEngine(options.seed, None if options.eyes.no_refine else load_refiner())
+    if options.eyes.no_refine:
+        return DraftEngine(options.seed)
+    return DraftEngine(options.seed, load_refiner(), load_exemplars())
 
 
 # ---- choosing the engine -------------------------------------------------------------------------------

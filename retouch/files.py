@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from donor.people import ReferencePhoto, read_reference
-from edit.options import Options, Wish
+from donor.people import OtherPhotos, ReferencePhoto, read_reference
+from edit.options import FaceChoice, Options, Wish
 from edit.plan import EditPlan, Engine, FixResult, RefiningEngine
 from eyes_mask import eyes_mask
 from face.analysis import FaceAnalysis
@@ -37,8 +37,8 @@ from retouch.engines import choose_engine
 from retouch.hints import is_new
 from retouch.listing import Listing, check_apart, describe_passed_over, list_inputs, list_photos, tell_apart
 from retouch.marking import choose_saving, name_edit, name_regions
-from retouch.pipeline import analyze_photo, fix_photo
-from retouch.progress import ignore_progress
+from retouch.pipeline import analyze, analyze_photo, fix_photo
+from retouch.progress import ignore_progress, scale_progress
 from retouch.report import analysis_to_json, describe, describe_analysis, to_json
 
 OUTPUT_FOLDER = Path("data/outputs")
@@ -61,18 +61,20 @@ class JobFiles:
     """What a run reads and where it writes, as the user named it.
 
     `sources` are photos and folders of them, with `recursive` of those in them, too; with a `burst`, a folder, the
-    photo to keep. `references` are photos and folders of photos. `output` names the result, or the folder of results,
-    which it is in any case with `is_folder`; `format` is the ending of results that are not named, without its dot,
-    None for that of the photo. `masks_dir` takes the masks, too. `overwrite` allows results to replace photos that are
-    read, and files of others; `copy_unchanged` asks for a copy of photos that needed nothing. `layers` takes the edits
-    of a single photo as layers. `sign` are the files of a certificate chain and its key, to sign results with.
-    `library` is the file of a photo library, None for that of the user; with `no_library` no other photos are looked
-    for, neither in it nor beside a photo. With `references`, or a `burst`, none are either way. With `watch` the
-    sources are folders that need not hold any photo yet.
+    photo to keep. `are_bursts` says that bursts are to be found among the sources. `references` are photos and folders
+    of photos. `output` names the result, or the folder of results, which it is in any case with `is_folder`; `format`
+    is the ending of results that are not named, without its dot, None for that of the photo. `masks_dir` takes the
+    masks, too. `overwrite` allows results to replace photos that are read, and files of others; `copy_unchanged` asks
+    for a copy of photos that needed nothing. `layers` takes the edits of a single photo as layers. `sign` are the files
+    of a certificate chain and its key, to sign results with. `library` is the file of a photo library, None for that of
+    the user; with `no_library` no other photos are looked for, neither in it nor beside a photo. With `references`, or
+    bursts, none are either way. `person` is the name or number of the only person of the library to edit.
+    With `watch` the sources are folders that need not hold any photo yet.
     """
 
     sources: tuple[Path, ...] = ()
     burst: Path | None = None
+    are_bursts: bool = False
     references: tuple[Path, ...] = ()
     output: Path | None = None
     is_folder: bool = False
@@ -85,12 +87,13 @@ class JobFiles:
     sign: tuple[Path, Path] | None = None
     library: Path | None = None
     no_library: bool = False
+    person: str | None = None
     watch: bool = False
 
     @property
     def are_many(self) -> bool:
         """Whether the sources are more than a single photo, so that results need a folder."""
-        return len(self.sources) > 1 or any(source.is_dir() for source in self.sources)
+        return len(self.sources) > 1 or self.are_bursts or any(source.is_dir() for source in self.sources)
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,9 @@ class FileJob:
         self._signature = None if files.sign is None else Signature(*files.sign)
         if self._signature is not None:
             check_signature(self._signature)
-        asks = not (files.no_library or files.references or files.burst or options.eyes.wish is Wish.NEVER)
-        self._proposer = Proposer(files.library, self._tell) if asks else None
+        is_alone = not (files.no_library or files.references or files.burst or files.are_bursts)
+        asks = is_alone and options.eyes.wish is not Wish.NEVER
+        self._proposer = Proposer(files.library, self._tell, files.person) if asks or files.person is not None else None
         self.listing = self._list_sources()
         self.originals = self._list_originals()
 
@@ -223,8 +227,9 @@ class FileJob:
         # The photo itself may lie among the references: it has nothing to give.
         named = [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
         references = named if self._proposer is None else partial(self._propose, self._proposer, files, on_progress)
+        found, options, who = self._find_person(photo, on_progress)
         if self.analyze:
-            analyses, plan = analyze_photo(photo, self.options, on_progress, references)
+            analyses, plan = analyze_photo(photo, options, on_progress, references, found)
             face_count, is_changed = len(analyses), True
             text = describe_analysis(analyses, plan, numbers=self.verbose)
             data = analysis_to_json(analyses, plan)
@@ -232,7 +237,7 @@ class FileJob:
             result_photo, saving = make_picture(pixels), Saving()
         else:
             engine, why_draft = self.engine
-            result = fix_photo(photo, self.options, engine, on_progress, references=references)
+            result = fix_photo(photo, options, engine, on_progress, analyses=found, references=references)
             report, plan, pixels = result.report, result.plan, result.pixels
             face_count, is_changed = len(report.faces), any(change.kept for change in report.changes)
             text, data = describe(report, numbers=self.verbose), to_json(report)
@@ -243,6 +248,7 @@ class FileJob:
                 saving = replace(saving, signature=name_regions(self._signature, result))
             if self.files.layers is not None and is_changed:
                 text += f"\n{self._write_layers(self.files.layers, photo, result, saving)}"
+        text = f"{who}\n{text}" if who else text
         unknown = [number for number in self.options.faces or () if number > face_count]
         if unknown:
             raise BadOption(
@@ -258,15 +264,34 @@ class FileJob:
         entry = {"input": str(files.source), "output": output, "note": note if is_written else None, **data}
         return Summary("\n".join(lines), entry, is_written)
 
+    def _find_person(self, photo: Photo, on_progress: Progress) -> tuple[tuple[FaceAnalysis, ...] | None, Options, str]:
+        """The faces of a photo, the options for that of the wanted person alone, and what to say of it.
+
+        Where nobody is wanted: None, the options of the run, and nothing.
+        """
+        if self.files.person is None or self._proposer is None:
+            return None, self.options, ""
+        analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, _FOUND))
+        numbers = self._proposer.choose_faces(analyses)
+        name = show(self.files.person)
+        if numbers:
+            return analyses, replace(self.options, faces=numbers), f"Face {numbers[0]} is {name}."
+        nobody = {analysis.face.number: FaceChoice(Wish.NEVER, Wish.NEVER) for analysis in analyses}
+        return analyses, replace(self.options, choices=nobody), f"No face is {name} for sure."
+
     def _propose(
         self, proposer: Proposer, files: PhotoFiles, on_progress: Progress, analyses: Sequence[FaceAnalysis]
-    ) -> list[ReferencePhoto]:
+    ) -> OtherPhotos:
         """The other photos of the people in a photo of the run that are found by themselves."""
-        chosen = [face for face in analyses if self.options.faces is None or face.face.number in self.options.faces]
+        if self.options.eyes.wish is Wish.NEVER:
+            return OtherPhotos()
+        numbers = set(self.options.faces or [face.face.number for face in analyses])
+        if self.files.person is not None:
+            numbers &= set(proposer.choose_faces(analyses))
         on_progress("looking for other photos of these people", _ANALYZED if self.analyze else _FOUND)
-        found = proposer.propose(chosen, files.source)
+        found = proposer.propose([face for face in analyses if face.face.number in numbers], files.source)
         known = {path for _, path in self.originals.photos}
-        read = [r.path for r in found if r.path is not None and r.path not in known]
+        read = [r.path for r in found.references if r.path is not None and r.path not in known]
         if read:
             # They are read like all others, and so they are not replaced either.
             named = tuple((_PROPOSED, path) for path in read)

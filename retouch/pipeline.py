@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from donor.choose import DonorFinder
-from donor.people import ReferencePhoto
+from donor.people import OtherPhotos, ReferencePhoto
 from edit.options import Options
 from edit.plan import (
     Change,
@@ -37,7 +38,7 @@ from retouch.attempts import MAX_TRIES, FaceAttempt, RefiningAttempt, Runner
 from retouch.progress import Clock, ignore_progress, scale_progress
 from retouch.sources import choose_sources
 
-References = Sequence[ReferencePhoto] | Callable[[Sequence[FaceAnalysis]], Sequence[ReferencePhoto]]
+References = Sequence[ReferencePhoto] | Callable[[Sequence[FaceAnalysis]], OtherPhotos]
 """Other photos of the same people, or what finds them once the faces of the photo are known."""
 
 
@@ -50,17 +51,24 @@ def analyze(pixels: Pixels, on_progress: Progress | None = None) -> tuple[FaceAn
 
 
 def analyze_photo(
-    photo: Photo, options: Options, on_progress: Progress = ignore_progress, references: References = ()
+    photo: Photo,
+    options: Options,
+    on_progress: Progress = ignore_progress,
+    references: References = (),
+    analyses: Sequence[FaceAnalysis] | None = None,
 ) -> tuple[tuple[FaceAnalysis, ...], EditPlan]:
     """Return the faces of a photo and the plan of its edits, without painting any of them; see `fix_photo`."""
-    analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.9))
-    plan = plan_edits(analyses, options, _make_finder(analyses, references, options))
+    if analyses is None:
+        analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.9))
+    finder, on_step = _make_finder(analyses, references, options), partial(on_progress, "planning the edits", 0.9)
+    plan = plan_edits(analyses, options, finder, on_step=on_step)
     on_progress("planned the edits", 1.0)
-    return analyses, plan
+    return tuple(analyses), plan
 
 
 def _make_finder(analyses: Sequence[FaceAnalysis], references: References, options: Options) -> DonorFinder:
-    return DonorFinder(analyses, references(analyses) if callable(references) else references, options)
+    found = references(analyses) if callable(references) else OtherPhotos(references)
+    return DonorFinder(analyses, found.references, options, found.known_eyes)
 
 
 def plan_edits(
@@ -68,20 +76,22 @@ def plan_edits(
     options: Options,
     finder: DonorFinder | None = None,
     strokes: Strokes | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> EditPlan:
     """Return the plan of a photo: for every eye and mouth an edit, with its region, amount and sources, or a skip.
 
-    Without a `finder` no source is another photo. `strokes` are what the user painted over the photo. Raises BadOption,
-    MissingModel.
+    Without a `finder` no source is another photo. `strokes` are what the user painted over the photo. `on_step` is
+    called between the steps; what it raises ends the work. Raises BadOption, MissingModel.
     """
-    eyes, eye_skips = plan_eyes(analyses, options)
-    mouths, mouth_skips = plan_mouths(analyses, options)
+    eyes, eye_skips = plan_eyes(analyses, options, on_step)
+    mouths, mouth_skips = plan_mouths(analyses, options, on_step)
     intents, skips = [*eyes, *mouths], [*eye_skips, *mouth_skips]
     features: dict[int, set[Feature]] = {}
     for intent in intents:
         features.setdefault(intent.face.number, set()).add(intent.feature)
     edits = []
     for intent in intents:
+        on_step()
         edit = _complete(intent, features[intent.face.number], options, finder)
         if isinstance(edit, Skip):
             skips.append(edit)
@@ -139,7 +149,7 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
             analyses = analyze(photo.pixels, scale_progress(on_progress, 0.0, 0.4))
     with clock("plan"):
         finder = finder or _make_finder(analyses, references, options)
-        plan = plan_edits(analyses, options, finder, strokes)
+        plan = plan_edits(analyses, options, finder, strokes, partial(on_progress, "planning the edits", 0.4))
     on_progress("planned the edits", 0.4)
     runner = Runner(Canvas(photo.pixels), options.min_resemblance, clock)
     if isinstance(engine, RefiningEngine):
@@ -148,12 +158,13 @@ def fix_photo(  # noqa: PLR0913 the one call for everybody; what the caller may 
     else:
         attempts = _draft(runner, plan, engine, scale_progress(on_progress, 0.4, 0.6))
         changes = [change for attempt in attempts for change in attempt.changes]
-    on_progress("putting the faces in", 1.0)
     with clock("composite"):
         kept = [attempt.kept for attempt in attempts if attempt.kept is not None]
         for one in kept:
+            on_progress("putting the faces in", 1.0)
             lay(runner.canvas, one.patches)
         pixels = runner.canvas.work if kept else photo.pixels
+    on_progress("counting what changed", 1.0)
     with clock("measure"):
         edits = tuple(edit for one in kept for edit in one.edits)
         changed_pixels, changed_outside = count_changes(photo.pixels, pixels, [edit.region for edit in edits])

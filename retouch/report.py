@@ -61,6 +61,8 @@ _SENTENCES = {
     Reason.DRAFT_KEPT: "the draft was kept: with {engine} {why}",
     Reason.NOTHING_FROM: "{what} comes from {among}: {why}",
     Reason.DROPPED: "taken from {name}, {why}{what}",
+    Reason.KNOWN_COLOR: "in the colour that the eyes of {who} have in {photos:.0f} photos",
+    Reason.NO_DONOR_KNOWN_COLOR: "in the colour that the eyes of {who} have in {photos:.0f} photos; {why}",
     Reason.NO_FACE_THERE: "they show no face",
     Reason.NOBODY_ALIKE: "nobody in them is clearly this person| (distance {distance:.2f}, below {most:.2f} is needed)",
     Reason.SEVERAL_ALIKE: "nobody in them is clearly this person (several faces look alike)",

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from donor.choose import DonorFinder, Finding
-from donor.other_eye import is_other_open, is_seen_alike, match_amount
+from donor.other_eye import is_other_open, is_seen_alike, match_amount, match_height
 from edit.options import EyeOptions, Options
 from edit.plan import Intent, OtherEye, Rendered, Source
 from edit.reasons import Cause, Reason
@@ -48,16 +48,25 @@ def choose_sources(
     has_other = feature.other_eye not in edited and is_other_open(analysis, feature)
     iris, is_found = _choose_iris(analysis, feature, options, found.iris, has_other)
     rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=is_found)
-    no_donor = _credit_iris(found.no_donor) if is_found else found.no_donor
+    no_donor = _credit_iris(found) if is_found else found.no_donor
     if not has_other:
+        if found.known is not None and found.known.lid_height is not None:
+            amount = match_height(found.known.lid_height, intent.amount, EyeOptions().opening)
+            intent = replace(intent, amount=amount)
         return intent, (*found.donors, rendered), no_donor
     amount = match_amount(analysis, feature, intent.amount, EyeOptions().opening)
     other = (OtherEye(),) if is_seen_alike(analysis, feature) else ()
     return replace(intent, amount=amount), (*other, *found.donors, rendered), None if other else no_donor
 
 
-def _credit_iris(no_donor: Cause | None) -> Cause | None:
-    """Why no donor is among the sources, where another photo still gave the colour of the iris."""
+def _credit_iris(found: Finding) -> Cause | None:
+    """Why no donor is among the sources, where other photos still gave the colour of the iris."""
+    no_donor = found.no_donor
+    if found.known is not None and found.is_iris_known_so and not found.donors:
+        values: dict[str, float | str | Cause] = {"who": found.known.who, "photos": float(found.known.photos)}
+        if no_donor is None:
+            return Cause(Reason.KNOWN_COLOR, values)
+        return Cause(Reason.NO_DONOR_KNOWN_COLOR, {**values, "why": no_donor})
     if no_donor is None or no_donor.reason is not Reason.NOTHING_FROM:
         return no_donor
     return Cause(no_donor.reason, {**no_donor.values, "what": "only the colour of the eyes"})

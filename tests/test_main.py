@@ -19,6 +19,7 @@ from PIL import Image
 
 import main
 from benchmark.synthetic_blink import close_eyes
+from edit.command_line import build_parser
 from edit.flags import list_flags
 from edit.options import (
     EYE_COLORS,
@@ -39,6 +40,7 @@ from photo.missing import explain_missing_package
 from photo.types import Photo
 from render.eyeball import IRIS_COLORS
 from tests.support.donor_photos import make_moments
+from tests.support.photos import PORTRAITS
 
 ROOT = Path(main.__file__).parent
 SAMPLE = ROOT / "data" / "inputs" / "image_1.jpg"
@@ -101,7 +103,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 
 
 def test_the_defaults_are_those_of_options() -> None:
-    parsed = vars(main.build_parser().parse_args([]))
+    parsed = vars(build_parser().parse_args([]))
     default = Options()
     for group in (default, *(getattr(default, name) for name in GROUPS)):
         flags = {name: flag for name, flag, _ in list_flags(group)}
@@ -128,7 +130,7 @@ def test_the_defaults_are_those_of_options() -> None:
     ],
 )
 def test_each_flag_sets_its_own_option(arguments: str, options: Options) -> None:
-    parsed = main.build_parser().parse_args(arguments.split())
+    parsed = build_parser().parse_args(arguments.split())
     assert options_from_flags(vars(parsed)) == options
 
 
@@ -138,7 +140,7 @@ def test_the_eye_colors_are_those_that_can_be_painted() -> None:
 
 @pytest.mark.parametrize(("text", "color"), [("Brown", "brown"), ("gray", "grey"), ("#6B4A2F", "#6b4a2f")])
 def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> None:
-    assert main.build_parser().parse_args(["--eye_color", text]).eye_color == color
+    assert build_parser().parse_args(["--eye_color", text]).eye_color == color
 
 
 @pytest.mark.parametrize(
@@ -849,6 +851,47 @@ def test_a_damaged_photo_of_a_burst_is_left_out(tmp_path: Path) -> None:
     assert "only one of these" in run("--burst", "burst", *arguments, cwd=tmp_path, code=2).stderr
 
 
+def test_bursts_are_found_and_the_best_take_of_each_is_made(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "walls").mkdir(parents=True)
+    pixels = read_rgb(ROOT / "data" / "inputs" / "image_2.jpg")
+    (face,) = find_faces(pixels)
+    for name, frame in (("1.png", close_eyes(pixels, face)), ("2.png", pixels)):
+        Image.fromarray(frame).save(photos / name)
+    save_scene(photos / "3.png")
+    exif = Image.Exif()
+    exif[0x0110] = "a camera"
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:01 12:00:03"
+    for name in ("a.png", "b.png"):  # at one moment, but nobody is there
+        Image.open(photos / "3.png").save(photos / "walls" / name, exif=exif)
+    before = {path: path.read_bytes() for path in photos.rglob("*.png")}
+    arguments = ("--recursive", "--no-smile", "--engine", "draft", "-o", "best/", "--report", "values.json")
+    done = run(photos, "--burst", "auto", *arguments, "--contact_sheet", "who.png", cwd=tmp_path, code=2)
+    assert f"Burst 1 of 2, in {photos}: 1.png, 2.png" in done.stdout and "Kept 2.png of 2 photos." in done.stdout
+    assert "no face in any of the photos" in done.stderr
+    assert [path.name for path in (tmp_path / "best").rglob("*.*")] == ["best_1.png"]
+    assert (tmp_path / "best" / "best_1.png").read_bytes() == (photos / "2.png").read_bytes()
+    assert min(read_rgb(tmp_path / "who.png").shape[:2]) > 100
+    first, second = json.loads((tmp_path / "values.json").read_text())["photos"]
+    assert first["burst"]["photos"] == ["1.png", "2.png"] and "no face" in second["error"]
+    assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--burst", "auto"), "--burst auto looks through photos; name their folder"),
+        (("burst", "--burst", "auto", "--output_path", "best.jpg"), "--output_path must be a folder"),
+        (("burst/a.png", "--burst", "auto"), "found no two photos"),
+        (("burst", "--burst", "auto", "--analyze"), "--analyze does not go with --burst"),
+        (("burst", "--burst", "./auto"), "auto is none"),  # the folder of that name
+    ],
+)
+def test_a_mistake_with_bursts_gets_one_sentence(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    save_burst(tmp_path / "burst")
+    assert words in fail(*arguments, cwd=tmp_path)
+
+
 # ---- reference photos ------------------------------------------------------------------------------------
 
 
@@ -984,6 +1027,39 @@ def test_the_library_says_what_it_holds_and_forgets_it(album: Path, copied: Path
         album / "blinking.png", "--engine", "draft", "--no-smile", "--library", copied, "-o", "x.png", cwd=tmp_path
     ).stdout
     assert "opened both eyes" in said and "open.png" not in said
+
+
+def test_people_are_listed_named_fixed_alone_and_corrected(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("edwards.jpg", "edwards_again.jpg", "takano.jpg", "takano_again.jpg", "waters.jpg"):
+        shutil.copy(PORTRAITS / name, photos)
+    with_library = ("--library", tmp_path / "faces.sqlite")
+    run("--index", photos, *with_library, cwd=tmp_path)
+    said = run("--people", "people.html", *with_library, cwd=tmp_path).stdout
+    assert "knows 2 people by 5 faces." in said and "2 photos, such as" in said and "waters" not in said
+    page = (tmp_path / "people.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg;base64,") == 2
+    number = next(line.split(":")[0].strip() for line in said.splitlines() if "edwards" in line)
+    assert (
+        f"Person {number} is called Ada now." in run("--name_person", number, "Ada", *with_library, cwd=tmp_path).stdout
+    )
+    assert f"  {number}: Ada: 2 photos, such as" in run("--people", *with_library, cwd=tmp_path).stdout
+
+    fix = ("--engine", "draft", "--no-smile", "--copy_unchanged", *with_library)
+    said = run(PORTRAITS / "edwards_blink.jpg", "--person", "ada", "-o", "a.png", *fix, cwd=tmp_path).stdout
+    assert "Face 1 is ada." in said and "opened" in said
+    said = run(PORTRAITS / "takano_blink.jpg", "--person", "Ada", "-o", "b.png", *fix, cwd=tmp_path).stdout
+    assert "No face is Ada for sure." in said and "Nothing was changed" in said
+    assert "knows no person Eve; --people" in fail(PORTRAITS / "edwards.jpg", "--person", "Eve", *fix, cwd=tmp_path)
+
+    said = run("--not_person", "Ada", photos / "edwards.jpg", *with_library, cwd=tmp_path).stdout
+    assert said.strip() == "1 photo taken out of Ada."
+    assert (
+        f"  {number}: Ada: 1 photo, such as {photos / 'edwards_again.jpg'}"
+        in run("--people", *with_library, cwd=tmp_path).stdout
+    )
+    assert "takes a person, and the photos" in fail("--not_person", "Ada", *with_library, cwd=tmp_path)
 
 
 def test_a_damaged_library_gets_one_sentence(copied: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import main
+from edit.command_line import build_parser
 from photo.missing import explain_missing_package
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +47,7 @@ def test_the_version_is_that_of_the_newest_changes(capsys: pytest.CaptureFixture
 def test_a_version_that_cannot_be_read_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(main, "ROOT", tmp_path)
+    monkeypatch.setattr("edit.command_line.ROOT", tmp_path)
     with pytest.raises(SystemExit) as stop:
         main.main(["--version"])
     assert stop.value.code == 2
@@ -71,7 +72,7 @@ def test_the_packages_of_the_draft_engine_have_one_list() -> None:
     # What setuptools cannot read from such a file: other files that it includes.
     text = (ROOT / "requirements_draft.txt").read_text(encoding="utf-8")
     assert not re.findall(r"^-", text, flags=re.MULTILINE)
-    assert len(read_requirements("requirements_draft.txt")) == 11
+    assert len(read_requirements("requirements_draft.txt")) == 12
 
 
 # ---- the right Python ----------------------------------------------------------------------------------------------
@@ -248,7 +249,7 @@ def test_workflows_forms_and_hooks_can_be_read() -> None:
 
 
 def test_flags_named_in_the_issue_forms_exist() -> None:
-    flags = {flag for action in main.build_parser()._actions for flag in action.option_strings}
+    flags = {flag for action in build_parser()._actions for flag in action.option_strings}
     for form in ROOT.glob(".github/ISSUE_TEMPLATE/*.yml"):
         assert set(re.findall(r"(?<![\w-])--[a-z]\w+", form.read_text(encoding="utf-8"))) <= flags
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import main as command_line
+from edit.command_line import build_parser
 from edit.reasons import Reason
 from tests.conftest import SAMPLES
 
@@ -21,7 +21,7 @@ GENERATED = ROOT / "docs" / "options.md"
 GUIDE = ROOT / "CONTRIBUTING.md"
 TEXT = "\n".join(PAGES.values())
 WRITTEN_BY_HAND = "\n".join(text for path, text in PAGES.items() if path != GENERATED)
-FLAGS = {flag for action in command_line.build_parser()._actions for flag in action.option_strings}
+FLAGS = {flag for action in build_parser()._actions for flag in action.option_strings}
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
 HEADINGS = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
@@ -63,7 +63,7 @@ def test_every_flag_is_explained() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command: str) -> None:
-    command_line.build_parser().parse_args(shlex.split(command, comments=True))
+    build_parser().parse_args(shlex.split(command, comments=True))
 
 
 def test_there_are_examples() -> None:

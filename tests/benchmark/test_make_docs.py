@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-import main as command_line
 from benchmark import make_docs
+from edit.command_line import build_parser
 
 
 def test_the_committed_page_is_up_to_date() -> None:
@@ -13,7 +13,7 @@ def test_the_committed_page_is_up_to_date() -> None:
 
 
 def test_every_flag_has_a_row() -> None:
-    flags = {flag for action in command_line.build_parser()._actions for flag in action.option_strings}
+    flags = {flag for action in build_parser()._actions for flag in action.option_strings}
     rows = re.findall(r"^\| (`-.*?`) \| .+ \| .* \|$", make_docs.write_page(), flags=re.MULTILINE)
     named = {flag for row in rows for flag in re.findall(r"`(-[\w-]+)", row)}
     assert named == flags - {"-h", "--help"}

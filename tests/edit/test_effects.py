@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-import main
+from edit.command_line import build_parser
 from edit.effects import check_effects, list_diffusion_flags
 from photo.errors import BadOption
 
 
 def check(arguments: str) -> None:
-    parsed, given = main.build_parser().read(arguments.split())
+    parsed, given = build_parser().read(arguments.split())
     check_effects(given, vars(parsed))
 
 
@@ -37,6 +37,13 @@ def check(arguments: str) -> None:
         "--forget in out --library faces.sqlite --debug",
         "--library_info",
         "in --triage --sidecars --workers 2 --no-smile --overwrite --recursive --faces 1",
+        "--people",
+        "--people people.html --library faces.sqlite",
+        "--name_person 3 Ada --library faces.sqlite",
+        "--not_person 3 a.jpg b.jpg",
+        "a.jpg --person Ada --library faces.sqlite",
+        "a.jpg --person Ada --no-eyes --library faces.sqlite",
+        "in --person 3 --analyze",
     ],
 )
 def test_flags_that_do_something_are_taken(arguments: str) -> None:
@@ -70,6 +77,8 @@ def test_flags_that_do_something_are_taken(arguments: str) -> None:
         ("a.jpg --no-library --eyes never", "--no-library has no effect where no eyes are opened"),
         ("a.jpg --library x --reference_path b.jpg", "--library has no effect with --reference_path"),
         ("a.jpg --library x --smile_from_reference", "--smile_from_reference has no effect without other photos"),
+        ("--burst in --layers x.psd", "--layers does not go with --burst"),
+        ("--burst in --sign cert.pem key.pem", "--sign does not go with --burst"),
         ("--burst in --no-library", "--no-library does not go with --burst"),
         ("--gradio --library x", "--library does not go with --gradio"),
         ("--gradio --index in", "--index does not go with --gradio"),
@@ -78,6 +87,14 @@ def test_flags_that_do_something_are_taken(arguments: str) -> None:
         ("--forget in --report x.json", "--report has no effect with --forget, which fixes no photo"),
         ("--index in --no-library", "--no-library has no effect with --index"),
         ("--library_info --seed 3", "--seed has no effect with --library_info"),
+        ("--people --overwrite", "--overwrite has no effect with --people, which fixes no photo"),
+        ("--people --name_person 3 Ada", "--name_person has no effect with --people"),
+        ("--not_person 3 a.jpg --person Ada", "--person has no effect with --not_person"),
+        ("a.jpg --person Ada --faces 2", "--faces does not go with --person"),
+        ("a.jpg --person Ada --no-library", "--person needs the library"),
+        ("a.jpg --person Ada --reference_path b.jpg", "--person has no effect with --reference_path"),
+        ("--burst in --person Ada", "--person does not go with --burst"),
+        ("--gradio --people", "--people does not go with --gradio"),
     ],
 )
 def test_a_flag_without_effect_gets_one_sentence(arguments: str, words: str) -> None:
@@ -87,7 +104,7 @@ def test_a_flag_without_effect_gets_one_sentence(arguments: str, words: str) -> 
 
 
 def test_what_was_given_is_told_from_what_is_a_default() -> None:
-    parsed, given = main.build_parser().read(["a.jpg", "b.jpg", "--no-smile", "-o", "out", "--seed", "0", "c.jpg"])
+    parsed, given = build_parser().read(["a.jpg", "b.jpg", "--no-smile", "-o", "out", "--seed", "0", "c.jpg"])
     assert [str(path) for path in parsed.photos] == ["a.jpg", "b.jpg", "c.jpg"]
     assert given - {"photos"} == {"smile", "output_path", "seed"}
     assert list_diffusion_flags({"steps", "offline", "seed"}) == ["steps"]

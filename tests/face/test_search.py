@@ -201,6 +201,27 @@ def test_progress_runs_from_nought_to_one(sample: LoadPhoto) -> None:
     assert told == sorted(told)
 
 
+class Stopped(Exception):
+    """Raised by who cancels."""
+
+
+def test_a_search_can_be_stopped_before_every_look(sample: LoadPhoto) -> None:
+    pixels, told = sample("image_5.jpg"), list[float]()
+    find_faces(pixels, lambda _text, done: told.append(done))
+    assert len(told) >= 7  # nobody is in this photo, so it is looked at in every way there is
+
+    def stop(_text: str, done: float) -> None:
+        told.append(done)
+        if len(told) == last:
+            raise Stopped
+
+    for last in (1, 4):  # how often it waits for a level depends on the machine
+        told.clear()
+        with pytest.raises(Stopped):
+            find_faces(pixels, stop)
+        assert len(told) == last
+
+
 @pytest.fixture
 def fresh_models() -> Iterator[None]:
     """Models are loaded anew inside the test, and again after it."""

@@ -318,6 +318,21 @@ def test_a_turned_and_a_gray_photo_are_seen_upright(made: Path, tmp_path: Path) 
         assert np.linalg.norm(face.embedding - straight.embedding) < 0.5
 
 
+def test_open_eyes_tell_their_colour_and_height_and_closed_ones_none(made: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    with Image.open(PORTRAITS / "edwards.jpg") as image:
+        image.convert("L").save(tmp_path / "gray.png")
+        image.resize((2 * image.width, 2 * image.height)).save(large)
+    (face,) = read_photo(large).faces
+    assert face.iris is not None and all(0 < part < 0.85 for part in face.iris)
+    assert face.lid_height is not None and 0.6 < face.lid_height < 1.5
+    assert face.chin is not None and face.chin > 0.95
+    (blinking,) = read_photo(made / "photos" / "cummings_blink.jpg").faces
+    assert blinking.iris is None and blinking.lid_height is None
+    (gray,) = read_photo(tmp_path / "gray.png").faces
+    assert gray.iris is None
+
+
 def test_a_closed_eye_is_known_as_closed(made: Path) -> None:
     (face,) = read_photo(made / "photos" / "cummings_blink.jpg").faces
     assert face.closedness > 0.57

@@ -18,7 +18,7 @@ from library.find import MOMENT_S, MOST_PHOTOS, choose_photos, find_neighbours, 
 from library.index import index_folders
 from library.propose import Proposer
 from library.reading import read_moment, read_photo
-from library.store import FaceRecord, Library, PhotoRecord
+from library.store import FaceRecord, Group, Library, PhotoRecord
 from photo.errors import FixError
 from photo.files import load_photo, save_photo
 from photo.mark import SourceType, is_marked
@@ -170,6 +170,20 @@ def test_another_person_is_left_out_even_at_the_same_moment(
     assert rank(tmp_path, blinking[0], {"stranger": (TAKEN, stranger)}) == []
 
 
+def test_somebody_alike_is_left_out_unless_time_or_a_known_person_says_so(
+    tmp_path: Path, blinking: tuple[FaceAnalysis, ...], record: FaceRecord
+) -> None:
+    alike = replace(record, embedding=turn_embedding(blinking[0].embedding, 0.8, 1))
+    photos = {"day": (TAKEN - DAY_S, alike), "unknown": (None, alike), "moment": (TAKEN + 3, alike)}
+    assert rank(tmp_path, blinking[0], photos) == ["moment"]
+    with Library(tmp_path / "library.sqlite") as library:
+        ids = [sighting.face_id for _, sighting in library.find_nearest(alike.embedding, 9, 0.1)]
+        library.write_groups([Group(None, ids)], max(ids))
+        (person,) = library.list_people()
+        ranked = rank_candidates(library, blinking[0], tmp_path / "photo.jpg", None, person.number)
+    assert {candidate.sighting.path.name for candidate in ranked} == set(photos)
+
+
 def test_the_moment_is_found_among_very_many_photos_of_a_person(
     tmp_path: Path, blinking: tuple[FaceAnalysis, ...], record: FaceRecord
 ) -> None:
@@ -212,10 +226,10 @@ def test_a_frame_of_the_same_moment_is_proposed_without_a_library(
     (tmp_path / "3.jpg").write_text("no photo\n")
     told: list[str] = []
     proposer = Proposer(None, told.append)
-    (reference,) = proposer.propose(blinking, photo)
+    (reference,) = proposer.propose(blinking, photo).references
     assert reference.name == "2.jpg" and len(reference.crops) == 1
-    assert proposer.propose(blinking, photo)[0] is reference  # read once
-    assert not proposer.propose(analyze("edwards_again.jpg"), photo)
+    assert proposer.propose(blinking, photo).references[0] is reference  # read once
+    assert not proposer.propose(analyze("edwards_again.jpg"), photo).references
     assert not told
 
 
@@ -225,7 +239,7 @@ def test_a_frame_of_the_same_moment_is_proposed_without_a_library(
 def test_the_library_proposes_photos_as_references_named_by_their_path(
     folder: Path, blinking: tuple[FaceAnalysis, ...], tmp_path: Path
 ) -> None:
-    references = Proposer(folder / "library.sqlite", print).propose(blinking, tmp_path / "photo.jpg")
+    references = Proposer(folder / "library.sqlite", print).propose(blinking, tmp_path / "photo.jpg").references
     assert 0 < len(references) <= MOST_PHOTOS
     assert {reference.name for reference in references} == {
         str(folder / "edwards.jpg"),
@@ -246,8 +260,8 @@ def test_a_photo_that_broke_since_is_left_out_with_a_warning(
         library.add(replace(record, path=broken))
     told: list[str] = []
     proposer = Proposer(tmp_path / "library.sqlite", told.append)
-    assert proposer.propose(blinking, tmp_path / "photo.jpg") == []
-    assert proposer.propose(blinking, tmp_path / "photo.jpg") == []
+    assert not proposer.propose(blinking, tmp_path / "photo.jpg").references
+    assert not proposer.propose(blinking, tmp_path / "photo.jpg").references
     assert len(told) == 1 and "broken.jpg" in told[0]
 
 
@@ -264,10 +278,10 @@ def test_without_the_library_of_the_user_photos_are_fixed_all_the_same(
 ) -> None:
     monkeypatch.setattr("library.propose.find_library", lambda: tmp_path / "library.sqlite")
     told: list[str] = []
-    assert Proposer(None, told.append).propose(blinking, tmp_path / "photo.jpg") == []
+    assert not Proposer(None, told.append).propose(blinking, tmp_path / "photo.jpg").references
     assert not told and not list(tmp_path.iterdir())
     (tmp_path / "library.sqlite").write_text("damaged\n" * 100)
     proposer = Proposer(None, told.append)
     for _ in range(2):
-        assert proposer.propose(blinking, tmp_path / "photo.jpg") == []
+        assert not proposer.propose(blinking, tmp_path / "photo.jpg").references
     assert len(told) == 1 and "is damaged" in told[0] and "without the library" in told[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import sys
 import zlib
@@ -448,3 +449,84 @@ def test_an_orientation_that_only_the_xmp_names_turns_nothing(tmp_path: Path, en
     assert (photo.width, photo.height) == (40, 20)
     assert 'tiff:Orientation="1"' in photo.text[XMP_KEY]
     assert 'stArea:x="0.25"' in photo.text[XMP_KEY]
+
+
+# ---- IPTC's image regions ------------------------------------------------------------------------------------
+
+
+def make_regions(*boundaries: str) -> str:
+    """XMP with one image region for each boundary."""
+    items = "".join(
+        "<rdf:li rdf:parseType='Resource'><e:RegionBoundary rdf:parseType='Resource'>"
+        f"{boundary}</e:RegionBoundary></rdf:li>"
+        for boundary in boundaries
+    )
+    return (
+        "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+        "<rdf:Description rdf:about='' xmlns:e='http://iptc.org/std/Iptc4xmpExt/2008-02-29/'>"
+        f"<e:ImageRegion><rdf:Bag>{items}</rdf:Bag></e:ImageRegion></rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+
+
+def bound(shape: str, unit: str = "relative", **values: float) -> str:
+    """A boundary of an image region."""
+    numbers = "".join(f"<e:{name}>{value:g}</e:{name}>" for name, value in values.items())
+    return f"<e:rbShape>{shape}</e:rbShape><e:rbUnit>{unit}</e:rbUnit>{numbers}"
+
+
+POLYGON = (
+    "<e:rbShape>polygon</e:rbShape><e:rbUnit>relative</e:rbUnit><e:rbVertices><rdf:Seq>"
+    "<rdf:li rdf:parseType='Resource'><e:rbX>0.1</e:rbX><e:rbY>0.2</e:rbY></rdf:li>"
+    "<rdf:li rdf:parseType='Resource'><e:rbX>0.5</e:rbX><e:rbY>0.25</e:rbY></rdf:li></rdf:Seq></e:rbVertices>"
+)
+
+
+def numbers_in(packet: str) -> list[float]:
+    return [float(text) for text in re.findall(r"<e:rb(?:X|Y|W|H|Rx)>([^<]+)<", packet)]
+
+
+@pytest.mark.parametrize(
+    ("boundary", "orientation", "turned"),
+    [
+        (bound("rectangle", rbX=0.1, rbY=0.2, rbW=0.3, rbH=0.4), 6, [0.4, 0.1, 0.4, 0.3]),
+        (bound("rectangle", rbX=0.1, rbY=0.2, rbW=0.3, rbH=0.4), 8, [0.2, 0.6, 0.4, 0.3]),
+        (bound("rectangle", rbX=0.1, rbY=0.2, rbW=0.3, rbH=0.4), 3, [0.6, 0.4, 0.3, 0.4]),
+        (bound("rectangle", rbX=0.1, rbY=0.2, rbW=0.3, rbH=0.4), 1, [0.1, 0.2, 0.3, 0.4]),
+        (bound("circle", rbX=0.1, rbY=0.2, rbRx=0.05), 3, [0.9, 0.8, 0.05]),
+        (POLYGON, 6, [0.8, 0.1, 0.75, 0.5]),
+    ],
+)
+def test_image_regions_are_turned_with_the_photo(boundary: str, orientation: int, turned: list[float]) -> None:
+    packet = xmp.turn(make_regions(boundary), orientation)
+    assert numbers_in(packet) == pytest.approx(turned)
+    assert xmp.count_regions(packet) == 1
+
+
+def test_image_regions_that_cannot_be_turned_are_left_out() -> None:
+    boundaries = (
+        bound("circle", rbX=0.1, rbY=0.2, rbRx=0.05), bound("rectangle", "pixel", rbX=8, rbY=8, rbW=4, rbH=4), POLYGON,
+    )  # fmt: skip
+    packet = make_regions(*boundaries)
+    assert xmp.count_regions(packet) == 3 and xmp.turn(packet, 1) == packet
+    turned = xmp.turn(packet, 6)
+    assert xmp.count_regions(turned) == 1 and "polygon" in turned
+
+
+# ---- raw files -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(1, [0.1, 0.2, 0.3, 0.4]), (6, [0.4, 0.1, 0.4, 0.3])])
+def test_the_xmp_of_a_raw_file_is_kept_and_turned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orientation: int, turned: list[float]
+) -> None:
+    packet = make_regions(bound("rectangle", rbX=0.1, rbY=0.2, rbW=0.3, rbH=0.4))
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[274], tags[700] = orientation, packet.encode()
+    tags.tagtype[700] = 1
+    Image.new("RGB", (8, 6)).save(tmp_path / "made.tif", tiffinfo=tags)
+    photo_path = (tmp_path / "made.tif").rename(tmp_path / "photo.dng")
+    monkeypatch.setattr("photo.raw.develop", lambda *_: np.full((8, 6, 3), 30000, np.uint16))
+    photo = load_photo(photo_path)
+    assert numbers_in(photo.text[XMP_KEY]) == pytest.approx(turned)
+    save_photo(photo.pixels, photo, tmp_path / "result.tif")
+    assert numbers_in(load_photo(tmp_path / "result.tif").text[XMP_KEY]) == pytest.approx(turned)

@@ -22,6 +22,7 @@ import main
 from photo.encode import encode_photo, is_whole
 from photo.errors import UnwritablePhoto
 from photo.files import FORMATS, load_photo, save_photo
+from photo.saving import Saving
 from photo.types import Photo
 from photo.writing import Originals, check_writable, write_whole
 
@@ -225,6 +226,68 @@ def test_an_encoder_that_stops_leaves_the_old_file(tmp_path: Path, monkeypatch: 
     with pytest.raises(UnwritablePhoto, match="encoder stopped before the end"):
         save_photo(NOISE, Photo(NOISE), target)
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
+
+
+COMPRESSED = [name for name in WAYS if FORMATS[Path(name).suffix] not in ("TIFF", "BMP")]
+SHADES = np.add.outer(np.arange(96) * 2, np.arange(128)).astype(np.uint8)[..., None] // np.array([1, 2, 3], np.uint8)
+
+
+def give(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    """Let the encoder make these bytes of any photo."""
+    monkeypatch.setattr("photo.files.encode_edited", lambda *_: (data, None))
+
+
+def refuses(photo: Photo, target: Path, words: str) -> None:
+    target.write_bytes(b"old")
+    with pytest.raises(UnwritablePhoto, match=words):
+        save_photo(photo.pixels, photo, target)
+    assert target.read_bytes() == b"old" and list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("name", [name for name in COMPRESSED if name.endswith(".png")])
+def test_what_cannot_be_decoded_replaces_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(name)
+    damaged = data[: len(data) // 2] + bytes(len(data) // 4) + data[len(data) // 2 + len(data) // 4 :]
+    assert is_whole("PNG", damaged)  # the end alone tells nothing
+    give(monkeypatch, damaged)
+    refuses(WAYS[name], tmp_path / name, "encoder made (a file that cannot be decoded|another picture)")
+
+
+@pytest.mark.parametrize("ending", [ending for name, ending in ENDINGS.items() if name not in ("TIFF", "BMP")])
+def test_a_picture_of_another_size_replaces_nothing(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smaller = np.ascontiguousarray(NOISE[:64])
+    give(monkeypatch, encode_photo(FORMATS[ending], smaller, Photo(smaller))[0])
+    refuses(Photo(NOISE), tmp_path / f"photo{ending}", "encoder made a picture of another size")
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_picture_that_lacks_a_part_replaces_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, lacking = SHADES.astype(np.uint8), SHADES.astype(np.uint8)
+    lacking[80:] = 128  # what decoders put where nothing is
+    kind = WAYS[name]
+    photos = [
+        Photo(
+            pixels, alpha=kind.alpha, native=None if kind.native is None else pixels.astype(np.uint16) * np.uint16(257)
+        )
+        for pixels in (whole, lacking)
+    ]
+    give(monkeypatch, encode_photo(FORMATS[Path(name).suffix], lacking, photos[1])[0])
+    refuses(photos[0], tmp_path / name, "encoder made another picture")
+
+
+@pytest.mark.parametrize(
+    "pixels", [NOISE, SHADES.astype(np.uint8), NOISE[:1, :1], NOISE[:3, :90]], ids=["noise", "shades", "dot", "strip"]
+)
+@pytest.mark.parametrize("ending", ENDINGS.values())
+def test_what_the_encoders_make_passes(ending: str, pixels: Any, tmp_path: Path) -> None:
+    pixels = np.ascontiguousarray(pixels)
+    save_photo(pixels, Photo(pixels), tmp_path / f"photo{ending}")
+    gray = np.ascontiguousarray(pixels[..., :1].repeat(3, axis=2))
+    save_photo(gray, Photo(gray, native=gray[..., 0]), tmp_path / f"gray{ending}", saving=Saving(quality=1))
 
 
 # ---- a run that was killed ---------------------------------------------------------------------------------

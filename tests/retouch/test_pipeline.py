@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmark.face_scale import StepTimer, make_close_up
 from edit.options import EyeOptions, Options, SmileOptions, Wish
 from edit.plan import EditPlan, Engine, PaintResult
 from edit.reasons import Cause, Reason
@@ -274,6 +275,14 @@ def test_progress_never_falls_and_ends_at_one(sample: LoadPhoto, engine: Engine)
     fix_photo(Photo(sample("image_1.jpg")), Options(), engine, lambda _words, share: told.append(share))
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_a_large_photo_can_be_cancelled_within_a_second() -> None:
+    photo = Photo(make_close_up(3200))
+    steps = StepTimer()
+    result = fix_photo(photo, Options(), DraftEngine(), steps)
+    assert sum(change.kept for change in result.report.changes) == 3
+    assert steps.longest < 1.0
 
 
 def test_a_weaker_wish_gives_a_weaker_result(sample: LoadPhoto) -> None:

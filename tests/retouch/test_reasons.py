@@ -38,6 +38,8 @@ VALUES: Mapping[Reason, Mapping[str, float | str | Cause]] = {
     Reason.DRAFT_KEPT: {"engine": "stable-diffusion", "why": WHY},
     Reason.NOTHING_FROM: {"what": "nothing", "among": "the reference photos", "why": WHY},
     Reason.DROPPED: {"name": "beach.jpg", "why": WHY, "what": ""},
+    Reason.KNOWN_COLOR: {"who": "Ada", "photos": 31.0},
+    Reason.NO_DONOR_KNOWN_COLOR: {"who": "Ada", "photos": 31.0, "why": WHY},
     Reason.NOBODY_ALIKE: {"distance": 1.234, "most": 0.95},
     Reason.THERE_EYES_CLOSED: NAME,
     Reason.THERE_EYES_CUT_OFF: NAME,

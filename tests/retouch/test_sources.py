@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from donor.choose import DonorFinder, Finding
-from donor.people import read_reference
+from donor.people import KnownEyes, read_reference
 from edit.options import EyeOptions, Options, SmileOptions
 from edit.plan import Donor, Edit, Intent, OtherEye, Rendered, Source
 from edit.reasons import Cause, Reason
@@ -160,6 +160,16 @@ def test_without_an_open_other_eye_the_amount_is_the_users(winking: FaceAnalysis
     assert choose(winking, feature=Feature.MOUTH, edited=(Feature.MOUTH,), amount=0.3)[0] == 0.3
 
 
+def test_eyes_open_as_wide_as_those_of_the_person_do(winking: FaceAnalysis) -> None:
+    for height, wish in ((1.1, 0.5), (0.8, 0.5), (1.0, 0.7)):
+        finder = KnownFinder(Finding(known=KnownEyes("Ada", 9, lid_height=height)))
+        amount, _, _ = choose(winking, edited=EYES, finder=finder, amount=wish)
+        assert amount == pytest.approx(amount_for_height(height) + wish - EyeOptions().opening)
+        # Beside an open eye that one counts.
+        own = winking.face.eye(OPEN_EYE).aspect_ratio / MEAN_ASPECT_RATIO
+        assert choose(winking, finder=finder, amount=0.5)[0] == pytest.approx(amount_for_height(own))
+
+
 # ---- colours --------------------------------------------------------------------------------------------
 
 
@@ -180,6 +190,32 @@ def test_the_iris_has_the_colour_of_the_other_eye_before_that_of_a_photo(winking
 def test_without_an_open_other_eye_a_photo_tells_the_colour(winking: FaceAnalysis) -> None:
     _, found, _ = choose(winking, edited=EYES, finder=KnownFinder(Finding(iris=GREEN)))
     assert np.allclose(iris_of(found), clear(winking, GREEN)) and rendered_of(found).is_iris_known
+
+
+def test_the_colour_of_many_photos_is_used_where_no_photo_tells_it_and_said(winking: FaceAnalysis) -> None:
+    known = KnownEyes("Ada", 9, np.array([0.2, 0.5, 0.9], np.float32))
+    intent = Intent(winking, CLOSED_EYE, 0.9, CLOSED, 0.5)
+    found = DonorFinder((winking,), (), Options(), {winking.face.number: known}).find(intent)
+    assert found.iris is not None and found.no_donor is None
+    assert found.iris[2] > found.iris[1] > found.iris[0]
+    assert found.iris[2] < winking.eye(CLOSED_EYE).skin[2]  # in the light of this photo
+    _, sources, no_donor = choose(winking, edited=EYES, finder=KnownFinder(found))
+    assert np.allclose(iris_of(sources), clear(winking, found.iris)) and rendered_of(sources).is_iris_known
+    assert no_donor is not None and explain(no_donor) == "in the colour that the eyes of Ada have in 9 photos"
+    why = Cause(Reason.NOTHING_FROM, {"what": "nothing", "among": "them", "why": Cause(Reason.NO_FACE_THERE)})
+    _, _, no_donor = choose(winking, edited=EYES, finder=KnownFinder(replace(found, no_donor=why)))
+    assert no_donor is not None
+    assert explain(no_donor) == (
+        "in the colour that the eyes of Ada have in 9 photos; nothing comes from them: they show no face"
+    )
+    # A colour that was asked for, or the other eye's, comes first, and nothing is said of this one.
+    for edited, options in ((EYES, Options(eyes=EyeOptions(color="blue"))), ((CLOSED_EYE,), Options())):
+        _, sources, no_donor = choose(winking, edited=edited, options=options, finder=KnownFinder(found))
+        assert not rendered_of(sources).is_iris_known and no_donor is None
+    # Nothing is known of somebody else, nor of a mouth.
+    assert DonorFinder((winking,), (), Options(), {99: known}).find(intent).iris is None
+    mouth = replace(intent, feature=Feature.MOUTH)
+    assert DonorFinder((winking,), (), Options(), {winking.face.number: known}).find(mouth).known is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
 from render.canonical import MAP_COUNT
 
@@ -19,8 +18,6 @@ WIDTHS: dict[int, tuple[int, ...]] = {24: (24, 72, 112), 48: (16, 40, 80, 120)}
 """Channels at each level of the refiner, by the pixels per half eye width; the first level has half the resolution."""
 
 _SLOPE = 0.2
-# Spectral norms keep the critic's answers small; without this they hardly move the refiner.
-_GAIN = 4.0
 
 
 class _Residual(nn.Module):  # type: ignore[misc] # torch is not read by mypy
@@ -113,9 +110,12 @@ class Critic(nn.Module):  # type: ignore[misc] # torch is not read by mypy
             x = block(x)
             features.append(x)
             if number:
-                answers.append(_GAIN * self.heads[number - 1](x))
+                answers.append(self.heads[number - 1](x))
         return answers, features
 
 
 def _conv(before: int, after: int, size: int, stride: int) -> nn.Module:
-    return spectral_norm(nn.Conv2d(before, after, size, stride, padding=(size - 1) // 2))
+    conv = nn.Conv2d(before, after, size, stride, padding=(size - 1) // 2)
+    nn.init.kaiming_normal_(conv.weight, _SLOPE)
+    nn.init.zeros_(conv.bias)
+    return conv

@@ -114,6 +114,15 @@ def load_pairs(paths: Sequence[Path]) -> PairArrays:
     )  # fmt: skip
 
 
+def load_real(path: Path) -> tuple[list[Pixels], list[EyeGeometry], NDArray[np.str_]]:
+    """Return the photographed patches of a file, uint8 (h, w, 3) RGB, their geometries, and their portraits' names."""
+    file = np.load(path)
+    height, width = patch_size(int(file["unit_px"]))
+    bounds = list(zip([0, *file["ends"][:-1]], file["ends"], strict=True))[2::4]
+    patches = [_decode(file["pictures"][start:end], height, width) for start, end in bounds]
+    return patches, [_unpack(row) for row in file["geometry"]], file["name"]
+
+
 def split_people(pairs: PairArrays, held_out: float, apart: FloatArray, alike: float) -> NDArray[np.int64]:
     """Return for each row 0 train, 1 held out, 2 neither, int64 (n,): a person is in one of them with all portraits.
 
