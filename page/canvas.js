@@ -43,23 +43,26 @@ const draw = () => {
   const handle = one('.overlay .handle'), percent = one('.tools .percent'), peek = one('[data-do=peek]');
   handle.tabIndex = isCompared ? 0 : -1;
   handle.setAttribute('aria-valuenow', Math.round(100 * view.line));
-  percent.textContent = `${Math.round(100 * place.fit * view.zoom * devicePixelRatio)} %`;
+  const said = `${Math.round(100 * place.fit * view.zoom * devicePixelRatio)} %`;
+  // Text that is set anew is a change, after which all is drawn again.
+  if (percent.textContent !== said) percent.textContent = said;
   peek.disabled = !isCompared;
   peek.setAttribute('aria-pressed', view.peeks);
   askForDetail(place);
 };
 // Where more pixels of the screen show a picture than it has, and the photo has more: they are asked for, once.
-let waiting = 0;
-const askForDetail = ({canvas, sheet, width}) => {
+let waiting = 0, awaited = '';
+const askForDetail = ({sheet}) => {
   const isCoarse = img => img.complete && img.naturalWidth && img.dataset.sharp === 'false'
     && img.getBoundingClientRect().width * devicePixelRatio > 1.15 * img.naturalWidth;
   const face = sheet.querySelector('.mark[aria-pressed=true]')?.dataset.pick;
   const coarse = all('#canvas .before > img:first-child, #canvas .after > img').filter(img =>
     (!img.dataset.face || img.dataset.face === face) && isCoarse(img));
   const what = coarse.map(img => img.src).join();
-  if (!coarse.length || what === view.asked) return;
+  if (!coarse.length || what === view.asked || what === awaited) return;
   clearTimeout(waiting);
-  waiting = setTimeout(() => { view.asked = what; ask('detail', true); }, 350);
+  awaited = what;
+  waiting = setTimeout(() => { [view.asked, awaited] = [what, '']; ask('detail', true); }, 350);
 };
 let gliding = 0;
 const glide = () => {
