@@ -20,7 +20,7 @@ def test_every_model_file_is_whole(name: str) -> None:
 
 
 def test_every_model_file_of_the_program_is_known() -> None:
-    endings = {".caffemodel", ".onnx", ".prototxt", ".task", ".xml"}
+    endings = {".caffemodel", ".npz", ".onnx", ".prototxt", ".task", ".xml"}
     files = [path for folder in (ROOT, ROOT / "models") for path in folder.iterdir() if path.suffix in endings]
     assert {path.name: path.parent for path in files} == {name: folder for name, (folder, _) in MODELS.items()}
 
