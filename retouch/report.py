@@ -66,7 +66,7 @@ _SENTENCES = {
     Reason.IDENTITY_LOST: "it no longer looked like the same person| (resemblance {similarity:.2f})",
     Reason.PAINTER_FAILED: "{text}",
     Reason.NO_FACE_PAINTED: "something else than a face came out",
-    Reason.PAINTED_OFF: "it came out {shift:.1f} pixels out of place",
+    Reason.PAINTED_OFF: "it came out in another place| ({shift:.1f} pixels)",
     Reason.PAINTED_AROUND: "what lies around it came out as something else",
     Reason.DRAFT_KEPT: "the draft was kept: with {engine} {why}",
     Reason.NOTHING_FROM: "{what} comes from {among}: {why}",
