@@ -41,7 +41,9 @@ def find_hands(pixels: Pixels, face: Face) -> list[FloatArray]:
     view, scale = _draw(pixels, box)
     with _LOCK:
         hands, bones = _load_hands()
-        result = hands.process(view)
+        # At the first palm that it sees it prints a warning of its own.
+        with silenced():
+            result = hands.process(view)
     found = []
     sides = result.multi_handedness or []
     for landmarks, side in zip(result.multi_hand_landmarks or [], sides, strict=True):

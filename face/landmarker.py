@@ -106,9 +106,9 @@ def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Drop what MediaPipe's native code writes to the error stream while it starts.
+    """Drop what MediaPipe's native code writes to the error stream meanwhile.
 
-    The stream belongs to the whole process, so that output of other threads is lost, too: use it for the start only.
+    The stream belongs to the whole process, so that output of other threads is lost, too: use it for moments.
     """
     try:
         kept = os.dup(2)
