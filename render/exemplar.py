@@ -25,7 +25,7 @@ from photo.blend import smoothstep
 from photo.measure import LUMA, trimmed_mean
 from photo.types import FloatArray, Mask, Pixels, Region
 from render.canonical import cut_patch, lay_patch, patch_box, patch_grid
-from render.eye import GRAIN_HUE_FRACTION, LEAST_GRAIN, OpenedEye, cut_opened
+from render.eye import OpenedEye, cut_opened, tile_eye_grain
 from render.eyeball import EyeGeometry, aperture_alpha, choose_catchlight, tint
 
 _MODEL = "eye_exemplars.npz"
@@ -55,8 +55,9 @@ _KEPT_WHITE_HUE, _KEPT_IRIS_HUE = 0.4, 0.5
 # the iris. Reflections end softly at the brightest that the face has, bent from the last fraction of it on.
 _COARSE, _MOST_RELIT, _NO_GLINT = (0.60, 0.12), (0.5, 1.6), 1.5
 _BENT_FROM = 0.8
-# The edge of the opening within which an exemplar is seen, in half eye widths: softer than where lids are drawn.
-_SOFTNESS = 0.10
+# The edge of the opening where colours are measured, and within which an exemplar is seen, in half eye widths: both are
+# softer than where lids are drawn.
+_OPENING_SOFTNESS, _SOFTNESS = 0.08, 0.10
 # What the exemplars themselves are blurred by, in pixels of the photo.
 _OWN_BLUR_PX = 0.45
 # calibration: exemplar. Weights of logarithms of ratios, and of differences. The costs are those of an iris paler than
@@ -84,6 +85,31 @@ class EyeColors:
         """RGB of the iris over its luma, as it would be over grey skin: float32 (3,)."""
         hues = [color / max(float(color @ LUMA), 1.0) for color in (self.iris, self.skin)]
         return np.asarray(hues[0] / np.maximum(hues[1], 0.1), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class EyeView:
+    """A canonical patch of an eye and what is known of its pixels, float32 (h, w) each.
+
+    `x`, `y` are coordinates in the eye frame, `across`, `up` the same from the centre of the round iris, `radii` the
+    distance from it in radii of the iris, `opening` 0 … 1 is where the eyeball is seen.
+    """
+
+    geometry: EyeGeometry
+    x: FloatArray
+    y: FloatArray
+    across: FloatArray
+    up: FloatArray
+    radii: FloatArray
+    opening: FloatArray
+
+    @classmethod
+    def of(cls, geometry: EyeGeometry) -> EyeView:
+        """Return the view of a patch with `UNIT_PX` pixels per half eye width."""
+        x, y = patch_grid(geometry.frame, UNIT_PX)
+        across, up = geometry.from_iris(x, y)
+        radii = np.asarray(np.hypot(across, up) / IRIS_RADIUS, np.float32)
+        return cls(geometry, x, y, across, up, radii, aperture_alpha(x, y, geometry.lids, _OPENING_SOFTNESS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,39 +195,35 @@ def lay_exemplar(
         return opened.pixels
     seen_now, _ = cut_opened(pixels, opened, region, around)
     rendered = cut_patch(seen_now, geometry.frame, UNIT_PX, around)
-    x, y = patch_grid(geometry.frame, UNIT_PX)
-    wanted = measure_colors(rendered, geometry, x, y)
+    view = EyeView.of(geometry)
+    wanted = measure_colors(rendered, view)
     if wanted is None:
         return opened.pixels
-    picture, seen = _fit(exemplar, geometry, x, y)
-    picture = _relight(picture, seen, rendered, exemplar.colors, wanted, geometry, appearance)
+    picture, seen = _fit(exemplar, view)
+    picture = _relight(picture, seen, rendered, exemplar.colors, wanted, view, appearance)
     if appearance.tone.weight > 0:
         picture = np.asarray(appearance.tone.apply(picture), np.float32)
-    alpha = np.asarray(strength * seen * aperture_alpha(x, y, geometry.lids, _SOFTNESS), np.float32)[..., None]
+    alpha = np.asarray(strength * seen * aperture_alpha(view.x, view.y, geometry.lids, _SOFTNESS), np.float32)[
+        ..., None
+    ]
     # Premultiplied, so that blurring does not mix in colours from outside the opening.
     layer = lay_patch(np.concatenate([picture * alpha, alpha], axis=2), geometry.frame, UNIT_PX, box)
     blur = float(np.sqrt(max(appearance.blur_sigma_px**2 - _OWN_BLUR_PX**2, 0)))
     if blur > 0:
         layer = np.asarray(cv2.GaussianBlur(layer, (0, 0), blur), np.float32)
     eye, coverage = layer[..., :3], np.clip(layer[..., 3:], 0, 1)
-    grain = appearance.tile_grain(box.height, box.width)
-    level = np.clip(eye @ LUMA / max(float(wanted.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
-    noise = level * (GRAIN_HUE_FRACTION * grain + (1 - GRAIN_HUE_FRACTION) * (grain @ LUMA)[..., None])
-    result = opened.pixels * (1 - coverage) + eye + coverage * noise
+    grain = tile_eye_grain(eye, wanted.skin, appearance)
+    result = opened.pixels * (1 - coverage) + eye + coverage * grain
     return np.asarray(np.clip(np.rint(result), 0, 255), np.uint8)
 
 
-def measure_colors(patch: FloatArray, geometry: EyeGeometry, x: FloatArray, y: FloatArray) -> EyeColors | None:
-    """Return the colours of the eye in a patch (h, w, 3) whose pixels lie at frame coordinates `x`, `y` (h, w).
-
-    None where too little of it is seen.
-    """
-    opening = aperture_alpha(x, y, geometry.lids, 0.08)
-    radii = np.hypot(*geometry.from_iris(x, y)) / IRIS_RADIUS
+def measure_colors(patch: FloatArray, view: EyeView) -> EyeColors | None:
+    """Return the colours of the eye in a patch (h, w, 3); None where too little of it is seen."""
+    x, y, radii, opening = view.x, view.y, view.radii, view.opening
     ring, white, skin = (
         np.asarray(part, bool)
         for part in (
-            (opening > 0.9) & (radii > _RING[0]) & (radii < _RING[1]) & (y < geometry.center[1] + _BELOW),
+            (opening > 0.9) & (radii > _RING[0]) & (radii < _RING[1]) & (y < view.geometry.center[1] + _BELOW),
             (opening > 0.95) & (radii > _WHITE_FROM) & (np.abs(x) < _WHITE_REACH),
             (np.abs(x) < _SKIN_REACH) & (y < -_SKIN_DEPTH[0]) & (y > -_SKIN_DEPTH[1]),
         )
@@ -214,12 +236,11 @@ def measure_colors(patch: FloatArray, geometry: EyeGeometry, x: FloatArray, y: F
     )  # fmt: skip
 
 
-def _fit(exemplar: Exemplar, geometry: EyeGeometry, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _fit(exemplar: Exemplar, view: EyeView) -> tuple[FloatArray, FloatArray]:
     """The exemplar with its iris over the rendered one, float32 (h, w, 3), and where its eyeball is seen (h, w)."""
-    across, up = geometry.from_iris(x, y)
     height, width = exemplar.alpha.shape
-    columns = np.asarray(across * UNIT_PX + (width - 1) / 2, np.float32)
-    rows = np.asarray((height - 1) / 2 - up * UNIT_PX, np.float32)
+    columns = np.asarray(view.across * UNIT_PX + (width - 1) / 2, np.float32)
+    rows = np.asarray((height - 1) / 2 - view.up * UNIT_PX, np.float32)
     picture = cv2.remap(
         exemplar.pixels.astype(np.float32), columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
@@ -233,14 +254,11 @@ def _relight(  # noqa: PLR0913 what is lit anew, and after what
     rendered: FloatArray,
     own: EyeColors,
     wanted: EyeColors,
-    geometry: EyeGeometry,
+    view: EyeView,
     appearance: FaceAppearance,
 ) -> FloatArray:
     """The exemplar (h, w, 3) in the colours and the light of the rendered eye, where `seen` (h, w) says it is seen."""
-    x, y = patch_grid(geometry.frame, UNIT_PX)
-    opening = aperture_alpha(x, y, geometry.lids, 0.08)
-    radii = np.hypot(*geometry.from_iris(x, y)) / IRIS_RADIUS
-    iris = np.asarray(1 - smoothstep(*_LIMBUS, radii))[..., None]
+    iris = np.asarray(1 - smoothstep(*_LIMBUS, view.radii))[..., None]
     glint = iris * smoothstep(*_GLINT, picture @ LUMA / max(float(own.iris @ LUMA), 1.0))[..., None]
 
     by_white, by_iris = (
@@ -259,8 +277,8 @@ def _relight(  # noqa: PLR0913 what is lit anew, and after what
         picture = picture + where * (1 - kept) * (level * hue - picture)
 
     # What is coarse: the lid's shadow, the ball's shading, the side of the light.
-    weight = np.asarray(opening * seen * (1 - 0.8 * glint[..., 0]) + 1e-4, np.float32)
-    dull = np.minimum(rendered @ LUMA, np.where(radii < 1, _NO_GLINT * float(wanted.iris @ LUMA), 255.0))
+    weight = np.asarray(view.opening * seen * (1 - 0.8 * glint[..., 0]) + 1e-4, np.float32)
+    dull = np.minimum(rendered @ LUMA, np.where(view.radii < 1, _NO_GLINT * float(wanted.iris @ LUMA), 255.0))
     coarse = [_blur_within(np.asarray(one, np.float32), weight) for one in (dull, picture @ LUMA)]
     picture = picture * np.clip(coarse[0] / np.maximum(coarse[1], 1), *_MOST_RELIT)[..., None]
 

@@ -43,7 +43,7 @@ BURNT_SKIN_LUMA = (150.0, 220.0)
 LOWER_REACH = 0.62
 """Skin further below the lower rim than this does not move."""
 # calibration: painted-skin. Shares of the skin's grain.
-LEAST_GRAIN, GRAIN_HUE_FRACTION = 0.4, 0.5
+_LEAST_GRAIN, _GRAIN_HUE_FRACTION = 0.4, 0.5
 """Of the skin's grain the darkest parts of an eye have so much, and all of it so much of the grain's colour."""
 SUPERSAMPLED_UNIT_PX = 72.0
 """The eyeball is rendered at about this many pixels per unit and then reduced …"""
@@ -219,11 +219,21 @@ def _paint_eyeball(
     # Pale lashes on a pale lid must still outline the eye; dark ones let the skin between them through.
     lash_color = np.maximum(np.minimum(0.75 * lashes.color, 0.45 * shading.skin), shading.black)
     painted = painted + lash * (lash_color - painted)
-    grain = appearance.tile_grain(box.height, box.width)
-    # The skin's grain is coarser than that of darker things, and its colours would give the two irises different hues.
-    level = np.clip(painted @ LUMA / max(float(shading.skin @ LUMA), 1.0), LEAST_GRAIN, 1)[..., None]
-    grain = level * (GRAIN_HUE_FRACTION * grain + (1 - GRAIN_HUE_FRACTION) * (grain @ LUMA)[..., None])
-    return np.asarray(painted + np.maximum(coverage, lash) * grain, np.float32)
+    return np.asarray(
+        painted + np.maximum(coverage, lash) * tile_eye_grain(painted, shading.skin, appearance), np.float32
+    )
+
+
+def tile_eye_grain(eye: FloatArray, skin: FloatArray, appearance: FaceAppearance) -> FloatArray:
+    """Return the grain of a photo as an eye in it has it, float32 (h, w, 3) like `eye`; `skin` (3,) is the skin around.
+
+    The skin's grain is coarser than that of darker things, and its colours would give the two irises different hues.
+    """
+    grain = appearance.tile_grain(*eye.shape[:2])
+    level = np.clip(eye @ LUMA / max(float(skin @ LUMA), 1.0), _LEAST_GRAIN, 1)[..., None]
+    return np.asarray(
+        level * (_GRAIN_HUE_FRACTION * grain + (1 - _GRAIN_HUE_FRACTION) * (grain @ LUMA)[..., None]), np.float32
+    )
 
 
 def _lash_alpha(

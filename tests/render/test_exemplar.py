@@ -19,12 +19,13 @@ from photo.errors import MissingModel
 from photo.measure import LUMA
 from photo.types import FloatArray, Pixels
 from render import exemplar
-from render.canonical import cut_patch, patch_box, patch_grid
+from render.canonical import cut_patch, patch_box
 from render.exemplar import (
     UNIT_PX,
     Exemplar,
     ExemplarPair,
     EyeColors,
+    EyeView,
     choose_pair,
     find_glint_side,
     lay_exemplar,
@@ -74,7 +75,7 @@ def _colors(opened: Opened, eye: Pixels) -> EyeColors:
     around = patch_box(frame, pixels.shape)
     assert around is not None
     patch = cut_patch(shown[around.slices], frame, UNIT_PX, around)
-    found = measure_colors(patch, first.geometry, *patch_grid(frame, UNIT_PX))
+    found = measure_colors(patch, EyeView.of(first.geometry))
     assert found is not None
     return found
 

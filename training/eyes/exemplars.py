@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from photo.types import FloatArray, Pixels
-from render.canonical import patch_grid, patch_to_photo
-from render.exemplar import REACH, UNIT_PX, Exemplar, find_glint_side, measure_colors
+from render.canonical import patch_to_photo
+from render.exemplar import REACH, UNIT_PX, Exemplar, EyeView, find_glint_side, measure_colors
 from render.eyeball import EyeGeometry, aperture_alpha
 from training.eyes.pairs import load_real
 
@@ -29,7 +29,7 @@ _SOFTNESS = 0.16
 
 def cut_exemplar(patch: Pixels, geometry: EyeGeometry) -> Exemplar | None:
     """Return the eye of a canonical patch, uint8 (h, w, 3), around its iris; None where its colours are not seen."""
-    colors = measure_colors(patch.astype(np.float32), geometry, *patch_grid(geometry.frame, UNIT_PX))
+    colors = measure_colors(patch.astype(np.float32), EyeView.of(geometry))
     if colors is None:
         return None
     width, height = (2 * round(reach * UNIT_PX) + 1 for reach in REACH)
