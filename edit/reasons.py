@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 class Reason(enum.Enum):
     """A reason; its value is the code in the JSON report, which stays the same when the sentence is reworded."""
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the feature was left because nobody can be sure of it: a person may say so."""
+        return self.value.startswith("unsure-")
+
     # Either feature is left alone …
     SWITCHED_OFF = "switched-off"
     NOT_CHOSEN = "face-not-chosen"

@@ -12,7 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from face.expression import INFANT_CHIN, NARROW, measure_closedness
+from face.expression import NARROW, is_infant, measure_closedness
 from face.model_files import damaged_model, model_bytes
 from face.types import EYES, Face
 from photo.geometry import fit_similarity
@@ -79,7 +79,7 @@ def limit_of(*faces: Face) -> float:
 
 
 def _may_be_child(face: Face) -> bool:
-    if face.landmarks.chin_ratio < INFANT_CHIN:
+    if is_infant(face):
         return True
     has_open_eyes = max(measure_closedness(face, eye) for eye in EYES) < NARROW
     return has_open_eyes and face.landmarks.height_ratio < _CHILD_HEIGHT

@@ -469,19 +469,6 @@ def _found(opened: OpenPhoto, face: Face) -> str:
 _SHORT = {
     Reason.OPEN: "eyes open",
     Reason.OPEN_BESIDE_CLOSED: "eyes open",
-    Reason.UNSURE_LAUGHING: "not sure",
-    Reason.UNSURE_LOWERED: "not sure",
-    Reason.UNSURE_HALF_SHUT: "not sure",
-    Reason.UNSURE_TEETH: "not sure",
-    Reason.UNSURE_CRYING: "not sure",
-    Reason.UNSURE_ASLEEP: "not sure",
-    Reason.UNSURE_SMALL: "not sure",
-    Reason.UNSURE_READINGS: "not sure",
-    Reason.UNSURE_COVERED: "not sure",
-    Reason.UNSURE_STONE: "not sure",
-    Reason.UNSURE_POUT: "not sure",
-    Reason.UNSURE_MOOD: "not sure",
-    Reason.UNSURE_BENT: "not sure",
     Reason.SMILING: "smiling",
     Reason.SMILING_A_LITTLE: "smiling",
     Reason.TOO_SMALL: "too small",
@@ -490,6 +477,8 @@ _SHORT = {
 
 
 def _shorten(cause: Cause) -> str:
+    if cause.reason.is_unsure:
+        return "not sure"
     return _SHORT.get(cause.reason) or say(cause).partition(":")[0].partition(" (")[0]
 
 

@@ -18,7 +18,6 @@ from donor.choose import DonorFinder
 from donor.people import ReferencePhoto, match_people
 from edit.options import FaceChoice, Options, Wish
 from edit.plan import Donor, Edit, EditPlan, Engine, FixResult
-from edit.reasons import Reason
 from edit.strokes import Strokes, covers
 from face.analysis import FaceAnalysis
 from face.types import Face, Feature
@@ -38,7 +37,6 @@ _DONOR_MARGIN = 0.12
 _FACE_MARGIN = 0.45
 FACE_VIEW_PX = 720
 """Longest side of a preview: what is larger is shrunk before it is painted, so that a slider answers at once."""
-_UNSURE = frozenset(reason for reason in Reason if reason.name.startswith("UNSURE"))
 # Names of files may have 255 bytes on most systems.
 _LONGEST_NAME_BYTES = 255
 # To ask for an edit with the brush, more than this fraction of the box of an eye or a mouth must be painted over.
@@ -265,7 +263,7 @@ class OpenPhoto:
         Nothing is offered for a face that the visitor has set already.
         """
         unsure = {
-            skip.feature for skip in self.plan.skips if skip.face.number == number and skip.cause.reason in _UNSURE
+            skip.feature for skip in self.plan.skips if skip.face.number == number and skip.cause.reason.is_unsure
         }
         wanted = unsure & self.find_possible(number, options) if unsure and number not in self.choices else frozenset()
         if not wanted:

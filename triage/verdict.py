@@ -20,7 +20,7 @@ from face.types import EYES, Feature
 from photo.names import show
 from retouch.report import explain
 
-_UNSURE = {reason for reason in Reason if reason.value.startswith("unsure-")} | {Reason.OUT_OF_FOCUS}
+_UNSURE = {reason for reason in Reason if reason.is_unsure} | {Reason.OUT_OF_FOCUS}
 # Nobody asked for it to be fixed.
 _NOT_WANTED = {Reason.SWITCHED_OFF, Reason.NOT_CHOSEN, Reason.NO_STRENGTH, Reason.KEPT_BY_HAND}
 
