@@ -15,7 +15,7 @@ from library.store import Person, Sighting
 from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
 from photo.geometry import scale_down
 from photo.types import Box, Pixels
-from photo.writing import Originals, check_writable, write_whole
+from photo.writing import Originals, begins_with, check_writable, write_whole
 
 _SIDE_PX, _QUALITY = 160, 85
 # What is shown around a face, in its own widths and heights.
@@ -43,7 +43,7 @@ def check_page(path: Path) -> Originals:
     """Return what a page may not replace. Raises FixError where it cannot be written to `path`."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise BadOption(f"--people writes a page for the browser; {path} must end in .html.")
-    originals = Originals(overwrite=_is_own(path), only_own=True)
+    originals = Originals(overwrite=begins_with(path, _OWN.encode()), only_own=True)
     check_writable(path, originals)
     return originals
 
@@ -62,15 +62,6 @@ def write_page(
         on_person(number)
     text = f"{_HEAD}{''.join(items)}</ul>\n"
     write_whole(path, text.encode("utf-8", "surrogateescape"), originals, is_private=True)
-
-
-def _is_own(path: Path) -> bool:
-    """Whether a file is such a page."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_OWN)) == _OWN.encode()
-    except OSError:
-        return False
 
 
 def _describe(person: Person, example: Sighting) -> str:

@@ -121,6 +121,15 @@ def check_writable(path: Path, originals: Originals) -> None:
             raise UnwritablePhoto(f"You may not write {path}; choose another folder or change its permissions.")
 
 
+def begins_with(path: Path, beginning: bytes) -> bool:
+    """Return whether a file begins so, as those do that this program wrote; not where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(beginning)) == beginning
+    except OSError:
+        return False
+
+
 def write_whole(
     path: Path,
     data: bytes,

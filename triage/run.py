@@ -15,7 +15,7 @@ from photo.names import show
 from photo.pace import describe_pace
 from photo.processes import Failure, WorkerDied, choose_worker_count, run_apart
 from photo.types import Progress
-from photo.writing import Originals, check_writable, write_whole
+from photo.writing import Originals, begins_with, check_writable, write_whole
 from retouch.listing import Listing, describe_passed_over, list_inputs
 from triage.scenes import Scene, group_scenes
 from triage.sheet import make_sheet
@@ -146,18 +146,9 @@ class TriageJob:
 
     def _choose_originals(self, path: Path) -> Originals:
         """The photos, and whether a file that is there may be replaced: an earlier table of this program may."""
-        if path.name == CSV and _is_own_csv(path):
+        if path.name == CSV and begins_with(path, CSV_HEAD.encode()):
             return replace(self._originals, only_own=False)
         return self._originals
-
-
-def _is_own_csv(path: Path) -> bool:
-    """Whether a file begins as every table of this program does."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(CSV_HEAD)) == CSV_HEAD.encode()
-    except OSError:
-        return False
 
 
 def _note_failure(scene: Scene, result: Failure | WorkerDied) -> PhotoVerdict:
