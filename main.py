@@ -407,7 +407,12 @@ def _complain_of(files: PhotoFiles, complaint: str, quiet: bool, console: Consol
     name = show(files.source)
     is_named = name in complaint or not quiet
     console.complain(complaint if is_named else f"{complaint} ({name})")
-    return {"input": str(files.source), "output": None, "error": complaint.removeprefix("error: ")}
+    return _note_failure(files.source, complaint)
+
+
+def _note_failure(source: Path, complaint: str) -> Entry:
+    """The entry of a photo that failed."""
+    return {"input": str(source), "output": None, "error": complaint.removeprefix("error: ")}
 
 
 def _run_burst(job: FileJob, sheet: Path | None, console: Console, entries: list[Entry]) -> int:
@@ -445,8 +450,7 @@ def _run_bursts(
             codes.append(code)
             if complaint:
                 console.complain(complaint)
-                error = complaint.removeprefix("error: ")
-                entries.append({"input": str(files.photos[0]), "output": None, "error": error})
+                entries.append(_note_failure(files.photos[0], complaint))
             console.say("")
     except KeyboardInterrupt:
         stopped = {"done": len(entries), "of": len(planned)}

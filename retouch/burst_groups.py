@@ -49,14 +49,14 @@ def find_bursts(
     folders: dict[Path, list[Path]] = {}
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
-    bursts: list[tuple[Path, ...]] = []
+    found: list[list[Path]] = []
     looked_at = 0
     for inside in folders.values():
-        moments = {path: None if is_marked(path) else read_moment(path) for path in inside}
+        moments = {path: read_moment(path) for path in inside if not is_marked(path)}
+        looked_at += len(inside) - len(moments)
         # Those without a time follow in the order of their names: IMG_9 before IMG_10.
-        order = sorted(inside, key=lambda path: (moments[path] is None, moments[path] or 0.0, _split_name(path)))
+        order = sorted(moments, key=lambda path: (moments[path] is None, moments[path] or 0.0, _split_name(path)))
         last: _Frame | None = None
-        burst: list[Path] = []
         for path in order:
             frame = _read_frame(path, moments[path], log)
             looked_at += 1
@@ -64,12 +64,10 @@ def find_bursts(
             if frame is None:
                 continue
             if last is None or not _belong_together(last, frame):
-                bursts += [tuple(burst)] if len(burst) > 1 else []
-                burst = []
-            burst.append(path)
+                found.append([])
+            found[-1].append(path)
             last = frame
-        bursts += [tuple(burst)] if len(burst) > 1 else []
-    return bursts
+    return [tuple(frames) for frames in found if len(frames) > 1]
 
 
 def _split_name(path: Path) -> list[tuple[int, str]]:
@@ -78,9 +76,7 @@ def _split_name(path: Path) -> list[tuple[int, str]]:
 
 
 def _read_frame(path: Path, taken: float | None, log: Callable[[str], None]) -> _Frame | None:
-    """A photo of the folder; None where it is a result of this program, or cannot be read."""
-    if is_marked(path):
-        return None
+    """A photo of the folder; None where it cannot be read."""
     try:
         pixels, _ = read_reduced(path)
     except (UnreadablePhoto, MissingPackage) as error:

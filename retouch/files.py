@@ -227,8 +227,10 @@ class FileJob:
         photo = load_photo(files.source)
         # The photo itself may lie among the references: it has nothing to give.
         named = [r for r in self.references if r.path is None or not is_same(r.path, files.source)]
-        references = named if self._proposer is None else partial(self._propose, self._proposer, files, on_progress)
         found, options, who = self._find_person(photo, on_progress)
+        references = (
+            named if self._proposer is None else partial(self._propose, self._proposer, options, files, on_progress)
+        )
         if self.analyze:
             analyses, plan = analyze_photo(photo, options, on_progress, references, found)
             face_count, is_changed = len(analyses), True
@@ -283,16 +285,20 @@ class FileJob:
         return analyses, replace(self.options, choices=nobody), f"No face is {name} for sure."
 
     def _propose(
-        self, proposer: Proposer, files: PhotoFiles, on_progress: Progress, analyses: Sequence[FaceAnalysis]
-    ) -> OtherPhotos:
+        self, proposer: Proposer, options: Options, files: PhotoFiles, on_progress: Progress,
+        analyses: Sequence[FaceAnalysis],
+    ) -> OtherPhotos:  # fmt: skip
         """The other photos of the people in a photo of the run that are found by themselves."""
-        if self.options.eyes.wish is Wish.NEVER:
+        wanted = [
+            face
+            for face in analyses
+            if (not options.faces or face.face.number in options.faces)
+            and options.choose_for(face.face.number).eyes is not Wish.NEVER
+        ]
+        if not wanted:
             return OtherPhotos()
-        numbers = set(self.options.faces or [face.face.number for face in analyses])
-        if self.files.person is not None:
-            numbers &= set(proposer.choose_faces(analyses))
         on_progress("looking for other photos of these people", _ANALYZED if self.analyze else _FOUND)
-        found = proposer.propose([face for face in analyses if face.face.number in numbers], files.source)
+        found = proposer.propose(wanted, files.source)
         known = {path for _, path in self.originals.photos}
         read = [r.path for r in found.references if r.path is not None and r.path not in known]
         if read:
