@@ -155,13 +155,8 @@ class _UNetFamily(Family):
     ) -> Call:
         pipeline.scheduler = make_scheduler(settings, sampling)
         steps, strength = choose_start(pipeline.scheduler, sampling)
-        size = jobs[0].image.shape[0]
         arguments = {
-            **_list_pictures(jobs),
-            "prompt": [job.prompt for job in jobs],
-            "negative_prompt": [job.negative_prompt for job in jobs],
-            "height": size,
-            "width": size,
+            **_describe_squares(jobs),
             "strength": strength,
             "num_inference_steps": steps,
             "guidance_scale": sampling.guidance,
@@ -285,14 +280,9 @@ class StableDiffusion3(_FlowFamily):
         if sampling.strength < 1:
             # Only this pipeline takes pure noise at 1; just below it takes all steps, too, from the picture.
             noise["strength"] = 0.9999
-        size = jobs[0].image.shape[0]
         arguments = {
-            **_list_pictures(jobs),
+            **_describe_squares(jobs),
             **noise,
-            "prompt": [job.prompt for job in jobs],
-            "negative_prompt": [job.negative_prompt for job in jobs],
-            "height": size,
-            "width": size,
             "guidance_scale": sampling.guidance,
         }
         return Call(arguments, noise["num_inference_steps"])
@@ -311,14 +301,9 @@ class ZImage(_FlowFamily):
         self, pipeline: Any, settings: Any, jobs: Sequence[TileJob], sampling: Sampling, generators: Sequence[Any]
     ) -> Call:
         noise = self._set_noise(pipeline, settings, jobs, sampling)
-        size = jobs[0].image.shape[0]
         arguments = {
-            **_list_pictures(jobs),
+            **_describe_squares(jobs),
             **noise,
-            "prompt": [job.prompt for job in jobs],
-            "negative_prompt": [job.negative_prompt for job in jobs],
-            "height": size,
-            "width": size,
             # Here 0 is no guidance; elsewhere that is 1.
             "guidance_scale": max(sampling.guidance - 1, 0.0),
         }
@@ -350,9 +335,8 @@ class Klein(_FlowFamily):
         noise = self._set_noise(pipeline, settings, jobs, sampling)
         # This pipeline takes the size of the pictures.
         arguments = {
-            **_list_pictures(jobs),
+            **_describe_tiles(jobs),
             **noise,
-            "prompt": [job.prompt for job in jobs],
             "guidance_scale": sampling.guidance,
         }
         if jobs[0].reference is not None:
@@ -450,11 +434,23 @@ def describe_model(model: str) -> str:
     return f"about {facts.download_gb:g} GB, licence {facts.licence}"
 
 
-def _list_pictures(jobs: Sequence[TileJob]) -> dict[str, Any]:
-    """The pictures and masks of tiles, as the inpainting pipelines take them."""
+def _describe_tiles(jobs: Sequence[TileJob]) -> dict[str, Any]:
+    """The pictures, masks and prompts of tiles, as the inpainting pipelines take them."""
     return {
         "image": [Image.fromarray(job.image) for job in jobs],
         "mask_image": [Image.fromarray(job.mask) for job in jobs],
+        "prompt": [job.prompt for job in jobs],
+    }
+
+
+def _describe_squares(jobs: Sequence[TileJob]) -> dict[str, Any]:
+    """The same, with negative prompts and sizes for the pipelines that take these, too."""
+    size = jobs[0].image.shape[0]
+    return {
+        **_describe_tiles(jobs),
+        "negative_prompt": [job.negative_prompt for job in jobs],
+        "height": size,
+        "width": size,
     }
 
 

@@ -5,7 +5,6 @@ Each function returns what to say.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from library.store import DamagedLibrary, Library, Person, Sighting, Summary, fi
 from photo.errors import BadOption
 from photo.names import show
 from photo.pace import name_time
+from photo.processes import count_cores
 from photo.types import Progress
 
 # More processes than this wait for the disk, and each takes some hundred megabytes.
@@ -43,7 +43,7 @@ def fill_library(path: Path | None, folders: Sequence[Path], on_progress: Progre
     on_progress("looking for photos", 0.0)
     place = path or find_library()
     with Library(place) as library:
-        result = index_folders(library, folders, min(os.cpu_count() or 1, _MOST_WORKERS), tell)
+        result = index_folders(library, folders, min(count_cores(), _MOST_WORKERS), tell)
         if not result.is_stopped:
             result.is_stopped = not _group(library, on_progress)
         summary = library.summarize()

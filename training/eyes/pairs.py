@@ -5,7 +5,7 @@ A pair is stored as JPEGs with the few numbers from which its maps are drawn, in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from render.eyeball import EyeGeometry
 _QUALITY = 95
 # The mask is smooth: a quarter of its pixels tell it.
 _MASK_SHRINK = 2
+# Which of the pictures of a file are photographed eyes.
+_REAL = slice(2, None, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +97,7 @@ def load_pairs(paths: Sequence[Path]) -> PairArrays:
     """Return all pairs of some files of one scale."""
     files = [dict(np.load(path)) for path in paths]
     unit_px = int(files[0]["unit_px"])
-    height, width = patch_size(unit_px)
-    pictures: list[NDArray[np.uint8]] = []
-    for file in files:
-        starts = [0, *file["ends"][:-1]]
-        pictures += [
-            _decode(file["pictures"][start:end], height, width) for start, end in zip(starts, file["ends"], strict=True)
-        ]
+    pictures = [picture for file in files for picture in _read_pictures(file)]
     joined = {key: np.concatenate([file[key] for file in files]) for key in files[0] if key != "unit_px"}
     maps, planned_maps = (
         np.stack([draw_maps(_unpack(row), unit_px).astype(np.float16) for row in joined[key]])
@@ -116,11 +112,8 @@ def load_pairs(paths: Sequence[Path]) -> PairArrays:
 
 def load_real(path: Path) -> tuple[list[Pixels], list[EyeGeometry], NDArray[np.str_]]:
     """Return the photographed patches of a file, uint8 (h, w, 3) RGB, their geometries, and their portraits' names."""
-    file = np.load(path)
-    height, width = patch_size(int(file["unit_px"]))
-    bounds = list(zip([0, *file["ends"][:-1]], file["ends"], strict=True))[2::4]
-    patches = [_decode(file["pictures"][start:end], height, width) for start, end in bounds]
-    return patches, [_unpack(row) for row in file["geometry"]], file["name"]
+    file = dict(np.load(path))
+    return _read_pictures(file, _REAL), [_unpack(row) for row in file["geometry"]], file["name"]
 
 
 def split_people(pairs: PairArrays, held_out: float, apart: FloatArray, alike: float) -> NDArray[np.int64]:
@@ -144,6 +137,13 @@ def split_people(pairs: PairArrays, held_out: float, apart: FloatArray, alike: f
         known = (pairs.person @ apart.T).max(axis=1) > alike
         split[np.isin(group, group[known])] = 2
     return split
+
+
+def _read_pictures(file: Mapping[str, Any], which: slice = slice(None)) -> list[NDArray[np.uint8]]:
+    """The pictures of a file, of each pair those that `save_pairs` wrote: rendered, planned, real and mask."""
+    height, width = patch_size(int(file["unit_px"]))
+    bounds = list(zip([0, *file["ends"][:-1]], file["ends"], strict=True))[which]
+    return [_decode(file["pictures"][start:end], height, width) for start, end in bounds]
 
 
 def _pack(geometry: EyeGeometry) -> FloatArray:

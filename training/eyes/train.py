@@ -167,19 +167,18 @@ class Trainer:
             shown = torch.cat([shown[half:], old])
         else:
             self._history.append(shown[:half].clone())
-        shown, mask_shown = shown[:, :-1], shown[:, -1:]
-        mask_real = batch.mask
+        shown, mask = shown[:, :-1], shown[:, -1:]
         real = real.contiguous(memory_format=torch.channels_last)
         is_steep_step = self.step_count % _STEEPNESS_EVERY == 0
         real.requires_grad_(is_steep_step)
         with self._half_precision():
             on_real, _ = self.critic(real)
             on_shown, _ = self.critic(shown.contiguous(memory_format=torch.channels_last))
-        loss = _mean_answer(on_real, mask_real, lambda x: functional.softplus(-x))
-        loss = loss + _mean_answer(on_shown, mask_shown, functional.softplus)
+        loss = _mean_answer(on_real, batch.mask, lambda x: functional.softplus(-x))
+        loss = loss + _mean_answer(on_shown, mask, functional.softplus)
         told = loss.detach()
         if is_steep_step:
-            (slope,) = torch.autograd.grad(_sum_answers(on_real, mask_real), real, create_graph=True)
+            (slope,) = torch.autograd.grad(_sum_answers(on_real, batch.mask), real, create_graph=True)
             steepness = slope[:, :3].square().sum(dim=(1, 2, 3)).mean()
             loss = loss + _STEEPNESS_EVERY * _STEEPNESS_WEIGHT / 2 * steepness
         self._critic_optimizer.zero_grad(set_to_none=True)
