@@ -278,16 +278,13 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
             return deep_tiff
     if image.format == "HEIF" and int(image.info.get("bit_depth", 8)) > 8:
         return read_deep_heif(file)
-    if image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6):
-        # Pillow keeps 8 bits of these; it has decoded them before all the same, as only it reports damaged files.
+    if image.format == "PNG" and is_deep_png(head):
+        # Pillow has decoded it before all the same, as only it reports damaged files.
         file.seek(0)
-        deep = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-        if deep is None or deep.dtype != np.uint16 or deep.shape[:2] != (image.height, image.width):
+        deep = read_deep_png(file.read())
+        if deep.shape[:2] != (image.height, image.width):
             raise ValueError("16-bit samples cannot be decoded")
-        if head[25] == 4:
-            return np.ascontiguousarray(deep[..., ::3])  # gray and alpha, which comes as B = G = R and alpha
-        order = cv2.COLOR_BGRA2RGBA if deep.shape[2] == 4 else cv2.COLOR_BGR2RGB
-        return np.asarray(cv2.cvtColor(deep, order), np.uint16)
+        return deep
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)  # from either byte order
     if image.mode == "PA" or (image.mode in ("P", "RGB") and "transparency" in image.info):
@@ -299,6 +296,21 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
     elif image.mode in ("P", "RGBX", "YCbCr"):
         image = image.convert("RGB")
     return copy_samples(image)
+
+
+def is_deep_png(head: bytes) -> bool:
+    """Return whether a PNG file, by its first bytes, holds 16-bit samples of which Pillow keeps 8 bits."""
+    return head[24] == 16 and head[25] in (2, 4, 6)
+
+
+def read_deep_png(data: bytes) -> NDArray[np.uint16]:
+    """Return the samples (H, W, 2 … 4) of a PNG file of 16 bits with colours or alpha. Raises ValueError."""
+    deep: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if deep is None or deep.dtype != np.uint16:
+        raise ValueError("16-bit samples cannot be decoded")
+    if data[25] == 4:
+        return np.ascontiguousarray(deep[..., ::3])  # gray and alpha, which comes as B = G = R and alpha
+    return np.asarray(cv2.cvtColor(deep, cv2.COLOR_BGRA2RGBA if deep.shape[2] == 4 else cv2.COLOR_BGR2RGB), np.uint16)
 
 
 def copy_samples(image: Image.Image) -> Samples:

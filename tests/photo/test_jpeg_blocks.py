@@ -301,8 +301,8 @@ def put_in(data: bytes, *segments: Segment, trailer: bytes = b"") -> bytes:
 
 def save_edited(path: Path, saving: Saving | None = None) -> tuple[bytes, str]:
     photo = load_photo(path)
-    data, note = keep_jpeg(edit(photo.pixels, 10, 10, 30, 30), photo, saving or Saving())
-    return data, note
+    kept = keep_jpeg(edit(photo.pixels, 10, 10, 30, 30), photo, saving or Saving())
+    return kept.data, kept.note or ""
 
 
 def test_metadata_stays_as_it_lies_in_the_file(tmp_path: Path) -> None:
@@ -444,6 +444,14 @@ def test_a_photo_of_another_format_has_no_blocks_to_keep(tmp_path: Path) -> None
     brighter: Pixels = np.minimum(gone.pixels, 200)
     note = save_photo(brighter, gone, tmp_path / "b.jpg")
     assert note is not None and "its file is gone" in note
+
+
+def test_an_edit_that_does_not_show_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_jpeg("4:2:0", 96, 128)
+    before = decode(source)
+    monkeypatch.setattr(jpeg_blocks, "_write_picture", lambda *_: source)
+    with pytest.raises(BlocksNotKept, match="would not show"):
+        edit_jpeg(source, before, edit(before, 32, 32, 32, 32), read_jpeg(source).segments[:1])
 
 
 def test_what_would_have_changed_other_pixels_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
