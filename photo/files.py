@@ -6,7 +6,9 @@ checks the paths and formats.
 
 from __future__ import annotations
 
+import os
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -51,7 +53,8 @@ def load_photo(path: Path) -> Photo:
         if not stat.S_ISREG(kind):
             raise UnreadablePhoto(f"{path} is not a file; name a photo file.")
         with path.open("rb") as file:
-            return replace(decode_photo(file, path), path=path)
+            stamp = _stamp(os.fstat(file.fileno()))
+            return replace(decode_photo(file, path), path=path, stamp=stamp)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UnreadablePhoto(f"{path} does not exist; check the name.") from error
     except PermissionError as error:
@@ -89,8 +92,21 @@ def save_photo(
             encoded = replace(encoded, data=signed, is_verified=False)
         data, note = encoded.data, encoded.note
         check = None if encoded.is_verified else partial(verify, format_name, encoded, saving.quality)
-    write_whole(path, data, originals, check)
+    write_whole(path, data, originals, check, last_check=partial(_refuse_newer, path, photo))
     return " ".join(filter(None, [photo.warning, note])) or None
+
+
+def _refuse_newer(path: Path, photo: Photo) -> None:
+    """Raise UnwritablePhoto when `path` is the file of the photo, and no longer as it was when that was read."""
+    if photo.path is None or photo.stamp is None:
+        return
+    with suppress(OSError):  # a file that is gone cannot be lost
+        if path.samefile(photo.path) and _stamp(path.stat()) != photo.stamp:
+            raise UnwritablePhoto(f"{path} was changed by another program meanwhile, and stays as that left it.")
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
 def check_output(path: Path, originals: Originals) -> None:

@@ -392,7 +392,45 @@ def test_what_a_running_process_writes_is_left_to_it(tmp_path: Path) -> None:
     assert target.read_bytes() == b"of the other run" and not parts(tmp_path)
 
 
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_told_to_end_while_it_writes_ends_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    def fsync(_: int) -> None:
+        signal.raise_signal(signal.Signals[name])
+
+    before = signal.signal(signal.Signals[name], stop)
+    monkeypatch.setattr(os, "fsync", fsync)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_whole(tmp_path / "target.png", b"new", Originals())
+    finally:
+        signal.signal(signal.Signals[name], before)
+    assert (tmp_path / "target.png").read_bytes() == b"new" and not parts(tmp_path)
+
+
 # ---- the photos that were read -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["photo.png", "photo.jpg", "link.png"])
+def test_a_photo_that_another_program_changed_meanwhile_stays_as_that_left_it(tmp_path: Path, name: str) -> None:
+    photo = tmp_path / name.replace("link", "photo")
+    Image.fromarray(NOISE).save(photo)
+    loaded = load_photo(photo)
+    if name.startswith("link"):
+        (tmp_path / name).symlink_to(photo)
+    changed = photo.read_bytes() + b"by another program"
+    photo.write_bytes(changed)
+    with pytest.raises(UnwritablePhoto, match="changed by another program meanwhile"):
+        save_photo(loaded.pixels ^ np.uint8(1), loaded, tmp_path / name, Originals(overwrite=True))
+    assert photo.read_bytes() == changed and not parts(tmp_path)
+    save_photo(loaded.pixels ^ np.uint8(1), loaded, tmp_path / "result.png")
+    photo.unlink()
+    save_photo(loaded.pixels ^ np.uint8(1), loaded, photo)  # nothing is lost then
 
 
 def test_a_photo_that_was_read_is_found_by_every_name(tmp_path: Path) -> None:
