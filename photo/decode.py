@@ -36,6 +36,8 @@ _RAW_EXIF = "Raw profile type exif"
 
 # Little- and big-endian, each with 32- or 64-bit offsets.
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# As bare samples, and as a container.
+_JPEG_XL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 _READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF")
 _MODES = {"1", "L", "LA", "LAB", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L"}
 # What Pillow's decoders raise on damaged files; it has no common class for them.
@@ -75,6 +77,8 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
     file.seek(0)
     if not head:
         raise UnreadablePhoto(f"{path} is empty; get the photo again from where it came from.")
+    if head.startswith(_JPEG_XL_STARTS):
+        raise UnreadablePhoto(f"{path} is a JPEG XL file, which cannot be read; export it as TIFF or PNG.")
     if raw.is_raw(path):
         return _read_raw(file, path)
     formats: tuple[str, ...] = _READABLE
