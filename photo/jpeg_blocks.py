@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photo.jpeg_file import Segment, read_jpeg, replace_picture
+from photo.jpeg_file import END, HUFFMAN_TABLES, RESTART_INTERVAL, JpegFile, Segment, read_jpeg, replace_picture
 from photo.types import FloatArray, Mask
 
 Samples8 = NDArray[np.uint8]
@@ -42,11 +42,15 @@ _LIBRARY_LOCK = threading.Lock()
 _DAMAGES = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error)
 # Levels. Where colour differs by less than this at the rim of an edit, it is left as it was.
 _FAINT_COLOR = 1.5
+# Where a frame names its first component, of three bytes each, and where a scan of one component names it.
+_FIRST_COMPONENT, _SCAN_COMPONENT = 6, 5
 # Rows compared at a time, a multiple of the height of every block.
 _BAND_ROWS = 64
 # What 8-bit Huffman coding can express.
 _MOST_COEFFICIENT = 1023
 _NAMES = ("Y", "Cb", "Cr", "K")
+# How many of them are luma and colour.
+_COLORS = 3
 # ITU-R BT.601, full range, as JFIF says.
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]], np.float32
@@ -84,17 +88,23 @@ def edit_jpeg(source: bytes, before: Samples8, after: Samples8, metadata: tuple[
         raise BlocksNotKept("the file changed meanwhile")
     picture = _read_picture(source)
     grid = _Grid(picture)
+    # The package calls all of four components CMYK.
+    color_space = "JCS_YCCK" if jpeg.is_ycck else str(picture.jpeg_color_space)
     touched = grid.find(before, after)
     while True:
-        edited = _edit(picture, grid, touched, before, after)
+        edited = _edit(picture, color_space, grid, touched, before, after)
         wider = _widen(touched, edited.needs_neighbours)
         if np.array_equal(wider, touched):
             break
         touched = wider
-    for name, planes in edited.coefficients.items():
-        setattr(picture, name, planes)
-    written = _write_picture(picture, jpeg.is_progressive)
-    data = replace_picture(jpeg, read_jpeg(written), metadata).pack()
+    coefficients = edited.coefficients
+    if "K" in coefficients and not np.array_equal(coefficients["K"], picture.K):
+        written = _write_planes(list(coefficients.values()), jpeg)
+    else:
+        for name, planes in coefficients.items():
+            setattr(picture, name, planes)
+        written = read_jpeg(_write_picture(picture, jpeg.is_progressive))
+    data = replace_picture(jpeg, written, metadata).pack()
     check_edited(data, before, after, grid, touched)
     return EditedJpeg(data, int(touched.sum()), int(touched.size), (grid.width, grid.height))
 
@@ -128,6 +138,27 @@ def _write_picture(picture: Any, is_progressive: bool) -> bytes:
             return path.read_bytes()
         except OSError as error:
             raise BlocksNotKept("its coefficients cannot be written") from error
+
+
+def _write_planes(planes: list[NDArray[np.int16]], jpeg: JpegFile) -> JpegFile:
+    """A file of the coefficients of each component in a scan of its own, with the frame and the steps of another.
+
+    The package writes three components at most, but a gray picture of each, whose scan is what such a file holds.
+    """
+    if jpeg.is_progressive:
+        raise BlocksNotKept("the edit changes its black ink, and it comes in several passes")
+    import jpeglib
+
+    scans = b""
+    for plane, number in zip(planes, jpeg.frame.content[_FIRST_COMPONENT::3], strict=True):
+        # The steps stand in the frame of the whole; those of the gray picture are not used.
+        gray = read_jpeg(_write_picture(jpeglib.from_dct(plane, qt=np.ones((1, 8, 8), np.uint16)), False))
+        tables = b"".join(segment.pack() for segment in gray.segments if segment.marker == HUFFMAN_TABLES)
+        scan = bytearray(gray.scans.removesuffix(END))
+        scan[_SCAN_COMPONENT] = number
+        scans += tables + scan
+    kept = (segment for segment in jpeg.segments if segment.marker not in (HUFFMAN_TABLES, RESTART_INTERVAL))
+    return read_jpeg(JpegFile(tuple(kept), scans + END, b"").pack())
 
 
 class _Grid:
@@ -189,14 +220,14 @@ class _Edited:
     needs_neighbours: Mask
 
 
-def _edit(picture: Any, grid: _Grid, touched: Mask, before: Samples8, after: Samples8) -> _Edited:
+def _edit(picture: Any, color_space: str, grid: _Grid, touched: Mask, before: Samples8, after: Samples8) -> _Edited:
     """The coefficients with the edit in them.
 
     The colour of blocks at the rim of `touched` stays where the edit hardly changes it; where it does, the block needs
     its neighbours.
     """
     old, new = grid.cut(before, touched), grid.cut(after, touched)
-    deltas = _to_components(str(picture.jpeg_color_space), new - old)
+    deltas = _to_components(color_space, new - old)
     rows, columns = np.nonzero(touched)
     is_rim = _find_rim(touched)[rows, columns]
     needs = np.zeros_like(touched)
@@ -209,8 +240,8 @@ def _edit(picture: Any, grid: _Grid, touched: Mask, before: Samples8, after: Sam
         where = _BlockPlaces(rows, columns, (down, across), planes.shape[:2])
         known = where.get(planes) * table
         delta = deltas[..., index]
-        if str(picture.jpeg_color_space) == "JCS_YCbCr":
-            delta = _unclip(delta, old, new, where.join(_transform_back(known)), index)
+        if color_space in ("JCS_YCbCr", "JCS_YCCK") and index < _COLORS:
+            delta = _unclip(delta, old[..., :_COLORS], new[..., :_COLORS], where.join(_transform_back(known)), index)
         delta = _shrink(delta, 8 * down, 8 * across)
         if (delta.shape[1], delta.shape[2]) != (grid.height, grid.width):
             is_faint = np.abs(delta).max(axis=(1, 2)) < _FAINT_COLOR
@@ -221,8 +252,6 @@ def _edit(picture: Any, grid: _Grid, touched: Mask, before: Samples8, after: Sam
         is_same = ~changed.any(axis=(-2, -1))
         quantized[is_same] = where.get(planes)[is_same]
         where.put(planes, quantized.astype(np.int16))
-        if name == "K" and not np.array_equal(planes, picture.K):
-            raise BlocksNotKept("the edit changes its black ink")  # which the package cannot write
         coefficients[name] = planes
     return _Edited(coefficients, needs)
 
