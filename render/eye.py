@@ -96,7 +96,7 @@ def open_eye(
         rim_height = fit_to(view, rim_height)
     lashes = measure_lashes(fit_to(small, source), gray, small, lids)
     on_step()
-    source = remove_lash_tail(source, view, appearance)
+    source = remove_lash_tail(source, view, lids, appearance)
     on_step()
     clean = remove_lower_lashes(source, view, lids, lashes, shading.skin, appearance)
     on_step()
@@ -160,7 +160,7 @@ def _slide_lids(
     below = lower - y
     shift_down = sink * (1 - smoothstep(0.0, 1.0, below / LOWER_REACH))
     ends = 1 - smoothstep(0.92, 1.30, np.abs(x))
-    upper_y = y - shift_up
+    upper_y = y - shift_up * ends
     lower_y = y - shift_down * ends
 
     def sample(picture: FloatArray, source_y: FloatArray) -> FloatArray:

@@ -46,7 +46,7 @@ TAIL_WIDTH = 0.40
 """What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
 # calibration: lash-removal. In half eye widths.
 TAIL_HEIGHTS = (-0.50, 0.36)
-"""… if it lies between these heights …"""
+"""… if it lies between these heights over the end of the closed line …"""
 # calibration: lash-removal. In half eye widths.
 LINER_HEIGHT = 0.06
 """… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
@@ -96,9 +96,10 @@ def measure_lashes(source: FloatArray, gray: FloatArray, view: EyeView, lids: Li
     return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)), color)
 
 
-def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearance) -> FloatArray:
+def remove_lash_tail(source: FloatArray, view: EyeView, lids: Lids, appearance: FaceAppearance) -> FloatArray:
     """Return `source` float32 (h, w, 3) without the dark tail of lashes and liner beyond the outer corner."""
     whole, view = view, shrink_view(view)
+    height = view.y - float(evaluate_lid(lids.closed, -1.0))
     half_width_px = view.frame.half_width_px
     size = max(3, round(TAIL_WIDTH * half_width_px) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -107,8 +108,8 @@ def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearan
     filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 5, 0.6)), np.float32)
     lift = _measure_lift(filled, smooth)
     low, high = TAIL_HEIGHTS
-    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
-    near *= 1 - smoothstep(high - 0.12, high, view.y)
+    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, height)
+    near *= 1 - smoothstep(high - 0.12, high, height)
     dark = near * smoothstep(0.04, 0.12, lift)
     if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
         return source
@@ -138,15 +139,16 @@ def remove_lower_lashes(
     offset = view.y - evaluate_lid(lids.closed, view.x)
     # Toward the temple lashes are longer.
     below = offset + lashes.reach + TEMPLE_REACH * smoothstep(0.3, 1.0, -view.x)
-    near = smoothstep(-0.30, 0.0, below) * (1 - smoothstep(0.02, 0.10, offset))
-    near *= np.abs(view.x) < 1.25
+    near = smoothstep(-0.42, -0.14, below) * (1 - smoothstep(0.02, 0.10, offset))
+    near *= (1 - smoothstep(1.30, 1.50, -view.x)) * (view.x < 1.25)
     # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
     halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * half_width_px) | 1),) * 2)
     lift = np.asarray(cv2.dilate(lift, halo), np.float32)
     # Wet skin is rough with glints.
     rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(seen, view, whole, appearance))
     rough *= 1 - smoothstep(dim, bright, cv2.dilate(seen @ LUMA, halo))
-    hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
+    # The ends of lashes are thin, and hardly darker than the skin once it is smoothed.
+    hair = np.asarray(cv2.dilate(np.maximum(smoothstep(*HAIR_LIFT, lift), rough), halo), np.float32)
 
     # Filled from bare skin, not from the lid, which is lit differently. Where none is near, the closing has to do.
     bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
