@@ -50,6 +50,13 @@ TAIL_HEIGHTS = (-0.50, 0.36)
 # calibration: lash-removal. In half eye widths.
 LINER_HEIGHT = 0.06
 """… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
+LINE_WIDTH = 0.55
+"""The dark band of the closed line is narrower than this …"""
+LINE_BAND = (-0.08, 0.30)
+"""… and lies between these heights over the line."""
+# calibration: lash-removal. Shares of the lightness; the share of the band that goes.
+LINE_LIFT, LINE_LIGHTENED = (0.03, 0.15), 0.5
+"""It is wiped, to this part, where it is darker than the lid by these shares: a little, and fully."""
 LASH_BAND = 0.06
 """So far above and below the closed line its colour is measured …"""
 # calibration: lash-removal. A percentile of luma.
@@ -159,6 +166,25 @@ def remove_lower_lashes(
     known = smoothstep(0.002, 0.05, weight)
     filled = closed + known * (borrowed - closed)
     return _blend_in(source, filled, near * hair, whole, appearance)
+
+
+def lighten_lash_line(source: FloatArray, view: EyeView, lids: Lids, appearance: FaceAppearance) -> FloatArray:
+    """Return `source` float32 (h, w, 3) with the lid just above the closed line about as bright as the lid further up.
+
+    The line of a shut eye is as broad as its lashes are deep; on an open eye it would be a dark band above the rim.
+    """
+    whole, view = view, shrink_view(view)
+    half_width_px = view.frame.half_width_px
+    size = max(3, round(LINE_WIDTH * half_width_px) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    smooth = cv2.GaussianBlur(fit_to(view, source), (0, 0), max(0.04 * half_width_px, 0.6))
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
+    filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
+    offset = view.y - evaluate_lid(lids.closed, view.x)
+    start, end = LINE_BAND
+    near = smoothstep(start, 0.0, offset) * (1 - smoothstep(0.6 * end, end, offset)) * (np.abs(view.x) < 1.25)
+    return _blend_in(source, filled, LINE_LIGHTENED * near * smoothstep(*LINE_LIFT, _measure_lift(filled, smooth)),
+                     whole, appearance)  # fmt: skip
 
 
 def _blend_in(
