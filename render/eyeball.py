@@ -57,8 +57,8 @@ _DARK_IRIS_CHROMA = np.array([1.44, 0.89, 0.69], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.30, 0.94, 0.725], np.float32)
 # calibration: iris-colour. Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
 _LIT_SKIN_LUMA = 150.0
-# calibration: white-sides. Shares of luma: toward the nose the white is brighter than its mean, toward the temple, under
-# the overhang of the brow, darker; from and up to these distances from the middle of the eye.
+# calibration: white-sides. Shares of luma: toward the nose the white is brighter than its mean, toward the temple,
+# under the overhang of the brow, darker; from and up to these distances from the middle of the eye.
 _BRIGHTER_INSIDE, _DARKER_OUTSIDE, _SIDES = 0.12, 0.05, (0.15, 0.55)
 # The flesh in the inner corner: middle and half axes of the rounding it gives the opening, in the eye frame.
 _CARUNCLE = (0.93, 0.0, 0.11, 0.055)
