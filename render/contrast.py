@@ -17,7 +17,7 @@ from render.eyeball import EyeGeometry, aperture_alpha
 # calibration: eye-contrast. Eyes differ, too, not only photos: so much of the difference is made up for, on a
 # logarithmic scale, and in no band more than by these factors.
 _SHARE, _LEAST_GAIN, _MOST_GAIN = 0.4, 0.7, 1.3
-# calibration: iris-depth. Ratios of luma. Eyes that were refined come out paler and flatter than asked for: so far, on a
+# calibration: iris-depth. Ratios of luma. Refined eyes come out paler and flatter than asked for: so far, on a
 # logarithmic scale, the iris is brought back to the brightness that was asked for; so many times darker is what is
 # darker than that, brighter what is brighter; by no more than these factors.
 _BACK_TO_ASKED, _DARKER, _BRIGHTER, _GAINS = 0.8, 1.6, 1.4, (0.4, 1.6)
