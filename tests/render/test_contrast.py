@@ -17,7 +17,8 @@ from render.eyeball import EyeGeometry
 
 FRAME = EyeFrame(np.array([60, 40], np.float32), np.array([30, 0], np.float32), np.array([0, -30], np.float32))
 BOX = Box(0, 0, 120, 80)
-LIDS = Lids(*(np.array(curve, np.float32) for curve in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER)), brow_height=1.3)
+CLOSED, UPPER, LOWER = (np.array(curve, np.float32) for curve in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER))
+LIDS = Lids(CLOSED, UPPER, LOWER, brow_height=1.3)
 
 
 @pytest.fixture
