@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from face.appearance import FaceAppearance, looks_of_stone, measure_appearance, measure_eye_skin, measure_light_side
+from face.contrast import expect_eye_contrast
 from face.expression import Doubt, find_closed_in, find_doubt, is_close_call, measure_closedness
 from face.eye_geometry import find_iris, mark_iris, measure_iris
 from face.hands import covers, find_hands
@@ -119,6 +120,11 @@ class FaceAnalysis:
     def sharpness(self) -> float:
         """Sharpness of the features in proportion to the face: 0.5 out of focus … 0.9 and more in focus."""
         return measure_sharpness(self.pixels, self.face.landmarks)
+
+    @cached_property
+    def eye_contrast(self) -> FloatArray | None:
+        """The contrast that its eyes would have in their detail if they were open, float32 (3,); None if unknown."""
+        return expect_eye_contrast(self.pixels, self.face)
 
     @cached_property
     def lower_rims(self) -> list[FloatArray]:

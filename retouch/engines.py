@@ -34,6 +34,7 @@ from photo.canvas import Canvas
 from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.canonical import dim_catchlight
+from render.contrast import deepen_iris, match_contrast
 from render.exemplar import ExemplarPair, choose_pair, lay_exemplar, load_exemplars
 from render.eye import open_eye
 from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
@@ -126,8 +127,12 @@ class DraftEngine:
             light = edit.analysis.light_from_right
             pair = choose_pair(self._exemplars, wanted.iris, wanted.clear_skin, light, seed)
             exemplar = pair.of(face.eye_frame(edit.feature).toward_right)
-            return lay_exemplar(pixels, opened, edit.region, appearance, strength, exemplar)
-        return opened.pixels
+            laid = lay_exemplar(pixels, opened, edit.region, appearance, strength, exemplar)
+            opened = replace(opened, pixels=laid)
+        on_step()
+        eye = deepen_iris(opened.pixels, edit.region.box, opened.geometry, shading.iris + shading.haze)
+        expected = edit.analysis.eye_contrast
+        return eye if expected is None else match_contrast(eye, edit.region.box, opened.geometry.frame, expected)
 
     def shade_eye(self, edit: Edit) -> EyeShading:
         """Return the colours, light and gaze of a rendered eye in this photo. Raises ValueError for any other."""

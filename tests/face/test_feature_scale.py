@@ -47,7 +47,7 @@ def draw_lashes(view: EyeView) -> FloatArray:
 
 
 def wipe(view: EyeView, picture: FloatArray, grain: FloatArray) -> FloatArray:
-    clean = remove_lash_tail(picture, view, look(grain))
+    clean = remove_lash_tail(picture, view, LIDS, look(grain))
     return remove_lower_lashes(clean, view, LIDS, Lashes(0.7, 0.3, 0.3 * SKIN), SKIN, look(grain))
 
 
