@@ -14,9 +14,11 @@ from photo.measure import LUMA, luma
 from photo.types import Box, FloatArray, Pixels
 from render.eyeball import EyeGeometry, aperture_alpha
 
-# calibration: eye-contrast. Eyes differ, too, not only photos: so much of the difference is made up for, on a
-# logarithmic scale, and in no band more than by these factors.
-_SHARE, _LEAST_GAIN, _MOST_GAIN = 0.4, 0.7, 1.3
+# calibration: eye-contrast. Eyes differ, too, not only photos: of a difference so much is made up for, on a logarithmic
+# scale, in each band where an eye has too much, and where it has too little; and all of it that is beyond what eyes
+# usually differ by; by no more than these factors. Irises sharper than their face are noticed more than softer ones.
+_TOO_MUCH, _TOO_LITTLE, _USUAL = np.array([0.8, 0.6, 0.4], np.float32), 0.3, 0.3
+_LEAST_GAIN, _MOST_GAIN = 0.3, 1.3
 # calibration: iris-depth. Ratios of luma. Refined eyes come out paler and flatter than asked for: so far, on a
 # logarithmic scale, the iris is brought back to the brightness that was asked for; so many times darker is what is
 # darker than that, brighter what is brighter; by no more than these factors.
@@ -64,7 +66,9 @@ def match_contrast(painted: Pixels, box: Box, frame: EyeFrame, expected: FloatAr
     if not within.any():
         return painted
     lacking = expected - measure_contrast(luma(reduced), within, half_width_px)
-    gains = np.clip(np.exp(_SHARE * lacking), _LEAST_GAIN, _MOST_GAIN)
+    share = np.where(lacking < 0, _TOO_MUCH, _TOO_LITTLE)
+    made_up = np.sign(lacking) * np.maximum(share * np.abs(lacking), np.abs(lacking) - _USUAL)
+    gains = np.clip(np.exp(made_up), _LEAST_GAIN, _MOST_GAIN)
     change = sum((gain - 1) * band for gain, band in zip(gains, split_bands(reduced, half_width_px), strict=True))
     soft = cv2.GaussianBlur(within, (0, 0), max(_FADE * half_width_px, 0.5))[..., None]
     changed = picture + fit_to(view, np.asarray(soft * change, np.float32))

@@ -250,7 +250,7 @@ def _lash_alpha(
     random = np.random.default_rng(shading.seed + 2)
     uneven = 1 + 0.10 * sum(np.cos(f * x + random.uniform(0, 2 * np.pi)) for f in (7, 12, 19))
     width = (0.038 + 0.040 * toward_temple) * uneven
-    strength = np.clip(0.15 + 0.75 * lashes.darkness, 0, 0.80) * (0.50 + 0.50 * toward_temple)
+    strength = np.clip(0.20 + 0.85 * lashes.darkness, 0, 0.90) * (0.50 + 0.50 * toward_temple)
     upper = np.exp(-((above / width) ** 2)) * strength * span
     lower = 0.16 * lashes.darkness * np.exp(-(((below - 0.05) / 0.06) ** 2)) * span * toward_temple * uneven
     hairs = _hair_alpha(x, y, lids, lashes, shading, is_fine=is_fine)
