@@ -57,6 +57,8 @@ def run_photos(job: FileJob, request: Request, entries: list[Entry]) -> tuple[in
     entries.sort(key=lambda entry: order.get(str(entry["input"]), len(order)))
     if passed_over := job.describe_passed_over():
         console.say(passed_over)
+    if stopped is None and any("error" in entry for entry in entries):
+        console.say("The same command does all again; with --retry_failed it tries only the photos that failed.")
     console.say(count_photos(entries, show(job.output_folder)))
     return (STOPPED, stopped) if stopped is not None else (worst(codes), None)
 

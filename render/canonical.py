@@ -69,7 +69,7 @@ def cut_patch(picture: Pixels | FloatArray, frame: EyeFrame, unit_px: int, box: 
     matrix[:, 2] -= (box.left, box.top)
     step = frame.half_width_px / unit_px
     source = picture.astype(np.float32)
-    # On a large face a blur that is as wide as the steps would cost more than its pixels: most of it is done by halving.
+    # A blur as wide as the steps on a large face would cost more than its pixels: halving does most of it.
     while step >= _HALVED_FROM:
         source = np.asarray(halve(source), np.float32)
         # The centre of the first of the larger pixels lies half a pixel from that of the first of the smaller ones.
