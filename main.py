@@ -38,7 +38,8 @@ from edit.options import options_from_flags
 from photo.errors import BadOption
 
 if TYPE_CHECKING:
-    from retouch.files import Entry, FileJob, JobFiles
+    from retouch.files import Entry, FileJob
+    from retouch.places import JobFiles
 
 _LIBRARY_FLAGS = ("index", "forget", "library_info", "people", "name_person", "not_person")
 
@@ -118,7 +119,7 @@ def _dispatch(request: Request, given: set[str]) -> int:
 
 def _name_files(parsed: argparse.Namespace, sources: tuple[Path, ...]) -> JobFiles:
     """What a run reads and writes. Raises BadOption."""
-    from retouch.files import JobFiles
+    from retouch.places import JobFiles
 
     is_auto = parsed.burst == "auto"
     output = None if parsed.output_path is None else Path(parsed.output_path)

@@ -8,7 +8,8 @@ from commands.request import Request
 from commands.work import tell, work
 from edit.arguments import BAD_USAGE
 from photo.names import show
-from retouch.files import Entry, FileJob, PhotoFiles, count_photos
+from retouch.files import Entry, FileJob, count_photos
+from retouch.places import PhotoFiles
 
 
 def run_photo(job: FileJob, request: Request, entries: list[Entry]) -> int:

@@ -10,7 +10,8 @@ from commands.outcome import DONE, STOPPED, Guarded
 from commands.request import Request
 from edit.arguments import BAD_USAGE
 from edit.options import Options
-from triage.run import OUTPUT_FOLDER, TriageFiles, TriageJob
+from retouch.places import OUTPUT_FOLDER
+from triage.run import TriageFiles, TriageJob
 from triage.scenes import judge_scene
 
 

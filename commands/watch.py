@@ -11,7 +11,8 @@ from commands.photos import open_journal, worst
 from commands.request import Request
 from commands.work import work
 from photo.names import show
-from retouch.files import Entry, FileJob, PhotoFiles, count_photos
+from retouch.files import Entry, FileJob, count_photos
+from retouch.places import PhotoFiles
 
 
 def watch_photos(job: FileJob, request: Request, entries: list[Entry]) -> int:

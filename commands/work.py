@@ -16,7 +16,8 @@ from photo.errors import BadOption
 from photo.names import show
 from photo.pace import describe_pace
 from photo.processes import Failure, WorkerDied, choose_worker_count, run_apart
-from retouch.files import Entry, FileJob, PhotoFiles, Summary
+from retouch.files import Entry, FileJob, Summary
+from retouch.places import PhotoFiles
 from retouch.progress import ignore_progress
 
 
