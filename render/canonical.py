@@ -28,7 +28,7 @@ _FAR_RADII = 2.0
 # Pixels farther apart than this are averaged, not picked from.
 _AVERAGED_FROM = 1.15
 # And from here on they are halved before, which leaves enough for the average.
-_HALVED_FROM = 4.0
+_HALVED_FROM = 8.0
 
 MAP_COUNT = 6
 """The number of maps that `draw_maps` returns."""
