@@ -62,7 +62,8 @@ class FaceAppearance:
     `blur_sigma_px`: blur of the sharpest edges, a standard deviation. `grain` float32 (h, w, 3): zero-mean noise of the
     skin, in 8-bit steps. `skin` float32 (3,): its median RGB, 0 … 255. `brow_ratio`: luma of the brows divided by the
     skin's. `highlight`: luma of the brightest skin, 0 … 255. `black` float32 (3,): RGB of the darkest spots of the
-    face, which haze makes gray. `tone`: whether the photo has colours or one hue.
+    face, which haze makes gray. `tone`: whether the photo has colours or one hue. `light_from_right`: the side of the
+    picture the light comes from, -1 left … 1 right; never 0, as no catchlight is central.
     """
 
     blur_sigma_px: float
@@ -72,6 +73,7 @@ class FaceAppearance:
     highlight: float
     black: FloatArray
     tone: Tone
+    light_from_right: float
 
     def tile_grain(self, height: int, width: int) -> FloatArray:
         """Return grain for a patch of any size, float32 (height, width, 3), tiled by mirroring, without seams."""
@@ -106,6 +108,7 @@ def measure_appearance(pixels: Pixels, face: Face) -> FaceAppearance:
         highlight=float(np.percentile(gray, 98)),
         black=_measure_black(pixels, face),
         tone=measure_tone(pixels, face),
+        light_from_right=measure_light_side(pixels, face),
     )
 
 

@@ -124,7 +124,7 @@ class DraftEngine:
         if self._exemplars:
             on_step()
             wanted = self.shade_eye(first or edit)
-            light = edit.analysis.light_from_right
+            light = appearance.light_from_right
             pair = choose_pair(self._exemplars, wanted.iris, wanted.clear_skin, light, seed)
             exemplar = pair.of(face.eye_frame(edit.feature).toward_right)
             laid = lay_exemplar(pixels, opened, edit.region, appearance, strength, exemplar)
@@ -147,7 +147,7 @@ class DraftEngine:
         clear = np.maximum(skin - haze, 1)
         iris = clear if source.iris is None else source.iris
         tiny = float(np.interp(frame.half_width_px, _TINY_HALF_WIDTH_PX, (1, 0)))
-        light = edit.analysis.light_from_right * frame.toward_right
+        light = appearance.light_from_right * frame.toward_right
         return EyeShading(
             iris=appearance.tone.apply(blend_into_shadow(iris, clear, tiny)),
             sclera=appearance.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),
