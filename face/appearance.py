@@ -33,8 +33,8 @@ _ENOUGH_PIXELS = 500_000
 _MOST_GRAIN_PX = 96.0
 # The same of the photo around a face without such a square.
 _MOST_AROUND_PX = 400.0
-# A value from here on is blown out and shows no grain; of a patch of skin no more than so many values may be.
-_BLOWN_OUT, _MOST_BLOWN_OUT = 252, 0.3
+# A value from here on is blown out and shows no grain.
+_BLOWN_OUT = 252
 # calibration: grain. Wide enough to keep the blotches of a noisy photo, which are several pixels across.
 _GRAIN_SIGMA_PX = 2.5
 # calibration: skin-hue. The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses,
@@ -237,19 +237,13 @@ def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
     bare = [patch for patch in patches if patch.max() < _BLOWN_OUT]
     if bare:
         return min(bare, key=lambda patch: float(luma(patch).std()))
-    # In a large or a noisy square some pixel is always blown out.
-    least = min(patches, key=_measure_blown_out, default=None)
-    if least is not None and _measure_blown_out(least) < _MOST_BLOWN_OUT:
-        return least
+    # In a large square some pixel is always blown out.
+    if patches and half == _MOST_GRAIN_PX:
+        return min(patches, key=lambda patch: np.count_nonzero(patch >= _BLOWN_OUT))
     # The photo instead, but no more than is needed: of 12 megapixels grain is large and slow.
     x, y = face.landmarks.points[:, :2].mean(axis=0)
     around = _cut_square(pixels, float(x), float(y), _MOST_AROUND_PX)
     return pixels if around is None else around
-
-
-def _measure_blown_out(patch: Pixels) -> float:
-    """The fraction of values that are as good as white, 0 … 1."""
-    return float((patch >= _BLOWN_OUT).mean())
 
 
 def _extract_grain(patch: Pixels) -> FloatArray:
