@@ -28,7 +28,8 @@ from edit.plan import EditPlan, FixResult
 from face.search import remeasure
 from face.types import EYES, Face, Feature
 from photo.errors import FixError
-from photo.files import FORMATS, load_photo, save_photo
+from photo.files import load_photo, save_photo
+from photo.formats import FORMATS
 from photo.types import Photo, Pixels
 from retouch.engines import make_draft
 from retouch.pipeline import fix_photo

@@ -34,7 +34,8 @@ from library.store import EMBEDDING_SIZE, FaceRecord, Library, PhotoRecord
 from photo import writing
 from photo.blend import Patch
 from photo.errors import FixError
-from photo.files import FORMATS, load_photo, save_photo
+from photo.files import load_photo, save_photo
+from photo.formats import FORMATS
 from photo.layers import ENDINGS as LAYER_ENDINGS
 from photo.layers import NamedPatch, encode_layers
 from photo.saving import Saving

@@ -37,7 +37,8 @@ from face.types import Feature
 from inpaint import StableDiffusionEngine
 from photo.canvas import Canvas
 from photo.errors import FixError
-from photo.files import FORMATS, load_photo
+from photo.files import load_photo
+from photo.formats import FORMATS
 from photo.geometry import scale_size
 from photo.types import Box, Photo, Region
 from retouch.engines import make_draft

@@ -27,7 +27,8 @@ from face.analysis import FaceAnalysis
 from face.identity import embed_face, measure_distance
 from face.search import find_faces, remeasure
 from face.types import EYES, Face
-from photo.files import FORMATS, load_photo
+from photo.files import load_photo
+from photo.formats import FORMATS
 from photo.types import FloatArray, Photo, Pixels
 from retouch.engines import make_draft
 from retouch.pipeline import analyze, fix_photo, plan_edits

@@ -73,7 +73,7 @@ def _keep(pixels: Pixels, photo: Photo, target: Path) -> None:
 
 
 def _encode(pixels: Pixels, photo: Photo, target: Path) -> None:
-    target.write_bytes(encode_photo("JPEG", pixels, photo)[0])
+    target.write_bytes(encode_photo("JPEG", pixels, photo).data)
 
 
 def _time(save: Callable[[Pixels, Photo, Path], None], pixels: Pixels, photo: Photo, target: Path) -> float:

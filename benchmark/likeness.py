@@ -18,7 +18,8 @@ import numpy as np
 
 from face.identity import SAME_PERSON, Embedding, embed_face, measure_distance
 from face.search import find_faces
-from photo.files import FORMATS, load_photo
+from photo.files import load_photo
+from photo.formats import FORMATS
 
 _ROUNDS = 5  # of which the fastest counts
 

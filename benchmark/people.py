@@ -13,7 +13,8 @@ from face.identity import SAME_PERSON, Embedding, embed_face
 from face.search import find_faces
 from face.types import Face
 from photo.errors import BadOption
-from photo.files import FORMATS, load_photo
+from photo.files import load_photo
+from photo.formats import FORMATS
 from photo.types import Pixels
 
 SKINS = ("dark", "medium", "light")

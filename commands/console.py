@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from photo.names import clean
+from photo.signals import STOPS
 
 if TYPE_CHECKING:
     from photo.types import Progress
@@ -27,7 +28,10 @@ _PATIENCE, _BETWEEN_LINES = 1.0, 10.0
 
 @contextmanager
 def note_interrupts(interrupts: list[int]) -> Iterator[None]:
-    """Stop the block at Ctrl+C as usual, and add each to `interrupts`: what is imported may take it for an error."""
+    """Stop the block at Ctrl+C as usual, and add each to `interrupts`: what is imported may take it for an error.
+
+    So do the other signals that end a run, unless somebody chose already what they do, as nohup does.
+    """
 
     def interrupt(number: int, _: object) -> None:
         interrupts.append(number)
@@ -37,16 +41,19 @@ def note_interrupts(interrupts: list[int]) -> Iterator[None]:
         if not isinstance(lost.exc_value, KeyboardInterrupt):
             report_before(lost)
 
-    before, report_before = None, sys.unraisablehook
+    before: dict[signal.Signals, Any] = {}
+    report_before = sys.unraisablehook
     with suppress(ValueError):  # only the main thread may set it, and no other one is interrupted
-        before = signal.signal(signal.SIGINT, interrupt)
+        for one in STOPS:
+            if one is signal.SIGINT or signal.getsignal(one) is signal.SIG_DFL:
+                before[one] = signal.signal(one, interrupt)
     sys.unraisablehook = report
     try:
         yield
     finally:
         sys.unraisablehook = report_before
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 class Console:

@@ -167,15 +167,15 @@ class ReferenceOptions:
 class OutputOptions:
     """How the result is written.
 
-    `quality` 1 … 100 is that of a JPEG; None keeps the one of the photo, and all blocks that no edit touches. With
-    `no_mark` the file does not say that it was edited. Raises BadOption.
+    `quality` 1 … 100 is that of a JPEG, HEIC or AVIF; None keeps that of a JPEG, and all blocks that no edit touches.
+    With `no_mark` the file does not say that it was edited. Raises BadOption.
     """
 
     quality: int | None = field(
         default=None,
         metadata=Flag(
-            "--quality", "encode a JPEG anew as a whole, at this quality", int, between=(1, 100),
-            unset="a JPEG keeps its own, and all blocks that no edit touches",
+            "--quality", "of a JPEG, HEIC or AVIF; a JPEG is encoded anew as a whole then", int, between=(1, 100),
+            unset="a JPEG keeps its own, and all blocks that no edit touches; HEIC 95, AVIF 100",
         ).field_metadata,
     )  # fmt: skip
     no_mark: bool = field(

@@ -17,7 +17,8 @@ from page.parts import EngineSettings, FaceSettings, Panel, Parts, Stage
 from page.session import shrink
 from page.theme import CANVAS_SCRIPT, PICK_SCRIPT
 from page.visitors import Visitors
-from photo.files import FORMATS, INPUT_ENDINGS, load_photo
+from photo.files import INPUT_ENDINGS, load_photo
+from photo.formats import FORMATS
 from photo.types import Pixels
 
 SAMPLES = Path(__file__).parents[1] / "data" / "inputs"

@@ -22,7 +22,8 @@ from edit.strokes import Strokes, covers
 from face.analysis import FaceAnalysis
 from face.types import Face, Feature
 from photo.errors import BadOption
-from photo.files import FORMATS, load_photo, save_photo
+from photo.files import load_photo, save_photo
+from photo.formats import FORMATS
 from photo.geometry import halve_toward
 from photo.preview import encode_jpeg
 from photo.types import Box, Photo, Pixels, Progress

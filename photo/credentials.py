@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from photo.errors import BadOption, MissingPackage
+from photo.formats import BY_NAME
 from photo.jpeg_file import foresee_growth
 from photo.mark import SourceType
 from photo.tool import NAME, read_version
 from photo.types import Box
-
-FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff"}
-"""The media type of each format that can be signed, by Pillow's name."""
 
 _INSTALL = "the packages for signing are not installed; run: pip install -r requirements_sign.txt"
 # Nothing is fetched: neither what a photo's credentials refer to, nor whether a certificate was revoked.
@@ -54,13 +52,18 @@ def check_signature(signature: Signature) -> None:
     _make_signer(signature)
 
 
+def check_format(format_name: str) -> None:
+    """Raise BadOption when files of a format, by Pillow's name, cannot be signed."""
+    if not BY_NAME[format_name].signed_as:
+        raise BadOption(f"A {format_name} file cannot be signed; choose .jpg, .png, .webp or .tif.")
+
+
 def sign(data: bytes, format_name: str, source: Path | None, signature: Signature) -> bytes:
     """Return a written photo with Content Credentials: edited from the file `source`, in the regions of `signature`.
 
     Raises BadOption when it cannot be signed, and MissingPackage.
     """
-    if format_name not in FORMATS:
-        raise BadOption(f"A {format_name} file cannot be signed; choose .jpg, .png, .webp or .tif.")
+    check_format(format_name)
     made = _sign(data, format_name, source, signature)
     if format_name == "JPEG":
         # The credentials lie before the further pictures that a file may hold, and move them.
@@ -82,7 +85,7 @@ def _sign(data: bytes, format_name: str, source: Path | None, signature: Signatu
                 with source.open("rb") as file:
                     builder.add_ingredient(ingredient, kind, file)
             signed = io.BytesIO()
-            builder.sign(signer, FORMATS[format_name], io.BytesIO(data), signed)
+            builder.sign(signer, BY_NAME[format_name].signed_as, io.BytesIO(data), signed)
     except c2pa.C2paError as error:
         raise BadOption(f"The photo cannot be signed with {signature.certificate}: {_shorten(error)}.") from error
     return signed.getvalue()
@@ -119,7 +122,7 @@ def _describe(format_name: str, source: Path | None, regions: Sequence[EditedReg
         )
     return {
         "claim_generator_info": [agent],
-        "format": FORMATS[format_name],
+        "format": BY_NAME[format_name].signed_as,
         "ingredients": ingredients,
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
@@ -132,7 +135,7 @@ def _find_media_type(path: Path) -> str:
     starts = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"RIFF": "WEBP", b"II": "TIFF", b"MM": "TIFF"}
     found = next((name for start, name in starts.items() if head.startswith(start)), None)
     if found is not None:
-        return FORMATS[found]
+        return BY_NAME[found].signed_as
     return {b"ftypheic": "image/heic", b"ftypmif1": "image/heif", b"ftypavif": "image/avif"}.get(head[4:12], "")
 
 

@@ -36,6 +36,8 @@ _RAW_EXIF = "Raw profile type exif"
 
 # Little- and big-endian, each with 32- or 64-bit offsets.
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# As bare samples, and as a container.
+_JPEG_XL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 _READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF")
 _MODES = {"1", "L", "LA", "LAB", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L"}
 # What Pillow's decoders raise on damaged files; it has no common class for them.
@@ -75,6 +77,8 @@ def decode_photo(file: IO[bytes], path: Path) -> Photo:
     file.seek(0)
     if not head:
         raise UnreadablePhoto(f"{path} is empty; get the photo again from where it came from.")
+    if head.startswith(_JPEG_XL_STARTS):
+        raise UnreadablePhoto(f"{path} is a JPEG XL file, which cannot be read; export it as TIFF or PNG.")
     if raw.is_raw(path):
         return _read_raw(file, path)
     formats: tuple[str, ...] = _READABLE
@@ -278,16 +282,13 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
             return deep_tiff
     if image.format == "HEIF" and int(image.info.get("bit_depth", 8)) > 8:
         return read_deep_heif(file)
-    if image.format == "PNG" and head[24] == 16 and head[25] in (2, 4, 6):
-        # Pillow keeps 8 bits of these; it has decoded them before all the same, as only it reports damaged files.
+    if image.format == "PNG" and is_deep_png(head):
+        # Pillow has decoded it before all the same, as only it reports damaged files.
         file.seek(0)
-        deep = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-        if deep is None or deep.dtype != np.uint16 or deep.shape[:2] != (image.height, image.width):
+        deep = read_deep_png(file.read())
+        if deep.shape[:2] != (image.height, image.width):
             raise ValueError("16-bit samples cannot be decoded")
-        if head[25] == 4:
-            return np.ascontiguousarray(deep[..., ::3])  # gray and alpha, which comes as B = G = R and alpha
-        order = cv2.COLOR_BGRA2RGBA if deep.shape[2] == 4 else cv2.COLOR_BGR2RGB
-        return np.asarray(cv2.cvtColor(deep, order), np.uint16)
+        return deep
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16)  # from either byte order
     if image.mode == "PA" or (image.mode in ("P", "RGB") and "transparency" in image.info):
@@ -299,6 +300,21 @@ def _read_samples(image: Image.Image, file: IO[bytes], head: bytes) -> Samples:
     elif image.mode in ("P", "RGBX", "YCbCr"):
         image = image.convert("RGB")
     return copy_samples(image)
+
+
+def is_deep_png(head: bytes) -> bool:
+    """Return whether a PNG file, by its first bytes, holds 16-bit samples of which Pillow keeps 8 bits."""
+    return head[24] == 16 and head[25] in (2, 4, 6)
+
+
+def read_deep_png(data: bytes) -> NDArray[np.uint16]:
+    """Return the samples (H, W, 2 … 4) of a PNG file of 16 bits with colours or alpha. Raises ValueError."""
+    deep: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if deep is None or deep.dtype != np.uint16:
+        raise ValueError("16-bit samples cannot be decoded")
+    if data[25] == 4:
+        return np.ascontiguousarray(deep[..., ::3])  # gray and alpha, which comes as B = G = R and alpha
+    return np.asarray(cv2.cvtColor(deep, cv2.COLOR_BGRA2RGBA if deep.shape[2] == 4 else cv2.COLOR_BGR2RGB), np.uint16)
 
 
 def copy_samples(image: Image.Image) -> Samples:

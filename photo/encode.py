@@ -11,7 +11,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 from photo import color, iptc, png_chunks, xmp
 from photo.decode import XMP_KEY, Samples, to_8_bits
 from photo.errors import UnwritablePhoto
+from photo.formats import BY_NAME
 from photo.heif import write_heif
 from photo.jpeg_file import APP1, COMMENT, LARGEST_CONTENT, Segment
 from photo.jpeg_metadata import pack_resources
@@ -31,33 +32,48 @@ from photo.types import Photo, Pixels
 JPEG_QUALITY = 95
 """Pillow's scale, 1 … 100: high enough that encoding anew is not visible, low enough that files do not grow much."""
 
+_HEIF_QUALITY = 95
+# The best that the encoder has; its colours are not stored as RGB, so that it is not quite lossless.
+_AVIF_QUALITY = 100
+
 PNG_COMPRESSION = 1
 """zlib's level, 0 … 9. On photos, whose low bits are noise, 6 saves a tenth of the size in three times the time."""
 
-_LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383, "AVIF": 65536, "HEIF": 16384}
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG and Pillow use
 # Rows processed at a time, so that a 16-bit photo is not in memory twice.
 _SLAB_ROWS = 256
 
 
-def encode_photo(
-    format_name: str, pixels: Pixels, photo: Photo, quality: int | None = None
-) -> tuple[bytes, str | None]:
-    """Return `pixels` uint8 (H, W, 3) as the bytes of a file.
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A photo as the bytes of a file, with sentences on what the format could not keep, or None.
+
+    `samples` are those that the file was made of, as it stores them: (H, W) or (H, W, 2 … 4), of 8 or 16 bits. It
+    `is_verified` when the bytes were decoded again already, and compared with them.
+    """
+
+    data: bytes
+    note: str | None
+    samples: Samples
+    is_verified: bool = False
+
+
+def encode_photo(format_name: str, pixels: Pixels, photo: Photo, quality: int | None = None) -> Encoded:
+    """Return `pixels` uint8 (H, W, 3) as a file.
 
     `format_name` is Pillow's: JPEG, PNG, WEBP, TIFF, BMP, AVIF or HEIF.
 
-    A JPEG gets the `quality` 1 … 100 of Pillow's scale; without one that of the photo, if it was a JPEG. The second
-    value is sentences on what the format could not keep, or None. Raises UnwritablePhoto when the format cannot hold a
-    photo of this size, and OSError when the encoder fails.
+    Formats that have one get the `quality` 1 … 100 of their encoder's scale; without it a JPEG gets that of the photo,
+    if it was a JPEG. Raises UnwritablePhoto when the format cannot hold a photo of this size, and OSError when the
+    encoder fails.
     """
     # Never straight into a file: on a full disk Pillow's encoders take an incomplete write for a complete one.
     file = io.BytesIO()
-    note = _encode(file, format_name, pixels, photo, quality)
+    note, samples = _encode(file, format_name, pixels, photo, quality)
     data = file.getvalue()
     if not is_whole(format_name, data):
         raise OSError(f"the {format_name} encoder stopped before the end")
-    return data, note
+    return Encoded(data, note, samples)
 
 
 def is_whole(format_name: str, data: bytes) -> bool:
@@ -97,10 +113,12 @@ def _holds_its_boxes(data: bytes) -> bool:
     return at == len(data) > 0
 
 
-def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo, quality: int | None) -> str | None:
-    """Write the photo to `file`; return sentences on what could not be kept, or None."""
-    if max(photo.width, photo.height) > _LARGEST_SIDE.get(format_name, 2**31):
-        limit = _LARGEST_SIDE[format_name]
+def _encode(
+    file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo, quality: int | None
+) -> tuple[str | None, Samples]:
+    """Write the photo to `file`; return sentences on what could not be kept, or None, and the samples written."""
+    limit = BY_NAME[format_name].largest_side
+    if limit is not None and max(photo.width, photo.height) > limit:
         raise UnwritablePhoto(f"A {format_name} file holds at most {limit} pixels a side; choose .png instead.")
     notes = list(photo.notes)
     samples, alpha = _suit_format(fold_back(pixels, photo), pixels, photo, format_name, notes)
@@ -122,14 +140,13 @@ def _encode(file: IO[bytes], format_name: str, pixels: Pixels, photo: Photo, qua
         notes += [damage] if damage else []
     else:
         extras = _collect_extras(photo, profile, format_name, notes)
-        if format_name == "JPEG":
-            extras.update(_choose_compression(photo, quality))
+        extras.update(_choose_compression(photo, format_name, quality))
         _write(file, samples, is_cmyk, format_name, extras, photo.chunks)
     if format_name == "JPEG" and photo.format in ("JPEG", "MPO"):
         notes.append(
             "A JPEG is encoded anew as a whole, so other pixels differ a little, too; a PNG keeps them exactly."
         )
-    return " ".join(dict.fromkeys(notes)) or None
+    return " ".join(dict.fromkeys(notes)) or None, samples
 
 
 def _suit_format(
@@ -320,15 +337,13 @@ def _collect_extras(photo: Photo, profile: bytes | None, format_name: str, notes
             extras["exif"] = exif
         extras["extra"] = _collect_segments(photo, packet, notes)
     elif format_name == "WEBP":
-        # Lossless, so that unedited pixels stay exact; method 0 is the only one that takes seconds, not minutes.
-        extras.update(lossless=True, quality=0, method=0, exact=True, exif=exif, xmp=packet.encode())
+        extras.update(exif=exif, xmp=packet.encode())
     elif format_name == "PNG":
-        extras.update(compress_level=PNG_COMPRESSION, pnginfo=_collect_png_text(photo))
+        extras["pnginfo"] = _collect_png_text(photo)
         if exif:
             extras["exif"] = exif
     elif format_name == "AVIF":
-        # The best that the encoder has; its colours are not stored as RGB, so that it is not quite lossless.
-        extras.update(quality=100, subsampling="4:4:4", speed=10, exif=exif, xmp=packet.encode())
+        extras.update(exif=exif, xmp=packet.encode())
         notes.append("AVIF is encoded anew as a whole, so other pixels may differ a little, too.")
     elif format_name == "HEIF":
         extras.update({name: value for name, value in (("exif", exif), ("xmp", packet.encode())) if value})
@@ -336,8 +351,22 @@ def _collect_extras(photo: Photo, profile: bytes | None, format_name: str, notes
     return extras
 
 
-def _choose_compression(photo: Photo, quality: int | None) -> dict[str, Any]:
-    """Arguments of Pillow's `save` that make a JPEG like the one that the photo was, or as the user chose."""
+def _choose_compression(photo: Photo, format_name: str, quality: int | None) -> dict[str, Any]:
+    """Arguments of Pillow's `save` for how samples are compressed: without loss, or at the quality the user chose.
+
+    A JPEG becomes like the one that the photo was, if no quality is chosen.
+    """
+    if format_name == "WEBP":
+        # Method 0 is the only one that takes seconds, not minutes.
+        return {"lossless": True, "quality": 0, "method": 0, "exact": True}
+    if format_name == "PNG":
+        return {"compress_level": PNG_COMPRESSION}
+    if format_name == "AVIF":
+        return {"quality": quality or _AVIF_QUALITY, "subsampling": "4:4:4", "speed": 10}
+    if format_name == "HEIF":
+        return {"quality": quality or _HEIF_QUALITY}
+    if format_name == "BMP":
+        return {}
     extras: dict[str, Any] = {"subsampling": photo.subsampling or 0, "progressive": photo.is_progressive}
     if quality is None and photo.quantization:
         # Pillow encodes gray with one table, and has no place for a fourth.

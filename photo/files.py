@@ -6,7 +6,9 @@ checks the paths and formats.
 
 from __future__ import annotations
 
+import os
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +17,10 @@ import numpy as np
 
 from photo.credentials import sign
 from photo.decode import decode_photo
-from photo.encode import encode_photo
+from photo.encode import Encoded, encode_photo
 from photo.errors import UnreadablePhoto, UnwritablePhoto
+from photo.formats import FORMATS
+from photo.heif import find_plugin
 from photo.jpeg_blocks import BlocksNotKept
 from photo.jpeg_keeping import keep_jpeg
 from photo.mark import mark_photo
@@ -25,23 +29,6 @@ from photo.saving import Saving
 from photo.types import Photo, Pixels
 from photo.verify import verify
 from photo.writing import Originals, check_writable, describe_error, explain_write_errors, write_whole
-
-FORMATS = {
-    ".avif": "AVIF",
-    ".bmp": "BMP",
-    ".heic": "HEIF",
-    ".heif": "HEIF",
-    ".hif": "HEIF",
-    ".jfif": "JPEG",
-    ".jpe": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpg": "JPEG",
-    ".png": "PNG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WEBP",
-}
-"""Pillow's name of the format, by each file name ending: all of them are read and written."""
 
 INPUT_ENDINGS = (*FORMATS, *RAW_ENDINGS)
 """The file name endings of all that is read: the formats above, and raw files, which are never written."""
@@ -66,7 +53,8 @@ def load_photo(path: Path) -> Photo:
         if not stat.S_ISREG(kind):
             raise UnreadablePhoto(f"{path} is not a file; name a photo file.")
         with path.open("rb") as file:
-            return replace(decode_photo(file, path), path=path)
+            stamp = _stamp(os.fstat(file.fileno()))
+            return replace(decode_photo(file, path), path=path, stamp=stamp)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UnreadablePhoto(f"{path} does not exist; check the name.") from error
     except PermissionError as error:
@@ -98,27 +86,44 @@ def save_photo(
     data, note, check = _read_original(photo) if is_unedited else None, None, None
     if data is None:
         with explain_write_errors(path):
-            data, note = encode_edited(format_name, pixels, photo, saving)
+            encoded = encode_edited(format_name, pixels, photo, saving)
         if saving.signature is not None:
-            data = sign(data, format_name, photo.path, saving.signature)
-        check = partial(verify, format_name, data, pixels, photo, saving.quality)
-    write_whole(path, data, originals, check)
+            signed = sign(encoded.data, format_name, photo.path, saving.signature)
+            encoded = replace(encoded, data=signed, is_verified=False)
+        data, note = encoded.data, encoded.note
+        check = None if encoded.is_verified else partial(verify, format_name, encoded, saving.quality)
+    write_whole(path, data, originals, check, last_check=partial(_refuse_newer, path, photo))
     return " ".join(filter(None, [photo.warning, note])) or None
 
 
+def _refuse_newer(path: Path, photo: Photo) -> None:
+    """Raise UnwritablePhoto when `path` is the file of the photo, and no longer as it was when that was read."""
+    if photo.path is None or photo.stamp is None:
+        return
+    with suppress(OSError):  # a file that is gone cannot be lost
+        if path.samefile(photo.path) and _stamp(path.stat()) != photo.stamp:
+            raise UnwritablePhoto(f"{path} was changed by another program meanwhile, and stays as that left it.")
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
+
+
 def check_output(path: Path, originals: Originals) -> None:
-    """Raise UnwritablePhoto when no photo can be written to `path`, as far as can be checked without writing."""
+    """Raise UnwritablePhoto when no photo can be written to `path`, as far as can be checked without writing.
+
+    Raises MissingPackage where the package for HEIC is not installed.
+    """
     check_writable(path, originals)
     if path.suffix.lower() not in FORMATS:
         ending = f"the ending {path.suffix}" if path.suffix else "no ending"
         raise UnwritablePhoto(f"{path} has {ending}; name a file ending in {', '.join(FORMATS)}.")
+    if FORMATS[path.suffix.lower()] == "HEIF":
+        find_plugin(path)
 
 
-def encode_edited(format_name: str, pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str | None]:
-    """Return the bytes of the edited photo, and sentences on what could not be kept, or None.
-
-    `format_name` is Pillow's.
-    """
+def encode_edited(format_name: str, pixels: Pixels, photo: Photo, saving: Saving) -> Encoded:
+    """Return the edited photo as a file; `format_name` is Pillow's."""
     notes: list[str | None] = []
     if format_name == own_format(photo) == "JPEG" and saving.quality is None:
         try:
@@ -130,8 +135,8 @@ def encode_edited(format_name: str, pixels: Pixels, photo: Photo, saving: Saving
     if saving.is_marked:
         photo, note = mark_photo(photo, saving.source_type)
         notes.append(note)
-    data, note = encode_photo(format_name, pixels, photo, saving.quality)
-    return data, " ".join(filter(None, [*notes, note])) or None
+    encoded = encode_photo(format_name, pixels, photo, saving.quality)
+    return replace(encoded, note=" ".join(filter(None, [*notes, encoded.note])) or None)
 
 
 def own_format(photo: Photo) -> str:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from photo.errors import MissingPackage
 
-_QUALITY = 95
-
 
 def find_plugin(path: Path) -> str:
     """Return Pillow's name of the format HEIC, once the plug-in is registered. Raises MissingPackage without it."""
@@ -40,7 +38,7 @@ def write_heif(file: IO[bytes], samples: NDArray[Any], mode: str, extras: dict[s
     package = _import(Path())
     height, width = samples.shape[:2]
     heif = package.from_bytes(mode=mode, size=(width, height), data=np.ascontiguousarray(samples).tobytes())
-    heif.save(file, format="HEIF", quality=_QUALITY, **extras)
+    heif.save(file, format="HEIF", **extras)
 
 
 def decode_heif(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:

@@ -13,6 +13,8 @@ import struct
 import tempfile
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from photo.jpeg_file import Segment, read_jpeg, replace_picture
+from photo.jpeg_file import END, HUFFMAN_TABLES, RESTART_INTERVAL, JpegFile, Segment, read_jpeg, replace_picture
 from photo.types import FloatArray, Mask
 
 Samples8 = NDArray[np.uint8]
@@ -40,9 +42,15 @@ _LIBRARY_LOCK = threading.Lock()
 _DAMAGES = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error)
 # Levels. Where colour differs by less than this at the rim of an edit, it is left as it was.
 _FAINT_COLOR = 1.5
+# Where a frame names its first component, of three bytes each, and where a scan of one component names it.
+_FIRST_COMPONENT, _SCAN_COMPONENT = 6, 5
+# Rows compared at a time, a multiple of the height of every block.
+_BAND_ROWS = 64
 # What 8-bit Huffman coding can express.
 _MOST_COEFFICIENT = 1023
 _NAMES = ("Y", "Cb", "Cr", "K")
+# How many of them are luma and colour.
+_COLORS = 3
 # ITU-R BT.601, full range, as JFIF says.
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168735892, -0.331264108, 0.5], [0.5, -0.418687589, -0.081312411]], np.float32
@@ -67,7 +75,7 @@ def edit_jpeg(source: bytes, before: Samples8, after: Samples8, metadata: tuple[
     """Return the JPEG file `source` with `metadata`, where the samples that differ in `before` and `after` are edited.
 
     Both are as they lie in the file, not turned upright, and `before` is what the file decodes to. Raises
-    BlocksNotKept; the file was decoded again to be sure that all other pixels stayed as they were.
+    BlocksNotKept; the file was decoded again, whole, to be sure that it shows the edit, and all other pixels as before.
     """
     try:
         jpeg = read_jpeg(source)
@@ -76,22 +84,28 @@ def edit_jpeg(source: bytes, before: Samples8, after: Samples8, metadata: tuple[
     if not jpeg.is_common:
         raise BlocksNotKept("it is of a rare kind")
     # Before the package sees it, which would make room for whatever size a damaged file claims.
-    if before.shape != after.shape or not np.array_equal(_decode(source, before.shape), before):
+    if before.shape != after.shape or not _is_picture(source, before):
         raise BlocksNotKept("the file changed meanwhile")
     picture = _read_picture(source)
     grid = _Grid(picture)
+    # The package calls all of four components CMYK.
+    color_space = "JCS_YCCK" if jpeg.is_ycck else str(picture.jpeg_color_space)
     touched = grid.find(before, after)
     while True:
-        edited = _edit(picture, grid, touched, before, after)
+        edited = _edit(picture, color_space, grid, touched, before, after)
         wider = _widen(touched, edited.needs_neighbours)
         if np.array_equal(wider, touched):
             break
         touched = wider
-    for name, planes in edited.coefficients.items():
-        setattr(picture, name, planes)
-    written = _write_picture(picture, jpeg.is_progressive)
-    data = replace_picture(jpeg, read_jpeg(written), metadata).pack()
-    _check(data, before, grid, touched)
+    coefficients = edited.coefficients
+    if "K" in coefficients and not np.array_equal(coefficients["K"], picture.K):
+        written = _write_planes(list(coefficients.values()), jpeg)
+    else:
+        for name, planes in coefficients.items():
+            setattr(picture, name, planes)
+        written = read_jpeg(_write_picture(picture, jpeg.is_progressive))
+    data = replace_picture(jpeg, written, metadata).pack()
+    check_edited(data, before, after, grid, touched)
     return EditedJpeg(data, int(touched.sum()), int(touched.size), (grid.width, grid.height))
 
 
@@ -126,11 +140,32 @@ def _write_picture(picture: Any, is_progressive: bool) -> bytes:
             raise BlocksNotKept("its coefficients cannot be written") from error
 
 
+def _write_planes(planes: list[NDArray[np.int16]], jpeg: JpegFile) -> JpegFile:
+    """A file of the coefficients of each component in a scan of its own, with the frame and the steps of another.
+
+    The package writes three components at most, but a gray picture of each, whose scan is what such a file holds.
+    """
+    if jpeg.is_progressive:
+        raise BlocksNotKept("the edit changes its black ink, and it comes in several passes")
+    import jpeglib
+
+    scans = b""
+    for plane, number in zip(planes, jpeg.frame.content[_FIRST_COMPONENT::3], strict=True):
+        # The steps stand in the frame of the whole; those of the gray picture are not used.
+        gray = read_jpeg(_write_picture(jpeglib.from_dct(plane, qt=np.ones((1, 8, 8), np.uint16)), False))
+        tables = b"".join(segment.pack() for segment in gray.segments if segment.marker == HUFFMAN_TABLES)
+        scan = bytearray(gray.scans.removesuffix(END))
+        scan[_SCAN_COMPONENT] = number
+        scans += tables + scan
+    kept = (segment for segment in jpeg.segments if segment.marker not in (HUFFMAN_TABLES, RESTART_INTERVAL))
+    return read_jpeg(JpegFile(tuple(kept), scans + END, b"").pack())
+
+
 class _Grid:
     """The grid of the coarsest blocks of a picture (its MCUs), each with all blocks of all components in it.
 
     `width` and `height` are in pixels, `rows` and `columns` count them. `factors` are the blocks (down, across) of each
-    component in one of them.
+    component in one of them. `mean_step` is the coarsest step of the mean of a block, in levels.
     """
 
     def __init__(self, picture: Any) -> None:
@@ -142,6 +177,7 @@ class _Grid:
         if any(most_down % down or most_across % across for down, across in self.factors):
             raise BlocksNotKept("its colours have an odd resolution")
         self.height, self.width = 8 * most_down, 8 * most_across
+        self.mean_step = max(float(np.asarray(picture.get_component_qt(index))[0, 0]) for index in range(count)) / 8
         self.rows = -(-int(picture.height) // self.height)
         self.columns = -(-int(picture.width) // self.width)
 
@@ -161,9 +197,17 @@ class _Grid:
         picked = samples[down[rows][:, :, None], across.reshape(self.columns, self.width)[columns][:, None, :]]
         return picked.astype(np.float32).reshape(*picked.shape[:3], 1 if samples.ndim == 2 else samples.shape[2])
 
+    def average(self, samples: Samples8, touched: Mask) -> FloatArray:
+        """The means of the touched blocks of one row of the grid, of which `samples` are, float32 (n, channels)."""
+        starts = np.flatnonzero(touched) * self.width
+        blocks = [samples[:, start : start + self.width].mean(axis=(0, 1), dtype=np.float32) for start in starts]
+        return np.array(blocks, np.float32).reshape(len(starts), -1)
+
 
 def _find_columns(one: Samples8, other: Samples8, width: int) -> NDArray[np.intp]:
     """The columns of blocks, `width` pixels each, in which two bands of samples differ."""
+    if np.array_equal(one, other):
+        return np.empty(0, np.intp)
     differs = (one != other).reshape(len(one), -1).any(axis=0)
     return np.unique(np.flatnonzero(differs) // (width * (1 if one.ndim == 2 else one.shape[2])))
 
@@ -176,14 +220,14 @@ class _Edited:
     needs_neighbours: Mask
 
 
-def _edit(picture: Any, grid: _Grid, touched: Mask, before: Samples8, after: Samples8) -> _Edited:
+def _edit(picture: Any, color_space: str, grid: _Grid, touched: Mask, before: Samples8, after: Samples8) -> _Edited:
     """The coefficients with the edit in them.
 
     The colour of blocks at the rim of `touched` stays where the edit hardly changes it; where it does, the block needs
     its neighbours.
     """
     old, new = grid.cut(before, touched), grid.cut(after, touched)
-    deltas = _to_components(str(picture.jpeg_color_space), new - old)
+    deltas = _to_components(color_space, new - old)
     rows, columns = np.nonzero(touched)
     is_rim = _find_rim(touched)[rows, columns]
     needs = np.zeros_like(touched)
@@ -196,8 +240,8 @@ def _edit(picture: Any, grid: _Grid, touched: Mask, before: Samples8, after: Sam
         where = _BlockPlaces(rows, columns, (down, across), planes.shape[:2])
         known = where.get(planes) * table
         delta = deltas[..., index]
-        if str(picture.jpeg_color_space) == "JCS_YCbCr":
-            delta = _unclip(delta, old, new, where.join(_transform_back(known)), index)
+        if color_space in ("JCS_YCbCr", "JCS_YCCK") and index < _COLORS:
+            delta = _unclip(delta, old[..., :_COLORS], new[..., :_COLORS], where.join(_transform_back(known)), index)
         delta = _shrink(delta, 8 * down, 8 * across)
         if (delta.shape[1], delta.shape[2]) != (grid.height, grid.width):
             is_faint = np.abs(delta).max(axis=(1, 2)) < _FAINT_COLOR
@@ -208,8 +252,6 @@ def _edit(picture: Any, grid: _Grid, touched: Mask, before: Samples8, after: Sam
         is_same = ~changed.any(axis=(-2, -1))
         quantized[is_same] = where.get(planes)[is_same]
         where.put(planes, quantized.astype(np.int16))
-        if name == "K" and not np.array_equal(planes, picture.K):
-            raise BlocksNotKept("the edit changes its black ink")  # which the package cannot write
         coefficients[name] = planes
     return _Edited(coefficients, needs)
 
@@ -317,25 +359,65 @@ def _widen(touched: Mask, needs_neighbours: Mask) -> Mask:
     return touched | (grown != 0)
 
 
-def _decode(data: bytes, shape: tuple[int, ...]) -> Samples8:
-    """The samples of a JPEG file as Pillow decodes them; none where it cannot, or where their size is another."""
-    with warnings.catch_warnings():
+def _is_picture(source: bytes, samples: Samples8) -> bool:
+    """Whether a JPEG file decodes to samples."""
+    with _decode(source, samples.shape) as image:
+        if image is None:
+            return False
+        bands = (slice(top, top + _BAND_ROWS) for top in range(0, len(samples), _BAND_ROWS))
+        return all(np.array_equal(_read_rows(image, rows), samples[rows]) for rows in bands)
+
+
+@contextmanager
+def _decode(data: bytes, shape: tuple[int, ...]) -> Iterator[Image.Image | None]:
+    """A JPEG file as Pillow decodes it, whole; None where it cannot, or where size or channels are others."""
+    with warnings.catch_warnings(), ExitStack() as stack:
         warnings.simplefilter("ignore")  # Pillow warns of sizes that the photo was read with
+        found = None
         try:
-            with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
-                if (image.height, image.width) == shape[:2]:
-                    return np.asarray(image)
+            image = stack.enter_context(Image.open(io.BytesIO(data), formats=("JPEG", "MPO")))
+            if (image.height, image.width) == shape[:2] and len(image.getbands()) == (shape[2] if shape[2:] else 1):
+                image.load()
+                found = image
         except (*_DAMAGES, Image.DecompressionBombError):
             pass
-    return np.empty((0, 0), np.uint8)
+        yield found
 
 
-def _check(data: bytes, before: Samples8, grid: _Grid, touched: Mask) -> None:
-    """Raise BlocksNotKept unless the file decodes to `before` wherever no block was touched."""
-    after = _decode(data, before.shape)
-    is_kept = after.shape == before.shape
-    for row in range(grid.rows if is_kept else 0):
-        band = slice(row * grid.height, (row + 1) * grid.height)
-        is_kept = is_kept and bool(touched[row, _find_columns(after[band], before[band], grid.width)].all())
-    if not is_kept:
-        raise BlocksNotKept("its other pixels would have changed")
+def _read_rows(image: Image.Image, rows: slice) -> Samples8:
+    """Some rows of a decoded picture: a copy of the whole takes longer than all the comparing."""
+    return np.asarray(image.crop((0, rows.start, image.width, min(rows.stop, image.height))))
+
+
+def check_edited(data: bytes, before: Samples8, after: Samples8, grid: _Grid, touched: Mask) -> None:
+    """Raise BlocksNotKept unless the file decodes to `before` where no block was touched, elsewhere near to `after`."""
+    with _decode(data, before.shape) as image:
+        if image is None:
+            raise BlocksNotKept("it could not be read again")
+        found = _compare(image, before, grid, touched)
+    edits, errors = [0.0], [0.0]
+    for row in np.flatnonzero(touched.any(axis=1)).tolist():
+        rows = slice(row * grid.height, (row + 1) * grid.height)
+        bands = before[rows], found.get(row, before[rows]), after[rows]
+        old, new, wanted = (grid.average(band, touched[row]) for band in bands)
+        edits += np.abs(wanted - old).ravel().tolist()
+        errors += np.abs(wanted - new).ravel().tolist()
+    # The mean of a block cannot be finer than a step of its first coefficient.
+    if np.mean(errors) > _FAINT_COLOR + grid.mean_step + np.mean(edits) / 2:
+        raise BlocksNotKept("the edit would not show in it")
+
+
+def _compare(image: Image.Image, before: Samples8, grid: _Grid, touched: Mask) -> dict[int, Samples8]:
+    """The samples of each row of blocks that differs, by its number. Raises BlocksNotKept where none may differ."""
+    found = {}
+    for top in range(0, len(before), _BAND_ROWS):
+        band = _read_rows(image, slice(top, top + _BAND_ROWS))
+        if np.array_equal(band, before[top : top + _BAND_ROWS]):
+            continue
+        for row in range(top // grid.height, -(-(top + len(band)) // grid.height)):
+            new = band[row * grid.height - top : (row + 1) * grid.height - top]
+            old = before[row * grid.height : (row + 1) * grid.height]
+            if not touched[row, _find_columns(new, old, grid.width)].all():
+                raise BlocksNotKept("its other pixels would have changed")
+            found[row] = new
+    return found

@@ -18,7 +18,12 @@ LARGEST_CONTENT = 65533
 """The most bytes that a segment holds."""
 
 APP0, APP1, APP2, APP13, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
+_APP14 = 0xEE
+HUFFMAN_TABLES, RESTART_INTERVAL = 0xC4, 0xDD
 _SOI, _EOI, _SCAN = b"\xff\xd8", 0xD9, 0xDA
+END = bytes((0xFF, _EOI))
+"""The marker at the end of a picture."""
+
 _PROGRESSIVE = (0xC2,)
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _MPF_ENTRIES = 0xB002
@@ -69,6 +74,12 @@ class JpegFile:
     def is_common(self) -> bool:
         """Whether it is of the kind that every reader knows: 8 bits, Huffman codes, baseline or progressive."""
         return self.frame.marker in (0xC0, 0xC1, 0xC2) and self.frame.content[0] == 8
+
+    @property
+    def is_ycck(self) -> bool:
+        """Whether its four components are luma, two of colour, and black, as Adobe's marker tells."""
+        adobe = next((s.content for s in self.segments if s.marker == _APP14 and s.content.startswith(b"Adobe")), b"")
+        return len(self.frame.content) == 6 + 4 * 3 and len(adobe) >= 12 and adobe[11] == 2
 
     def pack(self) -> bytes:
         """Return the file."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from photo.decode import straighten_exif
-from photo.encode import fold_back
+from photo.encode import Encoded, fold_back
 from photo.jpeg_blocks import BlocksNotKept, edit_jpeg
 from photo.jpeg_file import APP0, APP1, EXIF_NAME, LARGEST_CONTENT, Segment, read_jpeg, unlink_thumbnail
 from photo.jpeg_metadata import LOST_CREDENTIALS
@@ -17,7 +17,8 @@ from photo.saving import Saving
 from photo.types import Photo, Pixels
 from photo.xmp import XMP_NAME
 
-TURN_BACK: dict[int, Callable[[Any], Any]] = {
+# The step that turns an upright picture back to how it lies in the file, by EXIF orientation.
+_TURN_BACK: dict[int, Callable[[Any], Any]] = {
     2: np.fliplr,
     3: lambda a: np.rot90(a, 2),
     4: np.flipud,
@@ -26,12 +27,11 @@ TURN_BACK: dict[int, Callable[[Any], Any]] = {
     7: lambda a: np.rot90(a.swapaxes(0, 1), 2),
     8: lambda a: np.rot90(a, -1),
 }
-"""The step that turns an upright picture back to how it lies in the file, by EXIF orientation."""
 _APP11 = 0xEB
 
 
-def keep_jpeg(pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str]:
-    """Return an edited JPEG photo with every block that was not edited as it lies in its file, and what to say of it.
+def keep_jpeg(pixels: Pixels, photo: Photo, saving: Saving) -> Encoded:
+    """Return an edited JPEG photo with every block that was not edited as it lies in its file.
 
     `pixels` uint8 (H, W, 3) is `photo.pixels` with edits. Metadata stays as it lies in the file, the orientation, too;
     only the small preview, which shows the old picture, and Content Credentials go, and the mark comes. Raises
@@ -48,16 +48,17 @@ def keep_jpeg(pixels: Pixels, photo: Photo, saving: Saving) -> tuple[bytes, str]
     after = fold_back(pixels, photo)
     if before.dtype != np.uint8 or before.shape != after.shape:
         raise BlocksNotKept("its samples are of a rare kind")
-    turn = TURN_BACK.get(_read_orientation(segments), lambda a: a)
+    turn = _TURN_BACK.get(_read_orientation(segments), lambda a: a)
     metadata, notes = _keep_metadata(segments, saving)
-    edited = edit_jpeg(source, turn(before), turn(after), metadata)
+    wanted = turn(after)
+    edited = edit_jpeg(source, turn(before), wanted, metadata)
     height, width = edited.block_size[1], edited.block_size[0]
     notes.insert(
         0,
         f"A JPEG holds blocks, here of {width} × {height} pixels: {edited.touched:,} of {edited.blocks:,} "
         "were encoded anew, all others are as they were.",
     )
-    return edited.data, " ".join(notes)
+    return Encoded(edited.data, " ".join(notes), wanted, is_verified=True)
 
 
 def _read_orientation(segments: tuple[Segment, ...]) -> int:

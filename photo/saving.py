@@ -12,9 +12,9 @@ from photo.mark import SourceType
 class Saving:
     """How a photo is saved.
 
-    `quality` 1 … 100 encodes a JPEG anew as a whole, at that quality of Pillow's scale; None keeps what a JPEG has.
-    With `is_marked` the file says by which program it was edited, and what `source_type` its pixels have, if one is
-    given. `signature` signs the file with Content Credentials.
+    `quality` 1 … 100 is that of a JPEG, which is encoded anew as a whole then, or of HEIC or AVIF, each on the scale of
+    its encoder; None keeps what a JPEG has. With `is_marked` the file says by which program it was edited, and what
+    `source_type` its pixels have, if one is given. `signature` signs the file with Content Credentials.
     """
 
     quality: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -69,6 +70,23 @@ def refuse_unfit(image: TiffImagePlugin.TiffImageFile, path: Path) -> None:
         name = "16-bit CMYK samples"
     if name:
         raise UnreadablePhoto(f"{path} is a TIFF with {name}, which cannot be read; export it as 8- or 16-bit RGB.")
+
+
+def read_strips(tiff: bytes) -> Iterator[NDArray[np.uint8] | NDArray[np.uint16]]:
+    """Yield the samples of an uncompressed TIFF file strip by strip, from the top, (rows, W) or (rows, W, 2 … 4).
+
+    Raises ValueError for a file of another kind, LookupError where tags are missing.
+    """
+    tags = tiff_tags.read_tags(tiff)
+    width, compression = (tags.numbers(0, tag)[0] for tag in (256, 259))
+    bits, channels = tags.numbers(0, 258), tags.numbers(0, 277)[0]
+    planes, fill_order = tags.numbers(0, 284) or (1,), tags.numbers(0, 266) or (1,)
+    if compression != 1 or planes != (1,) or fill_order != (1,) or set(bits) not in ({8}, {16}):
+        raise ValueError("this is no plain TIFF")
+    kind = np.dtype(f"{tags.order}u{bits[0] // 8}")
+    shape = (-1, width) if channels == 1 else (-1, width, channels)
+    for start, size in zip(tags.numbers(0, 273), tags.numbers(0, 279), strict=True):
+        yield np.frombuffer(tiff, kind, size // kind.itemsize, start).reshape(shape)
 
 
 def read_orientation(image: TiffImagePlugin.TiffImageFile, file: IO[bytes]) -> int:

@@ -123,8 +123,9 @@ class Photo:
     `resources` are Photoshop's resources, IPTC among them, and `chunks` those of a PNG on colour and time.
     `notes` are sentences on what the file holds and a newly encoded one will not; `warning` one on a damaged file.
     `subsampling` is the chroma subsampling of a JPEG as Pillow numbers it, 0 … 2, `quantization` its tables of 64 steps
-    each, and `is_progressive` whether it comes in several passes. `format` is Pillow's name of the file
-    format, `path` the file it was read from. Raises ValueError when `pixels` has another type or shape.
+    each, and `is_progressive` whether it comes in several passes. `format` is Pillow's name of the file format, `path`
+    the file it was read from, and `stamp` its size and time of change then, in nanoseconds. Raises ValueError when
+    `pixels` has another type or shape.
     """
 
     pixels: Pixels
@@ -143,6 +144,7 @@ class Photo:
     is_progressive: bool = False
     format: str = "PNG"
     path: Path | None = None
+    stamp: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:

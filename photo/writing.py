@@ -29,6 +29,7 @@ from typing import IO
 
 from photo.errors import UnwritablePhoto
 from photo.mark import is_marked
+from photo.signals import STOPS
 
 # Bytes written and compared at a time, so that a large file is not in memory twice.
 _CHUNK = 1 << 20
@@ -137,12 +138,14 @@ def write_whole(
     check: Callable[[], None] | None = None,
     *,
     is_private: bool = False,
+    last_check: Callable[[], None] | None = None,
 ) -> None:
     """Make `data` the content of `path`, or raise UnwritablePhoto and leave everything as it was.
 
     Missing folders are made; an existing file is replaced and its mode kept, or only its owner may read the new one if
     it `is_private`. Temporary files that a killed run left behind in the folder are removed. `check` looks at the data
-    on a thread of its own while they go to the disk; if it raises OSError they do not replace anything.
+    on a thread of its own while they go to the disk, and `last_check` at whatever else there is to see, at the very
+    end; if one raises OSError or UnwritablePhoto they do not replace anything.
     """
     check_writable(path, originals)
     with explain_write_errors(path), _hold_interrupts():
@@ -165,6 +168,8 @@ def write_whole(
                 checked.result()
                 if target.exists() and not is_private:
                     shutil.copymode(target, part)
+                if last_check is not None:
+                    last_check()
                 if sys.platform == "win32":
                     file.close()  # no open file can be renamed there; elsewhere closing gives up the lock
                 part.replace(target)
@@ -175,28 +180,30 @@ def write_whole(
 
 @contextmanager
 def _hold_interrupts() -> Iterator[None]:
-    """Let Ctrl+C take effect after the block, as it could come between two steps of making and removing a file.
+    """Let Ctrl+C and its like take effect after the block: they could come between making and removing a file.
 
     Whoever is tired of waiting, for a disk that does not answer, presses it again.
     """
-    before = signal.getsignal(signal.SIGINT)
     held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield  # nothing is interrupted here
+        return
+    handlers = {one: handler for one in STOPS if callable(handler := signal.getsignal(one))}
 
     def hold(number: int, frame: FrameType | None) -> None:
         held.append(number)
-        if len(held) > 1 and callable(before):
-            before(number, frame)
+        if len(held) > 1:
+            handlers[signal.Signals(number)](number, frame)
 
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
-        yield  # nothing is interrupted here
-        return
-    signal.signal(signal.SIGINT, hold)
+    for one in handlers:
+        signal.signal(one, hold)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in handlers.items():
+            signal.signal(one, handler)
     if held:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(held[0])
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
-from photo.files import FORMATS, check_output, load_photo, save_photo
+from photo.files import check_output, load_photo, save_photo
+from photo.formats import FORMATS
 from photo.names import show
 from photo.types import Pixels, Progress
 from photo.writing import Originals, remove_leftovers
@@ -54,6 +55,7 @@ def plan_burst(job: FileJob, sheet: Path | None) -> BurstFiles:
         target = (target or OUTPUT_FOLDER) / f"best_{burst.resolve().name}.{files.format or 'png'}"
     elif files.format is not None:
         raise BadOption(f"--format has no effect: the ending of {target} names the format.")
+    job.check_formats([target])
     kept = next(iter(files.sources), None)
     return BurstFiles(tuple(job.listing.paths), kept, target, sheet, job.originals)
 
@@ -135,6 +137,7 @@ def plan_bursts(
         BurstFiles(burst, None, folder / name, sheet, job.originals)
         for burst, name in zip(bursts, tell_apart(names, firsts), strict=True)
     ]
+    job.check_formats([files.target for files in planned])
     for files in planned:
         _sort_out(files)
     return planned

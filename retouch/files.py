@@ -23,9 +23,10 @@ from library.propose import Proposer
 from mouth_mask import mouth_mask
 from photo.blend import Patch, lay
 from photo.canvas import Canvas
-from photo.credentials import Signature, check_signature
+from photo.credentials import Signature, check_format, check_signature
 from photo.errors import BadOption, MissingPackage, UnreadablePhoto
-from photo.files import FORMATS, check_output, load_photo, save_photo
+from photo.files import check_output, load_photo, save_photo
+from photo.formats import BY_NAME, FORMATS
 from photo.layers import NamedPatch, check_layers, encode_layers
 from photo.mark import mark_photo, name_tool
 from photo.names import show
@@ -139,6 +140,8 @@ class FileJob:
         `is_done` says are done are left out, and their results are not looked at.
         """
         planned = self._places.plan(self.listing)
+        if not self.files.watch:  # whatever comes yet may be of another format
+            self.check_formats([files.target for files in planned])
         if self.files.are_many:
             planned = [files for files in planned if not is_done(files)]
             for files in planned:
@@ -146,6 +149,18 @@ class FileJob:
                     originals.check(path)
         self.clear_leftovers(planned)
         return planned
+
+    def check_formats(self, targets: Sequence[Path]) -> None:
+        """Raise BadOption where a flag has no effect on any of the results, or where one of them cannot be signed."""
+        names = [FORMATS[target.suffix.lower()] for target in targets if target.suffix.lower() in FORMATS]
+        if self.options.output.quality is not None and names and not any(BY_NAME[name].has_quality for name in names):
+            raise BadOption(
+                f"--quality has no effect on {show(targets[0].suffix)} files, which keep every sample; "
+                "choose .jpg, .heic or .avif."
+            )
+        if self._signature is not None:
+            for name in names:
+                check_format(name)
 
     def clear_leftovers(self, planned: Sequence[PhotoFiles]) -> None:
         """Remove the temporary files that killed processes left behind in the folders of results."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from photo.errors import BadOption, UnwritablePhoto
-from photo.files import FORMATS
+from photo.formats import FORMATS
 from photo.raw import is_raw
 from photo.writing import describe_error
 from retouch.listing import Listing, check_apart, tell_apart

@@ -204,6 +204,9 @@ def test_eye_colors_are_taken_as_people_write_them(text: str, color: str) -> Non
         (("--gradio", "--auth", "nobody"), "a name and a password"),
         (("--gradio", "--input_path", "scene.png"), "leave --input_path away"),
         (("--input_path", "scene.png", "--smile_strength", "1.5"), "--smile_strength must lie between 0 and 1"),
+        (("scene.png", "--quality", "80"), "--quality has no effect on .png files"),
+        (("cut.jpg", "--format", "tif", "--quality", "80"), "--quality has no effect on .tif files"),
+        (("--burst", ".", "--quality", "80"), "--quality has no effect on .png files"),
         (("--input_path", "scene.png", "--eye_opening", "-0.1"), "--eye_opening must lie between 0 and 1"),
         (("--input_path", "scene.png", "--min_resemblance", "2"), "--min_resemblance must lie between 0 and 1"),
         (("--input_path", "scene.png", "--eye_opening", "nan"), "--eye_opening must lie between 0 and 1"),
@@ -318,27 +321,30 @@ def test_stopping_is_one_line_and_exit_code_130(
     assert [path.name for path in tmp_path.iterdir()] == ["scene.png"]
 
 
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_folder_that_is_stopped_says_how_far_it_came_and_writes_its_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    for name in ("a.png", "b.png", "c.png"):
-        save_scene(tmp_path / name)
+    stops = signal.Signals[name]
+    for file in ("a.png", "b.png", "c.png"):
+        save_scene(tmp_path / file)
 
     def stop(path: Path) -> Photo:
         if path.name == "b.png":
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(stops)
         return load_photo(path)
 
     monkeypatch.setattr("retouch.files.load_photo", stop)
     monkeypatch.chdir(tmp_path)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(stops)
     assert main.main([".", "-o", "out", "--copy_unchanged", "--report", "report.json", "-q"]) == 130
     assert capsys.readouterr().err == "stopped: 1 of 3 photos are done; no file was left half-written.\n"
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [Path(entry["input"]).name for entry in report["photos"]] == ["a.png"]
     assert report["stopped"] == {"done": 1, "of": 3}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "open_eyes_journal.jsonl"]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(stops) is before
 
 
 @pytest.mark.parametrize("kind", [ImportError, RuntimeError, UnreadablePhoto])

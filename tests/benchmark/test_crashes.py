@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmark import crashes
 import photo.files
 
-photo.files.write_whole = lambda path, data, originals, check: path.write_bytes(data)
+photo.files.write_whole = lambda path, data, originals, check, last_check: path.write_bytes(data)
 sys.argv[1:] = ["--times", "52"]
 sys.exit(crashes.main())
 """

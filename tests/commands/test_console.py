@@ -97,3 +97,13 @@ def test_in_another_thread_nothing_is_noted_and_nothing_breaks() -> None:
     thread.start()
     thread.join()
     assert not failed
+
+
+@pytest.mark.posix
+def test_a_signal_that_was_switched_off_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with note_interrupts([]):
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)

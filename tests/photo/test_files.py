@@ -478,6 +478,8 @@ def test_paths_that_are_no_file(tmp_path: Path, photo_file: Path) -> None:
         ("text.jpg", b"these are words, no photo", "no photo that can be read"),
         ("short.png", b"\x89PNG\r\n\x1a\n", "no photo|damaged"),
         ("phone.heic", b"\0\0\0\x18ftypheic" + bytes(40), "HEIC"),
+        ("bare.jxl", b"\xff\x0a" + bytes(40), "is a JPEG XL file, which cannot be read"),
+        ("boxes.jxl", b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(40), "is a JPEG XL file, which cannot be read"),
         ("camera.NEF", b"II*\0" + bytes(40), "camera raw"),
         ("page.pdf", b"%PDF-1.7" + bytes(40), "no photo that can be read"),
         ("odd.tif", b"II*\0" + bytes(40), "a kind of TIFF"),

@@ -7,7 +7,9 @@ import struct
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -167,6 +169,32 @@ def test_wherever_the_edit_lies(height: int, width: int, kind: str, place: tuple
     assert np.array_equal(decode(result.data)[kept], before[kept])
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", ["plain", "subsampled", "restarts", "YCCK"])
+def test_black_ink_may_change(size: tuple[int, int], kind: str) -> None:
+    options: dict[str, dict[str, object]] = {"subsampled": {"subsampling": 2}, "restarts": {"restart_marker_blocks": 3}}
+    source = make_jpeg("CMYK", size[0], size[1], **options.get(kind, {}))
+    if kind == "YCCK":  # Adobe's marker alone decides what the components are taken for
+        adobe = next(segment for segment in read_jpeg(source).segments if segment.content.startswith(b"Adobe"))
+        source = source.replace(adobe.content, adobe.content[:-1] + b"\x02")
+    before = decode(source)
+    edited = before.copy()
+    top, left = size[0] // 3, size[1] // 3
+    place = edited[top : top + 8, left : left + 8]
+    place[...] = place // 2 + (32 if kind == "YCCK" else 0)  # not every four inks can be told in YCCK
+    metadata = tuple(segment for segment in read_jpeg(source).segments if segment.is_metadata)
+    result = edit_jpeg(source, before, edited, metadata)
+    after = decode(result.data)
+    kept = find_kept(edited, before, (result.block_size[1], result.block_size[0]), 1)
+    assert not kept.all() and np.array_equal(after[kept], before[kept])
+    here = edited != before
+    assert np.abs(after.astype(int) - edited)[here].mean() < np.abs(before.astype(int) - edited)[here].mean() / 3
+    # Other readers have to know such a file, too: OpenCV has a decoder of its own.
+    shown: Any = cv2.imdecode(np.frombuffer(result.data, np.uint8), cv2.IMREAD_COLOR)
+    old: Any = cv2.imdecode(np.frombuffer(source, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(shown[kept], old[kept])
+
+
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_a_clipped_highlight_is_painted_over_as_it_should(subsampling: int) -> None:
     # A light or a colour may be stronger in the file than a pixel can be; from the pixel, the edit would fall short.
@@ -193,8 +221,8 @@ def test_the_file_is_not_larger(tmp_path: Path) -> None:
 # ---- what cannot be kept ---------------------------------------------------------------------------------------
 
 
-def test_black_ink_that_changes_is_refused() -> None:
-    source = make_jpeg("CMYK", 64, 64)
+def test_black_ink_that_changes_in_a_progressive_file_is_refused() -> None:
+    source = make_jpeg("CMYK", 64, 64, progressive=True)
     before = decode(source)
     edited = before.copy()
     edited[20:40, 20:40, 3] ^= 64
@@ -301,8 +329,8 @@ def put_in(data: bytes, *segments: Segment, trailer: bytes = b"") -> bytes:
 
 def save_edited(path: Path, saving: Saving | None = None) -> tuple[bytes, str]:
     photo = load_photo(path)
-    data, note = keep_jpeg(edit(photo.pixels, 10, 10, 30, 30), photo, saving or Saving())
-    return data, note
+    kept = keep_jpeg(edit(photo.pixels, 10, 10, 30, 30), photo, saving or Saving())
+    return kept.data, kept.note or ""
 
 
 def test_metadata_stays_as_it_lies_in_the_file(tmp_path: Path) -> None:
@@ -444,6 +472,14 @@ def test_a_photo_of_another_format_has_no_blocks_to_keep(tmp_path: Path) -> None
     brighter: Pixels = np.minimum(gone.pixels, 200)
     note = save_photo(brighter, gone, tmp_path / "b.jpg")
     assert note is not None and "its file is gone" in note
+
+
+def test_an_edit_that_does_not_show_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_jpeg("4:2:0", 96, 128)
+    before = decode(source)
+    monkeypatch.setattr(jpeg_blocks, "_write_picture", lambda *_: source)
+    with pytest.raises(BlocksNotKept, match="would not show"):
+        edit_jpeg(source, before, edit(before, 32, 32, 32, 32), read_jpeg(source).segments[:1])
 
 
 def test_what_would_have_changed_other_pixels_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

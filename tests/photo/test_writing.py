@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ import pytest
 from PIL import Image
 
 import main
-from photo.encode import encode_photo, is_whole
+from photo.encode import Encoded, encode_photo, is_whole
 from photo.errors import UnwritablePhoto
-from photo.files import FORMATS, load_photo, save_photo
+from photo.files import load_photo, save_photo
+from photo.formats import BY_NAME, FORMATS
 from photo.saving import Saving
 from photo.types import Photo
 from photo.writing import Originals, check_writable, write_whole
@@ -44,7 +46,7 @@ every_way = pytest.mark.parametrize("name", WAYS)
 
 
 def encode(name: str) -> bytes:
-    return encode_photo(FORMATS[Path(name).suffix], NOISE, WAYS[name])[0]
+    return encode_photo(FORMATS[Path(name).suffix], NOISE, WAYS[name]).data
 
 
 def cut_points(name: str) -> list[int]:
@@ -228,13 +230,17 @@ def test_an_encoder_that_stops_leaves_the_old_file(tmp_path: Path, monkeypatch: 
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
 
 
-COMPRESSED = [name for name in WAYS if FORMATS[Path(name).suffix] not in ("TIFF", "BMP")]
+EXACT = [name for name in WAYS if BY_NAME[FORMATS[Path(name).suffix]].is_exact]
 SHADES = np.add.outer(np.arange(96) * 2, np.arange(128)).astype(np.uint8)[..., None] // np.array([1, 2, 3], np.uint8)
 
 
 def give(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     """Let the encoder make these bytes of any photo."""
-    monkeypatch.setattr("photo.files.encode_edited", lambda *_: (data, None))
+
+    def encode_edited(format_name: str, pixels: Any, photo: Photo, _: Saving) -> Encoded:
+        return replace(encode_photo(format_name, pixels, photo), data=data)
+
+    monkeypatch.setattr("photo.files.encode_edited", encode_edited)
 
 
 def refuses(photo: Photo, target: Path, words: str) -> None:
@@ -244,7 +250,7 @@ def refuses(photo: Photo, target: Path, words: str) -> None:
     assert target.read_bytes() == b"old" and list(target.parent.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("name", [name for name in COMPRESSED if name.endswith(".png")])
+@pytest.mark.parametrize("name", [name for name in WAYS if name.endswith(".png")])
 def test_what_cannot_be_decoded_replaces_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = encode(name)
     damaged = data[: len(data) // 2] + bytes(len(data) // 4) + data[len(data) // 2 + len(data) // 4 :]
@@ -253,16 +259,16 @@ def test_what_cannot_be_decoded_replaces_nothing(name: str, tmp_path: Path, monk
     refuses(WAYS[name], tmp_path / name, "encoder made (a file that cannot be decoded|another picture)")
 
 
-@pytest.mark.parametrize("ending", [ending for name, ending in ENDINGS.items() if name not in ("TIFF", "BMP")])
+@pytest.mark.parametrize("ending", ENDINGS.values())
 def test_a_picture_of_another_size_replaces_nothing(
     ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smaller = np.ascontiguousarray(NOISE[:64])
-    give(monkeypatch, encode_photo(FORMATS[ending], smaller, Photo(smaller))[0])
+    give(monkeypatch, encode_photo(FORMATS[ending], smaller, Photo(smaller)).data)
     refuses(Photo(NOISE), tmp_path / f"photo{ending}", "encoder made a picture of another size")
 
 
-@pytest.mark.parametrize("name", COMPRESSED)
+@every_way
 def test_a_picture_that_lacks_a_part_replaces_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,8 +281,29 @@ def test_a_picture_that_lacks_a_part_replaces_nothing(
         )
         for pixels in (whole, lacking)
     ]
-    give(monkeypatch, encode_photo(FORMATS[Path(name).suffix], lacking, photos[1])[0])
+    give(monkeypatch, encode_photo(FORMATS[Path(name).suffix], lacking, photos[1]).data)
     refuses(photos[0], tmp_path / name, "encoder made another picture")
+
+
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("where", ["colour", "alpha"])
+def test_a_single_wrong_bit_replaces_nothing_where_none_may_change(
+    name: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, format_name = WAYS[name], FORMATS[Path(name).suffix]
+    if where == "alpha" and kind.alpha is None:
+        return
+    pixels, alpha = NOISE, None if kind.alpha is None else kind.alpha.copy()
+    native = None if kind.native is None else kind.native.copy()
+    if where == "alpha" and alpha is not None:
+        alpha[-1, -1] ^= 1
+    elif native is not None:
+        native[-1, -1] ^= 1
+    else:
+        pixels = NOISE.copy()
+        pixels[-1, -1, 1] ^= 1
+    give(monkeypatch, encode_photo(format_name, pixels, Photo(pixels, alpha=alpha, native=native)).data)
+    refuses(kind, tmp_path / name, "encoder made another picture")
 
 
 @pytest.mark.parametrize(
@@ -288,6 +315,22 @@ def test_what_the_encoders_make_passes(ending: str, pixels: Any, tmp_path: Path)
     save_photo(pixels, Photo(pixels), tmp_path / f"photo{ending}")
     gray = np.ascontiguousarray(pixels[..., :1].repeat(3, axis=2))
     save_photo(gray, Photo(gray, native=gray[..., 0]), tmp_path / f"gray{ending}", saving=Saving(quality=1))
+
+
+@pytest.mark.parametrize("ending", [ending for name, ending in ENDINGS.items() if BY_NAME[name].has_quality])
+@pytest.mark.parametrize("kind", ["plain", "deep"])
+def test_a_quality_decides_how_large_the_file_is(ending: str, kind: str, tmp_path: Path) -> None:
+    if ending in (".heic", ".hif"):
+        pytest.importorskip("pillow_heif")
+    pixels = SHADES.astype(np.uint8) + NOISE // 16
+    native = pixels.astype(np.uint16) * np.uint16(257) if kind == "deep" else None
+    photo = Photo(pixels, native=native, format="HEIF" if kind == "deep" else "PNG")
+    target, sizes = tmp_path / f"photo{ending}", {}
+    for quality in (20, 60, 90):
+        save_photo(pixels, photo, target, saving=Saving(quality=quality))
+        sizes[quality] = target.stat().st_size
+        assert np.abs(load_photo(target).pixels.astype(int) - pixels).mean() < 16
+    assert sizes[20] < sizes[60] < sizes[90]
 
 
 # ---- a run that was killed ---------------------------------------------------------------------------------
@@ -349,7 +392,45 @@ def test_what_a_running_process_writes_is_left_to_it(tmp_path: Path) -> None:
     assert target.read_bytes() == b"of the other run" and not parts(tmp_path)
 
 
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_told_to_end_while_it_writes_ends_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    def fsync(_: int) -> None:
+        signal.raise_signal(signal.Signals[name])
+
+    before = signal.signal(signal.Signals[name], stop)
+    monkeypatch.setattr(os, "fsync", fsync)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_whole(tmp_path / "target.png", b"new", Originals())
+    finally:
+        signal.signal(signal.Signals[name], before)
+    assert (tmp_path / "target.png").read_bytes() == b"new" and not parts(tmp_path)
+
+
 # ---- the photos that were read -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["photo.png", "photo.jpg", "link.png"])
+def test_a_photo_that_another_program_changed_meanwhile_stays_as_that_left_it(tmp_path: Path, name: str) -> None:
+    photo = tmp_path / name.replace("link", "photo")
+    Image.fromarray(NOISE).save(photo)
+    loaded = load_photo(photo)
+    if name.startswith("link"):
+        (tmp_path / name).symlink_to(photo)
+    changed = photo.read_bytes() + b"by another program"
+    photo.write_bytes(changed)
+    with pytest.raises(UnwritablePhoto, match="changed by another program meanwhile"):
+        save_photo(loaded.pixels ^ np.uint8(1), loaded, tmp_path / name, Originals(overwrite=True))
+    assert photo.read_bytes() == changed and not parts(tmp_path)
+    save_photo(loaded.pixels ^ np.uint8(1), loaded, tmp_path / "result.png")
+    photo.unlink()
+    save_photo(loaded.pixels ^ np.uint8(1), loaded, photo)  # nothing is lost then
 
 
 def test_a_photo_that_was_read_is_found_by_every_name(tmp_path: Path) -> None:
