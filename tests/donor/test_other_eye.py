@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -31,7 +32,8 @@ from tests.support.painting import composite
 @pytest.fixture(scope="module")
 def winking(sample: LoadPhoto, faces_of: FindFaces) -> tuple[Pixels, Edit]:
     """The blinking astronaut with her right eye opened, and the edit that is left for the left one."""
-    pixels = sample("image_3.jpg")
+    # Enlarged, so that a pixel of the eye is small beside what is measured in it.
+    pixels = np.asarray(cv2.resize(sample("image_3.jpg"), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
     plan = plan_edits([FaceAnalysis(pixels, face) for face in faces_of(pixels)], Options())
     half = EditPlan(tuple(edit for edit in plan.edits if edit.feature is Feature.RIGHT_EYE))
     painted = DraftEngine().paint(Canvas(pixels), half, ignore_progress)
