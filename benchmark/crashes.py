@@ -40,7 +40,8 @@ from photo.layers import NamedPatch, encode_layers
 from photo.saving import Saving
 from photo.types import Box, Photo, Region
 from photo.writing import Originals, write_whole
-from retouch.files import FileJob, JobFiles
+from retouch.files import FileJob
+from retouch.places import JobFiles
 
 _SIGNALS = {"killed": signal.SIGKILL, "stopped": signal.SIGINT}
 FAULTS = (*_SIGNALS, *(f"{name} while writing" for name in _SIGNALS), "full")

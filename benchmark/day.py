@@ -27,8 +27,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from commands.journal import NAME
 from photo.processes import count_cores
-from retouch.journal import NAME
 
 ROOT = Path(__file__).parents[1]
 PORTRAITS = ROOT / "tests" / "photos"

@@ -18,8 +18,10 @@ from photo.types import Box, FloatArray, Pixels
 _FINER = 6
 # How far the new lid reaches past the rims of the open eye: above it the old lashes must go, below it the waterline.
 _REACH_ABOVE, _REACH_BELOW, _REACH_ASIDE = 0.65, 0.22, 0.55
-# The closed lash line lies this far from the open lower rim (0) toward the upper one (1).
-_LASH_LINE = -0.15
+# The closed lash line lies this far from the open lower rim (0) toward the upper one (1), and its ends so much higher
+# than the corners of the open eye: means of real blinks, whose outer corner slides down.
+_LASH_LINE = 0.17
+_OUTER_END, _INNER_END = -0.16, 0.04
 # Skin darker than this share of the typical luma around the eye is a lash, a glasses frame or deep shadow.
 _DARK_SHARE = 0.70
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -27,10 +29,14 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True, eq=False)
 class _EyeFrame:
-    """One eye in its own coordinates: `x`, `y` float32 (h, w) of every sample of a patch, and its rims there."""
+    """One eye in its own coordinates: `x`, `y` float32 (h, w) of every sample of a patch, and its rims there.
+
+    `side` is -1 at the nose and 1 at the temple.
+    """
 
     x: FloatArray
     y: FloatArray
+    side: FloatArray
     upper: FloatArray
     lower: FloatArray
     half_width_px: float
@@ -63,7 +69,7 @@ def _close_eye(pixels: Pixels, eye: EyeLandmarks, random: np.random.Generator, f
     fine = _measure_frame(eye, box, finer)
     size = (box.width, box.height)
     light = cv2.resize(_shade_lid(fine), size, interpolation=cv2.INTER_AREA)
-    lashes = cv2.resize(_draw_lashes(fine, eye, box, random), size, interpolation=cv2.INTER_AREA)
+    lashes = cv2.resize(_draw_lashes(fine, random), size, interpolation=cv2.INTER_AREA)
     lid *= light[..., None]
     # Lashes are as dark as the darkest of the open eye, and keep a little of the skin's colour; black ones look drawn.
     darkest = float(np.percentile(luma[_mask_lid(frame) > 0.9], 4)) / max(float(np.median(lid @ _LUMA)), 1.0)
@@ -97,7 +103,9 @@ def _measure_frame(eye: EyeLandmarks, box: Box, finer: int) -> _EyeFrame:
         weights = np.linalg.lstsq(basis, high, rcond=None)[0]
         inside = np.clip(1 - x**2, 0, None)
         rims.append((inside * (weights[0] + weights[1] * x)).astype(np.float32))
-    return _EyeFrame(x.astype(np.float32), y.astype(np.float32), rims[0], rims[1], unit)
+    outward = 1.0 if eye.outer_corner[0] > eye.inner_corner[0] else -1.0
+    side = np.asarray(outward * x, np.float32)
+    return _EyeFrame(x.astype(np.float32), y.astype(np.float32), side, rims[0], rims[1], unit)
 
 
 def _measure_blur_px(luma: FloatArray, frame: _EyeFrame) -> float:
@@ -117,7 +125,9 @@ def _rise(values: FloatArray, start: float, end: float) -> FloatArray:
 
 
 def _lash_height(frame: _EyeFrame) -> FloatArray:
-    return frame.lower + _LASH_LINE * (frame.upper - frame.lower)
+    temple = np.clip((1 + frame.side) / 2, 0, 1)
+    ends = _OUTER_END * temple + _INNER_END * (1 - temple)
+    return np.asarray(frame.lower + _LASH_LINE * (frame.upper - frame.lower) + ends, np.float32)
 
 
 def _mask_lid(frame: _EyeFrame) -> FloatArray:
@@ -168,11 +178,10 @@ def _shade_lid(frame: _EyeFrame) -> FloatArray:
     return (1 + 0.10 * bulge - 0.14 * under - 0.04 * crease - 0.12 * below).astype(np.float32)
 
 
-def _draw_lashes(frame: _EyeFrame, eye: EyeLandmarks, box: Box, random: np.random.Generator) -> FloatArray:
+def _draw_lashes(frame: _EyeFrame, random: np.random.Generator) -> FloatArray:
     """The closed lash line and the lashes hanging from it, opacity 0 … 1 on the fine grid."""
     lash = _lash_height(frame)
-    outward = 1.0 if eye.outer_corner[0] > eye.inner_corner[0] else -1.0
-    side = frame.x * outward  # -1 at the nose, 1 at the temple
+    side = frame.side
     thickness = 0.030 + 0.050 * _rise(side, -1.0, 0.4)
     line = np.exp(-(((frame.y - lash) / thickness) ** 2)) * (1 - _rise(np.abs(frame.x), 0.90, 1.10))
     hairs = np.zeros_like(line)

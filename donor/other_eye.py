@@ -47,18 +47,18 @@ def is_other_open(analysis: FaceAnalysis, feature: Feature) -> bool:
     )
 
 
-def is_seen_alike(analysis: FaceAnalysis, feature: Feature) -> bool:
+def is_seen_alike(face: Face, feature: Feature) -> bool:
     """Return whether the other eye is seen from nearly the same angle and its gaze is central enough to mirror it."""
-    turned = abs(analysis.face.yaw_degrees) > MOST_YAW_DEGREES
-    return not turned and abs(_gaze_shift(analysis.face, feature)) <= MOST_GAZE_SHIFT
+    turned = abs(face.yaw_degrees) > MOST_YAW_DEGREES
+    return not turned and abs(_gaze_shift(face, feature)) <= MOST_GAZE_SHIFT
 
 
-def match_amount(analysis: FaceAnalysis, feature: Feature, amount: float, usual: float) -> float:
+def match_amount(face: Face, feature: Feature, amount: float, usual: float) -> float:
     """Return the amount 0 … 1 at which an eye opens as wide as the open other one.
 
     The user's `amount` is added as far as it differs from the `usual` one.
     """
-    return match_height(analysis.face.eye(feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO, amount, usual)
+    return match_height(face.eye(feature.other_eye).aspect_ratio / MEAN_ASPECT_RATIO, amount, usual)
 
 
 def match_height(ratio: float, amount: float, usual: float) -> float:

@@ -12,7 +12,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from face.appearance import FaceAppearance, looks_of_stone, measure_appearance, measure_eye_skin, measure_light_side
+from face.appearance import FaceAppearance, looks_of_stone, measure_appearance, measure_eye_skin
+from face.contrast import expect_eye_contrast
 from face.expression import Doubt, find_closed_in, find_doubt, is_close_call, measure_closedness
 from face.eye_geometry import find_iris, mark_iris, measure_iris
 from face.hands import covers, find_hands
@@ -103,13 +104,8 @@ class FaceAnalysis:
 
     @cached_property
     def appearance(self) -> FaceAppearance:
-        """Blur, grain, colours and brightness around the face."""
+        """Blur, grain, colours, brightness and the side of the light around the face."""
         return measure_appearance(self.pixels, self.face)
-
-    @cached_property
-    def light_from_right(self) -> float:
-        """The side of the picture the light comes from, -1 left … 1 right; never 0, as no catchlight is central."""
-        return measure_light_side(self.pixels, self.face)
 
     @cached_property
     def embedding(self) -> Embedding:
@@ -120,6 +116,11 @@ class FaceAnalysis:
     def sharpness(self) -> float:
         """Sharpness of the features in proportion to the face: 0.5 out of focus … 0.9 and more in focus."""
         return measure_sharpness(self.pixels, self.face.landmarks)
+
+    @cached_property
+    def eye_contrast(self) -> FloatArray | None:
+        """The contrast that its eyes would have in their detail if they were open, float32 (3,); None if unknown."""
+        return expect_eye_contrast(self.pixels, self.face)
 
     @cached_property
     def lower_rims(self) -> list[FloatArray]:

@@ -31,6 +31,10 @@ _HAZE_FRACTION = 0.72
 _ENOUGH_PIXELS = 500_000
 # Half the side of the largest square of skin whose grain is sampled: a larger one would hold nothing new.
 _MOST_GRAIN_PX = 96.0
+# The same of the photo around a face without such a square.
+_MOST_AROUND_PX = 400.0
+# A value from here on is blown out and shows no grain.
+_BLOWN_OUT = 252
 # calibration: grain. Wide enough to keep the blotches of a noisy photo, which are several pixels across.
 _GRAIN_SIGMA_PX = 2.5
 # calibration: skin-hue. The hue below the eyes is the right one in mixed light, but a glint there, or a rim of glasses,
@@ -62,7 +66,8 @@ class FaceAppearance:
     `blur_sigma_px`: blur of the sharpest edges, a standard deviation. `grain` float32 (h, w, 3): zero-mean noise of the
     skin, in 8-bit steps. `skin` float32 (3,): its median RGB, 0 … 255. `brow_ratio`: luma of the brows divided by the
     skin's. `highlight`: luma of the brightest skin, 0 … 255. `black` float32 (3,): RGB of the darkest spots of the
-    face, which haze makes gray. `tone`: whether the photo has colours or one hue.
+    face, which haze makes gray. `tone`: whether the photo has colours or one hue. `light_from_right`: the side of the
+    picture the light comes from, -1 left … 1 right; never 0, as no catchlight is central.
     """
 
     blur_sigma_px: float
@@ -72,6 +77,7 @@ class FaceAppearance:
     highlight: float
     black: FloatArray
     tone: Tone
+    light_from_right: float
 
     def tile_grain(self, height: int, width: int) -> FloatArray:
         """Return grain for a patch of any size, float32 (height, width, 3), tiled by mirroring, without seams."""
@@ -106,6 +112,7 @@ def measure_appearance(pixels: Pixels, face: Face) -> FaceAppearance:
         highlight=float(np.percentile(gray, 98)),
         black=_measure_black(pixels, face),
         tone=measure_tone(pixels, face),
+        light_from_right=measure_light_side(pixels, face),
     )
 
 
@@ -227,12 +234,16 @@ def _cheek_patch(pixels: Pixels, face: Face) -> Pixels:
             patch = _cut_square(pixels, x, y, half)
             if patch is not None and min(patch.shape[:2]) >= 3:
                 patches.append(patch)
-    bare = [patch for patch in patches if patch.max() < 252]
+    bare = [patch for patch in patches if patch.max() < _BLOWN_OUT]
     if bare:
         return min(bare, key=lambda patch: float(luma(patch).std()))
     # In a large square some pixel is always blown out.
-    is_large = bool(patches) and half == _MOST_GRAIN_PX
-    return min(patches, key=lambda patch: np.count_nonzero(patch >= 252)) if is_large else pixels
+    if patches and half == _MOST_GRAIN_PX:
+        return min(patches, key=lambda patch: np.count_nonzero(patch >= _BLOWN_OUT))
+    # The photo instead, but no more than is needed: of 12 megapixels grain is large and slow.
+    x, y = face.landmarks.points[:, :2].mean(axis=0)
+    around = _cut_square(pixels, float(x), float(y), _MOST_AROUND_PX)
+    return pixels if around is None else around
 
 
 def _extract_grain(patch: Pixels) -> FloatArray:

@@ -8,6 +8,7 @@ mirrored: measures of one eye apply to the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -44,11 +45,18 @@ LEAST_HEIGHT_RATIO = 0.62
 MOST_HEIGHT_RATIO = 1.32
 
 
-def evaluate_lid(coefficients: tuple[float, float, float] | FloatArray, x: FloatArray | float) -> FloatArray:
-    """Return the height of a lid curve at each `x` in the eye frame, float32 like `x`; 0 at and beyond the corners."""
+def evaluate_lid(coefficients: Sequence[float] | FloatArray, x: FloatArray | float) -> FloatArray:
+    """Return the height of a lid curve at each `x` in the eye frame, float32 like `x`.
+
+    `coefficients` are three, and the curve is 0 at and beyond the corners; or five, the last two being its heights at
+    and beyond the outer and the inner corner.
+    """
     x = np.clip(np.asarray(x, np.float32), -1.0, 1.0)
-    a, b, c = coefficients
-    return np.asarray((1 - x * x) * (a + b * x + c * x * x), np.float32)
+    a, b, c, *ends = coefficients
+    height = (1 - x * x) * (a + b * x + c * x * x)
+    if ends:
+        height = height + (ends[0] * (1 - x) + ends[1] * (1 + x)) / 2
+    return np.asarray(height, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +86,11 @@ def find_height(frame: EyeFrame, points: Points, x: FloatArray) -> Matrix:
 
 @dataclass(frozen=True, eq=False)
 class Lids:
-    """The lids of one eye in its frame, as coefficients float32 (3,) for `evaluate_lid`.
+    """The lids of one eye in its frame, as coefficients for `evaluate_lid`.
 
-    `closed` is the line where closed lids meet, `upper` and `lower` are the rims of the open lids, `brow_height` is the
-    height of the brow's lower edge over the middle of the eye.
+    `closed` float32 (5,) is the line where closed lids meet, which ends below the outer corner of the open eye. `upper`
+    and `lower` float32 (3,) are the rims of the open lids, `brow_height` is the height of the brow's lower edge over
+    the middle of the eye.
     """
 
     closed: FloatArray
@@ -91,8 +100,12 @@ class Lids:
 
 
 def fit_closed_line(frame: EyeFrame, eye: EyeLandmarks) -> FloatArray:
-    """Return coefficients float32 (3,) of the line where the lids of a closed eye meet, fitted to both rims."""
-    return _fit_curve(frame, np.concatenate([eye.upper[1:-1], eye.lower[1:-1]]), CLOSED_LINE)
+    """Return coefficients float32 (5,) of the line where the lids of a closed eye meet, fitted to both rims."""
+    corner_x, corner_y = landmarks_in_frame(frame, np.stack([eye.outer_corner, eye.inner_corner]))
+    slope = float(corner_y[1] - corner_y[0]) / max(float(corner_x[1] - corner_x[0]), 1e-6)
+    ends = corner_y + slope * (np.array([-1.0, 1.0], np.float32) - corner_x)
+    curve = _fit_curve(frame, np.concatenate([eye.upper[1:-1], eye.lower[1:-1]]), CLOSED_LINE, ends)
+    return np.concatenate([curve, ends]).astype(np.float32)
 
 
 def fit_open_lids(frame: EyeFrame, eye: EyeLandmarks, opening: float) -> Lids:
@@ -101,16 +114,19 @@ def fit_open_lids(frame: EyeFrame, eye: EyeLandmarks, opening: float) -> Lids:
         _fit_curve(frame, rim[1:-1], mean) for rim, mean in ((eye.upper, OPEN_UPPER), (eye.lower, OPEN_LOWER))
     )
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
-    return Lids(np.asarray(CLOSED_LINE, np.float32), lower + opening * (upper - lower), lower, brow_height)
+    return Lids(np.asarray((*CLOSED_LINE, 0, 0), np.float32), lower + opening * (upper - lower), lower, brow_height)
 
 
-def _fit_curve(frame: EyeFrame, points: Points, mean: tuple[float, float, float]) -> FloatArray:
+def _fit_curve(
+    frame: EyeFrame, points: Points, mean: tuple[float, float, float], ends: Sequence[float] | FloatArray = (0.0, 0.0)
+) -> FloatArray:
     """Coefficients float32 (3,) of the lid curve through landmarks (n, 3), by ridge regression toward the `mean` one.
 
-    The landmarks of an eye 20 px wide vary by a tenth of its width.
+    `ends` are its heights at the corners. The landmarks of an eye 20 px wide vary by a tenth of its width.
     """
     x, y = landmarks_in_frame(frame, points)
     x = np.clip(x, -0.98, 0.98)
+    y = y - evaluate_lid((0.0, 0.0, 0.0, *ends), x)
     basis = (1 - x * x)[:, None] * np.stack([np.ones_like(x), x, x * x], axis=1)
     ridge = np.diag([0.05, 0.2, 0.4]).astype(np.float32)
     design = np.concatenate([basis, ridge])
@@ -137,14 +153,16 @@ def plan_lids(frame: EyeFrame, eye: EyeLandmarks, amount: float, smile: float) -
     `amount` 0 … 1 is how wide to open it, about 0.5 like the mean open eye; `smile` 0 … 1, the smile score, narrows it.
     """
     closed = fit_closed_line(frame, eye)
-    own = OWN_SHAPE_RATIO * (closed - np.asarray(CLOSED_LINE, np.float32))
+    own = OWN_SHAPE_RATIO * (closed[:3] - np.asarray(CLOSED_LINE, np.float32))
+    # How far the closed line sags does not tell how high the open lids stand.
+    own[0] = 0.0
     height = LEAST_HEIGHT_RATIO + (MOST_HEIGHT_RATIO - LEAST_HEIGHT_RATIO) * amount
     height *= narrow_by_smile(smile)
     height *= float(np.interp(frame.foreshortening, (FORESHORTENED_WIDTH, 0.95), (FORESHORTENED_HEIGHT_RATIO, 1.0)))
     brow_height = float(landmarks_in_frame(frame, eye.brow_lower)[1][1:4].mean())
     lower = np.asarray(OPEN_LOWER, np.float32) * (1.0 - 0.25 * smile) + own
     # The lower rim must never rise above the closed line: opening an eye leaves it in place or lowers it.
-    lower[0] = min(lower[0], closed[0] - 0.02)
+    lower[0] = min(lower[0], float(evaluate_lid(closed, 0.0)) - 0.02)
     upper = np.asarray(OPEN_UPPER, np.float32) * height + own
     # A low brow leaves less room: the lid cannot slide up under it.
     upper[0] = min(upper[0], 0.55 * brow_height)

@@ -104,25 +104,54 @@ def _load_landmarker() -> tuple[Any, Callable[..., Any], Any]:
     return landmarker, mediapipe.Image, mediapipe.ImageFormat.SRGB
 
 
+class _ErrorStream:
+    """The error stream of the process, silent as long as at least one thread wants it to be."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted_by = 0
+        self._kept: int | None = None
+
+    def silence(self) -> None:
+        """Drop what is written to it, until `restore` was called as often as this."""
+        with self._lock:
+            if self._wanted_by == 0:
+                self._redirect()
+            self._wanted_by += 1
+
+    def restore(self) -> None:
+        """Let through again what is written to it, unless another thread still wants it silent."""
+        with self._lock:
+            self._wanted_by -= 1
+            if self._wanted_by == 0 and self._kept is not None:
+                os.dup2(self._kept, 2)
+                os.close(self._kept)
+                self._kept = None
+
+    def _redirect(self) -> None:
+        try:
+            self._kept = os.dup(2)
+        except OSError:  # There is no error stream to protect.
+            return
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, 2)
+        os.close(sink)
+
+
+_ERROR_STREAM = _ErrorStream()
+
+
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Drop what MediaPipe's native code writes to the error stream meanwhile.
+    """Drop what MediaPipe's native code writes to the error stream meanwhile; several threads may be in it at once.
 
     The stream belongs to the whole process, so that output of other threads is lost, too: use it for moments.
     """
+    _ERROR_STREAM.silence()
     try:
-        kept = os.dup(2)
-    except OSError:  # There is no error stream to protect.
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
+        _ERROR_STREAM.restore()
 
 
 # ---- crops of a photo -----------------------------------------------------------------------------------

@@ -13,16 +13,14 @@ _HALVED_PX = 2400
 
 
 class Pyramid:
-    """A photo uint8 (H, W, 3) RGB in every size that is searched; its repeatedly halved copies are cached."""
+    """A photo uint8 (H, W, 3) RGB in every size that is searched; its repeatedly halved copies are cached.
+
+    `longest` is its longer side in pixels.
+    """
 
     def __init__(self, pixels: Pixels) -> None:
-        self.pixels = pixels
+        self.pixels, self.longest = pixels, max(pixels.shape[:2])
         self._halves: list[MatLike] = [pixels]
-
-    @property
-    def longest(self) -> int:
-        """The longer side of the photo in pixels."""
-        return max(self.pixels.shape[:2])
 
     def scale_to(self, side: int, halve_from_px: int = _HALVED_PX) -> tuple[MatLike, float]:
         """Return the photo with `side` as its longest side in pixels, and the scale that leads there.
@@ -30,7 +28,7 @@ class Pyramid:
         It is halved first, as often as its longest side has at least `halve_from_px` pixels.
         """
         height, width = self.pixels.shape[:2]
-        scale = side / max(height, width)
+        scale = side / self.longest
         size = scale_size(width, height, scale)
         halves = 0
         while can_halve(self._halves[halves], *size) and max(self._halves[halves].shape[:2]) >= halve_from_px:

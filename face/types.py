@@ -22,6 +22,13 @@ LANDMARK_COUNT = 478
 # calibration: eye-width. Beyond this ratio of the two eyes' widths a landmark, not the pose, is off.
 _LEAST_WIDTH_RATIO = 0.45
 
+# calibration: shut-corners. From where the landmarks of a shut eye have its corners to where they are once it opens, in
+# half eye widths: x toward the nose, y toward the brow. When lids close, the outer corner of their line slides down and
+# out. Means of 16 blinks of 13 people beside an open frame of the same second, registered by the nose.
+_OUTER_SHIFT, _INNER_SHIFT = (0.12, 0.19), (0.01, -0.05)
+# calibration: shut-corners. Six-point aspect ratio from which on nothing is shifted; a shut eye, 0, is fully.
+_UNSHIFTED_ASPECT_RATIO = 0.20
+
 # Each curve runs from the outer corner of the eye to the inner one, both corners included.
 _RIGHT_EYE_UPPER = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 _RIGHT_EYE_LOWER = (33, 7, 163, 144, 145, 153, 154, 155, 133)
@@ -86,6 +93,11 @@ class EyeLandmarks:
     def center(self) -> Points:
         """The point midway between the corners, float32 (2,)."""
         return (self.outer_corner + self.inner_corner)[:2] / 2
+
+    @property
+    def shutness(self) -> float:
+        """How far shut the lids are by their rims alone, 0 … 1: 0 for all but narrow eyes."""
+        return max(1.0 - self.aspect_ratio / _UNSHIFTED_ASPECT_RATIO, 0.0)
 
     @property
     def width_px(self) -> float:
@@ -359,19 +371,33 @@ class Face:
 
 def _find_eye_frame(face: Face, feature: Feature) -> EyeFrame:
     """The eye frame of one eye, from the landmarks of both."""
-    eye = face.eye(feature)
-    origin = eye.center
-    x_axis = (eye.inner_corner - eye.outer_corner)[:2] / 2
+    right, left = (_find_open_corners(eye) for eye in face.landmarks.eyes)
+    outer, inner = right if feature is Feature.RIGHT_EYE else left
+    x_axis = (inner - outer)[:2] / 2
     # The pose turns the width of the eye into depth; of the two eyes, the wider one in 3-D is measured better.
-    eyes = (face.landmarks.left_eye, face.landmarks.right_eye)
-    width_3d = max(float(np.linalg.norm(e.outer_corner - e.inner_corner)) for e in eyes)
+    width_3d = max(float(np.linalg.norm(corners[0] - corners[1])) for corners in (right, left))
     unit = min(width_3d / 2, float(np.linalg.norm(x_axis)) / _LEAST_WIDTH_RATIO)
     # y is perpendicular to the mean of this eye's axis and the line through both eyes: a far eye's short axis is noisy.
-    across = (face.landmarks.left_eye.outer_corner - face.landmarks.right_eye.outer_corner)[:2]
+    across = (left[0] - right[0])[:2]
     across = across / max(float(np.linalg.norm(across)), 1e-6)
     own = x_axis / max(float(np.linalg.norm(x_axis)), 1e-6)
     own = own if float(own @ across) > 0 else -own
     along = across + own
     along = along / max(float(np.linalg.norm(along)), 1e-6)
     y_axis = np.array([along[1], -along[0]], np.float32) * unit
+    origin = (outer + inner)[:2] / 2
     return EyeFrame(origin.astype(np.float32), x_axis.astype(np.float32), y_axis)
+
+
+def _find_open_corners(eye: EyeLandmarks) -> tuple[Points, Points]:
+    """The outer and the inner corner of an eye as they lie when it is open, each float32 (3,)."""
+    along = (eye.inner_corner - eye.outer_corner) / 2
+    # Toward the brow, at right angles to the eye and as long as half of it.
+    across = np.array([along[1], -along[0], 0.0], np.float32)
+    if float(across[:2] @ (eye.brow_lower.mean(axis=0) - eye.upper.mean(axis=0))[:2]) < 0:
+        across = -across
+    outer, inner = (
+        corner + eye.shutness * (x * along + y * across)
+        for corner, (x, y) in ((eye.outer_corner, _OUTER_SHIFT), (eye.inner_corner, _INNER_SHIFT))
+    )
+    return outer, inner

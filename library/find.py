@@ -140,7 +140,7 @@ def _measure_penalty(analysis: FaceAnalysis, sighting: Sighting, distance: float
     apart = None if taken is None or sighting.taken is None else abs(taken - sighting.taken)
     time = 3.0 if apart is None or apart > _DAY_S else 1.5 if apart > MOMENT_S else 0.0
     gaze = max(there.gaze_aside - 1, there.gaze_up - 1, 0.0)
-    light = abs(analysis.light_from_right - there.light)
+    light = abs(analysis.appearance.light_from_right - there.light)
     smile = abs(analysis.face.smile - there.smile)
     blur = max(0.8 - there.sharpness, 0.0) * 4
     view = _measure_turn(analysis, sighting) / 8 + 2 * there.closedness + gaze

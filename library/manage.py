@@ -73,10 +73,10 @@ def list_people(path: Path | None, page: Path | None, on_progress: Progress) -> 
             raise KeyboardInterrupt
         people = library.list_people()
         examples = [find_example(library.read_person(person.number)) for person in people]
-        faces = library.summarize().faces
     if not people:
         return f"The library {show(place)} knows nobody who is in two photos or more."
-    lines = [f"The library {show(place)} knows {_count(len(people), 'person', 'people')} by {faces:,} faces."]
+    faces = sum(person.faces for person in people)
+    lines = [f"The library {show(place)} knows {_count(len(people), 'person', 'people')} by {_count(faces, 'face')}."]
     lines += [_describe_person(*pair) for pair in zip(people, examples, strict=True)]
     if page is not None:
         pairs = list(zip(people, examples, strict=True))
@@ -135,7 +135,8 @@ def _name(person: Person) -> str:
 
 def _describe_person(person: Person, example: Sighting) -> str:
     name = f" {show(person.name)}:" if person.name else ""
-    return f"  {person.number}:{name} {_count(person.photos, 'photo')}, such as {show(example.path)}"
+    place = f"face {example.face.number} of {show(example.path)}"
+    return f"  {person.number}:{name} {_count(person.photos, 'photo')}, such as {place}"
 
 
 def forget_folders(path: Path | None, folders: Sequence[Path]) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 
 from library.reading import read_reduced
 from library.store import Person, Sighting
-from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
+from photo.errors import BadOption, MissingPackage, UnreadablePhoto
 from photo.geometry import scale_down
+from photo.preview import encode_jpeg
 from photo.types import Box, Pixels
 from photo.writing import Originals, begins_with, check_writable, write_whole
 
@@ -101,7 +102,4 @@ def _encode(pixels: Pixels) -> bytes:
     square = cv2.copyMakeBorder(
         small, down // 2, down - down // 2, right // 2, right - right // 2, cv2.BORDER_REPLICATE
     )
-    is_done, data = cv2.imencode(".jpg", cv2.cvtColor(square, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not is_done:
-        raise UnwritablePhoto("A picture of a person cannot be encoded.")
-    return data.tobytes()
+    return encode_jpeg(np.asarray(square, np.uint8), _QUALITY)

@@ -148,7 +148,7 @@ def _describe(analysis: FaceAnalysis, scale: float) -> FaceRecord:
         gaze_aside=aside,
         gaze_up=up,
         smile=face.smile,
-        light=analysis.light_from_right,
+        light=analysis.appearance.light_from_right,
         embedding=analysis.embedding,
         chin=face.landmarks.chin_ratio,
         iris=_measure_iris(analysis),

@@ -196,11 +196,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Person:
-    """A person of the library: number, name if one was given, and in how many photos they were found."""
+    """A person of the library: number, name if one was given, in how many photos they were found, by how many faces."""
 
     number: int
     name: str | None
     photos: int
+    faces: int
 
 
 @dataclass(frozen=True)
@@ -509,7 +510,7 @@ class Library:
     def list_people(self) -> list[Person]:
         """Return all people, those with a name first, then those of most photos."""
         rows = self._connection.execute(
-            "SELECT people.id, people.name, count(DISTINCT faces.photo) AS photos FROM people "
+            "SELECT people.id, people.name, count(DISTINCT faces.photo) AS photos, count(*) FROM people "
             "JOIN faces ON faces.person = people.id GROUP BY people.id "
             "ORDER BY people.name IS NULL, photos DESC, people.id"
         )

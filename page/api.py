@@ -24,7 +24,7 @@ def add_api(options: Options, folder: Path) -> None:
     """Add the endpoint to the page that is being built; its results lie in `folder`. Nothing of it is to be seen."""
 
     # Its parameters are those of the endpoint, by name.
-    def fix(  # noqa: PLR0913
+    def fix(  # noqa: PLR0913 each is a field of the request, with its name
         photo: str,
         eyes: bool,
         smile: bool,

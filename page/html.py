@@ -17,8 +17,9 @@ from edit.reasons import Cause, Reason
 from eyes_mask import eyes_mask
 from face.types import EYES, Face, Feature
 from mouth_mask import mouth_mask
-from page.session import DonorPreview, OpenPhoto, References, Session, encode_jpeg, shrink
+from page.session import DonorPreview, OpenPhoto, References, Session, shrink
 from page.theme import EDIT_COLOR
+from photo.preview import encode_jpeg
 from photo.types import Box, Pixels
 from retouch.engines import DiffusionState
 from retouch.pipeline import plan_edits

@@ -24,6 +24,7 @@ from face.types import Face, Feature
 from photo.errors import BadOption
 from photo.files import FORMATS, load_photo, save_photo
 from photo.geometry import halve_toward
+from photo.preview import encode_jpeg
 from photo.types import Box, Photo, Pixels, Progress
 from retouch.engines import make_draft
 from retouch.marking import choose_saving
@@ -37,6 +38,8 @@ _DONOR_MARGIN = 0.12
 _FACE_MARGIN = 0.45
 FACE_VIEW_PX = 720
 """Longest side of a preview: what is larger is shrunk before it is painted, so that a slider answers at once."""
+# Of the pictures that a visitor looks at.
+_PICTURE_QUALITY = 93
 # Names of files may have 255 bytes on most systems.
 _LONGEST_NAME_BYTES = 255
 # To ask for an edit with the brush, more than this fraction of the box of an eye or a mouth must be painted over.
@@ -474,7 +477,7 @@ class Session:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._count += 1
         path = self.folder / f"{stem}_{self._count}.jpg"
-        path.write_bytes(encode_jpeg(pixels))
+        path.write_bytes(encode_jpeg(pixels, _PICTURE_QUALITY))
         return str(path)
 
 
@@ -575,14 +578,6 @@ def read_strokes(layers: list[Pixels], keep_color: tuple[int, int, int]) -> Stro
         keep = kept if keep is None else np.maximum(keep, kept)
         edit = edited if edit is None else np.maximum(edit, edited)
     return None if keep is None or edit is None else Strokes(keep, edit)
-
-
-def encode_jpeg(pixels: Pixels, quality: int = 93) -> bytes:
-    """Return `pixels` uint8 (H, W, 3) RGB as a JPEG file without any metadata."""
-    ok, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise ValueError("the picture cannot be encoded")
-    return data.tobytes()
 
 
 def shrink(pixels: Pixels, longest_px: int) -> Pixels:

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 from photo.blend import smoothstep
 from photo.types import FloatArray, Pixels
 
+# Intel's filters inside OpenCV round differently with where a picture happens to lie in memory, so that the same photo
+# would come out in two versions. OpenCV's own are as quick here.
+cv2.ipp.setUseIPP(False)
+
 MOST_BLUR_PX = 6.0
 """No blur is measured larger than this."""
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from face.eye_geometry import IRIS_RADIUS, evaluate_lid
 from face.types import EyeFrame
+from photo.geometry import halve
 from photo.types import Box, FloatArray, Matrix, Pixels
 from render.eyeball import EyeGeometry, EyeShading, aperture_alpha
 
@@ -26,6 +27,8 @@ _SOFTNESS = 0.08
 _FAR_RADII = 2.0
 # Pixels farther apart than this are averaged, not picked from.
 _AVERAGED_FROM = 1.15
+# And from here on they are halved before, which leaves enough for the average.
+_HALVED_FROM = 8.0
 
 MAP_COUNT = 6
 """The number of maps that `draw_maps` returns."""
@@ -66,6 +69,13 @@ def cut_patch(picture: Pixels | FloatArray, frame: EyeFrame, unit_px: int, box: 
     matrix[:, 2] -= (box.left, box.top)
     step = frame.half_width_px / unit_px
     source = picture.astype(np.float32)
+    # A blur as wide as the steps on a large face would cost more than its pixels: halving does most of it.
+    while step >= _HALVED_FROM:
+        source = np.asarray(halve(source), np.float32)
+        # The centre of the first of the larger pixels lies half a pixel from that of the first of the smaller ones.
+        matrix /= 2
+        matrix[:, 2] -= 0.25
+        step /= 2
     if step > _AVERAGED_FROM:
         source = np.asarray(cv2.GaussianBlur(source, (0, 0), 0.5 * float(np.sqrt(step * step - 1))), np.float32)
     height, width = patch_size(unit_px)

@@ -22,7 +22,7 @@ from photo.blend import blend, smoothstep
 from photo.measure import LUMA, luma
 from photo.types import Box, FloatArray, Pixels, Region
 from render.eyeball import EyeGeometry, EyeShading, aperture_alpha, cast_shadow, choose_flesh, render_eyeball
-from render.lashes import Lashes, measure_lashes, remove_lash_tail, remove_lower_lashes
+from render.lashes import Lashes, lighten_lash_line, measure_lashes, remove_lash_tail, remove_lower_lashes
 
 # All lengths below are in units of the eye frame: half the width of the eye.
 PLATFORM = 0.10
@@ -96,11 +96,13 @@ def open_eye(
         rim_height = fit_to(view, rim_height)
     lashes = measure_lashes(fit_to(small, source), gray, small, lids)
     on_step()
-    source = remove_lash_tail(source, view, appearance)
+    source = remove_lash_tail(source, view, lids, appearance)
     on_step()
     clean = remove_lower_lashes(source, view, lids, lashes, shading.skin, appearance)
     on_step()
-    skin = _slide_lids(source, clean, view, lids, lashes, rim_height)
+    lid = lighten_lash_line(source, view, lids, appearance)
+    on_step()
+    skin = _slide_lids(lid, clean, view, lids, lashes, rim_height)
     on_step()
     skin = _shade_fold(skin, view, lids, shading.skin)
     on_step()
@@ -160,7 +162,7 @@ def _slide_lids(
     below = lower - y
     shift_down = sink * (1 - smoothstep(0.0, 1.0, below / LOWER_REACH))
     ends = 1 - smoothstep(0.92, 1.30, np.abs(x))
-    upper_y = y - shift_up
+    upper_y = y - shift_up * ends
     lower_y = y - shift_down * ends
 
     def sample(picture: FloatArray, source_y: FloatArray) -> FloatArray:
@@ -247,8 +249,8 @@ def _lash_alpha(
     # No lash line is even: its density wanders, and it thins out toward the nose.
     random = np.random.default_rng(shading.seed + 2)
     uneven = 1 + 0.10 * sum(np.cos(f * x + random.uniform(0, 2 * np.pi)) for f in (7, 12, 19))
-    width = (0.030 + 0.036 * toward_temple) * uneven
-    strength = np.clip(0.15 + 0.75 * lashes.darkness, 0, 0.80) * (0.50 + 0.50 * toward_temple)
+    width = (0.038 + 0.040 * toward_temple) * uneven
+    strength = np.clip(0.20 + 0.85 * lashes.darkness, 0, 0.90) * (0.50 + 0.50 * toward_temple)
     upper = np.exp(-((above / width) ** 2)) * strength * span
     lower = 0.16 * lashes.darkness * np.exp(-(((below - 0.05) / 0.06) ** 2)) * span * toward_temple * uneven
     hairs = _hair_alpha(x, y, lids, lashes, shading, is_fine=is_fine)

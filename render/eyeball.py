@@ -57,6 +57,9 @@ _DARK_IRIS_CHROMA = np.array([1.44, 0.89, 0.69], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.30, 0.94, 0.725], np.float32)
 # calibration: iris-colour. Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
 _LIT_SKIN_LUMA = 150.0
+# calibration: white-sides. Shares of luma: toward the nose the white is brighter than its mean, toward the temple,
+# under the overhang of the brow, darker; from and up to these distances from the middle of the eye.
+_BRIGHTER_INSIDE, _DARKER_OUTSIDE, _SIDES = 0.12, 0.05, (0.15, 0.55)
 # The flesh in the inner corner: middle and half axes of the rounding it gives the opening, in the eye frame.
 _CARUNCLE = (0.93, 0.0, 0.11, 0.055)
 # The outer corner fades into the skin from here on.
@@ -269,6 +272,8 @@ def _shade_sclera(x: FloatArray, y: FloatArray, shading: EyeShading) -> FloatArr
     # The inner corner of a far eye lies deep behind the ridge of the nose.
     ball += 0.5 * smoothstep(*_FAR_ROUNDNESS, np.asarray(shading.roundness)) * smoothstep(0.25, 0.55, x)
     sclera = cast_shadow(shading.sclera, ball, shading.clear_skin)
+    sides = 1 + _BRIGHTER_INSIDE * smoothstep(*_SIDES, x) - _DARKER_OUTSIDE * smoothstep(*_SIDES, -x)
+    sclera = sclera * sides[..., None]
     inner = 0.85 * smoothstep(0.62, 0.92, x)
     outer = 0.60 * smoothstep(0.62, 0.98, -x)
     return np.asarray(sclera + (inner + outer)[..., None] * (choose_flesh(shading.clear_skin) - sclera), np.float32)

@@ -46,10 +46,17 @@ TAIL_WIDTH = 0.40
 """What is dark beyond the outer corner and narrower than this belongs to the lashes …"""
 # calibration: lash-removal. In half eye widths.
 TAIL_HEIGHTS = (-0.50, 0.36)
-"""… if it lies between these heights …"""
+"""… if it lies between these heights over the end of the closed line …"""
 # calibration: lash-removal. In half eye widths.
 LINER_HEIGHT = 0.06
 """… and, on average, below this one: a wing of liner that points up stands so beside an open eye, too."""
+LINE_WIDTH = 0.55
+"""The dark band of the closed line is narrower than this …"""
+LINE_BAND = (-0.08, 0.30)
+"""… and lies between these heights over the line."""
+# calibration: lash-removal. Shares of the lightness; the share of the band that goes.
+LINE_LIFT, LINE_LIGHTENED = (0.03, 0.15), 0.5
+"""It is wiped, to this part, where it is darker than the lid by these shares: a little, and fully."""
 LASH_BAND = 0.06
 """So far above and below the closed line its colour is measured …"""
 # calibration: lash-removal. A percentile of luma.
@@ -96,9 +103,10 @@ def measure_lashes(source: FloatArray, gray: FloatArray, view: EyeView, lids: Li
     return Lashes(darkness, float(np.clip(reach + 0.05, LASH_CLEARANCE, LONGEST_LASHES)), color)
 
 
-def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearance) -> FloatArray:
+def remove_lash_tail(source: FloatArray, view: EyeView, lids: Lids, appearance: FaceAppearance) -> FloatArray:
     """Return `source` float32 (h, w, 3) without the dark tail of lashes and liner beyond the outer corner."""
     whole, view = view, shrink_view(view)
+    height = view.y - float(evaluate_lid(lids.closed, -1.0))
     half_width_px = view.frame.half_width_px
     size = max(3, round(TAIL_WIDTH * half_width_px) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
@@ -107,8 +115,8 @@ def remove_lash_tail(source: FloatArray, view: EyeView, appearance: FaceAppearan
     filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 5, 0.6)), np.float32)
     lift = _measure_lift(filled, smooth)
     low, high = TAIL_HEIGHTS
-    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, view.y)
-    near *= 1 - smoothstep(high - 0.12, high, view.y)
+    near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, height)
+    near *= 1 - smoothstep(high - 0.12, high, height)
     dark = near * smoothstep(0.04, 0.12, lift)
     if float((dark * view.y).sum()) > LINER_HEIGHT * float(dark.sum()):
         return source
@@ -138,15 +146,16 @@ def remove_lower_lashes(
     offset = view.y - evaluate_lid(lids.closed, view.x)
     # Toward the temple lashes are longer.
     below = offset + lashes.reach + TEMPLE_REACH * smoothstep(0.3, 1.0, -view.x)
-    near = smoothstep(-0.30, 0.0, below) * (1 - smoothstep(0.02, 0.10, offset))
-    near *= np.abs(view.x) < 1.25
+    near = smoothstep(-0.42, -0.14, below) * (1 - smoothstep(0.02, 0.10, offset))
+    near *= (1 - smoothstep(1.30, 1.50, -view.x)) * (view.x < 1.25)
     # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
     halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * half_width_px) | 1),) * 2)
     lift = np.asarray(cv2.dilate(lift, halo), np.float32)
     # Wet skin is rough with glints.
     rough = smoothstep(*HAIR_ROUGHNESS, _measure_roughness(seen, view, whole, appearance))
     rough *= 1 - smoothstep(dim, bright, cv2.dilate(seen @ LUMA, halo))
-    hair = np.maximum(smoothstep(*HAIR_LIFT, lift), rough)
+    # The ends of lashes are thin, and hardly darker than the skin once it is smoothed.
+    hair = np.asarray(cv2.dilate(np.maximum(smoothstep(*HAIR_LIFT, lift), rough), halo), np.float32)
 
     # Filled from bare skin, not from the lid, which is lit differently. Where none is near, the closing has to do.
     bare = (1 - near * smoothstep(*COVERED_LIFT, lift)) * (1 - smoothstep(-0.15, -0.05, offset))
@@ -157,6 +166,25 @@ def remove_lower_lashes(
     known = smoothstep(0.002, 0.05, weight)
     filled = closed + known * (borrowed - closed)
     return _blend_in(source, filled, near * hair, whole, appearance)
+
+
+def lighten_lash_line(source: FloatArray, view: EyeView, lids: Lids, appearance: FaceAppearance) -> FloatArray:
+    """Return `source` float32 (h, w, 3) with the lid just above the closed line about as bright as the lid further up.
+
+    The line of a shut eye is as broad as its lashes are deep; on an open eye it would be a dark band above the rim.
+    """
+    whole, view = view, shrink_view(view)
+    half_width_px = view.frame.half_width_px
+    size = max(3, round(LINE_WIDTH * half_width_px) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    smooth = cv2.GaussianBlur(fit_to(view, source), (0, 0), max(0.04 * half_width_px, 0.6))
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
+    filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
+    offset = view.y - evaluate_lid(lids.closed, view.x)
+    start, end = LINE_BAND
+    near = smoothstep(start, 0.0, offset) * (1 - smoothstep(0.6 * end, end, offset)) * (np.abs(view.x) < 1.25)
+    return _blend_in(source, filled, LINE_LIGHTENED * near * smoothstep(*LINE_LIFT, _measure_lift(filled, smooth)),
+                     whole, appearance)  # fmt: skip
 
 
 def _blend_in(

@@ -49,6 +49,8 @@ _LEAST_STRENGTH = 0.05
 _CRISP_EYE_DISTANCE_PX = 800.0
 # A large face is painted in bands of so many rows: what lies between 8-bit steps needs much memory.
 _BAND_ROWS = 128
+# The filters that move the skin look so far around.
+_FILTER_PX = 4
 # A trace of smoothing absorbs landmark jitter and points that coincide.
 _SPLINE_SMOOTHING = 1e-4
 
@@ -77,13 +79,16 @@ def paint_smile(
     source_y += y
     source = np.ascontiguousarray(pixels[box.slices])
     grain = find_grain(source, face.landmarks.eye_distance_px, on_step)
-    clean = source if grain is None else source - grain
     way = cv2.INTER_LANCZOS4 if face.landmarks.eye_distance_px < _CRISP_EYE_DISTANCE_PX else cv2.INTER_CUBIC
     moved = np.empty_like(source)
     bands = [slice(top, top + _BAND_ROWS) for top in range(0, box.height, _BAND_ROWS)]
     for band in bands:
         on_step()
-        part = cv2.remap(clean, source_x[band], source_y[band], way, None, cv2.BORDER_REFLECT)
+        # Only the rows that this band looks back at, and the reach of the filter: all of them would be a gigabyte.
+        first, last = int(source_y[band].min()) - _FILTER_PX, int(source_y[band].max()) + _FILTER_PX + 2
+        rows = slice(max(first, 0), min(last, box.height))
+        clean = source[rows] if grain is None else source[rows] - grain[rows]
+        part = cv2.remap(clean, source_x[band], source_y[band] - rows.start, way, None, cv2.BORDER_REFLECT)
         moved[band] = np.clip(part, 0, 255)
     shaded = shade_smile(moved, face.landmarks, box, grid, gain)
     if grain is not None:

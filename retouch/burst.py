@@ -17,6 +17,7 @@ from donor.people import FaceCrop, ReferencePhoto, read_reference
 from donor.whole_face import Transplant, find_obstacle, measure_detail, measure_movement, transplant_face
 from edit.options import Options, Wish
 from edit.plan import Engine, FixResult, Report
+from edit.reasons import Reason
 from face.analysis import FaceAnalysis
 from face.expression import measure_openness, measure_smiling
 from face.identity import SAME_PERSON, embed_face, measure_distance, measure_similarity
@@ -84,7 +85,8 @@ class FaceSource:
 
     `photo` is its index, None where the face was not replaced as a whole. `sightings` are the indices of the person's
     face in each photo, None where they are not in it. `outcome` is what was edited afterwards, as text; `parts_from` is
-    the index of the photo that gave the eyes or the smile alone.
+    the index of the photo that gave the eyes or the smile alone. `is_nowhere_better` says that no photo shows what is
+    wanted of it; with `is_reason_told` the outcome says so, too.
     """
 
     face: Face
@@ -93,6 +95,8 @@ class FaceSource:
     sightings: tuple[int | None, ...]
     outcome: str = ""
     parts_from: int | None = None
+    is_nowhere_better: bool = False
+    is_reason_told: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,13 +190,20 @@ def describe_burst(result: BurstResult, photos: Sequence[BurstPhoto]) -> str:
     """Return which photo was kept, where each face comes from, and what was edited, as lines of text."""
     lines = [f"Kept {show(photos[result.base].reference.name)} of {len(photos)} photos."]
     for source in result.sources:
-        outcome = f" {source.outcome[0].upper()}{source.outcome[1:]}" if source.outcome else ""
-        lines.append(f"Face {source.face.number}: {show(source.reason)}.{outcome}")
+        lines.append(f"Face {source.face.number}: {_describe_source(source)}")
     if result.changed_outside:
         lines.append(f"Warning: {result.changed_outside:,} pixels outside the masks changed.")
     else:
         lines.append(f"Changed {result.changed_pixels:,} pixels of it and touched no other.")
     return "\n".join(lines)
+
+
+def _describe_source(source: FaceSource) -> str:
+    """Where a face comes from and what was edited, as sentences."""
+    if source.is_reason_told:
+        return source.outcome
+    outcome = f" {source.outcome[0].upper()}{source.outcome[1:]}" if source.outcome else ""
+    return f"{show(source.reason)}.{outcome}"
 
 
 def burst_to_json(result: BurstResult, photos: Sequence[BurstPhoto]) -> dict[str, object]:
@@ -223,7 +234,13 @@ def _add_outcome(source: FaceSource, report: Report, photos: Sequence[BurstPhoto
         return source
     donors = [change.donor.name for change in changes if change.kept and change.donor is not None]
     parts_from = [index for index, photo in enumerate(photos) if photo.reference.name in donors]
-    return replace(source, outcome=describe_outcome(report, now), parts_from=parts_from[0] if parts_from else None)
+    notes = [change.note.reason for change in changes if change.kept and change.note is not None]
+    return replace(
+        source,
+        outcome=describe_outcome(report, now),
+        parts_from=parts_from[0] if parts_from else None,
+        is_reason_told=source.is_nowhere_better and Reason.NOTHING_FROM in notes,
+    )
 
 
 # ---- the same person in every photo --------------------------------------------------------------------
@@ -346,7 +363,7 @@ def _choose_source(
         score = _score(photos, sightings, index, options)
         if index != base and sighting is not None and score > least:
             better.append((_MOVED * measure_movement(face, photos[index].crops[sighting].face) - score, index))
-    reason = f"no photo has it with {' and '.join(faults)}"
+    reason, is_nowhere_better = f"no photo has it with {' and '.join(faults)}", True
     for _, index in sorted(better):
         still = _find_faults(photos, sightings, index, options)
         brought = [fault for fault in faults if fault not in still]
@@ -365,8 +382,8 @@ def _choose_source(
         if transplant is not None and not why:
             reason = f"whole face from {name}, with {' and '.join(brought)}"
             return FaceSource(face, index, reason, sightings), transplant
-        reason = f"not taken whole from {name}: {why}"
-    return FaceSource(face, None, reason, sightings), None
+        reason, is_nowhere_better = f"not taken whole from {name}: {why}", False
+    return FaceSource(face, None, reason, sightings, is_nowhere_better=is_nowhere_better), None
 
 
 def _find_flaw(pixels: Pixels, here: FaceCrop, there: FaceCrop, transplant: Transplant, options: Options) -> str:

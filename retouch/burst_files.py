@@ -16,9 +16,10 @@ from photo.writing import Originals, remove_leftovers
 from retouch.burst import burst_to_json, choose_base, describe_burst, fix_burst, read_burst_photo
 from retouch.burst_groups import find_bursts
 from retouch.drawing import draw_contact_sheet, widen_sheet
-from retouch.files import OUTPUT_FOLDER, FileJob, Summary, is_same, make_picture
+from retouch.files import FileJob, Summary, make_picture
 from retouch.listing import tell_apart
 from retouch.marking import choose_saving
+from retouch.places import OUTPUT_FOLDER, is_same
 from retouch.progress import scale_progress
 from retouch.report import describe
 

@@ -6,6 +6,7 @@ their photos. That the place is the same is seen in the pictures: they lie over 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,17 +51,20 @@ def find_bursts(
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
     found: list[list[Path]] = []
-    looked_at = 0
+    count = itertools.count(1)
     for inside in folders.values():
-        moments = {path: read_moment(path) for path in inside if not is_marked(path)}
-        looked_at += len(inside) - len(moments)
+        moments: dict[Path, float | None] = {}
+        for path in inside:
+            if is_marked(path):
+                on_photo(next(count))
+            else:
+                moments[path] = read_moment(path)
         # Those without a time follow in the order of their names: IMG_9 before IMG_10.
         order = sorted(moments, key=lambda path: (moments[path] is None, moments[path] or 0.0, _split_name(path)))
         last: _Frame | None = None
         for path in order:
             frame = _read_frame(path, moments[path], log)
-            looked_at += 1
-            on_photo(looked_at)
+            on_photo(next(count))
             if frame is None:
                 continue
             if last is None or not _belong_together(last, frame):

@@ -34,6 +34,7 @@ from photo.canvas import Canvas
 from photo.errors import BadOption, MissingModel, MissingPackage
 from photo.types import Pixels, Progress
 from render.canonical import dim_catchlight
+from render.contrast import deepen_iris, match_contrast
 from render.exemplar import ExemplarPair, choose_pair, lay_exemplar, load_exemplars
 from render.eye import open_eye
 from render.eyeball import PUPIL_BLACK_RATIO, EyeShading, blend_into_shadow, choose_catchlight, choose_sclera
@@ -123,11 +124,15 @@ class DraftEngine:
         if self._exemplars:
             on_step()
             wanted = self.shade_eye(first or edit)
-            light = edit.analysis.light_from_right
+            light = appearance.light_from_right
             pair = choose_pair(self._exemplars, wanted.iris, wanted.clear_skin, light, seed)
             exemplar = pair.of(face.eye_frame(edit.feature).toward_right)
-            return lay_exemplar(pixels, opened, edit.region, appearance, strength, exemplar)
-        return opened.pixels
+            laid = lay_exemplar(pixels, opened, edit.region, appearance, strength, exemplar)
+            opened = replace(opened, pixels=laid)
+        on_step()
+        eye = deepen_iris(opened.pixels, edit.region.box, opened.geometry, shading.iris + shading.haze)
+        expected = edit.analysis.eye_contrast
+        return eye if expected is None else match_contrast(eye, edit.region.box, opened.geometry.frame, expected)
 
     def shade_eye(self, edit: Edit) -> EyeShading:
         """Return the colours, light and gaze of a rendered eye in this photo. Raises ValueError for any other."""
@@ -142,7 +147,7 @@ class DraftEngine:
         clear = np.maximum(skin - haze, 1)
         iris = clear if source.iris is None else source.iris
         tiny = float(np.interp(frame.half_width_px, _TINY_HALF_WIDTH_PX, (1, 0)))
-        light = edit.analysis.light_from_right * frame.toward_right
+        light = appearance.light_from_right * frame.toward_right
         return EyeShading(
             iris=appearance.tone.apply(blend_into_shadow(iris, clear, tiny)),
             sclera=appearance.tone.apply(blend_into_shadow(choose_sclera(clear), clear, tiny)),

@@ -24,90 +24,32 @@ from mouth_mask import mouth_mask
 from photo.blend import Patch, lay
 from photo.canvas import Canvas
 from photo.credentials import Signature, check_signature
-from photo.errors import BadOption, MissingPackage, UnreadablePhoto, UnwritablePhoto
+from photo.errors import BadOption, MissingPackage, UnreadablePhoto
 from photo.files import FORMATS, check_output, load_photo, save_photo
 from photo.layers import NamedPatch, check_layers, encode_layers
 from photo.mark import mark_photo, name_tool
 from photo.names import show
-from photo.raw import is_raw
 from photo.saving import Saving
 from photo.types import Photo, Pixels, Progress
-from photo.writing import Originals, check_writable, describe_error, remove_leftovers, write_whole
+from photo.writing import Originals, check_writable, remove_leftovers, write_whole
 from retouch.drawing import draw_analysis
 from retouch.engines import choose_engine
 from retouch.hints import is_new
-from retouch.listing import Listing, check_apart, describe_passed_over, list_inputs, list_photos, tell_apart
+from retouch.listing import Listing, describe_passed_over, list_inputs, list_photos
 from retouch.marking import choose_saving, name_edit, name_regions
 from retouch.pipeline import analyze, analyze_photo, fix_photo
+from retouch.places import JobFiles, PhotoFiles, ResultPlaces, is_same
 from retouch.progress import ignore_progress, scale_progress
 from retouch.report import analysis_to_json, describe, describe_analysis, to_json
-
-OUTPUT_FOLDER = Path("data/outputs")
-"""Where results go when the user names no place; it is taken from the current folder."""
 
 Entry = dict[str, object]
 """What the JSON report says of one photo, or of one burst."""
 
 _DRAFT, *_MASKS = "draft.png", "eyes_mask.png", "mouth_mask.png"
-# Photos from the one folder become results in the other under names of their own, as they always did.
-_SAMPLES = ("data", "inputs"), ("data", "outputs")
 _THE_INPUT = "the input photo itself"
 # How far the work is when the faces are known, to be analyzed or fixed.
 _ANALYZED, _FOUND = 0.9, 0.4
 _PROPOSED = "a photo of the same people, from which eyes may come"
-
-
-@dataclass(frozen=True)
-class JobFiles:
-    """What a run reads and where it writes, as the user named it.
-
-    `sources` are photos and folders of them, with `recursive` of those in them, too; with a `burst`, a folder, the
-    photo to keep. `are_bursts` says that bursts are to be found among the sources. `references` are photos and folders
-    of photos. `output` names the result, or the folder of results, which it is in any case with `is_folder`; `format`
-    is the ending of results that are not named, without its dot, None for that of the photo. `masks_dir` takes the
-    masks, too. `overwrite` allows results to replace photos that are read, and files of others; `copy_unchanged` asks
-    for a copy of photos that needed nothing. `layers` takes the edits of a single photo as layers. `sign` are the files
-    of a certificate chain and its key, to sign results with. `library` is the file of a photo library, None for that of
-    the user; with `no_library` no other photos are looked for, neither in it nor beside a photo. With `references`, or
-    bursts, none are either way. `person` is the name or number of the only person of the library to edit. With
-    `watch` the sources are folders that need not hold any photo yet.
-    """
-
-    sources: tuple[Path, ...] = ()
-    burst: Path | None = None
-    are_bursts: bool = False
-    references: tuple[Path, ...] = ()
-    output: Path | None = None
-    is_folder: bool = False
-    format: str | None = None
-    recursive: bool = False
-    masks_dir: Path | None = None
-    overwrite: bool = False
-    copy_unchanged: bool = False
-    layers: Path | None = None
-    sign: tuple[Path, Path] | None = None
-    library: Path | None = None
-    no_library: bool = False
-    person: str | None = None
-    watch: bool = False
-
-    @property
-    def are_many(self) -> bool:
-        """Whether the sources are more than a single photo, so that results need a folder."""
-        return len(self.sources) > 1 or self.are_bursts or any(source.is_dir() for source in self.sources)
-
-
-@dataclass(frozen=True)
-class PhotoFiles:
-    """One photo of a run: where it lies, where its result goes, and the folder of its masks, if they are wanted.
-
-    `is_copied` says that the result is also written where nothing was changed.
-    """
-
-    source: Path
-    target: Path
-    masks_dir: Path | None = None
-    is_copied: bool = True
 
 
 @dataclass(frozen=True)
@@ -138,6 +80,7 @@ class FileJob:
         verbose: bool = False,
     ) -> None:
         self.files, self.options, self.analyze = files, options, analyze
+        self._places = ResultPlaces(files, is_analysis=analyze)
         self.verbose = verbose
         self.log, self._quiet = log, quiet
         if files.format is not None and f".{files.format}" not in FORMATS:
@@ -166,7 +109,7 @@ class FileJob:
     @property
     def output_folder(self) -> Path:
         """The folder that results go to where they are not named one by one."""
-        return self.files.output or OUTPUT_FOLDER
+        return self._places.folder
 
     @cached_property
     def engine(self) -> tuple[Engine, str]:
@@ -195,10 +138,9 @@ class FileJob:
         No two photos have one place. What killed runs left behind in the folders of results is removed. Photos that
         `is_done` says are done are left out, and their results are not looked at.
         """
-        if not self.files.are_many:
-            planned = [self._plan_one(self.listing.paths[0])]
-        else:
-            planned = [files for files in self._plan_many() if not is_done(files)]
+        planned = self._places.plan(self.listing)
+        if self.files.are_many:
+            planned = [files for files in planned if not is_done(files)]
             for files in planned:
                 for path, originals in self._list_outputs(files):
                     originals.check(path)
@@ -386,62 +328,6 @@ class FileJob:
 
     # ---- what is written ---------------------------------------------------------------------------------
 
-    def _plan_one(self, source: Path) -> PhotoFiles:
-        """The result of a single photo: the path that was named, or a name made from the photo's."""
-        output = self.files.output
-        try:
-            is_folder = output is None or self.files.is_folder or output.is_dir()
-        except OSError as error:
-            raise UnwritablePhoto(f"{output} cannot be written: {describe_error(error)}; name another file.") from error
-        if output is not None and not is_folder:
-            if self.files.format is not None:
-                raise BadOption(f"--format has no effect: the ending of {output} names the format.")
-            return PhotoFiles(source, output, self.files.masks_dir)
-        target = self.output_folder / self._name_result(source)
-        return PhotoFiles(source, target, self.files.masks_dir, self._is_copied(source))
-
-    def _plan_many(self) -> list[PhotoFiles]:
-        """The results of many photos, each in its place below the folder of results."""
-        output, is_folder = self.output_folder, self.files.is_folder
-        if os.path.lexists(output) and not output.is_dir():
-            raise UnwritablePhoto(f"{output} is a file; --output_path must be a folder for more than one photo.")
-        if not output.is_dir() and not is_folder and output.suffix.lower() in FORMATS:
-            raise UnwritablePhoto(
-                f"{output} names one photo; --output_path must be a folder for more than one: write {output}{os.sep} "
-                "if it is to be one."
-            )
-        sources, inputs = self.listing.paths, self.listing.inputs
-        names = [photo.place.parent / self._name_result(photo.path) for photo in inputs]
-        masks: list[Path | None] = [None] * len(inputs)
-        if self.files.masks_dir is not None:
-            folders = tell_apart([photo.place for photo in inputs], [Path()] * len(inputs))
-            masks = [self.files.masks_dir / folder for folder in folders]
-        planned = [
-            PhotoFiles(source, output / name, masks_dir, self._is_copied(source))
-            for source, name, masks_dir in zip(sources, tell_apart(names, sources), masks, strict=True)
-        ]
-        check_apart([files.target for files in planned], [folder for folder in masks if folder is not None])
-        return planned
-
-    def _is_from_samples(self, source: Path) -> bool:
-        """Whether a photo lies in a folder data/inputs, and its result goes into a folder data/outputs."""
-        folders = source.absolute().parent, self.output_folder.absolute()
-        return tuple(folder.parts[-2:] for folder in folders) == _SAMPLES
-
-    def _is_copied(self, source: Path) -> bool:
-        return self.analyze or self.files.copy_unchanged or self._is_from_samples(source)
-
-    def _name_result(self, source: Path) -> str:
-        if self.analyze:
-            return f"analysis_{source.stem}.png"
-        is_sample = self._is_from_samples(source)
-        ending = source.suffix if source.suffix.lower() in FORMATS and not is_sample else ".png"
-        if is_raw(source) and not is_sample:
-            ending = ".tif"  # it holds 16 bits, as the developed photo does
-        if self.files.format is not None:
-            ending = f".{self.files.format}"
-        return f"final_{source.stem}{ending}" if is_sample else f"{source.stem}{ending}"
-
     def _list_outputs(self, files: PhotoFiles) -> list[tuple[Path, Originals]]:
         """What is written for one photo, each with the photos as they stand to it."""
         masks = [] if files.masks_dir is None else [files.masks_dir / name for name in (_DRAFT, *_MASKS)]
@@ -520,8 +406,3 @@ def _tell_where(target: Path, is_written: bool) -> str:
         return f"Written: {show(target)}"
     earlier = f" {show(target)} is from an earlier run." if target.exists() else ""
     return f"Nothing was written; --copy_unchanged copies such photos, too.{earlier}"
-
-
-def is_same(one: Path, other: Path) -> bool:
-    """Return whether two paths name one file that exists."""
-    return one.exists() and other.exists() and one.samefile(other)

@@ -47,15 +47,15 @@ def choose_sources(
     analysis, feature = intent.analysis, intent.feature
     has_other = feature.other_eye not in edited and is_other_open(analysis, feature)
     iris, is_found = _choose_iris(analysis, feature, options, found.iris, has_other)
-    rendered = Rendered(iris, _look_at_camera(analysis, feature), is_iris_known=is_found, likeness=found.likeness)
+    rendered = Rendered(iris, _look_at_camera(analysis.face, feature), is_iris_known=is_found, likeness=found.likeness)
     no_donor = _credit_iris(found) if is_found else found.no_donor
     if not has_other:
         if found.known is not None and found.known.lid_height is not None:
             amount = match_height(found.known.lid_height, intent.amount, EyeOptions().opening)
             intent = replace(intent, amount=amount)
         return intent, (*found.donors, rendered), no_donor
-    amount = match_amount(analysis, feature, intent.amount, EyeOptions().opening)
-    other = (OtherEye(),) if is_seen_alike(analysis, feature) else ()
+    amount = match_amount(analysis.face, feature, intent.amount, EyeOptions().opening)
+    other = (OtherEye(),) if is_seen_alike(analysis.face, feature) else ()
     return replace(intent, amount=amount), (*other, *found.donors, rendered), None if other else no_donor
 
 
@@ -92,9 +92,8 @@ def _choose_iris(
     return choose_iris(options.eyes.color, np.maximum(skin - haze, 1), ratio), False
 
 
-def _look_at_camera(analysis: FaceAnalysis, feature: Feature) -> tuple[float, float]:
+def _look_at_camera(face: Face, feature: Feature) -> tuple[float, float]:
     """Offset (x, y) of the iris from its mean position, in the eye frame, when the person looks at the camera."""
-    face: Face = analysis.face
     frame = face.eye_frame(feature)
     low, high = _CAMERA_YAW_DEGREES
     attention = 1.0 - 0.6 * float(np.clip((abs(face.yaw_degrees) - low) / (high - low), 0, 1))

@@ -40,7 +40,8 @@ BELOW = {
     },
     "page": {"photo", "face", "edit", "eyes_mask", "mouth_mask", "donor", "retouch"},
     "triage": {"photo", "face", "edit", "donor", "library", "retouch"},
-    "main": {"photo", "edit", "library", "retouch", "triage", "page"},
+    "commands": {"photo", "edit", "diffusion", "library", "retouch", "triage", "page"},
+    "main": {"photo", "edit", "retouch", "commands"},
 }
 """For every room, a package or a file at the top, those that it may import."""
 OUTSIDE = {"tests", "benchmark", "docs", "data", "models", "training"}
@@ -179,14 +180,20 @@ def test_the_help_loads_nothing_but_python() -> None:
 # ---- style -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(set(MODULES) - {"main"}))
-def test_only_main_prints_exits_and_catches_everything(name: str) -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_only_main_prints_and_exits_and_everything_is_caught_in_one_place(name: str) -> None:
     for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and name != "main":
             assert ast.unparse(node.func) not in {"print", "sys.exit", "exit", "quit", "breakpoint"}
-        if isinstance(node, ast.ExceptHandler):
+        if isinstance(node, ast.ExceptHandler) and name != "commands.outcome":
             caught = "everything" if node.type is None else ast.unparse(node.type)
             assert caught not in {"everything", "Exception", "BaseException"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_who_is_let_off_a_limit_of_complexity_or_size_says_why(path: Path) -> None:
+    let_off = re.findall(r"# noqa: (?:C901|PLR09\d\d)(.*)", path.read_text(encoding="utf-8"))
+    assert all(len(reason.split()) >= 3 for reason in let_off)
 
 
 @pytest.mark.parametrize("name", MODULES)

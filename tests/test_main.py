@@ -1037,14 +1037,14 @@ def test_people_are_listed_named_fixed_alone_and_corrected(tmp_path: Path) -> No
     with_library = ("--library", tmp_path / "faces.sqlite")
     run("--index", photos, *with_library, cwd=tmp_path)
     said = run("--people", "people.html", *with_library, cwd=tmp_path).stdout
-    assert "knows 2 people by 5 faces." in said and "2 photos, such as" in said and "waters" not in said
+    assert "knows 2 people by 4 faces." in said and "2 photos, such as face 1 of" in said and "waters" not in said
     page = (tmp_path / "people.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 2
     number = next(line.split(":")[0].strip() for line in said.splitlines() if "edwards" in line)
     assert (
         f"Person {number} is called Ada now." in run("--name_person", number, "Ada", *with_library, cwd=tmp_path).stdout
     )
-    assert f"  {number}: Ada: 2 photos, such as" in run("--people", *with_library, cwd=tmp_path).stdout
+    assert f"  {number}: Ada: 2 photos, such as face 1 of" in run("--people", *with_library, cwd=tmp_path).stdout
 
     fix = ("--engine", "draft", "--no-smile", "--copy_unchanged", *with_library)
     said = run(PORTRAITS / "edwards_blink.jpg", "--person", "ada", "-o", "a.png", *fix, cwd=tmp_path).stdout
@@ -1056,7 +1056,7 @@ def test_people_are_listed_named_fixed_alone_and_corrected(tmp_path: Path) -> No
     said = run("--not_person", "Ada", photos / "edwards.jpg", *with_library, cwd=tmp_path).stdout
     assert said.strip() == "1 photo taken out of Ada."
     assert (
-        f"  {number}: Ada: 1 photo, such as {photos / 'edwards_again.jpg'}"
+        f"  {number}: Ada: 1 photo, such as face 1 of {photos / 'edwards_again.jpg'}"
         in run("--people", *with_library, cwd=tmp_path).stdout
     )
     assert "takes a person, and the photos" in fail("--not_person", "Ada", *with_library, cwd=tmp_path)

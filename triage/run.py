@@ -23,8 +23,6 @@ from triage.sidecar import check_sidecar, name_sidecar, write_sidecar
 from triage.tables import CSV_HEAD, describe_verdicts, make_csv, make_json
 from triage.verdict import PhotoVerdict
 
-OUTPUT_FOLDER = Path("data/outputs")
-"""Where the files go when the user names no place; it is taken from the current folder."""
 CSV, JSON, SHEET = "triage.csv", "triage.json", "triage.html"
 
 _FLAG = "--triage"

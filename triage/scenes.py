@@ -5,13 +5,10 @@ A scene is what was taken from one moment on: its frames lend each other open ey
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-
-from PIL import Image
 
 from donor.choose import DonorFinder
 from donor.people import ReferencePhoto
@@ -23,6 +20,7 @@ from library.reading import read_moment, read_reduced
 from photo.errors import MissingPackage, UnreadablePhoto
 from photo.geometry import scale_down
 from photo.mark import is_marked
+from photo.preview import encode_jpeg
 from photo.types import Photo, Pixels
 from retouch.burst import choose_base, read_burst_photo
 from retouch.pipeline import analyze, plan_edits
@@ -147,7 +145,4 @@ def _cut_face(pixels: Pixels, face: Face) -> Pixels:
 
 
 def _encode(pixels: Pixels) -> bytes:
-    """The bytes of a small JPEG, without metadata."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY, optimize=True)
-    return file.getvalue()
+    return encode_jpeg(pixels, _QUALITY, is_small=True)

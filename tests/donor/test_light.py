@@ -34,7 +34,7 @@ def make_look(
 ) -> FaceAppearance:
     noise = np.random.default_rng(1).normal(0, 1, (9, 9, 1)).astype(np.float32).repeat(3, axis=2)
     gray, in_color = np.ones(3, np.float32), Tone(0.0, np.zeros((3, 3)))
-    return FaceAppearance(blur_sigma_px, noise * grain, gray * skin, 0.5, 200.0, gray * black, in_color)
+    return FaceAppearance(blur_sigma_px, noise * grain, gray * skin, 0.5, 200.0, gray * black, in_color, 0.35)
 
 
 def test_the_light_is_that_of_the_skin_both_show() -> None:

@@ -57,7 +57,6 @@ def with_blink(face: Face, right: float, left: float) -> Face:
     ("name", "get"),
     [
         ("measure_appearance", lambda whole: whole.appearance),
-        ("measure_light_side", lambda whole: whole.light_from_right),
         ("embed_face", lambda whole: whole.embedding),
         ("measure_sharpness", lambda whole: whole.sharpness),
         ("find_lower_rims", lambda whole: whole.lower_rims),

@@ -36,12 +36,27 @@ def test_frame_and_photo_coordinates_are_inverse(x: float, y: float, wide: float
 
 
 @pytest.mark.parametrize("feature", EYES)
-def test_corners_of_the_eye_lie_at_minus_one_and_one(blinking: Face, feature: Feature) -> None:
-    frame, eye = blinking.eye_frame(feature), blinking.eye(feature)
-    x, _ = landmarks_in_frame(frame, np.stack([eye.outer_corner, eye.inner_corner]))
-    assert np.allclose(x, (-1, 1), atol=0.02)
+def test_corners_of_an_open_eye_lie_at_minus_one_and_one(
+    sample: LoadPhoto, faces_of: FindFaces, feature: Feature
+) -> None:
+    face = faces_of(sample("image_2.jpg"))[0]
+    frame, eye = face.eye_frame(feature), face.eye(feature)
+    x, y = landmarks_in_frame(frame, np.stack([eye.outer_corner, eye.inner_corner]))
+    assert np.allclose(x, (-1, 1), atol=0.02) and np.allclose(y, 0, atol=0.1)
     _, brow = landmarks_in_frame(frame, eye.brow_lower)
     assert (brow > 0.3).all()
+
+
+@pytest.mark.parametrize("feature", EYES)
+def test_the_line_of_a_shut_eye_ends_below_and_beyond_its_outer_corner(blinking: Face, feature: Feature) -> None:
+    frame, eye = blinking.eye_frame(feature), blinking.eye(feature)
+    x, y = landmarks_in_frame(frame, np.stack([eye.outer_corner, eye.inner_corner]))
+    assert -1.3 < x[0] < -1.02 and 0.9 < x[1] < 1.1
+    assert -0.3 < y[0] < -0.05 and 0 <= y[1] < 0.15
+    _, brow = landmarks_in_frame(frame, eye.brow_lower)
+    assert (brow > 0.3).all()
+    ends = evaluate_lid(fit_closed_line(frame, eye), np.array([-1, 1], np.float32))
+    assert np.allclose(ends, y, atol=0.05)
 
 
 def test_grid_puts_subpixels_evenly_around_their_pixel() -> None:
@@ -51,6 +66,11 @@ def test_grid_puts_subpixels_evenly_around_their_pixel() -> None:
     assert x.shape == (3, 4) and fine_x.shape == (12, 16)
     assert np.allclose(fine_x.reshape(3, 4, 4, 4).mean(axis=(1, 3)), x, atol=1e-6)
     assert np.allclose(fine_y.reshape(3, 4, 4, 4).mean(axis=(1, 3)), y, atol=1e-6)
+
+
+def test_a_curve_with_ends_runs_level_beyond_them() -> None:
+    heights = evaluate_lid((0.4, 0.1, 0.2, -0.2, 0.1), np.array([-3, -1, 0, 1, 3], np.float32))
+    assert np.allclose(heights, (-0.2, -0.2, 0.35, 0.1, 0.1))
 
 
 def test_lids_meet_in_the_corners_and_stay_shut_beyond_them() -> None:

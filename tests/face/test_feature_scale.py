@@ -27,7 +27,7 @@ GRAIN = np.random.default_rng(3).normal(0, 3, (32, 32, 3)).astype(np.float32)
 
 
 def look(grain: FloatArray) -> FaceAppearance:
-    return FaceAppearance(0.5, grain, SKIN, 0.4, 200.0, np.zeros(3, np.float32), Tone(0.0, np.eye(3)))
+    return FaceAppearance(0.5, grain, SKIN, 0.4, 200.0, np.zeros(3, np.float32), Tone(0.0, np.eye(3)), 0.35)
 
 
 def make_view(half_width_px: float) -> EyeView:
@@ -47,7 +47,7 @@ def draw_lashes(view: EyeView) -> FloatArray:
 
 
 def wipe(view: EyeView, picture: FloatArray, grain: FloatArray) -> FloatArray:
-    clean = remove_lash_tail(picture, view, look(grain))
+    clean = remove_lash_tail(picture, view, LIDS, look(grain))
     return remove_lower_lashes(clean, view, LIDS, Lashes(0.7, 0.3, 0.3 * SKIN), SKIN, look(grain))
 
 

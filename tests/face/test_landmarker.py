@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import numpy as np
 import pytest
 
 from face.expression import find_closed, measure_closedness
+from face.landmarker import silenced
 from face.search import find_faces
 from face.types import EYES
 from photo.measure import clear_up, lift_dark, measure_view_noise
@@ -58,3 +62,25 @@ def test_closed_eyes_are_told_in_noise_and_in_the_dark(
     closedness = {feature: measure_closedness(face, feature) for feature in EYES}
     assert find_closed(closedness) == find_closed({feature: measure_closedness(expected, feature) for feature in EYES})
     assert find_closed(closedness) == frozenset(EYES)
+
+
+def test_two_threads_that_silence_the_error_stream_at_once_give_it_back(capfd: pytest.CaptureFixture[str]) -> None:
+    first_is_in, second_is_in, first_is_out = threading.Event(), threading.Event(), threading.Event()
+
+    def come_later_and_stay_longer() -> None:
+        first_is_in.wait()
+        with silenced():
+            second_is_in.set()
+            first_is_out.wait()
+            os.write(2, b"dropped, although the other one has left;")
+
+    second = threading.Thread(target=come_later_and_stay_longer)
+    second.start()
+    with silenced():
+        first_is_in.set()
+        second_is_in.wait()
+        os.write(2, b"dropped;")
+    first_is_out.set()
+    second.join()
+    os.write(2, b"shown")
+    assert capfd.readouterr().err == "shown"

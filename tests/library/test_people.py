@@ -357,7 +357,9 @@ def test_people_are_listed_with_an_example_and_shown_on_a_page_for_the_owner_alo
     page = tmp_path / "people.html"
     text = list_people(file, page, lambda *_: None)
     assert "knows 2 people by 7 faces." in text
-    assert re.search(r'  2: <b>"Ada"</b>: 3 photos, such as \S+IMG_\d+\.jpg\n  1: 4 photos, such as ', text)
+    assert re.search(
+        r'  2: <b>"Ada"</b>: 3 photos, such as face \d+ of \S+IMG_\d+\.jpg\n  1: 4 photos, such as face ', text
+    )
     content = page.read_text(encoding="utf-8")
     assert "&lt;b&gt;&quot;Ada&quot;&lt;/b&gt;" in content and '<b>"Ada' not in content
     assert "http:" not in content and "https:" not in content and "default-src 'none'" in content

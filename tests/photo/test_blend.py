@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from photo.blend import Patch, blend, count_changes, draw_mask, lay, merge_regions
+from photo.blend import Patch, blend, count_changes, draw_mask, lay
 from photo.canvas import Canvas
 from photo.types import Box, Pixels, Region
 from tests.support.painting import composite
@@ -45,18 +45,18 @@ def test_composite_is_exact_where_no_region_reaches(masks: list[Region], seed: i
     assert np.abs(result - expected).max() <= 0.5
 
 
-@given(st.lists(regions(), max_size=5))
-def test_merged_regions_never_overlap_and_keep_the_strongest_alpha(masks: list[Region]) -> None:
-    merged = merge_regions(masks)
-    for index, one in enumerate(merged):
-        assert all(one.box.overlap_ratio(other.box) == 0 for other in merged[index + 1 :])
-    for region in masks:
-        holders = [m for m in merged if m.box.union(region.box) == m.box]
-        assert len(holders) == 1
-        holder = holders[0]
-        top, left = region.box.top - holder.box.top, region.box.left - holder.box.left
-        part = holder.alpha[top : top + region.box.height, left : left + region.box.width]
-        assert (part >= region.alpha).all()
+@settings(deadline=None)
+@given(st.lists(regions(), max_size=5), st.integers(0, 2**32 - 1))
+def test_where_patches_overlap_the_last_one_shows_by_the_strongest_alpha(masks: list[Region], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (12, 12, 3), np.uint8)
+    patches = [Patch(region, random.integers(0, 256, (*region.alpha.shape, 3), np.uint8)) for region in masks]
+    strongest, shown = np.zeros((12, 12), np.float32), pixels.copy()
+    for patch in patches:
+        place = patch.region.box.slices
+        strongest[place] = np.maximum(strongest[place], patch.region.alpha)
+        shown[place] = patch.pixels
+    assert np.array_equal(composite(pixels, patches), blend(pixels, shown, strongest))
 
 
 def test_count_changes_tells_inside_from_outside() -> None:

@@ -17,7 +17,7 @@ SKIN = np.array([200, 150, 120], np.float32)
 CLOSED, UPPER, LOWER = (np.array(curve, np.float32) for curve in (CLOSED_LINE, OPEN_UPPER, OPEN_LOWER))
 LIDS = Lids(CLOSED, UPPER, LOWER, brow_height=1.3)
 LOOK = FaceAppearance(
-    0.5, np.zeros((8, 8, 3), np.float32), SKIN, 0.4, 200.0, np.zeros(3, np.float32), Tone(0.0, np.eye(3))
+    0.5, np.zeros((8, 8, 3), np.float32), SKIN, 0.4, 200.0, np.zeros(3, np.float32), Tone(0.0, np.eye(3)), 0.35
 )
 
 

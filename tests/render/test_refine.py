@@ -21,6 +21,7 @@ from photo.measure import LUMA
 from photo.types import FloatArray, Pixels
 from render import refine
 from render.canonical import MAP_COUNT, dim_catchlight, patch_size
+from render.contrast import deepen_iris, match_contrast
 from render.eye import OpenedEye, open_eye
 from render.eyeball import aperture_alpha
 from render.refine import EyeRefiner, load_refiner, measure_strength, refine_eye
@@ -198,7 +199,11 @@ def test_the_engine_refines_what_it_renders_without_its_catchlight(real_photo: L
     opened = _open(real_photo("takano_blink.jpg"), faces_of)
     refined = DraftEngine(refiner=_tint(0, 0, 0)).render_eye(opened.pixels, opened.edit, lambda: None)
     shading = dim_catchlight(DraftEngine().shade_eye(opened.edit), 0.0)
-    assert np.array_equal(refined, open_eye(opened.pixels, opened.edit, shading).pixels)
+    rendered = open_eye(opened.pixels, opened.edit, shading)
+    box, asked, expected = opened.edit.region.box, shading.iris + shading.haze, opened.edit.analysis.eye_contrast
+    assert expected is not None
+    deepened = deepen_iris(rendered.pixels, box, rendered.geometry, asked)
+    assert np.array_equal(refined, match_contrast(deepened, box, rendered.geometry.frame, expected))
     assert not np.array_equal(refined, opened.eye.pixels)
     plain = DraftEngine().render_eye(opened.pixels, opened.edit, lambda: None)
     assert np.array_equal(plain, opened.eye.pixels)

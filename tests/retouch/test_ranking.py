@@ -19,7 +19,8 @@ from photo.files import load_photo
 from photo.types import Box, Pixels, Progress, Region
 from retouch import attempts
 from retouch.engines import DraftEngine
-from retouch.files import FileJob, JobFiles
+from retouch.files import FileJob
+from retouch.places import JobFiles
 from retouch.quality import Outcome
 from retouch.ranking import match_texture, rank
 from tests.conftest import SAMPLES

@@ -16,7 +16,8 @@ from photo.decode import XMP_KEY
 from photo.errors import BadOption
 from photo.files import load_photo
 from photo.mark import SourceType, is_marked, read_source_type
-from retouch.files import FileJob, JobFiles
+from retouch.files import FileJob
+from retouch.places import JobFiles
 
 SAMPLE = Path(main.__file__).parent / "data" / "inputs" / "image_1.jpg"
 

@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 import main
+from commands.journal import NAME, Journal
 from photo.errors import BadOption, UnwritablePhoto
 from photo.files import load_photo
 from photo.types import Photo
 from photo.writing import Originals
-from retouch.journal import NAME, Journal
 from tests.support.photos import PORTRAITS
 
 ROOT = Path(main.__file__).parent
@@ -283,8 +283,8 @@ def test_a_watched_folder_is_worked_on_as_photos_come(
             signal.raise_signal(signal.SIGINT)
         assert len(waits) < 100
 
-    monkeypatch.setattr("retouch.watch.time.sleep", pass_time)
-    monkeypatch.setattr("retouch.watch._QUIET_S", 0.0)
+    monkeypatch.setattr("commands.arrivals.time.sleep", pass_time)
+    monkeypatch.setattr("commands.arrivals._QUIET_S", 0.0)
     arguments = ["in", "-o", "out", "--copy_unchanged", "--watch", "--no-library", "--report", "report.json"]
     assert main.main(arguments) == 2
     output = capsys.readouterr()

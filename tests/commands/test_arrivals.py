@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from retouch.watch import wait_for_photos
+from commands.arrivals import wait_for_photos
 
 
 class Clock:
@@ -15,8 +15,8 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         self.events: dict[float, list[tuple[Path, bytes]]] = {}
-        monkeypatch.setattr("retouch.watch.time.monotonic", lambda: self.now)
-        monkeypatch.setattr("retouch.watch.time.sleep", self._sleep)
+        monkeypatch.setattr("commands.arrivals.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("commands.arrivals.time.sleep", self._sleep)
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds

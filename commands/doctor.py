@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from photo.errors import MissingModel
 from photo.missing import ROOT
 from photo.tool import read_version
 
+# The names of distributions; of the two of OpenCV either will do.
+_NEEDED = {"OpenCV": ("opencv-contrib-python", "opencv-python"), "MediaPipe": ("mediapipe",), "NumPy": ("numpy",)}
 _OPTIONAL = {"peft": "--lora", "torchvision": "Qwen-Image-Edit", "gradio": "the page", "jpeglib": "lossless JPEG"}
 # Beside the weights: activations and the working memory of the device, in gigabytes, and in ratio to the weights.
 _WORKING_GB, _WORKING_RATIO = 1.5, 1.15
@@ -100,6 +103,7 @@ def _fits(weights_gb: float, memory_gb: float) -> bool:
 
 def _list_packages() -> list[str]:
     rows = [("this program", read_version(ROOT), "")]
+    rows += [(name, _find_version(*packages), "for everything") for name, packages in _NEEDED.items()]
     for name in (*PACKAGES, *_OPTIONAL):
         needed = "diffusion models" if name in PACKAGES else _OPTIONAL[name]
         rows.append((name, _find_version(name), f"for {needed}"))
@@ -138,11 +142,12 @@ def _has_weights(model: str) -> bool:
         return False
 
 
-def _find_version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "missing"
+def _find_version(*names: str) -> str:
+    """The version of the first of some packages that is installed."""
+    for name in names:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return "missing"
 
 
 def _read_memory_gb() -> float | None:

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from retouch import console as module
-from retouch.console import Console, note_interrupts
+from commands import console as module
+from commands.console import Console, note_interrupts
 
 
 class Terminal(io.StringIO):

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 import main
+from commands import doctor
+from commands.doctor import Machine, advise, count_evaluations, judge_fit
 from diffusion.families import FAMILIES
 from diffusion.weights import Weights
 from edit.options import DEFAULT_MODEL, DiffusionOptions
 from photo.errors import MissingModel
-from retouch import doctor
-from retouch.doctor import Machine, advise, count_evaluations, judge_fit
 
 ROOT = Path(doctor.__file__).parents[1]
 FACTS = {model: facts for family in FAMILIES for model, facts in family.models.items()}
