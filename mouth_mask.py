@@ -14,7 +14,7 @@ from edit.options import FaceChoice, Options, SmileOptions, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLEAR_SMILE, LEAST_RESTING, SMILE, UNSURE_SMILE, MouthDoubt, find_mouth_doubt
+from face.expression import CLEAR_SMILE, LEAST_RESTING, SMILE, SURELY_MOVED, UNSURE_SMILE, MouthDoubt, find_mouth_doubt
 from face.model_files import damaged_model, model_bytes
 from face.types import Face, Feature, Landmarks
 from photo.blend import draw_mask, smoothstep
@@ -43,8 +43,6 @@ _BESIDE_SHARPEST = 0.735
 # sings or yawns, and corners pulled up over an open jaw make a grimace. Slightly open mouths have 0.14 and 0.11 at
 # most, singers 0.21 and 0.31.
 _TALKING_GAP, _TALKING_JAW = 0.18, 0.22
-# calibration: talking. Lips this far apart are in doubt whatever the jaw does: its score misses much speech and rage.
-_PARTED_GAP = 0.15
 # Lips this close to the photo's edge, in eye distances, have no room to move.
 _EDGE_GAP = 0.02
 
@@ -290,11 +288,11 @@ def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, al
         return Cause(_DOUBTS[doubt])
     if analysis.looks_of_stone:
         return Cause(Reason.UNSURE_STONE)
-    if _lip_gap(face.landmarks) > _PARTED_GAP:
-        return Cause(Reason.UNSURE_MOVED)
     look = analysis.mouth_look
-    if look.resting < LEAST_RESTING:
-        return Cause(Reason.UNSURE_COVERED if look.covered > look.moved else Reason.UNSURE_MOVED)
+    if look.moved > SURELY_MOVED:
+        return Cause(Reason.UNSURE_MOVED)
+    if look.resting < LEAST_RESTING and look.covered > look.moved:
+        return Cause(Reason.UNSURE_COVERED)
     has_covered_eye = any(analysis.eye(feature).lacks_lash_line for feature in analysis.closed)
     return Cause(Reason.UNSURE_COVERED) if has_covered_eye or analysis.has_hand_over(Feature.MOUTH) else None
 

@@ -90,6 +90,8 @@ NARROWING_SMILE = 0.50
 BARED_TEETH = 0.20
 # calibration: mouth-look. A mouth is taken to be at rest where the network that looks at it gives that this chance.
 LEAST_RESTING = 0.5
+# calibration: mouth-look. To take one for moved it has to be surer than to take it for covered: lips may be parted.
+SURELY_MOVED = 0.75
 # calibration: busy-mouth. Whoever bends the head by more degrees looks at something, and poses for nobody.
 _BUSY_PITCH_DEGREES = 20.0
 # calibration: pout. MediaPipe's scores of pursed lips and of a raised upper one; full lips reach the first alone.
@@ -168,7 +170,7 @@ def find_doubt(
 ) -> Doubt | None:
     """Return why the closed eyes of a face, with this closedness of both, may be no blink; None if they surely are.
 
-    `sharpness` is that of `face.occlusion.measure_sharpness`.
+    `sharpness` is that of `face.occlusion.measure_sharpness`; 0 tells nothing.
     """
     if not closed:
         return None
@@ -178,7 +180,7 @@ def find_doubt(
         is_tiny = face.landmarks.eye_distance_px < _TOO_FEW_PIXELS
         if is_tiny or mean < least or min(closedness.values()) < _BOTH_CLOSED_SMALL:
             return Doubt.SMALL
-    if sharpness < BLURRED:
+    if 0.0 < sharpness < BLURRED:
         return Doubt.BLURRED
     if len(closed) == 1 and min(closedness.values()) > _WIDE_OPEN:
         return Doubt.HALF_SHUT

@@ -31,10 +31,11 @@ def test_whatever_is_drawn_covers_the_mouth() -> None:
     for _ in range(60):
         covered = cover(crop, points, SKIN, random, other)
         assert covered.shape == crop.shape and covered.dtype == np.uint8
+        assert (covered != crop).any()
         low, high = points[[61, 291]].min(axis=0).astype(int) - 25, points[[61, 291]].max(axis=0).astype(int) + 25
         around = np.abs(covered.astype(int) - crop)[max(low[1], 0) : high[1], max(low[0], 0) : high[0]]
         changed.append(float((around.max(axis=2) > 8).mean()))
-    assert min(changed) > 0 and np.median(changed) > 0.2
+    assert sum(share > 0.3 for share in changed) > 10
 
 
 def test_a_mirror_of_a_mirror_is_the_crop() -> None:
