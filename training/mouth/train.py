@@ -64,7 +64,8 @@ def _photograph(crop: Pixels, skin: FloatArray, random: Generator) -> FloatArray
     """A crop as another camera might have seen it, as the network takes it."""
     columns, rows = INPUT_SIZE
     scale = columns / COLUMNS * random.uniform(0.9, 1.12)
-    matrix = cv2.getRotationMatrix2D((COLUMNS / 2, ROWS / 2), random.normal() * 5, scale)
+    turn = cv2.getRotationMatrix2D((COLUMNS / 2, ROWS / 2), random.normal() * 5, scale)
+    matrix = np.asarray(turn, np.float64)
     matrix[:, 2] += np.array([columns - COLUMNS, rows - ROWS]) / 2 + random.normal(size=2) * 1.3
     blur = random.uniform(0.8, 2.2) if random.random() < 0.7 else random.uniform(2, 5)
     drawn = cv2.warpAffine(
