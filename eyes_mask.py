@@ -44,10 +44,11 @@ _MOST_YAW_DEGREES = 36.0
 _DOUBTS = {
     Doubt.LAUGHING: Reason.UNSURE_LAUGHING,
     Doubt.LOWERED: Reason.UNSURE_LOWERED,
-    Doubt.ONE_EYE: Reason.UNSURE_HALF_SHUT,
+    Doubt.HALF_SHUT: Reason.UNSURE_HALF_SHUT,
     Doubt.CRYING: Reason.UNSURE_CRYING,
     Doubt.ASLEEP: Reason.UNSURE_ASLEEP,
     Doubt.SMALL: Reason.UNSURE_SMALL,
+    Doubt.BLURRED: Reason.UNSURE_BLURRED,
 }
 
 # The region in units of the eye frame: below and above the lash line, beyond the outer and the inner corner. Real

@@ -14,7 +14,7 @@ from edit.options import FaceChoice, Options, SmileOptions, Wish
 from edit.plan import Edit, Intent, Skip
 from edit.reasons import Cause, Reason
 from face.analysis import FaceAnalysis
-from face.expression import CLEAR_SMILE, SMILE, UNSURE_SMILE, MouthDoubt, find_mouth_doubt
+from face.expression import CLEAR_SMILE, LEAST_RESTING, SMILE, SURELY_MOVED, UNSURE_SMILE, MouthDoubt, find_mouth_doubt
 from face.model_files import damaged_model, model_bytes
 from face.types import Face, Feature, Landmarks
 from photo.blend import draw_mask, smoothstep
@@ -288,6 +288,11 @@ def _find_cause(analysis: FaceAnalysis, threshold: float, sharpest: float, *, al
         return Cause(_DOUBTS[doubt])
     if analysis.looks_of_stone:
         return Cause(Reason.UNSURE_STONE)
+    look = analysis.mouth_look
+    if look.moved > SURELY_MOVED:
+        return Cause(Reason.UNSURE_MOVED)
+    if look.resting < LEAST_RESTING and look.covered > look.moved:
+        return Cause(Reason.UNSURE_COVERED)
     has_covered_eye = any(analysis.eye(feature).lacks_lash_line for feature in analysis.closed)
     return Cause(Reason.UNSURE_COVERED) if has_covered_eye or analysis.has_hand_over(Feature.MOUTH) else None
 

@@ -18,6 +18,7 @@ from face.expression import Doubt, find_closed_in, find_doubt, is_close_call, me
 from face.eye_geometry import find_iris, mark_iris, measure_iris
 from face.hands import covers, find_hands
 from face.identity import Embedding, embed_face
+from face.mouth_look import MouthLook, look_at_mouth
 from face.occlusion import (
     LipContrast,
     find_lower_rims,
@@ -132,6 +133,11 @@ class FaceAnalysis:
         return measure_lip_contrast(self.pixels, self.face.landmarks)
 
     @cached_property
+    def mouth_look(self) -> MouthLook:
+        """How likely the mouth is at rest, moved or covered, by a network of its own."""
+        return look_at_mouth(self.pixels, self.face.landmarks, self.appearance.skin)
+
+    @cached_property
     def looks_of_stone(self) -> bool:
         """Whether it has hardly any colour in a photo that shows colours, as a statue."""
         lips = self.lips
@@ -188,7 +194,9 @@ class FaceAnalysis:
     @cached_property
     def doubt(self) -> Doubt | None:
         """Why its closed eyes may be no blink; None if they surely are one, or none is closed."""
-        return find_doubt(self.face, self.closed, self.closedness)
+        if not self.closed:
+            return None
+        return find_doubt(self.face, self.closed, self.closedness, self.sharpness)
 
     def cut_out(self, box: Box) -> FaceAnalysis:
         """The face in a copy of the part of its photo inside `box`, so that the photo itself can be freed."""

@@ -273,6 +273,8 @@ def measure_light_side(pixels: Pixels, face: Face) -> float:
 # lighter than the second number and has less chroma than the third, with lips that differ from it by less than the
 # fourth, is stone. Dark skin may have so little chroma in cold light.
 _COLORFUL, _STONE_LIGHTNESS, _STONE_CHROMA, _STONE_LIPS = 25.0, 50.0, 9.5, 2.0
+# calibration: stone. No skin is as gray as this in such a photo, be it light or dark; renderings and prints are.
+_GRAY_CHROMA = 2.0
 # The photo's colours are looked at with this longest side.
 _COLORS_SIDE_PX = 200
 
@@ -284,7 +286,9 @@ def looks_of_stone(pixels: Pixels, skin: FloatArray, lip_chroma: float) -> bool:
     distance of the lips from the skin around them in the a and b of CIELAB.
     """
     light, *hue = _to_lab(skin.reshape(1, 1, 3))[0, 0].tolist()
-    if light < _STONE_LIGHTNESS or float(np.hypot(*hue)) >= _STONE_CHROMA or lip_chroma >= _STONE_LIPS:
+    chroma = float(np.hypot(*hue))
+    is_pale = light >= _STONE_LIGHTNESS and chroma < _STONE_CHROMA
+    if lip_chroma >= _STONE_LIPS or not (is_pale or chroma < _GRAY_CHROMA):
         return False
     small = scale_down(pixels, min(1.0, _COLORS_SIDE_PX / max(pixels.shape[:2])), least_px=2)
     colors = _to_lab(small.astype(np.float32))

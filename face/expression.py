@@ -36,6 +36,8 @@ _MOST_READINGS, _SOME_READINGS = 1 / 2, 1 / 3
 # calibration: reading. On faces smaller than this, a shadow under the brow may count as a closed eye: there the mean of
 # both eyes has to reach the second number, the first of it without a smile, and the less closed eye the third.
 _FEW_PIXELS, _CLOSED_SMALL, _BOTH_CLOSED_SMALL = 45.0, (0.65, 0.72), 0.55
+# calibration: reading. On still smaller ones nothing tells a blink from a shadow, a squint or a lowered lid.
+_TOO_FEW_PIXELS = 36.0
 # calibration: closedness. The aspect ratio of an open eye at rest.
 _RESTING_ASPECT_RATIO = 0.3
 
@@ -50,6 +52,8 @@ _BENT_DEGREES = 15.0
 # it is more closed than this, both lids are lowered, and one of them was taken for closed by chance.
 _WIDE_OPEN = 0.28
 
+# calibration: focus. On a face that is less sharp, lids are a blur in which an iris may hide.
+BLURRED = 0.50
 # calibration: doubt. Who screams or cries shuts the eyes and raises the upper lip, without the corners of the mouth.
 _SCREAMING_LIP, _SCREAMING_SMILE = 0.5, 0.4
 # calibration: infant. From the eyes to the chin, in distances of the outer eye corners: newborns have a short chin, and
@@ -84,6 +88,10 @@ NARROWING_SMILE = 0.50
 # calibration: teeth. An upper lip that is raised by this score bares the teeth: in a smile that is not scored as one,
 # in crying, rage and speech. A gentle smile is no match for any of them.
 BARED_TEETH = 0.20
+# calibration: mouth-look. A mouth is taken to be at rest where the network that looks at it gives that this chance.
+LEAST_RESTING = 0.5
+# calibration: mouth-look. To take one for moved it has to be surer than to take it for covered: lips may be parted.
+SURELY_MOVED = 0.75
 # calibration: busy-mouth. Whoever bends the head by more degrees looks at something, and poses for nobody.
 _BUSY_PITCH_DEGREES = 20.0
 # calibration: pout. MediaPipe's scores of pursed lips and of a raised upper one; full lips reach the first alone.
@@ -100,10 +108,11 @@ class Doubt(enum.Enum):
 
     LAUGHING = "narrowed by laughing"
     LOWERED = "lowered"
-    ONE_EYE = "half shut, both"
+    HALF_SHUT = "half shut, both"
     CRYING = "shut by crying or screaming"
     ASLEEP = "an infant's"
     SMALL = "of a few pixels"
+    BLURRED = "blurred"
 
 
 class MouthDoubt(enum.Enum):
@@ -156,17 +165,25 @@ def find_closed_in(readings: Sequence[Mapping[Feature, float]]) -> tuple[frozens
     return closed, frozenset(feature for feature in EYES if _SOME_READINGS <= shares[feature] < _MOST_READINGS)
 
 
-def find_doubt(face: Face, closed: frozenset[Feature], closedness: Mapping[Feature, float]) -> Doubt | None:
-    """Return why the closed eyes of a face, with this closedness of both, may be no blink; None if they surely are."""
+def find_doubt(
+    face: Face, closed: frozenset[Feature], closedness: Mapping[Feature, float], sharpness: float
+) -> Doubt | None:
+    """Return why the closed eyes of a face, with this closedness of both, may be no blink; None if they surely are.
+
+    `sharpness` is that of `face.occlusion.measure_sharpness`; 0 tells nothing.
+    """
     if not closed:
         return None
     mean = sum(closedness.values()) / len(closedness)
     if face.landmarks.eye_distance_px < _FEW_PIXELS:
         least = _between(*_CLOSED_SMALL, face.smile)
-        if mean < least or min(closedness.values()) < _BOTH_CLOSED_SMALL:
+        is_tiny = face.landmarks.eye_distance_px < _TOO_FEW_PIXELS
+        if is_tiny or mean < least or min(closedness.values()) < _BOTH_CLOSED_SMALL:
             return Doubt.SMALL
+    if 0.0 < sharpness < BLURRED:
+        return Doubt.BLURRED
     if len(closed) == 1 and min(closedness.values()) > _WIDE_OPEN:
-        return Doubt.ONE_EYE
+        return Doubt.HALF_SHUT
     if len(closed) == 2:
         if face.pitch_degrees > _BENT_DEGREES and mean < SURELY_CLOSED_BENT:
             return Doubt.LOWERED

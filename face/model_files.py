@@ -19,6 +19,7 @@ MODELS = {
     "haarcascade_smile.xml": (_ROOT, "4ca1f304eabd0b5ae30180c81acb53e166a5867e5be17b316bd3f32cfdf87d8a"),
     "face_landmarker.task": (_ROOT / "models", "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"),
     "eye_refiner_24.onnx": (_ROOT / "models", "0e649ea653528c741da1fce789ca7de49f5d82dfd21d3ff5f3398dca8db1e0b0"),
+    "mouth_look.onnx": (_ROOT / "models", "f923aaea91e34e86056d60935a6bdb7f8dd47683518cbdf3ac8466eae1759f5f"),
     "eye_exemplars.npz": (_ROOT / "models", "850fa3259f0d36082be644d511d04159f8032316b2866b6ac22ca73560f79852"),
     "face_detection_yunet_2026may.onnx": (
         _ROOT / "models",

@@ -45,6 +45,7 @@ _SENTENCES = {
     Reason.UNSURE_SMALL: "closed, or in the shadow of the brow: on so small a face that is not sure enough; "
     "--eyes always opens it",
     Reason.UNSURE_READINGS: "closed in one reading and not in the next: not sure enough; --eyes always opens it",
+    Reason.UNSURE_BLURRED: "closed, or lowered: the face is too blurred to be sure; --eyes always opens it",
     Reason.UNDER_DARK_GLASS: "it is covered by something dark, such as sunglasses",
     Reason.NO_LASH_LINE: "no lash line is seen there: a hand or hair may lie over it",
     Reason.OTHER_STAYS_CLOSED: "the other eye has to stay closed, and one open eye would look like a wink",
@@ -53,6 +54,7 @@ _SENTENCES = {
     Reason.SMILING_A_LITTLE: "already smiling a little",
     Reason.MOUTH_OPEN: "the mouth is wide open, as in talking or singing",
     Reason.UNSURE_TEETH: "its teeth show, so it may smile, cry or speak: not sure enough; --smile always edits it",
+    Reason.UNSURE_MOVED: "it may smile, speak, cry or rage already: not sure enough; --smile always edits it",
     Reason.UNSURE_MOOD: "the eyes look down, laugh, cry or sleep, so a smile may not suit; --smile always edits it",
     Reason.UNSURE_BENT: "the head is bent, so a smile may not suit; --smile always edits it",
     Reason.UNSURE_POUT: "the lips are pursed, so a smile may not suit; --smile always edits it",

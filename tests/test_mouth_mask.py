@@ -58,7 +58,7 @@ def plan(pixels: Pixels, faces: Sequence[Face], options: Options | None = None) 
 
 def edit_of(pixels: Pixels, face: Face) -> Edit:
     """The one edit of the mouth of a face, with its region."""
-    edits = plan_edits((FaceAnalysis(pixels, face),), Options()).edits
+    edits = plan_edits((FaceAnalysis(pixels, face),), Options(smile=SmileOptions(Wish.ALWAYS))).edits
     (edit,) = (edit for edit in edits if edit.feature is Feature.MOUTH)
     return edit
 

@@ -93,6 +93,7 @@ def test_a_toned_photo_tells_its_tone_and_a_colour_photo_has_none(sample: LoadPh
 COLORFUL = np.tile(np.array([[[30, 120, 40], [128, 128, 128]]], np.uint8), (40, 20, 1))
 GRAY = np.full((40, 40, 3), 128, np.uint8)
 STONE, SKIN, DARK = (np.array(color, np.float32) for color in ((188, 171, 163), (205, 160, 138), (66, 60, 58)))
+DARK_GRAY = np.array((66, 66, 65), np.float32)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,9 @@ STONE, SKIN, DARK = (np.array(color, np.float32) for color in ((188, 171, 163), 
         (COLORFUL, STONE, 3.5, False),
         (COLORFUL, SKIN, 1.0, False),
         (COLORFUL, DARK, 1.0, False),
+        (COLORFUL, DARK_GRAY, 1.0, True),
+        (COLORFUL, DARK_GRAY, 3.5, False),
+        (GRAY, DARK_GRAY, 1.0, False),
         (GRAY, STONE, 1.0, False),
     ],
 )

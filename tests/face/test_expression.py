@@ -11,6 +11,7 @@ from edit.options import Options, SmileOptions, Wish
 from edit.plan import EditPlan
 from face.analysis import FaceAnalysis
 from face.expression import (
+    BLURRED,
     CLOSED,
     COPIED_ASPECT_RATIO,
     FAINT_SMILE,
@@ -111,6 +112,7 @@ def test_a_turned_head_closes_no_eye_and_opens_none(face: Face) -> None:
 
 
 SHUT = (EyeState.CLOSED, EyeState.UNSURE)
+SHARP = 0.8
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_states_change_at_their_thresholds(more: float, less: float, states: tup
     for worse, better in (EYES, EYES[::-1]):
         closedness = {worse: more, better: less}
         closed = find_closed(closedness)
-        doubt = find_doubt(make_face(), closed, closedness)
+        doubt = find_doubt(make_face(), closed, closedness, SHARP)
         names = {feature: name_eye(closed, closedness[feature], doubt, feature) for feature in EYES}
         assert (names[worse], names[better]) == states
         assert closed == {feature for feature in EYES if names[feature] in SHUT}
@@ -215,8 +217,8 @@ def test_the_mouth_has_no_closedness(face: Face) -> None:
 # ---- doubts ----------------------------------------------------------------------------------------------
 
 
-def doubt_of(face: Face, closedness: dict[Feature, float]) -> Doubt | None:
-    return find_doubt(face, find_closed(closedness), closedness)
+def doubt_of(face: Face, closedness: dict[Feature, float], sharpness: float = SHARP) -> Doubt | None:
+    return find_doubt(face, find_closed(closedness), closedness, sharpness)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +229,7 @@ def doubt_of(face: Face, closedness: dict[Feature, float]) -> Doubt | None:
         (0.50, 0.58, 0.9, 0.0, Doubt.LAUGHING),
         (0.60, 0.62, 0.1, 20.0, Doubt.LOWERED),
         (0.10, 0.70, 0.1, 0.0, None),
-        (0.34, 0.66, 0.1, 0.0, Doubt.ONE_EYE),
+        (0.34, 0.66, 0.1, 0.0, Doubt.HALF_SHUT),
         (0.10, 0.20, 0.9, 20.0, None),
     ],
 )
@@ -236,6 +238,13 @@ def test_only_what_is_surely_a_blink_is_without_doubt(
 ) -> None:
     face = replace(make_face(smile=smile), pitch_degrees=pitch_degrees)
     assert doubt_of(face, dict(zip(EYES, (right, left), strict=True))) is doubt
+
+
+def test_the_closed_eyes_of_a_blurred_face_are_in_doubt() -> None:
+    closedness = dict.fromkeys(EYES, 0.8)
+    assert doubt_of(make_face(), closedness, BLURRED - 0.01) is Doubt.BLURRED
+    assert doubt_of(make_face(), closedness, BLURRED) is None
+    assert doubt_of(make_face(), dict.fromkeys(EYES, 0.2), 0.1) is None
 
 
 def test_eyes_shut_by_screaming_are_no_blink() -> None:
@@ -265,6 +274,7 @@ def test_the_closed_eyes_of_a_face_with_a_newborns_proportions_are_asleep() -> N
         (40.0, 0.76, 0.74, 0.6, None),
         (40.0, 0.90, 0.50, 0.1, Doubt.SMALL),
         (40.0, 0.90, 0.10, 0.1, Doubt.SMALL),
+        (35.0, 0.90, 0.90, 0.1, Doubt.SMALL),
     ],
 )
 def test_on_few_pixels_only_what_is_clearly_shut_is_without_doubt(
