@@ -146,8 +146,8 @@ def remove_lower_lashes(
     offset = view.y - evaluate_lid(lids.closed, view.x)
     # Toward the temple lashes are longer.
     below = offset + lashes.reach + TEMPLE_REACH * smoothstep(0.3, 1.0, -view.x)
-    near = smoothstep(-0.42, -0.14, below) * (1 - smoothstep(0.02, 0.10, offset))
-    near *= (1 - smoothstep(1.30, 1.50, -view.x)) * (view.x < 1.25)
+    near = smoothstep(-0.56, -0.28, below) * (1 - smoothstep(0.02, 0.10, offset))
+    near *= (1 - smoothstep(1.45, 1.65, -view.x)) * (view.x < 1.25)
     # Sharpening and JPEG leave a pale halo beside dark hairs, which belongs to them.
     halo = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, round(HALO * half_width_px) | 1),) * 2)
     lift = np.asarray(cv2.dilate(lift, halo), np.float32)
