@@ -18,7 +18,9 @@ from render.eyeball import EyeGeometry, aperture_alpha
 # scale, in each band where an eye has too much, and where it has too little; and all of it that is beyond what eyes
 # usually differ by; by no more than these factors. Irises sharper than their face are noticed more than softer ones.
 _TOO_MUCH, _TOO_LITTLE, _USUAL = np.array([0.8, 0.6, 0.4], np.float32), 0.3, 0.3
-_LEAST_GAIN, _MOST_GAIN = 0.3, 1.3
+_MOST_GAINS = (0.3, 1.3)
+# Bands overlap, so that one pass changes less than it aims at.
+_PASSES = 3
 # calibration: iris-depth. Ratios of luma. Refined eyes come out paler and flatter than asked for: so far, on a
 # logarithmic scale, the iris is brought back to the brightness that was asked for; so many times darker is what is
 # darker than that, brighter what is brighter; by no more than these factors.
@@ -27,8 +29,8 @@ _BACK_TO_ASKED, _DARKER, _BRIGHTER, _GAINS = 0.8, 1.6, 1.4, (0.4, 1.6)
 # lies the shadow of the lid. It turns into white between these radii.
 _RING, _BELOW, _LIMBUS = (0.40, 0.85), 0.05, (0.85, 1.10)
 _SOFTNESS, _LEAST_PIXELS = 0.08, 12
-# The change fades over so many half eye widths at the rim of the eye.
-_FADE = 0.12
+# The change fades over so many half eye widths around the rim of the eye.
+_FADE = 0.08
 
 
 def deepen_iris(painted: Pixels, box: Box, geometry: EyeGeometry, asked: FloatArray) -> Pixels:
@@ -65,11 +67,20 @@ def match_contrast(painted: Pixels, box: Box, frame: EyeFrame, expected: FloatAr
     within = find_eye(small.frame, small.x, small.y).astype(np.float32)
     if not within.any():
         return painted
-    lacking = expected - measure_contrast(luma(reduced), within, half_width_px)
+    measured = measure_contrast(luma(reduced), within, half_width_px)
+    lacking = expected - measured
     share = np.where(lacking < 0, _TOO_MUCH, _TOO_LITTLE)
     made_up = np.sign(lacking) * np.maximum(share * np.abs(lacking), np.abs(lacking) - _USUAL)
-    gains = np.clip(np.exp(made_up), _LEAST_GAIN, _MOST_GAIN)
-    change = sum((gain - 1) * band for gain, band in zip(gains, split_bands(reduced, half_width_px), strict=True))
-    soft = cv2.GaussianBlur(within, (0, 0), max(_FADE * half_width_px, 0.5))[..., None]
-    changed = picture + fit_to(view, np.asarray(soft * change, np.float32))
+    aim = measured + np.clip(made_up, *np.log(_MOST_GAINS))
+    # All of what was measured is changed; the change fades outside it.
+    side = 2 * round(2 * _FADE * half_width_px) + 1
+    around = cv2.dilate(within, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    soft = cv2.GaussianBlur(around, (0, 0), max(_FADE * half_width_px, 0.5))[..., None]
+    matched = reduced
+    for _ in range(_PASSES):
+        gains = np.exp(aim - measure_contrast(luma(matched), within, half_width_px))
+        bands = split_bands(matched, half_width_px)
+        change = sum((gain - 1) * band for gain, band in zip(gains, bands, strict=True))
+        matched = np.asarray(matched + soft * change, np.float32)
+    changed = picture + fit_to(view, matched - reduced)
     return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)
