@@ -52,7 +52,7 @@ PUPIL_BLACK_RATIO = 0.60
 # ones. The hues are those of 947 brown irises of free portraits over the hue of their skin: the darker, the redder, and
 # never greener than the skin.
 _IRIS_FIT = (0.19, 0.22, 0.58)
-_IRIS_RATIO = (0.30, 0.55)
+_IRIS_RATIO = (0.28, 0.44)
 _DARK_IRIS_CHROMA = np.array([1.44, 0.89, 0.69], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.30, 0.94, 0.725], np.float32)
 # calibration: iris-colour. Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
