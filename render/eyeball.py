@@ -52,7 +52,7 @@ PUPIL_BLACK_RATIO = 0.60
 # ones. The hues are those of 947 brown irises of free portraits over the hue of their skin: the darker, the redder, and
 # never greener than the skin.
 _IRIS_FIT = (0.19, 0.22, 0.58)
-_IRIS_RATIO = (0.28, 0.44)
+_IRIS_RATIO, _HUE_RATIO = (0.28, 0.44), (0.30, 0.55)
 _DARK_IRIS_CHROMA = np.array([1.44, 0.89, 0.69], np.float32)
 _PALE_IRIS_CHROMA = np.array([1.30, 0.94, 0.725], np.float32)
 # calibration: iris-colour. Skin this bright is fully lit; an iris gets no lighter on skin that is paler still.
@@ -186,7 +186,7 @@ def choose_iris(color: str | None, skin: FloatArray, guessed_ratio: float) -> Fl
     level = float(skin @ LUMA)
     lit = min(level, _LIT_SKIN_LUMA)
     if color is None:
-        low, high = _IRIS_RATIO
+        low, high = _HUE_RATIO
         weight = float(np.clip((guessed_ratio - low) / (high - low), 0, 1))
         chroma = _DARK_IRIS_CHROMA + weight * (_PALE_IRIS_CHROMA - _DARK_IRIS_CHROMA)
         return _light(guessed_ratio * lit, chroma, skin, cast_share=1.0)
