@@ -32,6 +32,7 @@ _OF_THE_LIBRARY = ("index", "forget", "library_info", "people", "name_person", "
 _WITH_THE_LIBRARY = {"library", "quiet", "debug", "photos", "input_path"}
 # How flags are written that have a dash where the name of their value has none.
 _NAMES = {"no_library": "no-library", "no_mark": "no-mark", "no_refine": "no-refine"}
+_WITH_THE_DOCTOR = {"doctor", "engine", "burst", "quiet", "debug", "photos", "input_path"}
 _OF_SMILES = ("smile_strength", "smile_from_reference")
 
 
@@ -79,6 +80,9 @@ def _find_idle(given: Collection[str], values: Mapping[str, Any]) -> Iterator[tu
         yield from ((flag, why) for flag in ("format", "copy_unchanged"))
         why = "has no effect with --analyze, which paints nothing"
         yield from ((flag, why) for flag in ("layers", "sign", "quality", *list_diffusion_flags(given)))
+    if values["doctor"]:
+        kept = {*_WITH_THE_DOCTOR, *list_diffusion_flags(given), _ALWAYS_KEPT}
+        yield from ((flag, "has no effect with --doctor, which fixes no photo") for flag in sorted(set(given) - kept))
     if values["eyes"] is Wish.NEVER:
         idle = [flag for flag in _OF_EYES if flag != "library" or values["person"] is None]
         yield from ((flag, "has no effect where no eyes are opened") for flag in idle)

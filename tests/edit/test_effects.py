@@ -37,6 +37,8 @@ def check(arguments: str) -> None:
         "--forget in out --library faces.sqlite --debug",
         "--library_info",
         "--people",
+        "--doctor --engine draft --quiet",
+        "--doctor --model x --device cpu --offline",
         "--people people.html --library faces.sqlite",
         "--name_person 3 Ada --library faces.sqlite",
         "--not_person 3 a.jpg b.jpg",
@@ -95,6 +97,8 @@ def test_flags_that_do_something_are_taken(arguments: str) -> None:
         ("a.jpg --person Ada --reference_path b.jpg", "--person has no effect with --reference_path"),
         ("--burst in --person Ada", "--person does not go with --burst"),
         ("--gradio --people", "--people does not go with --gradio"),
+        ("--doctor --faces 1", "--faces has no effect with --doctor, which fixes no photo"),
+        ("--doctor -o x.png", "--output_path has no effect with --doctor"),
     ],
 )
 def test_a_flag_without_effect_gets_one_sentence(arguments: str, words: str) -> None:
