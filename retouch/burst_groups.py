@@ -28,6 +28,8 @@ _LEAST_SHARED, _LEAST_SHARED_UNTIMED = 0.4, 0.7
 _MOST_ZOOM = 1.8
 # Within so many seconds nobody gets to another place: there the picture may be all people who move.
 _SAME_PLACE_S = 2.0
+# What two frames share is counted in a picture with this longest side.
+_COUNTED_SIDE_PX = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +111,14 @@ def measure_shared(one: SmallCopy, other: SmallCopy) -> float:
     (height, width), (rows, columns) = (np.array(copy.gray.shape) / copy.scale for copy in (one, other))
     corners = np.array([[[0, 0], [width, 0], [width, height], [0, height]]], np.float64)
     moved = cv2.perspectiveTransform(corners, matrix)[0].astype(np.float32)
-    frame = np.array([[0, 0], [columns, 0], [columns, rows], [0, rows]], np.float32)
     area = cv2.contourArea(moved)
     zoom = np.sqrt(area / (width * height))
     if not cv2.isContourConvex(moved) or not 1 / _MOST_ZOOM <= zoom <= _MOST_ZOOM:
         return 0.0
-    shared, _ = cv2.intersectConvexConvex(moved, frame)
+    # Counted in a small picture: OpenCV's intersection of polygons is wrong where their sides coincide.
+    scale = _COUNTED_SIDE_PX / max(rows, columns)
+    counted = np.zeros((round(rows * scale), round(columns * scale)), np.uint8)
+    # The middles of pixels are counted, not their rims.
+    cv2.fillConvexPoly(counted, np.rint((moved * scale - 0.5) * 16).astype(np.int32), (1,), shift=4)
+    shared = np.count_nonzero(counted) / scale**2
     return float(min(shared / min(area, columns * rows), 1.0))
