@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -11,6 +12,16 @@ from typing import Literal, NoReturn
 from edit.flags import list_flags
 from edit.options import Wish
 from photo.names import show
+
+# What argparse says of the value of a flag, and how people say it.
+_PLAINLY = (
+    (r"invalid float value: (.*)", r"takes a number, not \1"),
+    (r"invalid int value: (.*)", r"takes a whole number, not \1"),
+    (r"invalid choice: (.*) \(choose from (.*)\)", r"takes one of \2, not \1"),
+    (r"expected one argument", "needs a value"),
+    (r"expected at least one argument", "needs one value or more"),
+    (r"expected (\d+) arguments", r"needs \1 values"),
+)
 
 BAD_USAGE = 2
 """The exit code when the input or a flag is wrong."""
@@ -21,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program with one sentence."""
-        self.exit(BAD_USAGE, f"error: {show(message)} (--help lists every option)\n")
+        self.exit(BAD_USAGE, f"error: {show(_say_plainly(message))} (--help lists every option)\n")
 
     def read(self, arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, set[str]]:
         """Return the values of all arguments, and the names of those that were given, without dashes.
@@ -107,6 +118,19 @@ def read_name_and_password(text: str) -> tuple[str, str]:
     if not (name and colon):
         raise argparse.ArgumentTypeError("takes a name and a password with a colon between them")
     return name, password
+
+
+def _say_plainly(message: str) -> str:
+    """What argparse complains of, as a sentence about the flag."""
+    flag, _, complaint = message.removeprefix("argument ").partition(": ")
+    if not message.startswith("argument ") or not complaint:
+        return message
+    for technical, plain in _PLAINLY:
+        if re.fullmatch(technical, complaint):
+            complaint = re.sub(technical, plain, complaint)
+    # Of several names of a flag the first long one is known best.
+    name = next((name for name in flag.split("/") if name.startswith("--")), flag)
+    return f"{name} {complaint}"
 
 
 def _simplify(flag: str) -> str:
