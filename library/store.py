@@ -247,8 +247,8 @@ class Library:
         is_new = version == 0 and not execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not is_new and not 1 <= version <= SCHEMA_VERSION:
             raise DamagedLibrary(
-                f"{self.path} is no photo library of this version; name another file with --library or, if it once was "
-                "one, delete it and run --index again."
+                f"{self.path} was written by another version of this program, or is no photo library; name another "
+                "file with --library or, if it once was one, delete it and run --index again."
             )
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
@@ -291,7 +291,7 @@ class Library:
             raise FixError(f"The library {self.path} cannot be used: {error}.") from error
         except sqlite3.Error as error:
             raise DamagedLibrary(
-                f"{self.path} is no photo library, or a damaged one ({error}); name another file with --library or, if "
+                f"{self.path} is no photo library, or it is damaged ({error}); name another file with --library or, if "
                 "it once was one, delete it and run --index again."
             ) from error
 

@@ -7,6 +7,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -130,11 +131,21 @@ def test_no_module_passes_on_names_of_another(path: Path) -> None:
         if isinstance(node, ast.Assign):
             assert not any(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets)
     own = {path_name for path_name in MODULES if path_name == ".".join(path.relative_to(ROOT).with_suffix("").parts)}
+    defined = _defined(tree)
+    for module in own:
+        for other, name in _list_taken().get(module, ()):
+            assert name in defined, f"{other} takes {name} from {module}"
+
+
+@lru_cache(maxsize=1)
+def _list_taken() -> dict[str, list[tuple[str, str]]]:
+    """What each module is asked for: by its name, who takes which name from it."""
+    taken: dict[str, list[tuple[str, str]]] = {}
     for other in MODULES.values():
         for node in ast.walk(ast.parse(other.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module in own:
-                for alias in node.names:
-                    assert alias.name in _defined(tree), f"{name_of(other)} takes {alias.name} from {node.module}"
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                taken.setdefault(node.module, []).extend((name_of(other), alias.name) for alias in node.names)
+    return taken
 
 
 def _defined(tree: ast.Module) -> set[str]:

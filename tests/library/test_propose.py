@@ -269,7 +269,7 @@ def test_a_library_that_is_named_has_to_be_there_and_in_order(tmp_path: Path) ->
     with pytest.raises(FixError, match="There is no library"):
         Proposer(tmp_path / "library.sqlite", print)
     (tmp_path / "notes.txt").write_text("no library\n" * 100)
-    with pytest.raises(FixError, match="is no library"):
+    with pytest.raises(FixError, match="is no photo library"):
         Proposer(tmp_path / "notes.txt", print)
 
 

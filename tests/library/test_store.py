@@ -132,7 +132,7 @@ def test_a_file_that_is_no_library_gets_one_sentence_and_stays(tmp_path: Path, c
     path.write_bytes(content)
     with pytest.raises(DamagedLibrary) as caught:
         Library(path)
-    assert str(caught.value).startswith(f"{path} is no photo library, or a damaged one")
+    assert str(caught.value).startswith(f"{path} is no photo library, or it is damaged")
     assert str(caught.value).count("\n") == 0
     assert path.read_bytes() == content
 
@@ -144,7 +144,7 @@ def test_the_database_of_another_program_stays_as_it_is(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(DamagedLibrary, match="is no photo library of this version"):
+    with pytest.raises(DamagedLibrary, match="or is no photo library"):
         Library(path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
