@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from face.expression import NARROW, is_infant, measure_closedness
-from face.model_files import damaged_model, model_bytes
+from face.model_files import read_network
 from face.types import EYES, Face
 from photo.geometry import fit_similarity
 from photo.types import FloatArray, Pixels
@@ -116,8 +116,4 @@ def _align(pixels: Pixels, face: Face) -> Pixels:
 @lru_cache(maxsize=1)
 def _load_network() -> cv2.dnn.Net:
     """The recognition network, loaded once. Raises MissingModel."""
-    data = np.frombuffer(model_bytes(_MODEL), np.uint8)
-    try:
-        return cv2.dnn.readNetFromONNX(data)
-    except cv2.error as error:
-        raise damaged_model(_MODEL) from error
+    return read_network(_MODEL)

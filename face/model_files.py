@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from photo.errors import MissingModel
 
 _ROOT = Path(__file__).parents[1]
@@ -46,6 +49,18 @@ def model_bytes(name: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != checksum:
         raise damaged_model(name)
     return data
+
+
+def read_network(name: str) -> cv2.dnn.Net:
+    """Return the network of one of MODELS that is an ONNX file, read anew. Raises MissingModel.
+
+    It keeps its input between two calls, so only one thread may use it at a time.
+    """
+    data = np.frombuffer(model_bytes(name), np.uint8)
+    try:
+        return cv2.dnn.readNetFromONNX(data)
+    except cv2.error as error:
+        raise damaged_model(name) from error
 
 
 def damaged_model(name: str) -> MissingModel:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from face.model_files import damaged_model, model_bytes
+from face.model_files import read_network
 from face.types import Landmarks
 from photo.types import FloatArray, Matrix, Pixels
 
@@ -113,8 +113,4 @@ def look_at_mouth(pixels: Pixels, landmarks: Landmarks, skin: FloatArray) -> Mou
 @lru_cache(maxsize=1)
 def _load_network() -> cv2.dnn.Net:
     """The network, loaded once. Raises MissingModel."""
-    data = np.frombuffer(model_bytes(_MODEL), np.uint8)
-    try:
-        return cv2.dnn.readNetFromONNX(data)
-    except cv2.error as error:
-        raise damaged_model(_MODEL) from error
+    return read_network(_MODEL)

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from face.appearance import FaceAppearance, Tone
-from face.model_files import damaged_model, model_bytes
+from face.model_files import read_network
 from face.types import EyeFrame
 from photo.blend import smoothstep
 from photo.measure import LUMA
@@ -64,11 +64,7 @@ class EyeRefiner:
 @lru_cache(maxsize=1)
 def load_refiner() -> EyeRefiner:
     """Return the network that comes with the program. Raises MissingModel."""
-    weights = np.frombuffer(model_bytes(_MODEL), np.uint8)
-    try:
-        network = cv2.dnn.readNetFromONNX(weights)
-    except cv2.error as error:
-        raise damaged_model(_MODEL) from error
+    network = read_network(_MODEL)
 
     def change(blob: FloatArray) -> FloatArray:
         with _LOCK:
