@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from face.eye_geometry import IRIS_RADIUS, evaluate_lid
+from face.eye_geometry import evaluate_lid
 from face.types import EyeFrame
 from photo.geometry import halve
 from photo.types import Box, FloatArray, Matrix, Pixels
@@ -118,7 +118,7 @@ def draw_maps(eye: EyeGeometry, unit_px: int) -> FloatArray:
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
     x, y = patch_grid(eye.frame, unit_px)
     opening = aperture_alpha(x, y, eye.lids, softness=_SOFTNESS)
-    distance = np.hypot(*eye.from_iris(x, y)) / IRIS_RADIUS
+    distance = eye.measure_radii(x, y)
     over_lid = np.clip(y - evaluate_lid(eye.lids.upper, x), -1, 1)
     return np.stack(
         [

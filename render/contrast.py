@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from face.contrast import find_eye, measure_contrast, split_bands
-from face.eye_geometry import IRIS_RADIUS, EyeView
+from face.eye_geometry import EyeView
 from face.feature_scale import fit_to, shrink_view
 from face.types import EyeFrame
 from photo.blend import smoothstep
@@ -39,7 +39,7 @@ def deepen_iris(painted: Pixels, box: Box, geometry: EyeGeometry, asked: FloatAr
     The pupil becomes darker with it, and reflections stay as bright. An eye too far shut to show its iris stays.
     """
     x, y = geometry.frame.grid(box)
-    radii = np.hypot(*geometry.from_iris(x, y)) / IRIS_RADIUS
+    radii = geometry.measure_radii(x, y)
     opening = aperture_alpha(x, y, geometry.lids, _SOFTNESS)
     level = np.maximum(luma(painted), 1.0)
     ring = (opening > 0.8) & (radii > _RING[0]) & (radii < _RING[1]) & (y < geometry.center[1] + _BELOW)
@@ -49,7 +49,7 @@ def deepen_iris(painted: Pixels, box: Box, geometry: EyeGeometry, asked: FloatAr
     ratio = level / mean
     deeper = np.where(ratio < 1, ratio**_DARKER, ratio**_BRIGHTER)
     deeper *= (max(float(asked @ LUMA), 1.0) / mean) ** _BACK_TO_ASKED
-    iris = opening * (1 - smoothstep(*_LIMBUS, np.asarray(radii, np.float32)))
+    iris = opening * (1 - smoothstep(*_LIMBUS, radii))
     gain = np.clip(1 + iris * (deeper / ratio - 1), *_GAINS)
     return np.asarray(np.clip(np.rint(painted * gain[..., None]), 0, 255), np.uint8)
 

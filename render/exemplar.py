@@ -108,7 +108,7 @@ class EyeView:
         """Return the view of a patch with `UNIT_PX` pixels per half eye width."""
         x, y = patch_grid(geometry.frame, UNIT_PX)
         across, up = geometry.from_iris(x, y)
-        radii = np.asarray(np.hypot(across, up) / IRIS_RADIUS, np.float32)
+        radii = geometry.measure_radii(x, y)
         return cls(geometry, x, y, across, up, radii, aperture_alpha(x, y, geometry.lids, _OPENING_SOFTNESS))
 
 

@@ -120,6 +120,10 @@ class EyeGeometry:
         """Return frame coordinates as seen from the centre of the iris, which is round in them; arrays of any shape."""
         return (x - self.center[0]) / self.roundness, y - self.center[1]
 
+    def measure_radii(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the distance of frame coordinates from the centre of the iris, in its radii; arrays of any shape."""
+        return np.asarray(np.hypot(*self.from_iris(x, y)) / IRIS_RADIUS, np.float32)
+
 
 def tint(color: FloatArray, strength: float) -> FloatArray:
     """Return `color` float32 (3,) with its chroma scaled by `strength`: 0 gray of the same luma, 1 unchanged."""

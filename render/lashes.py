@@ -107,13 +107,7 @@ def remove_lash_tail(source: FloatArray, view: EyeView, lids: Lids, appearance: 
     """Return `source` float32 (h, w, 3) without the dark tail of lashes and liner beyond the outer corner."""
     whole, view = view, shrink_view(view)
     height = view.y - float(evaluate_lid(lids.closed, -1.0))
-    half_width_px = view.frame.half_width_px
-    size = max(3, round(TAIL_WIDTH * half_width_px) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    smooth = cv2.GaussianBlur(fit_to(view, source), (0, 0), max(0.04 * half_width_px, 0.6))
-    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
-    filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 5, 0.6)), np.float32)
-    lift = _measure_lift(filled, smooth)
+    filled, lift = _fill_dark(fit_to(view, source), view, TAIL_WIDTH, 1 / 5)
     low, high = TAIL_HEIGHTS
     near = smoothstep(0.98, 1.10, -view.x) * smoothstep(low, low + 0.12, height)
     near *= 1 - smoothstep(high - 0.12, high, height)
@@ -174,17 +168,25 @@ def lighten_lash_line(source: FloatArray, view: EyeView, lids: Lids, appearance:
     The line of a shut eye is as broad as its lashes are deep; on an open eye it would be a dark band above the rim.
     """
     whole, view = view, shrink_view(view)
-    half_width_px = view.frame.half_width_px
-    size = max(3, round(LINE_WIDTH * half_width_px) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    smooth = cv2.GaussianBlur(fit_to(view, source), (0, 0), max(0.04 * half_width_px, 0.6))
-    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
-    filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(size / 6, 0.6)), np.float32)
+    filled, lift = _fill_dark(fit_to(view, source), view, LINE_WIDTH, 1 / 6)
     offset = view.y - evaluate_lid(lids.closed, view.x)
     start, end = LINE_BAND
     near = smoothstep(start, 0.0, offset) * (1 - smoothstep(0.6 * end, end, offset)) * (np.abs(view.x) < 1.25)
-    return _blend_in(source, filled, LINE_LIGHTENED * near * smoothstep(*LINE_LIFT, _measure_lift(filled, smooth)),
-                     whole, appearance)  # fmt: skip
+    return _blend_in(source, filled, LINE_LIGHTENED * near * smoothstep(*LINE_LIFT, lift), whole, appearance)
+
+
+def _fill_dark(seen: FloatArray, view: EyeView, widest: float, softness: float) -> tuple[FloatArray, FloatArray]:
+    """`seen`, the picture of `view`, without what is dark and narrower than `widest`, and how dark that was, (h, w).
+
+    What is filled in is blurred by `softness` times that width.
+    """
+    half_width_px = view.frame.half_width_px
+    size = max(3, round(widest * half_width_px) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    smooth = cv2.GaussianBlur(seen, (0, 0), max(0.04 * half_width_px, 0.6))
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, kernel)
+    filled = np.asarray(cv2.GaussianBlur(closed, (0, 0), max(softness * size, 0.6)), np.float32)
+    return filled, _measure_lift(filled, smooth)
 
 
 def _blend_in(
