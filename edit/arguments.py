@@ -126,8 +126,8 @@ def _say_plainly(message: str) -> str:
     if not message.startswith("argument ") or not complaint:
         return message
     for technical, plain in _PLAINLY:
-        if re.fullmatch(technical, complaint):
-            complaint = re.sub(technical, plain, complaint)
+        if match := re.fullmatch(technical, complaint):
+            complaint = match.expand(plain)
     # Of several names of a flag the first long one is known best.
     name = next((name for name in flag.split("/") if name.startswith("--")), flag)
     return f"{name} {complaint}"

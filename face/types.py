@@ -95,6 +95,17 @@ class EyeLandmarks:
         return (self.outer_corner + self.inner_corner)[:2] / 2
 
     @property
+    def axes(self) -> tuple[Points, Points]:
+        """Half the way from the outer to the inner corner, and as long at right angles toward the brow, float32 (3,).
+
+        The second lies in the plane of the picture.
+        """
+        along = (self.inner_corner - self.outer_corner) / 2
+        across = np.array([along[1], -along[0], 0.0], np.float32)
+        is_upward = float(across[:2] @ (self.brow_lower.mean(axis=0) - self.upper.mean(axis=0))[:2]) >= 0
+        return along, across if is_upward else -across
+
+    @property
     def shutness(self) -> float:
         """How far shut the lids are by their rims alone, 0 … 1: 0 for all but narrow eyes."""
         return max(1.0 - self.aspect_ratio / _UNSHIFTED_ASPECT_RATIO, 0.0)
@@ -391,11 +402,7 @@ def _find_eye_frame(face: Face, feature: Feature) -> EyeFrame:
 
 def _find_open_corners(eye: EyeLandmarks) -> tuple[Points, Points]:
     """The outer and the inner corner of an eye as they lie when it is open, each float32 (3,)."""
-    along = (eye.inner_corner - eye.outer_corner) / 2
-    # Toward the brow, at right angles to the eye and as long as half of it.
-    across = np.array([along[1], -along[0], 0.0], np.float32)
-    if float(across[:2] @ (eye.brow_lower.mean(axis=0) - eye.upper.mean(axis=0))[:2]) < 0:
-        across = -across
+    along, across = eye.axes
     outer, inner = (
         corner + eye.shutness * (x * along + y * across)
         for corner, (x, y) in ((eye.outer_corner, _OUTER_SHIFT), (eye.inner_corner, _INNER_SHIFT))

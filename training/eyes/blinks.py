@@ -102,10 +102,7 @@ def measure_corners(shut: Frame, opened: Frame, matrix: Matrix) -> FloatArray:
 
 
 def _to_eye(shut: EyeLandmarks, opened: EyeLandmarks, matrix: Matrix) -> Matrix:
-    along = (shut.inner_corner - shut.outer_corner)[:2] / 2
-    across = np.array([along[1], -along[0]])
-    if float(across @ (shut.brow_lower.mean(axis=0) - shut.upper.mean(axis=0))[:2]) < 0:
-        across = -across
+    along, across = (axis[:2] for axis in shut.axes)
     corners = np.stack([opened.outer_corner, opened.inner_corner])[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     offsets = corners - shut.center
     unit = float(along @ along)
